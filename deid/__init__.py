@@ -1,0 +1,56 @@
+"""Takes the people out of pictures and leaves everything else in.
+
+import deid
+
+picture = deid.anonymize("party.jpg")           # a PIL image
+result = deid.Anonymizer(deid.Options(seed=7)).process(array)   # an ImageResult with a FaceResult per face
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from deid._version import __version__
+
+if TYPE_CHECKING:
+    from deid.api import anonymize
+    from deid.config import Options
+    from deid.exceptions import DeidError
+    from deid.pipeline import Anonymizer
+    from deid.structures import Detection, Distance, FaceResult, ImageResult, Verification
+
+__all__ = [
+    "Anonymizer",
+    "DeidError",
+    "Detection",
+    "Distance",
+    "FaceResult",
+    "ImageResult",
+    "Options",
+    "Verification",
+    "__version__",
+    "anonymize",
+]
+
+_HOMES = {
+    "Anonymizer": "deid.pipeline",
+    "DeidError": "deid.exceptions",
+    "Detection": "deid.structures",
+    "Distance": "deid.structures",
+    "FaceResult": "deid.structures",
+    "ImageResult": "deid.structures",
+    "Options": "deid.config",
+    "Verification": "deid.structures",
+    "anonymize": "deid.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Torch takes seconds to import: it waits until something of it is asked for.
+    if name not in _HOMES:
+        raise AttributeError(f"module 'deid' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

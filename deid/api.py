@@ -1,0 +1,84 @@
+"""The one-call door: any kind of picture in, the same kind out."""
+
+import os
+import threading
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from PIL import ImageOps
+
+from deid import image as images
+from deid.config import Options
+from deid.pipeline import Anonymizer
+
+Kind = TypeVar("Kind", PillowImage.Image, NDArray[np.uint8], torch.Tensor)
+_shared: dict[Options, Anonymizer] = {}
+_lock = threading.Lock()
+
+
+def anonymizer(options: Options) -> Anonymizer:
+    """The shared `Anonymizer` of these options: its models load once per process."""
+    with _lock:
+        if options not in _shared:
+            _shared[options] = Anonymizer(options)
+        return _shared[options]
+
+
+def anonymize(
+    image: str | os.PathLike[str] | PillowImage.Image | NDArray[np.uint8] | torch.Tensor,
+    options: Options | None = None,
+    *,
+    seed: int | None = None,
+) -> PillowImage.Image | NDArray[np.uint8] | torch.Tensor:
+    """The same picture with a new face for everyone in it.
+
+    Args:
+        image: a path, a PIL image, an (H, W, 3) uint8 RGB array, or a (3, H, W) float tensor in [0, 1], RGB.
+        options: how; the defaults when None.
+        seed: for reproducible output; a fresh one when None.
+
+    Returns:
+        The kind that was given; a path gives a PIL image (the first frame of an animation, upright). Metadata is dropped.
+
+    Raises:
+        ImageReadError: the file cannot be read.
+        TypeError, ValueError: the image is of no such kind or shape.
+
+    Example:
+        >>> deid.anonymize("party.jpg").save("anonymous.jpg")
+    """
+    engine = anonymizer(options or Options())
+    if isinstance(image, str | os.PathLike):
+        picture = images.read(image, engine.options.max_pixels)
+        return PillowImage.fromarray(engine.process(picture.frames[0].rgb, seed=seed).image)
+    if isinstance(image, PillowImage.Image):
+        return _pillow(image, engine, seed)
+    if isinstance(image, torch.Tensor):
+        return _tensor(image, engine, seed)
+    if isinstance(image, np.ndarray):
+        return engine.process(image, seed=seed).image
+    raise TypeError(f"expected a path, a PIL image, an (H, W, 3) uint8 array or a (3, H, W) float tensor, got {type(image).__name__}")
+
+
+def _pillow(image: PillowImage.Image, engine: Anonymizer, seed: int | None) -> PillowImage.Image:
+    upright = ImageOps.exif_transpose(image)
+    out = PillowImage.fromarray(engine.process(np.asarray(upright.convert("RGB")), seed=seed).image)
+    if upright.has_transparency_data:
+        out.putalpha(upright.convert("RGBA").getchannel("A"))
+    return out.convert("L") if upright.mode == "L" else out
+
+
+def _tensor(image: torch.Tensor, engine: Anonymizer, seed: int | None) -> torch.Tensor:
+    if image.ndim != 3 or image.shape[0] != 3 or not image.is_floating_point():
+        raise ValueError(f"expected a (3, H, W) float tensor, got {image.dtype} {tuple(image.shape)}")
+    if not (torch.isfinite(image).all() and image.min() >= 0 and image.max() <= 1):
+        raise ValueError("expected values in [0, 1]")
+    source = (image.detach().float() * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+    out = engine.process(source, seed=seed).image
+    edited = torch.from_numpy(out).permute(2, 0, 1).to(image.device, image.dtype) / 255
+    # What was not edited keeps its exact value.
+    changed = torch.from_numpy((out != source).any(axis=2)).to(image.device)
+    return torch.where(changed, edited, image.detach())

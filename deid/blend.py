@@ -1,0 +1,135 @@
+"""Puts a new face into the photo so that no one sees where it begins."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deid import geometry
+from deid.align import TEMPLATE
+from deid.structures import Image
+
+#: How far the mask's edge fades, as a share of the crop's side.
+_FEATHER = 0.035
+#: How far up the forehead the mask goes: times the distance from brow to nose tip.
+_FOREHEAD = 0.55
+
+
+def face_mask(points: NDArray[np.float64] | None, size: int = 128) -> NDArray[np.float32]:
+    """Soft mask of the face in an aligned crop.
+
+    Args:
+        points: (68, 2) landmarks in pixels of the crop (jaw 0-16, brows 17-26, nose 27-35, eyes, mouth); None for the
+            mask of a mean face.
+        size: side of the crop.
+
+    Returns:
+        (size, size) float32 in [0, 1]: 1 on eyes, nose, mouth and chin, 0 at the crop's border.
+    """
+    mask: NDArray[Any] = np.zeros((size, size), np.float32)
+    if points is None:
+        scale = size / 128
+        cv2.ellipse(mask, (round(64 * scale), round(72 * scale)), (round(37 * scale), round(45 * scale)), 0, 0, 360, 1.0, -1)
+    else:
+        brows, nose = points[17:27], points[33]
+        lifted = brows + (brows - nose) * _FOREHEAD
+        outline = np.concatenate([points[:17], lifted])
+        hull = cv2.convexHull(outline.astype(np.float32))
+        cv2.fillConvexPoly(mask, np.round(hull).astype(np.int32), 1.0, lineType=cv2.LINE_AA)
+    # What the mask must hold whatever the landmarks say: eyes, nose and mouth.
+    core = cv2.convexHull(TEMPLATE.astype(np.float32) * (size / 128))
+    cv2.fillConvexPoly(mask, np.round(core).astype(np.int32), 1.0)
+    sigma = _FEATHER * size
+    mask = cv2.erode(mask, np.ones((3, 3), np.uint8), iterations=max(1, round(sigma / 3)))
+    soft = cv2.GaussianBlur(mask, (0, 0), sigma)
+    return np.asarray(np.clip(soft * _vignette(size), 0, 1), np.float32)
+
+
+def _vignette(size: int) -> NDArray[np.float32]:
+    """1 inside, falling to 0 at the crop's border, so that no rectangle can show."""
+    ramp = np.clip(np.minimum(np.arange(size), np.arange(size)[::-1]) / (0.06 * size), 0, 1).astype(np.float32)
+    return np.minimum(ramp[:, None], ramp[None])
+
+
+def box_mask(size_hw: tuple[int, int], margin: float) -> NDArray[np.float32]:
+    """Mask of a filter on a box with its margin: 1 on the whole box, its corners rounded into the margin, hard-edged.
+
+    The curve is a superellipse of power 4 in the widened box; the box's own corners lie inside it for any margin >= 0.1.
+
+    Args:
+        size_hw: of the crop, box and margin together.
+        margin: share of the box that was added on each side.
+    """
+    h, w = size_hw
+    y = np.abs((np.arange(h) + 0.5) / h * 2 - 1)[:, None]
+    x = np.abs((np.arange(w) + 0.5) / w * 2 - 1)[None]
+    inside = x**4 + y**4 <= 1.0
+    inside |= (np.maximum(x, y) * (1 + 2 * margin)) <= 1.0
+    return np.asarray(inside, np.float32)
+
+
+def match_colour(edited: Image, source: Image, mask: NDArray[np.float32]) -> Image:
+    """Shift the colours of an edited crop so that it meets the source where the mask fades.
+
+    The difference along the mask's edge is spread inward smoothly, as in seamless cloning with its gradient left out:
+    P. Perez, M. Gangnet, A. Blake, "Poisson Image Editing", SIGGRAPH 2003. Only colour much coarser than a face's
+    features comes from the source.
+    """
+    edge = (mask > 0.05) & (mask < 0.6)
+    if not edge.any():
+        return edited
+    weight = edge.astype(np.float32)
+    difference = (source.astype(np.float32) - edited.astype(np.float32)) * weight[..., None]
+    sigma = 0.11 * mask.shape[0]
+    spread = cv2.GaussianBlur(difference, (0, 0), sigma)
+    total = cv2.GaussianBlur(weight, (0, 0), sigma)
+    mean = difference.sum(axis=(0, 1)) / weight.sum()
+    # Far from the edge the local estimate has no support: the mean over the whole edge takes over.
+    offset = (spread + mean * 0.02) / (total[..., None] + 0.02)
+    return np.asarray(np.clip(edited + offset, 0, 255).round(), np.uint8)
+
+
+def blend_crop(edited: Image, source: Image, mask: NDArray[np.float32]) -> Image:
+    """The crop as it will look once pasted: edited inside the mask, source outside."""
+    alpha = mask[..., None]
+    return np.asarray((edited * alpha + source * (1 - alpha)).round(), np.uint8)
+
+
+def paste(image: Image, crop: Image, matrix: NDArray[np.float64], mask: NDArray[np.float32]) -> tuple[Image, NDArray[np.bool_]]:
+    """Warp a crop back into the photo.
+
+    Args:
+        image: (H, W, 3) uint8.
+        crop: (h, w, 3) uint8.
+        matrix: (2, 3) similarity from the photo's pixels to the crop's.
+        mask: (h, w) in [0, 1]: how much of the crop shows.
+
+    Returns:
+        A new image, equal to the old one wherever the warped mask is 0, and the (H, W) bool map of where it is not.
+    """
+    height, width = image.shape[:2]
+    touched = np.zeros((height, width), bool)
+    out = image.copy()
+    rows, columns = _footprint(matrix, crop.shape[:2], (height, width))
+    if rows.stop <= rows.start or columns.stop <= columns.start:
+        return out, touched
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    to_crop = matrix.copy()
+    to_crop[:, 2] = geometry.apply(matrix, np.array([columns.start, rows.start], float))
+    flags = cv2.WARP_INVERSE_MAP | (cv2.INTER_CUBIC if geometry.scale_of(matrix) < 1 else cv2.INTER_LINEAR)
+    warped = cv2.warpAffine(crop, to_crop, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    alpha = cv2.warpAffine(mask, to_crop, size, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR, borderValue=0.0)
+    alpha = np.clip(alpha, 0, 1)[..., None]
+    part = image[rows, columns]
+    mixed = (warped * alpha + part * (1 - alpha)).round().astype(np.uint8)
+    out[rows, columns] = np.where(alpha > 0, mixed, part)
+    touched[rows, columns] = alpha[..., 0] > 0
+    return out, touched
+
+
+def _footprint(matrix: NDArray[np.float64], crop_hw: tuple[int, int], size_hw: tuple[int, int]) -> tuple[slice, slice]:
+    h, w = crop_hw
+    corners = geometry.apply(geometry.invert(matrix), np.array([[-1.0, -1], [w, -1], [-1, h], [w, h]]))
+    box = np.concatenate([corners.min(axis=0), corners.max(axis=0) + 1])
+    return geometry.box_to_slices(box, size_hw)

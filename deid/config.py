@@ -1,0 +1,131 @@
+"""Every option in one place, readable from TOML; an unknown key is an error."""
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deid.exceptions import ConfigError
+
+METHODS = ("attgan", "blur", "pixelate", "solid", "image")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How pictures are anonymised.
+
+    Args:
+        method: `attgan` puts a new face in place; `blur`, `pixelate`, `solid` and `image` cover the old one.
+        detector: a name of `deid.detect.DETECTORS`, or several joined by `+`.
+        min_face: smallest face in pixels that detectors look for.
+        embedders: names of `deid.embed.EMBEDDERS`; a new face must be far from the old one for each.
+        candidates: attribute sets tried at once on each rung of the ladder.
+        edit_score: faces that the detector is less sure of are covered, not replaced: a face pasted on a bush is no help.
+        min_edit_size: faces smaller than this many pixels are covered: nobody sees the difference, and no recogniser can check.
+        min_iou: least overlap of the face's box before and after.
+        min_realism: least realism score of a new face, in [0, 1].
+        gender_slack: how far over the middle the probability of the other gender may lie.
+        blur_radius: sigma of `blur` as a share of the face's size.
+        pixelate_cells: cells of `pixelate` across the face's longer side.
+        margin: how far the filters reach beyond the box, as a share of its size.
+        solid_rgb: colour of `solid`.
+        cover_image: picture that `image` puts over a face.
+        seed: for reproducible output; None draws a fresh one for every picture.
+        device: where the networks run, in torch's words.
+        max_pixels: larger pictures are refused.
+    """
+
+    method: str = "attgan"
+    detector: str = "mtcnn"
+    min_face: int = 15
+    embedders: tuple[str, ...] = ("dlib_resnet",)
+    candidates: int = 16
+    edit_score: float = 0.90
+    min_edit_size: float = 16.0
+    min_iou: float = 0.5
+    min_realism: float = 0.5
+    gender_slack: float = 0.1
+    blur_radius: float = 0.25
+    pixelate_cells: int = 8
+    margin: float = 0.15
+    solid_rgb: tuple[int, int, int] = (0, 0, 0)
+    cover_image: str | None = None
+    seed: int | None = None
+    device: str = "cpu"
+    max_pixels: int = 250_000_000
+
+    def __post_init__(self) -> None:
+        _one_of("method", self.method, METHODS)
+        _between("min_face", self.min_face, 8, 2000)
+        _between("candidates", self.candidates, 1, 256)
+        for name in ("edit_score", "min_iou", "min_realism"):
+            _between(name, getattr(self, name), 0.0, 1.0)
+        _between("gender_slack", self.gender_slack, 0.0, 0.5)
+        _between("blur_radius", self.blur_radius, 0.01, 5.0)
+        _between("pixelate_cells", self.pixelate_cells, 1, 64)
+        _between("margin", self.margin, 0.0, 2.0)
+        if self.method == "image" and not self.cover_image:
+            raise ConfigError("expected cover_image with method 'image', got none")
+        if self.seed is not None:
+            _between("seed", self.seed, 0, 2**64 - 1)
+        if not self.embedders:
+            raise ConfigError("expected at least one embedder: without one nothing says that a face is another")
+
+
+def _one_of(name: str, value: str, valid: tuple[str, ...]) -> None:
+    if value not in valid:
+        raise ConfigError(f"expected {name} to be one of {', '.join(valid)}, got {value!r}")
+
+
+def _between(name: str, value: float, low: float, high: float) -> None:
+    if not isinstance(value, (int, float)) or not low <= value <= high:
+        raise ConfigError(f"expected {name} in [{low}, {high}], got {value!r}")
+
+
+def from_mapping(values: Mapping[str, Any]) -> Options:
+    """Options from plain values, such as a TOML table.
+
+    Raises:
+        ConfigError: a key is unknown or a value is out of range.
+    """
+    fields = {f.name: f for f in dataclasses.fields(Options)}
+    unknown = sorted(set(values) - set(fields))
+    if unknown:
+        raise ConfigError(f"unknown option {', '.join(unknown)}; valid are {', '.join(fields)}")
+    plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    try:
+        return Options(**plain)
+    except TypeError as error:
+        raise ConfigError(f"an option has the wrong type: {error}") from error
+
+
+def load(path: Path) -> Options:
+    """Options from a TOML file.
+
+    Raises:
+        ConfigError: it cannot be read, is no TOML, or has an unknown key.
+    """
+    try:
+        return from_mapping(tomllib.loads(path.read_text()))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read options from {path}: {error}") from error
+
+
+def dump(options: Options) -> str:
+    """Options as TOML that `load` reads back; an option that is None is left out."""
+    lines = []
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if value is not None:
+            lines.append(f"{field.name} = {_toml(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(v) for v in value) + "]"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return repr(value)

@@ -1,0 +1,74 @@
+"""Face detectors by name; `a+b` is the union of two."""
+
+from collections.abc import Callable, Sequence
+
+from deid.detect.merge import merge
+from deid.exceptions import ConfigError
+from deid.protocols import Detector
+from deid.structures import Detection, Image
+
+__all__ = ["DETECTORS", "EnsembleDetector", "build", "merge"]
+
+
+def _mtcnn(min_face: int, device: str) -> Detector:
+    from deid.detect.mtcnn import MtcnnDetector
+    from deid.detect.tiling import TiledDetector
+
+    # Low thresholds and a second look at the mirror image: a false alarm costs a blurred leaf, a miss exposes a person.
+    return TiledDetector(MtcnnDetector(min_face, (0.5, 0.5, 0.4), mirrored=True, device=device))
+
+
+def _haar(min_face: int, device: str) -> Detector:
+    from deid.detect.haar import HaarDetector
+
+    return HaarDetector(max(min_face, 20))
+
+
+def _dlib_hog(min_face: int, device: str) -> Detector:
+    from deid.detect.dlib_detectors import DlibHogDetector
+    from deid.detect.tiling import TiledDetector
+
+    return TiledDetector(DlibHogDetector(max(min_face, 40)))
+
+
+def _dlib_mmod(min_face: int, device: str) -> Detector:
+    from deid.detect.dlib_detectors import DlibMmodDetector
+    from deid.detect.tiling import TiledDetector
+
+    return TiledDetector(DlibMmodDetector(max(min_face, 40)))
+
+
+#: Builders by name; each takes the smallest face in pixels and the device.
+DETECTORS: dict[str, Callable[[int, str], Detector]] = {
+    "dlib_hog": _dlib_hog,
+    "dlib_mmod": _dlib_mmod,
+    "haar": _haar,
+    "mtcnn": _mtcnn,
+}
+
+
+class EnsembleDetector:
+    """The union of several detectors, each face once."""
+
+    def __init__(self, detectors: Sequence[Detector]) -> None:
+        self.detectors = tuple(detectors)
+        self.name = "+".join(d.name for d in detectors)
+
+    def detect(self, image: Image) -> list[Detection]:
+        return merge(found for detector in self.detectors for found in detector.detect(image))
+
+
+def build(names: str, min_face: int = 15, device: str = "cpu") -> Detector:
+    """The detector of a name of `DETECTORS`, or the union of several joined by ``+``.
+
+    Raises:
+        ConfigError: a name is unknown.
+    """
+    wanted = names.split("+")
+    unknown = [name for name in wanted if name not in DETECTORS]
+    if unknown:
+        raise ConfigError(
+            f"unknown detector {', '.join(map(repr, unknown))}; valid are {', '.join(sorted(DETECTORS))}, or a union such as mtcnn+haar"
+        )
+    detectors = tuple(DETECTORS[name](min_face, device) for name in wanted)
+    return detectors[0] if len(detectors) == 1 else EnsembleDetector(detectors)

@@ -1,0 +1,32 @@
+"""dlib's 68 landmarks of a face in an aligned crop, for masks that follow the face.
+
+V. Kazemi, J. Sullivan, "One Millisecond Face Alignment with an Ensemble of Regression Trees", CVPR 2014.
+"""
+
+import threading
+from typing import Any
+
+import dlib
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.weights import dlib_model_file
+
+#: Where the boxes that the model was trained with lie in an aligned crop of 128 px (median over LFW).
+_BOX = (18, 27, 107, 117)
+
+
+class FacePoints:
+    """Finds the 68 points; the model (100 MB) is read on first use."""
+
+    def __init__(self) -> None:
+        self._predictor: Any = None
+        self._lock = threading.Lock()
+
+    def points(self, crop: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """(68, 2) pixels of an aligned crop (128, 128, 3): jaw 0-16, brows 17-26, nose 27-35, eyes 36-47, mouth 48-67."""
+        with self._lock:
+            if self._predictor is None:
+                self._predictor = dlib.shape_predictor(str(dlib_model_file("shape_predictor_68_face_landmarks.dat")))
+            shape = self._predictor(np.ascontiguousarray(crop), dlib.rectangle(*_BOX))
+        return np.array([(p.x, p.y) for p in shape.parts()], float)

@@ -1,0 +1,84 @@
+"""The network of dlib's face recogniser, layer by layer as dlib computes it.
+
+D. King, "High Quality Face Recognition with Deep Metric Learning", 2017: a 29-convolution residual network, 99.38 % on
+LFW. K. He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, with half the filters.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+CHIP_SIZE = 150
+#: Filters and stride of the residual blocks, from the input upward.
+_BLOCKS = (
+    *[(32, 1)] * 3,
+    *[(64, 2), (64, 1), (64, 1), (64, 1)],
+    *[(128, 2), (128, 1), (128, 1)],
+    *[(256, 2), (256, 1), (256, 1), (256, 2)],
+)
+
+
+class ScaleShift(nn.Module):
+    """dlib's `affine_`: batch norm with its statistics folded in."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(channels))
+        self.shift = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale[:, None, None] + self.shift[:, None, None]
+
+
+class _Block(nn.Module):
+    def __init__(self, n_in: int, n_out: int, stride: int) -> None:
+        super().__init__()
+        # dlib pads a convolution only when its stride is 1.
+        self.conv1 = nn.Conv2d(n_in, n_out, 3, stride, padding=1 if stride == 1 else 0)
+        self.affine1 = ScaleShift(n_out)
+        self.conv2 = nn.Conv2d(n_out, n_out, 3, 1, padding=1)
+        self.affine2 = ScaleShift(n_out)
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = functional.relu(self.affine1(self.conv1(x)))
+        y = self.affine2(self.conv2(y))
+        skip = x if self.stride == 1 else functional.avg_pool2d(x, 2, 2)
+        return functional.relu(_add_padded(y, skip))
+
+
+def _add_padded(a: Tensor, b: Tensor) -> Tensor:
+    """dlib's `add_prev`: the smaller of two maps counts as zero where it ends, in channels, rows and columns."""
+    if a.shape == b.shape:
+        return a + b
+    shape = [max(s, t) for s, t in zip(a.shape[1:], b.shape[1:], strict=True)]
+
+    def pad(x: Tensor) -> Tensor:
+        c, h, w = (want - have for want, have in zip(shape, x.shape[1:], strict=True))
+        return functional.pad(x, (0, w, 0, h, 0, c))
+
+    return pad(a) + pad(b)
+
+
+class DlibResNet(nn.Module):
+    """Chips (N, 3, 150, 150), RGB in [0, 255], to descriptors (N, 128) as dlib gives them (not of unit norm)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 32, 7, 2)
+        self.affine = ScaleShift(32)
+        blocks, n_in = [], 32
+        for n_out, stride in _BLOCKS:
+            blocks.append(_Block(n_in, n_out, stride))
+            n_in = n_out
+        self.blocks = nn.Sequential(*blocks)
+        self.fc = nn.Linear(256, 128, bias=False)
+        self.register_buffer("mean", torch.tensor([122.782, 117.001, 104.298]).view(3, 1, 1), persistent=False)
+
+    def forward(self, chips: Tensor) -> Tensor:
+        mean: Tensor = self.mean  # type: ignore[assignment]
+        x = (chips - mean) / 256.0
+        x = functional.relu(self.affine(self.conv(x)))
+        x = functional.max_pool2d(x, 3, 2)
+        x = self.blocks(x)
+        return self.fc(x.mean(dim=(2, 3)))  # type: ignore[no-any-return]

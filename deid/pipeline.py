@@ -1,0 +1,389 @@
+"""The order of the steps, and the ladder of ever harder edits that a face climbs until the gate lets it pass."""
+
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid import blend, detect, embed, geometry
+from deid.align import align, warp
+from deid.attributes.classify import AttributeReader
+from deid.attributes.sampler import named, sample_sets
+from deid.config import Options
+from deid.detect.face_points import FacePoints
+from deid.detect.mtcnn import MtcnnDetector
+from deid.edit.attgan import AttganEditor
+from deid.edit.filters import FilterEditor
+from deid.exceptions import DeidError, DetectionError, EditError
+from deid.models.attgan import ATTRIBUTES
+from deid.protocols import Detector, Editor, Embedder
+from deid.structures import AlignedFace, Detection, EditedFace, FaceResult, Image, ImageResult, Verification, check_image
+from deid.verify import Gate, RealismScorer, SourceFace
+
+#: Strengths of the attribute sets on the first two rungs, and cells across of the mosaics on the next ones.
+_STRENGTHS = (1.0, 1.5)
+_CELLS = (29, 22, 16)
+#: Strengths of a plain filter, until it passes.
+_FILTER_STRENGTHS = (1.0, 1.5, 2.25)
+#: So many of the best proposals of a rung are shown to the detector.
+_CONFIRMED = 4
+#: Distances beyond so many thresholds are worth no more: chasing distance alone picks noise.
+_DISTANCE_CAP = 1.5
+#: A face of which less lies inside the photo is covered.
+_LEAST_INSIDE = 0.75
+#: A detection counts as edited when this share of its middle was.
+_LEAST_TOUCHED = 0.6
+#: How often the whole photo is looked at again for faces that are still bare.
+_ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rung:
+    """One way to edit a face: who edits, how hard, and whether a new face is pasted or the box is covered."""
+
+    editor: Editor
+    strength: float
+    pastes_face: bool
+    n_sets: int = 1
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pasted:
+    """A photo with one more face edited, and the aligned crop of that face in it."""
+
+    image: Image
+    touched: NDArray[np.bool_]
+    crop: Image
+    edited: EditedFace
+    check: Verification
+
+
+@dataclass(slots=True, eq=False)
+class _Face:
+    """A face on its way up the ladder; it never climbs down."""
+
+    source: SourceFace
+    matrix: NDArray[np.float64]
+    seed: int
+    rungs: Iterator[_Rung]
+    why: list[str]
+    n_tried: int = 0
+    pasted: _Pasted | None = None
+
+    @property
+    def detection(self) -> Detection:
+        return self.source.detection
+
+
+class Anonymizer:
+    """Takes the people out of pictures.
+
+    Models load once, on first use; one instance may be used from several threads.
+
+    Args:
+        options: how; the defaults when None.
+        detector: finds faces in place of the one that the options name.
+        editor: proposes new faces in place of AttGAN.
+        embedders: judge identity in place of the ones that the options name; at least one.
+
+    Raises:
+        ConfigError: an option has no such value.
+
+    Example:
+        >>> result = Anonymizer(Options(seed=7)).process(image)
+        >>> [(face.method, face.status) for face in result.faces]
+        [('attgan', 'passed')]
+    """
+
+    def __init__(
+        self,
+        options: Options | None = None,
+        *,
+        detector: Detector | None = None,
+        editor: Editor | None = None,
+        embedders: Sequence[Embedder] | None = None,
+    ) -> None:
+        self.options = options or Options()
+        self._own_detector, self._own_editor, self._own_embedders = detector, editor, embedders
+        self._parts: dict[str, Any] = {}
+        self._lock = threading.RLock()
+
+    def _once(self, name: str, build: Callable[[], Any]) -> Any:
+        """A part, built on first use."""
+        with self._lock:
+            if name not in self._parts:
+                self._parts[name] = build()
+            return self._parts[name]
+
+    @property
+    def detector(self) -> Detector:
+        """What finds the faces."""
+        options = self.options
+        found: Detector = self._once(
+            "detector", lambda: self._own_detector or detect.build(options.detector, options.min_face, options.device)
+        )
+        return found
+
+    @property
+    def editor(self) -> Editor:
+        """What proposes new faces."""
+        editor: Editor = self._once("editor", lambda: self._own_editor or AttganEditor(self.options.device))
+        return editor
+
+    @property
+    def gate(self) -> Gate:
+        """What lets edited faces pass."""
+        gate: Gate = self._once("gate", self._build_gate)
+        return gate
+
+    def _build_gate(self) -> Gate:
+        device = self.options.device
+        embedders = self._own_embedders or [embed.build(name, device) for name in self.options.embedders]
+        # A face fills the patch that is looked at: a coarse pyramid is enough, at MTCNN's usual thresholds.
+        again = MtcnnDetector(min_face=40, device=device)
+        return Gate(embedders, again, self.options, AttributeReader(device), RealismScorer(device))
+
+    @property
+    def _points(self) -> FacePoints:
+        points: FacePoints = self._once("points", FacePoints)
+        return points
+
+    def preload(self) -> None:
+        """Load every model now, so that a missing or altered file is told before the first picture.
+
+        Raises:
+            WeightsError: a file is missing, altered, or of another architecture.
+            DependencyError: a package is missing.
+        """
+        blank = np.full((128, 128, 3), 127, np.uint8)
+        self.detector.detect(blank)
+        source = self.gate.source(blank, Detection(np.array([30.0, 30.0, 98.0, 98.0])))
+        self.gate.measure(source, blank[None])
+        self._points.points(blank)
+        if isinstance(self.editor, AttganEditor) and self.options.method == "attgan":
+            _ = self.editor.network
+
+    def process(self, image: Image, detections: Sequence[Detection] | None = None, seed: int | None = None) -> ImageResult:
+        """Anonymise one picture.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            detections: faces that are known already; the detector is then asked for no others.
+            seed: for reproducible output; the options' one when None, and a fresh one when that is None too.
+
+        Returns:
+            A new picture and what became of each face. Every detected face has been edited or covered.
+
+        Raises:
+            ValueError: the image is none.
+            DetectionError: the detector failed.
+            EditError: an editor failed. There is no picture then.
+        """
+        check_image(image)
+        seed = next(s for s in (seed, self.options.seed, secrets.randbits(63)) if s is not None)
+        found = self._detect(image) if detections is None else list(detections)
+        faces: list[_Face] = []
+        out, touched = image.copy(), np.zeros(image.shape[:2], bool)
+        for _ in range(_ROUNDS):
+            new = [self._start(image, d, seed, len(faces) + i) for i, d in enumerate(sorted(found, key=lambda d: -d.size))]
+            faces += new
+            for face in new:
+                out, touched = self._climb(face, out, touched)
+            # A later paste may have changed an earlier face.
+            for face in faces:
+                while not self._still_passes(face, out):
+                    out, touched = self._climb(face, out, touched)
+            if detections is not None:
+                break
+            found = [d for d in self._detect(out) if _share_touched(d, touched) < _LEAST_TOUCHED]
+            if not found:
+                break
+        else:
+            raise DetectionError(f"{len(found)} faces are still found bare after {_ROUNDS} rounds")
+        return ImageResult(out, tuple(self._result(face) for face in faces), seed)
+
+    def process_crop(self, crop: Image, seed: int | None = None) -> ImageResult:
+        """Anonymise a picture that one face fills, such as another detector's crop; the whole of it counts as the face
+        where the detector finds none."""
+        h, w = check_image(crop).shape[:2]
+        whole = Detection(np.array([0.0, 0.0, w, h]), 1.0, None, "crop")
+        found = self._detect(crop)
+        return self.process(crop, [max(found, key=lambda d: d.size)] if found else [whole], seed)
+
+    def _detect(self, image: Image) -> list[Detection]:
+        try:
+            found = self.detector.detect(image)
+        except DeidError:
+            raise
+        except Exception as error:
+            raise DetectionError(f"{_name(self.detector)} failed: {error}") from error
+        if not isinstance(found, list) or not all(isinstance(d, Detection) for d in found):
+            raise DetectionError(f"expected a list of Detection from {_name(self.detector)}, got {type(found).__name__}")
+        return [d for d in found if _share_inside(d, image) > 0]
+
+    def _start(self, image: Image, detection: Detection, seed: int, index: int) -> _Face:
+        aligned = align(image, detection)
+        source = self.gate.source(aligned.crop, detection)
+        face_seed = int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0])
+        doubt = self._doubt(image, detection) if self.options.method == "attgan" else ""
+        rungs = self._cover_rungs("blur") if doubt else self._rungs()
+        return _Face(source, aligned.matrix, face_seed, rungs, [doubt] if doubt else [])
+
+    def _doubt(self, image: Image, detection: Detection) -> str:
+        """Why a face should be covered and not replaced, or nothing."""
+        options, inside = self.options, _share_inside(detection, image)
+        if detection.score < options.edit_score:
+            return f"score {detection.score:.2f} < {options.edit_score:.2f}"
+        if detection.size < options.min_edit_size:
+            return f"size {detection.size:.0f} px < {options.min_edit_size:.0f} px"
+        if inside < _LEAST_INSIDE:
+            return f"only {inside:.0%} of the face lies inside the picture"
+        return ""
+
+    def _rungs(self) -> Iterator[_Rung]:
+        """The ladder of the method."""
+        options = self.options
+        if options.method != "attgan":
+            yield from self._cover_rungs(options.method)
+            return
+        for strength in _STRENGTHS:
+            yield _Rung(self.editor, strength, True, options.candidates)
+        if isinstance(self.editor, AttganEditor):
+            for cells in _CELLS:
+                yield _Rung(self.editor.pixelated(cells), 1.0, True, options.candidates)
+        yield from self._cover_rungs("blur")
+
+    def _cover_rungs(self, name: str) -> Iterator[_Rung]:
+        """A filter, harder and harder where it has a strength, and at last the solid cover."""
+        for strength in _FILTER_STRENGTHS if name in {"blur", "pixelate"} else (1.0,):
+            yield _Rung(FilterEditor(name, self.options), strength, False)
+        yield _Rung(FilterEditor("solid", self.options), 1.0, False, last=True)
+
+    def _climb(self, face: _Face, out: Image, touched: NDArray[np.bool_]) -> tuple[Image, NDArray[np.bool_]]:
+        """Edit one face harder and harder until it passes; the last rung, a solid cover, always does."""
+        for rung in face.rungs:
+            face.n_tried += 1
+            face.pasted = self._new_face(face, rung, out) if rung.pastes_face else self._cover(face, rung, out)
+            if face.pasted.check.passed or rung.last:
+                return face.pasted.image, touched | face.pasted.touched
+            face.why.append(f"{face.pasted.edited.method} x{rung.strength:g}: {'; '.join(face.pasted.check.reasons)}")
+        raise EditError("the ladder ended without a cover")
+
+    def _new_face(self, face: _Face, rung: _Rung, out: Image) -> _Pasted:
+        """The best of a rung's proposals that passes, or the best of those that don't."""
+        # The crop is taken from the result so far: a neighbour that was edited must not come back at its edge.
+        aligned = AlignedFace(warp(out, face.matrix), face.matrix, face.detection)
+        rng = np.random.default_rng([face.seed, face.n_tried])
+        sets = sample_sets(face.source.male > 0.5, rung.n_sets, rng, rung.strength)
+        proposals = _edit(rung, aligned, sets)
+        mask = blend.face_mask(self._points.points(aligned.crop))
+        matched = [blend.match_colour(p.crop, aligned.crop, mask) for p in proposals]
+        checks = self.gate.measure(face.source, np.stack([blend.blend_crop(m, aligned.crop, mask) for m in matched]))
+        best: _Pasted | None = None
+        for i in sorted(range(len(checks)), key=lambda i: _utility(checks[i]), reverse=True)[:_CONFIRMED]:
+            image, touched = blend.paste(out, matched[i], face.matrix, mask)
+            check = self.gate.confirm(checks[i], face.source, image) if checks[i].passed else checks[i]
+            pasted = _Pasted(image, touched, warp(image, face.matrix), proposals[i], check)
+            best = best or pasted
+            if check.passed:
+                return pasted
+            if not checks[i].passed:
+                break
+        if best is None:
+            raise EditError(f"{_name(rung.editor)} proposed no face")
+        return best
+
+    def _cover(self, face: _Face, rung: _Rung, out: Image) -> _Pasted:
+        """A filter over the box and its margin."""
+        box = geometry.expand_box(face.detection.box_xyxy, 1 + 2 * self.options.margin)
+        x, y = np.floor(box[:2]).astype(int)
+        w, h = np.ceil(box[2:]).astype(int) - (x, y)
+        matrix = np.array([[1.0, 0.0, -x], [0.0, 1.0, -y]])
+        rows, columns = geometry.box_to_slices(box, out.shape[:2])
+        # What the filter reads lies inside the photo; what it would write outside falls away.
+        inside = np.pad(
+            out[rows, columns],
+            ((rows.start - y, y + h - rows.stop), (columns.start - x, x + w - columns.stop), (0, 0)),
+            mode="edge",
+        )
+        edited = _edit(rung, AlignedFace(inside, matrix, face.detection), np.zeros((1, len(ATTRIBUTES)), np.float32))[0]
+        image, touched = blend.paste(out, edited.crop, matrix, blend.box_mask((int(h), int(w)), self.options.margin))
+        crop = warp(image, face.matrix)
+        check = self.gate.confirm(self.gate.measure(face.source, crop[None], face=False)[0], face.source, image, face=False)
+        # Under one colour there is nothing left to recognise, whatever an embedder makes of it.
+        return _Pasted(image, touched, crop, edited, replace(check, reasons=()) if rung.editor.name == "solid" else check)
+
+    def _still_passes(self, face: _Face, out: Image) -> bool:
+        """Whether a face is as it was when the gate let it pass, or passes as it is now."""
+        pasted = face.pasted
+        crop = warp(out, face.matrix)
+        if pasted is None or pasted.edited.method == "solid" or np.array_equal(crop, pasted.crop):
+            return True
+        pastes_face = pasted.check.realism is not None
+        (check,) = self.gate.measure(face.source, crop[None], face=pastes_face)
+        check = self.gate.confirm(check, face.source, out, face=pastes_face)
+        face.pasted = replace(pasted, crop=crop, check=check)
+        if not check.passed:
+            face.why.append(f"{pasted.edited.method} after its neighbours were edited: {'; '.join(check.reasons)}")
+        return check.passed
+
+    def _result(self, face: _Face) -> FaceResult:
+        pasted = face.pasted
+        if pasted is None or not pasted.check.passed:
+            raise EditError("a face came through without an edit that passed")
+        asked = self.editor.name if self.options.method == "attgan" else self.options.method
+        attributes = {} if pasted.edited.attributes is None else named(pasted.edited.attributes)
+        return FaceResult(
+            detection=face.detection,
+            method=pasted.edited.method,
+            status="passed" if pasted.edited.method.startswith(asked) else "fallback",
+            verification=pasted.check,
+            attributes=attributes,
+            strength=pasted.edited.strength,
+            seed=face.seed,
+            why=tuple(face.why),
+        )
+
+
+def _name(part: object) -> str:
+    return str(getattr(part, "name", type(part).__name__))
+
+
+def _utility(check: Verification) -> tuple[bool, float]:
+    """What makes one proposal better than another: passing first, then realism and distance together."""
+    distance = min((d.value / d.threshold for d in check.distances), default=0.0)
+    return check.passed, min(distance, _DISTANCE_CAP) * (check.realism or 0.0)
+
+
+def _edit(rung: _Rung, face: AlignedFace, sets: NDArray[np.float32]) -> list[EditedFace]:
+    """The proposals of a rung's editor, which may be anyone's, checked."""
+    try:
+        proposals = rung.editor.edit(face, sets, rung.strength)
+    except DeidError:
+        raise
+    except Exception as error:
+        raise EditError(f"{_name(rung.editor)} failed: {error}") from error
+    for p in proposals:
+        if not isinstance(p, EditedFace) or p.crop.shape != face.crop.shape or p.crop.dtype != np.uint8:
+            got = f"{p.crop.dtype} {p.crop.shape}" if isinstance(p, EditedFace) else type(p).__name__
+            raise EditError(f"expected crops of uint8 {face.crop.shape} from {_name(rung.editor)}, got {got}")
+    if not proposals:
+        raise EditError(f"{_name(rung.editor)} proposed no face")
+    return list(proposals)
+
+
+def _share_inside(detection: Detection, image: Image) -> float:
+    """Share of a face's box that lies inside the picture."""
+    inside = geometry.box_area(geometry.clip_box(detection.box_xyxy, image.shape[:2]))
+    return float(inside[0] / geometry.box_area(detection.box_xyxy)[0])
+
+
+def _share_touched(detection: Detection, touched: NDArray[np.bool_]) -> float:
+    """Share of the middle of a face's box that was edited."""
+    middle = touched[geometry.box_to_slices(geometry.expand_box(detection.box_xyxy, 0.6), touched.shape)]
+    return float(middle.mean()) if middle.size else 1.0

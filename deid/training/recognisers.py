@@ -1,0 +1,65 @@
+"""Recognisers as differentiable functions of aligned crops: what the generator is trained to get away from.
+
+Never put a recogniser here that an evaluation uses as its attacker.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from deid.embed.dlib_resnet import CROP_TO_CHIP, read_dlib_network
+from deid.models.mobilefacenet import MobileFaceNet
+from deid.weights import dlib_model_file
+
+#: From pixels of an aligned crop (eyes 36 px apart) to MobileFaceNet's 96 x 112 input (eyes 37.3 px apart).
+_CROP_TO_MOBILE = np.array([[1.037, 0.0, -15.7], [0.0, 1.037, -12.1]])
+
+
+class CropRecogniser(nn.Module):
+    """Aligned crops (N, 3, 128, 128) in [-1, 1] to unit-norm embeddings (N, 128).
+
+    Args:
+        network: takes the warped crops.
+        matrix: (2, 3) from pixels of the crop to pixels of the network's input.
+        size_hw: of the network's input.
+        scale: what the crop is multiplied with after the warp.
+        shift: what is added then.
+    """
+
+    def __init__(self, network: nn.Module, matrix: NDArray[np.float64], size_hw: tuple[int, int], scale: float, shift: float) -> None:
+        super().__init__()
+        self.network = network.eval().requires_grad_(False)
+        self.size_hw, self.scale, self.shift = size_hw, scale, shift
+        h, w = size_hw
+        ys, xs = np.mgrid[:h, :w]
+        linear = np.linalg.inv(matrix[:, :2])
+        source = (np.stack([xs, ys], axis=-1) - matrix[:, 2]) @ linear.T
+        # align_corners=False: pixel centres lie at (2 i + 1) / n - 1.
+        grid = (2 * source + 1) / 128 - 1
+        self.register_buffer("grid", torch.from_numpy(grid.astype(np.float32))[None], persistent=False)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        grid: Tensor = self.grid  # type: ignore[assignment]
+        warped = functional.grid_sample(
+            crops.float(), grid.expand(len(crops), -1, -1, -1), mode="bilinear", padding_mode="border", align_corners=False
+        )
+        embedding = self.network((warped * self.scale + self.shift).contiguous(memory_format=torch.channels_last))
+        return functional.normalize(embedding.float())
+
+
+def dlib_recogniser() -> CropRecogniser:
+    """dlib's ResNet."""
+    network = read_dlib_network(dlib_model_file("dlib_face_recognition_resnet_model_v1.dat"))
+    return CropRecogniser(network, CROP_TO_CHIP, (150, 150), 127.5, 127.5)
+
+
+def mobilefacenet_recogniser(weights: Path) -> CropRecogniser:
+    """A MobileFaceNet whose state dict is given as safetensors."""
+    network = MobileFaceNet()
+    network.load_state_dict(load_file(weights), strict=False)
+    return CropRecogniser(network, _CROP_TO_MOBILE, (112, 96), 127.5 / 128, 0.0)

@@ -1,0 +1,88 @@
+"""What `deid train` does: data in, weights with their manifest entry out."""
+
+import dataclasses
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from facenet_pytorch.models.mtcnn import ONet
+
+from deid import weights
+from deid.exceptions import ConfigError
+from deid.models.attgan import ATTRIBUTES
+from deid.models.attributes import AttributeClassifier
+from deid.training import attgan, classifier, realism
+from deid.training.data import FaceData, load
+from deid.training.export import export
+from deid.training.losses import Landmarker
+from deid.training.recognisers import dlib_recogniser, mobilefacenet_recogniser
+
+Report = Callable[[int, int, str], None]
+_LICENCE = "non-commercial research: the terms of the training photos"
+_INPUT = "(N, 3, 128, 128) RGB in [-1, 1], aligned crops"
+_OptionsT = TypeVar("_OptionsT")
+
+
+def read_options(kind: type[_OptionsT], path: Path | None) -> _OptionsT:
+    """Settings of a run from TOML; the defaults when there is no file.
+
+    Raises:
+        ConfigError: it cannot be read or has an unknown key.
+    """
+    if path is None:
+        return kind()
+    try:
+        values: dict[str, Any] = tomllib.loads(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"cannot read options from {path}: {error}") from error
+    names = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    unknown = sorted(set(values) - set(names))
+    if unknown:
+        raise ConfigError(f"unknown option {', '.join(unknown)} in {path}; valid are {', '.join(names)}")
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def train_attributes(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
+    """Train the attribute classifier and write ``out/attributes.safetensors``."""
+    options = read_options(classifier.ClassifierOptions, options_file)
+    network = classifier.train(load(data, out / "cache"), out, options, report)
+    facts = {"input": _INPUT, "data": "LFW deep-funneled (gender) and CelebA (13 attributes), training split", "licence": _LICENCE}
+    architecture = {"width": options.width, "n_attributes": len(ATTRIBUTES)}
+    export(network, "attributes", out, architecture, facts | {"command": _command("attributes", options)})
+
+
+def train_attgan(data: Path, out: Path, recogniser: Path | None, options_file: Path | None, report: Report) -> None:
+    """Train the generator and write ``out/attgan.safetensors``; unknown labels come from the shipped classifier."""
+    options = read_options(attgan.GeneratorOptions, options_file)
+    recognisers = [dlib_recogniser(), *([mobilefacenet_recogniser(recogniser)] if recogniser else [])]
+    options = dataclasses.replace(options, margins=options.margins[: len(recognisers)])
+    faces = labelled(load(data, out / "cache"), weights.load_attributes()).split("train")
+    training = attgan.GeneratorTraining(faces, out, options, recognisers, Landmarker(ONet()))
+    network = training.run(report)
+    facts = {"input": _INPUT + "; attributes (N, 13)", "data": "LFW deep-funneled and CelebA, training split", "licence": _LICENCE}
+    architecture = {"width": options.width, "n_attributes": len(ATTRIBUTES)}
+    export(network, "attgan", out, architecture, facts | {"command": _command("attgan", options)})
+
+
+def train_realism(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
+    """Train the realism critic against the shipped generator and write ``out/realism.safetensors``."""
+    options = read_options(realism.RealismOptions, options_file)
+    faces = labelled(load(data, out / "cache"), weights.load_attributes())
+    # CelebA's half-size photos are soft all over: next to them a smear counts as real.
+    network = realism.train(faces.where(faces.sources == "lfw"), weights.load_generator(), out, options, report)
+    facts = {"input": _INPUT, "data": "LFW deep-funneled, training split, whole and damaged", "licence": _LICENCE}
+    export(network, "realism", out, {"width": options.width}, facts | {"command": _command("realism", options)})
+
+
+def labelled(faces: FaceData, network: AttributeClassifier) -> FaceData:
+    """The faces with every unknown label as the classifier sees it."""
+    return classifier.fill_labels(network, faces)
+
+
+def _command(what: str, options: Any) -> str:
+    """The command of a run, with the settings that differ from the defaults."""
+    changed = {k: v for k, v in dataclasses.asdict(options).items() if v != getattr(type(options)(), k)}
+    settings = "".join(f", {k} = {json.dumps(v)}" for k, v in changed.items())
+    return f"deid train {what} --data DIR --out OUT{settings}"

@@ -1,0 +1,169 @@
+"""The gate: whether a new face may be published.
+
+It judges the crop as it will look in the photo, blended, and not the editor's raw output. A new face passes when every
+embedder takes it for another person, the detector still finds it in place, gender is kept, and it looks like a photo of
+a face: distance alone is a trap, for noise that fools one recogniser is neither private nor useful.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deid import geometry, weights
+from deid.align import align
+from deid.attributes.classify import MALE, AttributeReader
+from deid.config import Options
+from deid.models.realism import RealismCritic
+from deid.protocols import Detector, Embedder
+from deid.structures import Crops, Detection, Distance, Embeddings, Image, Verification
+
+#: The patch in which a face is looked for again is so many times its box: MTCNN needs some surroundings.
+_PATCH = 2.2
+#: The patch is shrunk to this many pixels: a face is then about 90 px, and looking takes 20 ms.
+_PATCH_SIZE = 200
+
+
+class RealismScorer:
+    """How much crops look like photos of faces.
+
+    Args:
+        device: where the network runs.
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
+        self._device = device
+        self._network: RealismCritic | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def network(self) -> RealismCritic:
+        """The critic, read on first use."""
+        with self._lock:
+            if self._network is None:
+                self._network = weights.load_realism().to(self._device)
+            return self._network
+
+    @torch.inference_mode()
+    def score(self, crops: Crops) -> NDArray[np.float32]:
+        """Crops (N, 128, 128, 3) to scores (N,) in [0, 1]; 1 is a photo."""
+        if not len(crops):
+            return np.zeros(0, np.float32)
+        images = torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        return np.asarray(self.network(images).sigmoid().cpu().numpy(), np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceFace:
+    """What the gate remembers of the face that shall disappear.
+
+    Args:
+        detection: where it is.
+        embeddings: (1, D) rows, one per embedder.
+        male: probability of `Male`.
+    """
+
+    detection: Detection
+    embeddings: tuple[Embeddings, ...]
+    male: float
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Measures edited faces against their source.
+
+    Args:
+        embedders: at least one.
+        detector: what must find the face again; fast and without landmarks of its own needed.
+        attributes: reads gender.
+        realism: scores pasted faces.
+        options: thresholds.
+    """
+
+    embedders: Sequence[Embedder]
+    detector: Detector
+    options: Options
+    attributes: AttributeReader = field(default_factory=AttributeReader)
+    realism: RealismScorer = field(default_factory=RealismScorer)
+
+    def source(self, crop: Image, detection: Detection) -> SourceFace:
+        """Measure the face before it is edited, from its aligned crop (128, 128, 3)."""
+        crops = crop[None]
+        male = float(self.attributes.probabilities(crops)[0, MALE])
+        return SourceFace(detection, tuple(e.embed(crops) for e in self.embedders), male)
+
+    def measure(self, source: SourceFace, crops: Crops, face: bool = True) -> list[Verification]:
+        """Judge blended crops (N, 128, 128, 3) by all but the detector, which is asked by `confirm` for the best ones.
+
+        Args:
+            source: the face before.
+            crops: proposals for its place.
+            face: whether they show a face, which must look real and keep its gender; False for the filters.
+        """
+        distances = self.distances(source, crops)
+        male = self.attributes.probabilities(crops)[:, MALE] if face else np.full(len(crops), source.male)
+        real = self.realism.score(crops) if face else np.zeros(len(crops))
+        rows = zip(distances, male, real, strict=True)
+        return [self._verification(source, d, float(m), float(r) if face else None) for d, m, r in rows]
+
+    def distances(self, source: SourceFace, crops: Crops) -> list[tuple[Distance, ...]]:
+        """Distance of each crop (N, 128, 128, 3) from the source, for each embedder."""
+        columns = []
+        for embedder, before in zip(self.embedders, source.embeddings, strict=True):
+            value = np.linalg.norm(embedder.embed(crops) - before, axis=1)
+            columns.append([Distance(embedder.name, float(v), embedder.threshold) for v in value])
+        return list(zip(*columns, strict=True))
+
+    def _verification(self, source: SourceFace, distances: tuple[Distance, ...], male: float, real: float | None) -> Verification:
+        reasons = _too_near(distances)
+        if not self._gender_kept(source.male, male):
+            reasons.append(f"gender not kept: male {source.male:.2f} before, {male:.2f} after")
+        if real is not None and real < self.options.min_realism:
+            reasons.append(f"realism {real:.2f} < {self.options.min_realism:.2f}")
+        return Verification(distances, False, 0.0, source.male, male, real, tuple(reasons))
+
+    def _gender_kept(self, before: float, after: float) -> bool:
+        """Whether a recognised gender did not change sides; one that was in doubt before may stay in doubt."""
+        slack = self.options.gender_slack
+        if abs(before - 0.5) <= slack:
+            return True
+        return after > 0.5 - slack if before > 0.5 else after < 0.5 + slack
+
+    def confirm(self, check: Verification, source: SourceFace, image: Image, face: bool = True) -> Verification:
+        """The same verification with the detector's word on the photo (H, W, 3) with the edited face in it.
+
+        An attacker aligns the face as it is found now, so identity is measured on that crop too; the smaller distance counts.
+        """
+        iou, found = self.find_again(image, source.detection)
+        distances, reasons = check.distances, list(check.reasons)
+        if found is not None:
+            (now,) = self.distances(source, align(image, found).crop[None])
+            distances = tuple(min(a, b, key=lambda d: d.value) for a, b in zip(distances, now, strict=True))
+            reasons += [r for r in _too_near(distances) if r not in reasons]
+        if face and iou < self.options.min_iou:
+            said = f"found again with IoU {iou:.2f} < {self.options.min_iou:.2f}" if found else "not found again by the detector"
+            reasons.append(said)
+        return replace(check, distances=distances, redetected=found is not None, iou=iou, reasons=tuple(reasons))
+
+    def find_again(self, image: Image, detection: Detection) -> tuple[float, Detection | None]:
+        """What the detector finds in a face's place in a photo (H, W, 3), with the IoU of the boxes; (0, None) for nothing."""
+        rows, columns = geometry.box_to_slices(geometry.expand_box(detection.box_xyxy, _PATCH), image.shape[:2])
+        patch, origin = image[rows, columns], np.array([columns.start, rows.start], float)
+        if min(patch.shape[:2]) < 2:
+            return 0.0, None
+        scale = _PATCH_SIZE / max(patch.shape[:2])
+        size = (max(1, round(patch.shape[1] * scale)), max(1, round(patch.shape[0] * scale)))
+        small = cv2.resize(patch, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        back = np.array(patch.shape[1::-1]) / size
+        found = [d.moved(back, origin) for d in self.detector.detect(np.asarray(small, np.uint8))]
+        iou = geometry.box_iou(np.array([d.box_xyxy for d in found]), detection.box_xyxy).ravel()
+        best = int(iou.argmax()) if found else -1
+        return (float(iou[best]), found[best]) if found and iou[best] > 0 else (0.0, None)
+
+
+def _too_near(distances: Sequence[Distance]) -> list[str]:
+    return [f"{d.embedder} distance {d.value:.3f} <= {d.threshold:.3f}" for d in distances if not d.passed]

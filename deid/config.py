@@ -30,7 +30,7 @@ class Options:
         blur_radius: sigma of `blur` as a share of the face's size.
         pixelate_cells: cells of `pixelate` across the face's longer side.
         margin: how far the filters reach beyond the box, as a share of its size.
-        solid_rgb: colour of `solid`.
+        solid_rgb: colour of `solid`; None takes the mean colour of what is covered.
         cover_image: picture that `image` puts over a face.
         seed: for reproducible output; None draws a fresh one for every picture.
         device: where the networks run, in torch's words.
@@ -47,10 +47,10 @@ class Options:
     min_iou: float = 0.5
     min_realism: float = 0.5
     gender_slack: float = 0.1
-    blur_radius: float = 0.25
+    blur_radius: float = 0.15
     pixelate_cells: int = 8
     margin: float = 0.15
-    solid_rgb: tuple[int, int, int] = (0, 0, 0)
+    solid_rgb: tuple[int, int, int] | None = None
     cover_image: str | None = None
     seed: int | None = None
     device: str = "cpu"

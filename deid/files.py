@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from deid import image as images
-from deid.exceptions import DeidError, ImageReadError, ImageWriteError
+from deid.exceptions import ImageReadError, ImageWriteError
 from deid.pipeline import Anonymizer
 from deid.structures import ImageResult
 
@@ -146,14 +146,21 @@ def run_job(job: Job, engine: Anonymizer, seed: int | None, overwrite: bool = Fa
         picture = images.read(job.source, engine.options.max_pixels)
         first = engine.process(picture.frames[0].rgb, seed=seed)
         frames = (first, *(engine.process(f.rgb, seed=first.seed) for f in picture.frames[1:]))
-        data = images.encode(picture.with_frames([f.image for f in frames]))
+        data = images.encode(picture.with_frames([f.image for f in frames]), _format(job.source, job.target))
         images.write(data, job.target, overwrite)
     except (ImageReadError, ImageWriteError) as error:
         return FileResult(job.source, error=str(error))
-    except (DeidError, ValueError, RuntimeError, OSError, MemoryError) as error:
+    except Exception as error:
         # One bad photo must not cost the rest; nothing has been written for it.
         return FileResult(job.source, error=f"{type(error).__name__}: {error}")
     return FileResult(job.source, job.target, frames=frames)
+
+
+def _format(source: Path, target: Path) -> str | None:
+    """The format of a target that was asked for by another suffix than its source has; None for the source's own."""
+    if source.suffix.lower() == target.suffix.lower():
+        return None
+    return PillowImage.registered_extensions().get(target.suffix.lower())
 
 
 def seed_of(seed: int | None, index: int) -> int | None:

@@ -5,12 +5,13 @@ what is needed to write the same kind of file again (mode, alpha, palette, 16-bi
 """
 
 import contextlib
+import errno
 import io
 import os
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,9 +26,10 @@ from deid.structures import Image, check_image
 #: A picture with more pixels is refused before it is decoded: 30 000 x 30 000 would take 2.7 GB a copy.
 MAX_PIXELS = 250_000_000
 _GREY_MODES = {"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
-_DEEP_MODES = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
 #: Formats that hold several frames, or only look as if.
-_ANIMATED = {"GIF", "WEBP", "PNG", "TIFF"}
+_ANIMATED = {"AVIF", "GIF", "PNG", "TIFF", "WEBP"}
+#: Formats that know only black and white.
+_BILEVEL = {"MSP", "XBM"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,12 +41,14 @@ class Frame:
         alpha: (H, W) uint8, or None when the frame is opaque.
         deep: (H, W) uint16 grey samples of a 16-bit file, or None.
         duration_ms: how long an animation shows it; None for a still.
+        grey: whether it was grey; the pages of one file may differ.
     """
 
     rgb: Image
     alpha: NDArray[np.uint8] | None = None
     deep: NDArray[np.uint16] | None = None
     duration_ms: float | None = None
+    grey: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +57,6 @@ class Picture:
 
     frames: tuple[Frame, ...]
     format: str
-    grey: bool = False
     icc_profile: bytes | None = None
     save_options: dict[str, Any] = field(default_factory=dict)
 
@@ -66,7 +69,7 @@ class Picture:
         if len(images) != len(self.frames):
             raise ValueError(f"expected {len(self.frames)} frames, got {len(images)}")
         frames = tuple(_replace_pixels(f, check_image(i)) for f, i in zip(self.frames, images, strict=True))
-        return Picture(frames, self.format, self.grey, self.icc_profile, self.save_options)
+        return replace(self, frames=frames)
 
 
 def _replace_pixels(frame: Frame, rgb: Image) -> Frame:
@@ -75,8 +78,14 @@ def _replace_pixels(frame: Frame, rgb: Image) -> Frame:
     deep = frame.deep
     if deep is not None:
         changed = (rgb != frame.rgb).any(axis=2)
-        deep = np.where(changed, _luma(rgb).astype(np.uint16) * 257, deep)
-    return Frame(rgb, frame.alpha, deep, frame.duration_ms)
+        top = 256 * _deep_step(deep) - 1
+        deep = np.where(changed, (_luma(rgb).astype(np.int64) * top // 255).astype(np.uint16), deep)
+    return replace(frame, rgb=rgb, deep=deep)
+
+
+def _deep_step(deep: NDArray[np.uint16]) -> int:
+    """How many 16-bit levels make one of 8 bits: 256, or fewer for 12-bit cameras, whose faces would be lost in the dark."""
+    return int(deep.max()) // 256 + 1
 
 
 def _luma(rgb: Image) -> NDArray[np.uint8]:
@@ -108,14 +117,14 @@ def read(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Picture:
         with warnings.catch_warnings():
             # The limit below is ours; Pillow would warn on half of it and leave the decision to no one.
             warnings.simplefilter("ignore", PillowImage.DecompressionBombWarning)
+            # What Pillow says about broken metadata concerns no one: none of it is kept.
+            warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
             with PillowImage.open(io.BytesIO(data)) as source:
                 return _decode(source, path, max_pixels)
     except ImageReadError:
         raise
-    except PillowImage.DecompressionBombError as error:
-        raise ImageReadError(f"cannot read {path}: more than {max_pixels} pixels") from error
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, OverflowError, TypeError, KeyError, IndexError, RuntimeError) as error:
-        # Pillow's plugins raise many kinds of error on broken files.
+    except Exception as error:
+        # Pillow's plugins raise every kind of error on broken files, and have a limit of their own on pixels.
         raise ImageReadError(f"cannot read {path}: {_reason(error)}") from error
 
 
@@ -128,43 +137,53 @@ def _reason(error: BaseException) -> str:
 def _decode(source: PillowImage.Image, path: Path, max_pixels: int) -> Picture:
     n_frames = getattr(source, "n_frames", 1) if source.format in _ANIMATED else 1
     if source.width * source.height * n_frames > max_pixels:
-        size = f"{source.width} x {source.height}" + (f" x {n_frames} frames" if n_frames > 1 else "")
-        raise ImageReadError(f"cannot read {path}: {size} is more than {max_pixels} pixels")
+        raise _too_large(path, source, n_frames, max_pixels)
     file_format = source.format or path.suffix.lstrip(".").upper()
     options = _save_options(source, file_format, n_frames)
-    grey, mode, icc = source.mode in _GREY_MODES, source.mode, source.info.get("icc_profile")
-    frames = tuple(_frames(source) if n_frames > 1 else [_frame(source)])
+    mode, icc = source.mode, source.info.get("icc_profile")
+    frames = []
+    left = max_pixels
+    for page in ImageSequence.Iterator(source) if n_frames > 1 else [source]:
+        # The pages of a TIFF may differ in size.
+        left -= page.width * page.height
+        if left < 0:
+            raise _too_large(path, page, n_frames, max_pixels)
+        frames.append(_frame(page.copy() if n_frames > 1 else page, timed=n_frames > 1 and file_format != "TIFF"))
     # A profile describes the colour model it came with: none of CMYK's or Lab's fits the RGB that is written.
     keeps_profile = mode not in {"CMYK", "YCbCr", "LAB", "HSV"} or (file_format == "JPEG" and mode == "YCbCr")
-    return Picture(frames, file_format, grey, icc if keeps_profile else None, options)
+    return Picture(tuple(frames), file_format, icc if keeps_profile else None, options)
 
 
-def _frames(source: PillowImage.Image) -> Iterator[Frame]:
-    for page in ImageSequence.Iterator(source):
-        frame = _frame(page.copy())
-        timed = source.format != "TIFF"
-        yield Frame(frame.rgb, frame.alpha, frame.deep, page.info.get("duration", 0) if timed else None)
+def _too_large(path: Path, page: PillowImage.Image, n_frames: int, max_pixels: int) -> ImageReadError:
+    size = f"{page.width} x {page.height}" + (f" in {n_frames} frames" if n_frames > 1 else "")
+    return ImageReadError(f"cannot read {path}: {size} is more than {max_pixels} pixels")
 
 
-def _frame(page: PillowImage.Image) -> Frame:
-    page.load()
-    deep = None
+def _frame(page: PillowImage.Image, timed: bool) -> Frame:
+    # Pillow's plugins tell a page's transparency when it is opened, and its duration once it is decoded.
     transparent = "transparency" in page.info
+    page.load()
+    duration = page.info.get("duration", 0) if timed else None
     upright = ImageOps.exif_transpose(page)
-    if upright.mode in _DEEP_MODES:
-        samples = np.asarray(upright).astype(np.int64)
-        deep = np.clip(samples, 0, 65535).astype(np.uint16)
-        grey8 = (deep >> 8).astype(np.uint8)
-        return Frame(np.repeat(grey8[..., None], 3, axis=2), None, deep)
-    if upright.mode == "F":
-        samples = np.nan_to_num(np.asarray(upright))
-        low, high = float(samples.min()), float(samples.max())
-        grey8 = ((samples - low) / max(high - low, 1e-9) * 255).astype(np.uint8)
-        return Frame(np.repeat(grey8[..., None], 3, axis=2))
+    if upright.mode in _GREY_MODES - {"1", "L", "LA"}:
+        return _deep_frame(np.asarray(upright), duration)
     has_alpha = transparent or upright.mode in {"RGBA", "LA", "PA", "La", "RGBa"}
-    rgba = upright.convert("RGBA") if has_alpha else upright.convert("RGB")
-    pixels = np.array(rgba)
-    return Frame(np.ascontiguousarray(pixels[..., :3]), pixels[..., 3].copy() if has_alpha else None)
+    pixels = np.array(upright.convert("RGBA" if has_alpha else "RGB"))
+    alpha = pixels[..., 3].copy() if has_alpha else None
+    return Frame(np.ascontiguousarray(pixels[..., :3]), alpha, None, duration, upright.mode in _GREY_MODES)
+
+
+def _deep_frame(samples: NDArray[Any], duration: float | None) -> Frame:
+    """A frame of grey samples of more than 8 bits; what does not fit 16 bits is brought to 8."""
+    deep = None
+    if samples.dtype.kind in "iu" and samples.min() >= 0 and samples.max() <= 65535:
+        deep = samples.astype(np.uint16)
+        grey8: NDArray[Any] = deep // _deep_step(deep)
+    else:
+        values = np.nan_to_num(samples.astype(np.float64), posinf=0.0, neginf=0.0)
+        low, high = float(values.min()), float(values.max())
+        grey8 = (values - low) / max(high - low, 1e-9) * 255
+    return Frame(np.repeat(grey8.astype(np.uint8)[..., None], 3, axis=2), None, deep, duration, grey=True)
 
 
 def _save_options(source: PillowImage.Image, file_format: str, n_frames: int) -> dict[str, Any]:
@@ -181,8 +200,9 @@ def _save_options(source: PillowImage.Image, file_format: str, n_frames: int) ->
         options = {"compression": compression} if compression in {"tiff_lzw", "tiff_adobe_deflate", "packbits"} else {}
     if n_frames > 1:
         options["save_all"] = True
-        if file_format != "TIFF":
-            options["loop"] = source.info.get("loop", 0 if file_format != "GIF" else 1)
+        if file_format in {"PNG", "WEBP"} or "loop" in source.info:
+            # A GIF without the entry plays once; one that says 1 plays twice.
+            options["loop"] = source.info.get("loop", 0)
     return options
 
 
@@ -192,14 +212,20 @@ def _subsampling(source: PillowImage.Image) -> int:
 
 
 def _is_lossy_webp(source: PillowImage.Image) -> bool:
+    """Whether the first picture of a WebP file is a `VP8` chunk and not a `VP8L` one."""
     stream = getattr(source, "fp", None)
     if stream is None:
         return True
-    position = stream.tell()
-    stream.seek(0)
-    head = stream.read(4096)
+    position, at = stream.tell(), 12
+    while True:
+        stream.seek(at)
+        name, size = stream.read(4), int.from_bytes(stream.read(4), "little")
+        if len(name) < 4 or name in {b"VP8 ", b"VP8L"}:
+            break
+        # A frame of an animation is a chunk with 16 bytes of its own before the picture's; others are skipped whole.
+        at += 24 if name == b"ANMF" else 8 + size + size % 2
     stream.seek(position)
-    return b"VP8L" not in head
+    return bool(name != b"VP8L")
 
 
 def encode(picture: Picture, file_format: str | None = None) -> bytes:
@@ -216,7 +242,7 @@ def encode(picture: Picture, file_format: str | None = None) -> bytes:
     options = dict(picture.save_options) if file_format == picture.format or picture.format == "MPO" else {}
     if picture.icc_profile:
         options["icc_profile"] = picture.icc_profile
-    pages = [_page(frame, picture.grey, file_format) for frame in picture.frames]
+    pages = [_page(frame, file_format) for frame in picture.frames]
     if len(pages) > 1:
         options |= {"save_all": True, "append_images": pages[1:]}
         durations = [frame.duration_ms for frame in picture.frames]
@@ -232,10 +258,12 @@ def encode(picture: Picture, file_format: str | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def _page(frame: Frame, grey: bool, file_format: str) -> PillowImage.Image:
+def _page(frame: Frame, file_format: str) -> PillowImage.Image:
     if frame.deep is not None and file_format in {"PNG", "TIFF"}:
         return PillowImage.fromarray(frame.deep)
-    page = PillowImage.fromarray(_luma(frame.rgb) if grey else frame.rgb)
+    page = PillowImage.fromarray(_luma(frame.rgb) if frame.grey else frame.rgb)
+    if file_format in _BILEVEL:
+        return page.convert("1")
     if frame.alpha is not None and file_format not in {"JPEG", "BMP", "PPM"}:
         page.putalpha(PillowImage.fromarray(frame.alpha))
     return page
@@ -266,7 +294,10 @@ def _anonymous_file(folder: Path) -> Iterator[tuple[BinaryIO, Any]]:
 
     Where the system has no such files (other than Linux), it has a hidden name until then.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from error
     try:
         descriptor = os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o666)
     except (AttributeError, OSError):
@@ -275,22 +306,30 @@ def _anonymous_file(folder: Path) -> Iterator[tuple[BinaryIO, Any]]:
     with os.fdopen(descriptor, "wb") as file:
 
         def publish(path: Path, overwrite: bool) -> None:
-            source = f"/proc/self/fd/{file.fileno()}"
-            if not overwrite or not path.exists():
-                os.link(source, path, follow_symlinks=True)
+            if not overwrite or not os.path.lexists(path):
+                _give_name(file, path)
                 return
             hidden = path.with_name(f".{path.name}.{os.getpid()}.part")
-            os.link(source, hidden, follow_symlinks=True)
-            os.replace(hidden, path)
+            _give_name(file, hidden)
+            try:
+                os.replace(hidden, path)
+            except OSError:
+                hidden.unlink()
+                raise
 
         yield file, publish
+
+
+def _give_name(file: BinaryIO, path: Path) -> None:
+    # Without a folder's descriptor (unused: the source is absolute) Python calls link(), which does not follow /proc's links.
+    os.link(f"/proc/self/fd/{file.fileno()}", path, src_dir_fd=file.fileno(), follow_symlinks=True)
 
 
 def _hidden_file(folder: Path) -> Iterator[tuple[BinaryIO, Any]]:
     file = tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".part", delete=False)  # noqa: SIM115
 
     def publish(path: Path, overwrite: bool) -> None:
-        if path.exists() and not overwrite:
+        if os.path.lexists(path) and not overwrite:
             raise FileExistsError(path)
         os.replace(file.name, path)
 

@@ -32,13 +32,13 @@ _FILTER_STRENGTHS = (1.0, 1.5, 2.25)
 #: So many of the best proposals of a rung are shown to the detector.
 _CONFIRMED = 4
 #: Distances beyond so many thresholds are worth no more: chasing distance alone picks noise.
-_DISTANCE_CAP = 1.5
+_DISTANCE_CAP = 1.15
 #: A face of which less lies inside the photo is covered.
 _LEAST_INSIDE = 0.75
 #: A detection counts as edited when this share of its middle was.
 _LEAST_TOUCHED = 0.6
 #: How often the whole photo is looked at again for faces that are still bare.
-_ROUNDS = 3
+_ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)

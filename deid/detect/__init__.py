@@ -11,11 +11,20 @@ __all__ = ["DETECTORS", "EnsembleDetector", "build", "merge"]
 
 
 def _mtcnn(min_face: int, device: str) -> Detector:
+    from deid.detect.confirm import ConfirmedDetector
     from deid.detect.mtcnn import MtcnnDetector
     from deid.detect.tiling import TiledDetector
 
-    # Low thresholds and a second look at the mirror image: a false alarm costs a blurred leaf, a miss exposes a person.
-    return TiledDetector(MtcnnDetector(min_face, (0.5, 0.5, 0.4), mirrored=True, device=device))
+    # Low thresholds and two looks, the second at the mirror image with the pyramid shifted by half a step of 0.709: a false
+    # alarm costs a blurred leaf, a miss exposes a person. Tried on 300 LFW photos with 365 faces that SCRFD finds: one look
+    # misses 7, two miss 2, a second one with its contrast evened out 3, three looks 1.
+    low, usual = (0.5, 0.6, 0.4), (0.6, 0.7, 0.6)
+    looks = [
+        MtcnnDetector(min_face, low, device=device),
+        MtcnnDetector(round(min_face * 0.709**0.5), low, mirrored=True, device=device),
+    ]
+    judges = [MtcnnDetector(40, low, device=device), MtcnnDetector(30, usual, mirrored=True, device=device)]
+    return ConfirmedDetector(TiledDetector(EnsembleDetector(looks, "mtcnn")), judges)
 
 
 def _haar(min_face: int, device: str) -> Detector:
@@ -50,9 +59,9 @@ DETECTORS: dict[str, Callable[[int, str], Detector]] = {
 class EnsembleDetector:
     """The union of several detectors, each face once."""
 
-    def __init__(self, detectors: Sequence[Detector]) -> None:
+    def __init__(self, detectors: Sequence[Detector], name: str | None = None) -> None:
         self.detectors = tuple(detectors)
-        self.name = "+".join(d.name for d in detectors)
+        self.name = name or "+".join(d.name for d in detectors)
 
     def detect(self, image: Image) -> list[Detection]:
         return merge(found for detector in self.detectors for found in detector.detect(image))

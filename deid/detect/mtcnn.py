@@ -12,7 +12,6 @@ import torch
 from facenet_pytorch import MTCNN
 
 from deid import geometry
-from deid.detect.merge import merge
 from deid.exceptions import DetectionError
 from deid.structures import Detection, Image, check_image
 
@@ -30,7 +29,7 @@ class MtcnnDetector:
     Args:
         min_face: smallest face in pixels; the time grows with its inverse square.
         thresholds: of P-Net, R-Net and O-Net, each in [0, 1].
-        mirrored: look at the mirror image too: the cascade is not symmetric, and finds faces there that it missed.
+        mirrored: look at the mirror image: the cascade is not symmetric, and finds faces there that it missed.
         device: where the networks run.
     """
 
@@ -56,9 +55,8 @@ class MtcnnDetector:
         """
         if not self._mirrored:
             return self.detect_batch([image])[0]
-        check_image(image)
-        plain, mirror = self.detect_batch([image, np.ascontiguousarray(image[:, ::-1])])
-        return merge([*plain, *(_unmirror(d, image.shape[1]) for d in mirror)])
+        mirror = np.ascontiguousarray(check_image(image)[:, ::-1])
+        return [_unmirror(d, image.shape[1]) for d in self.detect_batch([mirror])[0]]
 
     def detect_batch(self, images: Sequence[Image]) -> list[list[Detection]]:
         """Faces of several images of one size, in one pass.

@@ -5,12 +5,22 @@ import threading
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
 
 from deid import weights
-from deid.edit.filters import pixelate
 from deid.exceptions import EditError
 from deid.models.attgan import ATTRIBUTES, CROP_SIZE, Generator
 from deid.structures import AlignedFace, Crops, EditedFace
+
+
+def coarsen(images: Tensor, cells: int) -> Tensor:
+    """Images (N, C, H, W) with no more detail than a mosaic of ``cells`` x ``cells`` holds, but without its edges.
+
+    The generator made hard-edged mosaics into faces with a grid in them.
+    """
+    small = functional.adaptive_avg_pool2d(images, cells)
+    return functional.interpolate(small, size=images.shape[2:], mode="bilinear", align_corners=False)
 
 
 class AttganEditor:
@@ -18,8 +28,8 @@ class AttganEditor:
 
     Args:
         device: where the network runs.
-        cells: when given, the generator sees the face as a mosaic of so many cells across, and makes up the rest: the
-            thesis's last resort before a filter, which our generator is trained for.
+        cells: when given, the generator sees the face in no more detail than a mosaic of so many cells across has, and makes
+            up the rest: the last resort before a filter, which our generator is trained for.
     """
 
     name = "attgan"
@@ -56,9 +66,8 @@ class AttganEditor:
         sets = np.asarray(attributes, np.float32)
         if sets.ndim != 2 or sets.shape[1] != len(ATTRIBUTES):
             raise EditError(f"expected attribute sets (N, {len(ATTRIBUTES)}), got {sets.shape}")
-        crop = face.crop if self._cells is None else pixelate(face.crop, self._cells)
         name = self.name if self._cells is None else f"{self.name}_pixelated_{self._cells}"
-        edited = self._two_passes(crop, sets)
+        edited = self._two_passes(face.crop, sets)
         return [EditedFace(c, name, a, strength) for c, a in zip(edited, sets, strict=True)]
 
     @torch.inference_mode()
@@ -66,6 +75,8 @@ class AttganEditor:
         network = self.network
         image = torch.from_numpy(crop.astype(np.float32) / 127.5 - 1.0).permute(2, 0, 1)[None].to(self._device)
         a = torch.from_numpy(sets).to(self._device)
+        if self._cells is not None:
+            image = coarsen(image, self._cells)
         # The face is encoded once for all sets.
         codes = network.encode(image.contiguous(memory_format=torch.channels_last))
         shortcut, bottleneck = (z.expand(len(a), -1, -1, -1) for z in codes)

@@ -38,9 +38,10 @@ def pixelate(crop: Image, cells: int) -> Image:
     return np.asarray(cv2.resize(small, (w, h), interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
-def solid(crop: Image, rgb: tuple[int, int, int]) -> Image:
-    """A crop (H, W, 3) in one colour: nothing of the face is left."""
-    return np.full_like(crop, np.array(rgb, np.uint8))
+def solid(crop: Image, rgb: tuple[int, int, int] | None = None) -> Image:
+    """A crop (H, W, 3) in one colour, its mean one when none is given: nothing of the face is left."""
+    colour = crop.reshape(-1, 3).mean(axis=0) if rgb is None else np.array(rgb)
+    return np.full_like(crop, colour.round().astype(np.uint8))
 
 
 @cache

@@ -1,6 +1,6 @@
 """Trains the generator: first to edit attributes, then to lead away from the person.
 
-Stage one is AttGAN with hinge losses and R1 in place of WGAN-GP. Stage two runs both passes as the product does and adds
+Stage one is AttGAN with relativistic least squares in place of WGAN-GP. Stage two runs both passes as the product does and adds
 what the product wants: recognisers no longer match, MTCNN still finds the face with its landmarks in place, gender
 comes back, and what lies outside the face stays.
 """
@@ -20,7 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deid.attributes.sampler import sample_sets
+from deid.edit.attgan import coarsen
 from deid.models.attgan import ATTRIBUTES, Discriminator, Generator
+from deid.models.attributes import AttributeClassifier
 from deid.training import checkpoint, losses
 from deid.training.classifier import ema, to_tensor
 from deid.training.data import FaceData
@@ -28,7 +30,6 @@ from deid.training.recognisers import CropRecogniser
 
 log = logging.getLogger(__name__)
 _MALE = ATTRIBUTES.index("Male")
-_R1_EVERY = 16
 #: Batches of earlier edits that the discriminator sees again, every fourth one kept.
 _HISTORY = 30
 #: Attributes of stage one's targets that are drawn anew with this chance, so that rare combinations are seen.
@@ -49,7 +50,6 @@ class GeneratorOptions:
         reconstruction, attributes, adversarial: weights of stage one; 100, 10, 1 in the paper with WGAN-GP.
         identity, landmarks, surround, tone: weights of stage two.
         margins: cosine under which a recogniser counts as led away, one per recogniser.
-        r1: weight of the gradient penalty; 0 for none.
         history_steps: discriminator steps on earlier edits that follow the one on the newest.
         pixelated: share of the inputs that are pixelated (14 to 32 cells across), for the ladder's third rung.
         lfw_share: share of the faces that come from LFW: next to CelebA's blurred crops, blur counts as real.
@@ -60,18 +60,17 @@ class GeneratorOptions:
     width: int = 32
     steps: int = 6000
     private_from: int = 4000
-    private_ramp: int = 300
+    private_ramp: int = 600
     batch_size: int = 16
-    learning_rate: float = 2e-4
+    learning_rate: float = 1.5e-4
     reconstruction: float = 30.0
     attributes: float = 5.0
     adversarial: float = 1.0
-    identity: float = 8.0
+    identity: float = 4.0
     landmarks: float = 30.0
     surround: float = 20.0
     tone: float = 10.0
     margins: tuple[float, ...] = (0.80, 0.10)
-    r1: float = 0.0
     history_steps: int = 2
     pixelated: float = 0.25
     lfw_share: float = 0.9
@@ -86,14 +85,22 @@ class GeneratorTraining:
         data: faces with labels for all attributes (0 or 1).
         out: folder for the checkpoint, the curves and the sample grids; a run there goes on.
         options: settings.
+        judge: reads attributes, frozen; it guides edits beside the discriminator, which must first learn to read them.
         recognisers: what stage two leads away from.
         landmarker: MTCNN's O-Net, for stage two.
     """
 
     def __init__(
-        self, data: FaceData, out: Path, options: GeneratorOptions, recognisers: list[CropRecogniser], landmarker: losses.Landmarker
+        self,
+        data: FaceData,
+        out: Path,
+        options: GeneratorOptions,
+        judge: AttributeClassifier,
+        recognisers: list[CropRecogniser],
+        landmarker: losses.Landmarker,
     ) -> None:
         self.data, self.out, self.options = data, out, options
+        self.judge = judge.to(options.device).eval().requires_grad_(False)
         self.recognisers = [r.to(options.device) for r in recognisers]
         self.landmarker = landmarker.to(options.device)
         torch.manual_seed(options.seed)
@@ -183,7 +190,7 @@ class GeneratorTraining:
     def _pixelate_some(self, images: Tensor) -> Tensor:
         out = images.clone()
         for i in np.flatnonzero(self.rng.random(len(images)) < self.options.pixelated):
-            out[i : i + 1] = losses.pixelate(images[i : i + 1], int(self.rng.integers(14, 33)))
+            out[i : i + 1] = coarsen(images[i : i + 1], int(self.rng.integers(14, 33)))
         return out
 
     def _edit_step(self, images: Tensor, labels: Tensor) -> dict[str, float]:
@@ -198,16 +205,15 @@ class GeneratorTraining:
         d_loss = self._discriminator_steps(images, torch.cat([edited, same]), labels)
         with self._autocast():
             fake = self.discriminator(torch.cat([edited, same]))
-        n = len(images)
         reconstruction = (same.float() - images).abs().mean()
-        attribute = losses.attribute_loss(fake[2], torch.cat([targets, labels]))
+        attribute = self._attribute_loss(torch.cat([edited, same]), fake[2], torch.cat([targets, labels]))
         adversarial = self._adversarial(images, fake)
         loss = options.reconstruction * reconstruction + options.attributes * attribute + options.adversarial * adversarial
         self._generator_step(loss)
         return {
             "d": d_loss,
             "g": adversarial.item(),
-            "att": losses.attribute_loss(fake[2][:n], targets).item(),
+            "att": attribute.item(),
             "rec": reconstruction.item(),
         }
 
@@ -226,7 +232,7 @@ class GeneratorTraining:
         with self._autocast():
             fake = self.discriminator(torch.cat([edited, first]))
         targets = torch.cat([-sets, sets])
-        attribute = losses.attribute_loss(fake[2], targets)
+        attribute = self._attribute_loss(torch.cat([edited, first]), fake[2], targets)
         adversarial = self._adversarial(images, fake)
         reconstruction = (same.float() - images[n:]).abs().mean()
         identity = sum(
@@ -251,7 +257,7 @@ class GeneratorTraining:
         )
         self._generator_step(loss)
         values = {"d": d_loss, "g": adversarial.item(), "att": attribute.item(), "rec": reconstruction.item()}
-        return values | {"id": float(identity), "lm": landmark.item(), "sur": surround.item(), "tone": tone.item()}
+        return values | {"id": identity.item(), "lm": landmark.item(), "sur": surround.item(), "tone": tone.item()}
 
     def _identity(self, recogniser: CropRecogniser, margin: float, source: Tensor, edited: Tensor) -> Tensor:
         with torch.no_grad():
@@ -262,10 +268,13 @@ class GeneratorTraining:
         sets = [sample_sets(bool(row[_MALE] > 0), 1, self.rng)[0] for row in labels]
         return torch.from_numpy(np.stack(sets)).to(self.options.device)
 
+    def _attribute_loss(self, images: Tensor, logits: Tensor, targets: Tensor) -> Tensor:
+        return (losses.attribute_loss(logits, targets) + losses.attribute_loss(self.judge(images.float()), targets)) / 2
+
     def _adversarial(self, images: Tensor, fake: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         with torch.no_grad(), self._autocast():
             real = self.discriminator(images)
-        return losses.hinge_generator(real[0], fake[0]) + losses.hinge_generator(real[1], fake[1])
+        return losses.adversarial_generator(real[0], fake[0]) + losses.adversarial_generator(real[1], fake[1])
 
     def _discriminator_steps(self, images: Tensor, fake: Tensor, labels: Tensor) -> float:
         """Train the discriminator on this step's fakes, then on earlier ones beside fresh photos.
@@ -289,13 +298,9 @@ class GeneratorTraining:
         with self._autocast():
             real_logit, real_patch, attributes = self.discriminator(real)
             fake_logit, fake_patch, _ = self.discriminator(fake)
-        loss = losses.hinge_discriminator(real_logit, fake_logit) + losses.hinge_discriminator(real_patch, fake_patch)
+        loss = losses.adversarial_discriminator(real_logit, fake_logit) + losses.adversarial_discriminator(real_patch, fake_patch)
         value = loss.item()
         loss = loss + losses.attribute_loss(attributes, labels)
-        if self.options.r1 and self.step % _R1_EVERY == 0:
-            images = real.detach().clone().requires_grad_(True)
-            whole, patch, _ = self.discriminator(images)
-            loss = loss + self.options.r1 * _R1_EVERY * losses.r1_penalty(whole + patch.mean(dim=(2, 3)), images)
         self.d_optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.d_optimiser.step()
@@ -321,7 +326,7 @@ class GeneratorTraining:
             sets = np.stack([sample_sets(bool(row[_MALE] > 0), 1, rng, strength)[0] for row in labels.cpu()])
             a = torch.from_numpy(sets).to(self.options.device)
             rows.append(self.average(self.average(images, a), -a))
-        coarse = losses.pixelate(images, 18)
+        coarse = coarsen(images, 18)
         rows += [coarse, self.average(self.average(coarse, a), -a)]
         grid = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
         pixels = ((grid.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy()

@@ -19,7 +19,6 @@ from torch.nn import functional
 from deid.attributes.sampler import sample_sets
 from deid.models.attgan import ATTRIBUTES, Generator
 from deid.models.realism import RealismCritic
-from deid.training import losses
 from deid.training.classifier import ema, to_tensor
 from deid.training.data import FaceData
 
@@ -126,7 +125,8 @@ def _smear(images: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def _mosaic(images: Tensor, rng: np.random.Generator) -> Tensor:
-    return losses.pixelate(images, int(rng.integers(12, 44)))
+    small = functional.adaptive_avg_pool2d(images, int(rng.integers(12, 44)))
+    return functional.interpolate(small, size=images.shape[2:], mode="nearest")
 
 
 def _crossed(images: Tensor, rng: np.random.Generator) -> Tensor:

@@ -58,8 +58,9 @@ def train_attgan(data: Path, out: Path, recogniser: Path | None, options_file: P
     options = read_options(attgan.GeneratorOptions, options_file)
     recognisers = [dlib_recogniser(), *([mobilefacenet_recogniser(recogniser)] if recogniser else [])]
     options = dataclasses.replace(options, margins=options.margins[: len(recognisers)])
-    faces = labelled(load(data, out / "cache"), weights.load_attributes()).split("train")
-    training = attgan.GeneratorTraining(faces, out, options, recognisers, Landmarker(ONet()))
+    judge = weights.load_attributes()
+    faces = labelled(load(data, out / "cache"), judge).split("train")
+    training = attgan.GeneratorTraining(faces, out, options, judge, recognisers, Landmarker(ONet()))
     network = training.run(report)
     facts = {"input": _INPUT + "; attributes (N, 13)", "data": "LFW deep-funneled and CelebA, training split", "licence": _LICENCE}
     architecture = {"width": options.width, "n_attributes": len(ATTRIBUTES)}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import blend, detect, embed, geometry
+from deid import blend, detect, embed, geometry, ladder
 from deid.align import align, warp
 from deid.attributes.classify import AttributeReader
 from deid.attributes.sampler import named, sample_sets
@@ -17,18 +17,13 @@ from deid.config import Options
 from deid.detect.face_points import FacePoints
 from deid.detect.mtcnn import MtcnnDetector
 from deid.edit.attgan import AttganEditor
-from deid.edit.filters import FilterEditor
 from deid.exceptions import DeidError, DetectionError, EditError
+from deid.ladder import Rung, name_of
 from deid.models.attgan import ATTRIBUTES
 from deid.protocols import Detector, Editor, Embedder
 from deid.structures import AlignedFace, Detection, EditedFace, FaceResult, Image, ImageResult, Verification, check_image
 from deid.verify import Gate, RealismScorer, SourceFace
 
-#: Strengths of the attribute sets on the first two rungs, and cells across of the mosaics on the next ones.
-_STRENGTHS = (1.0, 1.5)
-_CELLS = (29, 22, 16)
-#: Strengths of a plain filter, until it passes.
-_FILTER_STRENGTHS = (1.0, 1.5, 2.25)
 #: So many of the best proposals of a rung are shown to the detector.
 _CONFIRMED = 4
 #: Distances beyond so many thresholds are worth no more: chasing distance alone picks noise.
@@ -39,17 +34,6 @@ _LEAST_INSIDE = 0.75
 _LEAST_TOUCHED = 0.6
 #: How often the whole photo is looked at again for faces that are still bare.
 _ROUNDS = 5
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Rung:
-    """One way to edit a face: who edits, how hard, and whether a new face is pasted or the box is covered."""
-
-    editor: Editor
-    strength: float
-    pastes_face: bool
-    n_sets: int = 1
-    last: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +54,7 @@ class _Face:
     source: SourceFace
     matrix: NDArray[np.float64]
     seed: int
-    rungs: Iterator[_Rung]
+    rungs: Iterator[Rung]
     why: list[str]
     n_tried: int = 0
     pasted: _Pasted | None = None
@@ -173,7 +157,8 @@ class Anonymizer:
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            detections: faces that are known already; the detector is then asked for no others.
+            detections: faces that are known already; the detector is then asked for no others. One that lies wholly outside
+                the picture is left out.
             seed: for reproducible output; the options' one when None, and a fresh one when that is None too.
 
         Returns:
@@ -186,7 +171,7 @@ class Anonymizer:
         """
         check_image(image)
         seed = next(s for s in (seed, self.options.seed, secrets.randbits(63)) if s is not None)
-        found = self._detect(image) if detections is None else list(detections)
+        found = self._detect(image) if detections is None else [d for d in detections if _share_inside(d, image) > 0]
         faces: list[_Face] = []
         out, touched = image.copy(), np.zeros(image.shape[:2], bool)
         for _ in range(_ROUNDS):
@@ -221,9 +206,9 @@ class Anonymizer:
         except DeidError:
             raise
         except Exception as error:
-            raise DetectionError(f"{_name(self.detector)} failed: {error}") from error
+            raise DetectionError(f"{name_of(self.detector)} failed: {error}") from error
         if not isinstance(found, list) or not all(isinstance(d, Detection) for d in found):
-            raise DetectionError(f"expected a list of Detection from {_name(self.detector)}, got {type(found).__name__}")
+            raise DetectionError(f"expected a list of Detection from {name_of(self.detector)}, got {type(found).__name__}")
         return [d for d in found if _share_inside(d, image) > 0]
 
     def _start(self, image: Image, detection: Detection, seed: int, index: int) -> _Face:
@@ -231,7 +216,7 @@ class Anonymizer:
         source = self.gate.source(aligned.crop, detection)
         face_seed = int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0])
         doubt = self._doubt(image, detection) if self.options.method == "attgan" else ""
-        rungs = self._cover_rungs("blur") if doubt else self._rungs()
+        rungs = ladder.covers("blur", self.options) if doubt else ladder.rungs(self.options, self.editor)
         return _Face(source, aligned.matrix, face_seed, rungs, [doubt] if doubt else [])
 
     def _doubt(self, image: Image, detection: Detection) -> str:
@@ -245,25 +230,6 @@ class Anonymizer:
             return f"only {inside:.0%} of the face lies inside the picture"
         return ""
 
-    def _rungs(self) -> Iterator[_Rung]:
-        """The ladder of the method."""
-        options = self.options
-        if options.method != "attgan":
-            yield from self._cover_rungs(options.method)
-            return
-        for strength in _STRENGTHS:
-            yield _Rung(self.editor, strength, True, options.candidates)
-        if isinstance(self.editor, AttganEditor):
-            for cells in _CELLS:
-                yield _Rung(self.editor.pixelated(cells), 1.0, True, options.candidates)
-        yield from self._cover_rungs("blur")
-
-    def _cover_rungs(self, name: str) -> Iterator[_Rung]:
-        """A filter, harder and harder where it has a strength, and at last the solid cover."""
-        for strength in _FILTER_STRENGTHS if name in {"blur", "pixelate"} else (1.0,):
-            yield _Rung(FilterEditor(name, self.options), strength, False)
-        yield _Rung(FilterEditor("solid", self.options), 1.0, False, last=True)
-
     def _climb(self, face: _Face, out: Image, touched: NDArray[np.bool_]) -> tuple[Image, NDArray[np.bool_]]:
         """Edit one face harder and harder until it passes; the last rung, a solid cover, always does."""
         for rung in face.rungs:
@@ -274,13 +240,13 @@ class Anonymizer:
             face.why.append(f"{face.pasted.edited.method} x{rung.strength:g}: {'; '.join(face.pasted.check.reasons)}")
         raise EditError("the ladder ended without a cover")
 
-    def _new_face(self, face: _Face, rung: _Rung, out: Image) -> _Pasted:
+    def _new_face(self, face: _Face, rung: Rung, out: Image) -> _Pasted:
         """The best of a rung's proposals that passes, or the best of those that don't."""
         # The crop is taken from the result so far: a neighbour that was edited must not come back at its edge.
         aligned = AlignedFace(warp(out, face.matrix), face.matrix, face.detection)
         rng = np.random.default_rng([face.seed, face.n_tried])
         sets = sample_sets(face.source.male > 0.5, rung.n_sets, rng, rung.strength)
-        proposals = _edit(rung, aligned, sets)
+        proposals = rung.edit(aligned, sets)
         mask = blend.face_mask(self._points.points(aligned.crop))
         matched = [blend.match_colour(p.crop, aligned.crop, mask) for p in proposals]
         checks = self.gate.measure(face.source, np.stack([blend.blend_crop(m, aligned.crop, mask) for m in matched]))
@@ -294,13 +260,15 @@ class Anonymizer:
                 return pasted
             if not checks[i].passed:
                 break
-        if best is None:
-            raise EditError(f"{_name(rung.editor)} proposed no face")
+        assert best is not None  # a rung without proposals has raised
         return best
 
-    def _cover(self, face: _Face, rung: _Rung, out: Image) -> _Pasted:
+    def _cover(self, face: _Face, rung: Rung, out: Image) -> _Pasted:
         """A filter over the box and its margin."""
+        height, width = out.shape[:2]
         box = geometry.expand_box(face.detection.box_xyxy, 1 + 2 * self.options.margin)
+        # A user's box may be far larger than the picture.
+        box = np.clip(box, np.tile([-width, -height], 2), np.tile([2 * width, 2 * height], 2))
         x, y = np.floor(box[:2]).astype(int)
         w, h = np.ceil(box[2:]).astype(int) - (x, y)
         matrix = np.array([[1.0, 0.0, -x], [0.0, 1.0, -y]])
@@ -311,7 +279,7 @@ class Anonymizer:
             ((rows.start - y, y + h - rows.stop), (columns.start - x, x + w - columns.stop), (0, 0)),
             mode="edge",
         )
-        edited = _edit(rung, AlignedFace(inside, matrix, face.detection), np.zeros((1, len(ATTRIBUTES)), np.float32))[0]
+        edited = rung.edit(AlignedFace(inside, matrix, face.detection), np.zeros((1, len(ATTRIBUTES)), np.float32))[0]
         image, touched = blend.paste(out, edited.crop, matrix, blend.box_mask((int(h), int(w)), self.options.margin))
         crop = warp(image, face.matrix)
         check = self.gate.confirm(self.gate.measure(face.source, crop[None], face=False)[0], face.source, image, face=False)
@@ -350,31 +318,10 @@ class Anonymizer:
         )
 
 
-def _name(part: object) -> str:
-    return str(getattr(part, "name", type(part).__name__))
-
-
 def _utility(check: Verification) -> tuple[bool, float]:
     """What makes one proposal better than another: passing first, then realism and distance together."""
     distance = min((d.value / d.threshold for d in check.distances), default=0.0)
     return check.passed, min(distance, _DISTANCE_CAP) * (check.realism or 0.0)
-
-
-def _edit(rung: _Rung, face: AlignedFace, sets: NDArray[np.float32]) -> list[EditedFace]:
-    """The proposals of a rung's editor, which may be anyone's, checked."""
-    try:
-        proposals = rung.editor.edit(face, sets, rung.strength)
-    except DeidError:
-        raise
-    except Exception as error:
-        raise EditError(f"{_name(rung.editor)} failed: {error}") from error
-    for p in proposals:
-        if not isinstance(p, EditedFace) or p.crop.shape != face.crop.shape or p.crop.dtype != np.uint8:
-            got = f"{p.crop.dtype} {p.crop.shape}" if isinstance(p, EditedFace) else type(p).__name__
-            raise EditError(f"expected crops of uint8 {face.crop.shape} from {_name(rung.editor)}, got {got}")
-    if not proposals:
-        raise EditError(f"{_name(rung.editor)} proposed no face")
-    return list(proposals)
 
 
 def _share_inside(detection: Detection, image: Image) -> float:

@@ -21,10 +21,11 @@ def adversarial_generator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def attribute_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross entropy of logits (N, 13) against signs of labels (N, 13); a label of 0 does not count."""
-    known = (labels != 0).float()
+    """Binary cross entropy of logits (N, 13) against signs of labels (N, 13), each weighted by its size up to 1: a label of 0
+    does not count, and a set that asks for a hint of glasses is not made to show them."""
+    known = labels.abs().clamp(max=1.0)
     loss = functional.binary_cross_entropy_with_logits(logits.float(), (labels > 0).float(), reduction="none")
-    return (loss * known).sum() / known.sum().clamp(min=1)
+    return (loss * known).sum() / known.sum().clamp(min=1.0)
 
 
 def repel(source: Tensor, edited: Tensor, margin: float) -> Tensor:

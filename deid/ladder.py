@@ -1,0 +1,85 @@
+"""The ladder: the ways to edit a face, from the one that was asked for to a solid cover."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.config import Options
+from deid.edit.attgan import AttganEditor
+from deid.edit.filters import FilterEditor
+from deid.exceptions import DeidError, EditError
+from deid.protocols import Editor
+from deid.structures import AlignedFace, EditedFace
+
+#: Strengths of the attribute sets on the first two rungs, and cells across of the coarse inputs on the next ones.
+_STRENGTHS = (1.0, 1.5)
+_CELLS = (29, 22, 16)
+#: Strengths of a plain filter, until it passes.
+_FILTER_STRENGTHS = (1.0, 1.5, 2.25)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rung:
+    """One way to edit a face.
+
+    Args:
+        editor: who edits.
+        strength: how hard.
+        pastes_face: whether a new face is pasted; otherwise the box is covered.
+        n_sets: attribute sets to try.
+        last: whether no harder way follows.
+    """
+
+    editor: Editor
+    strength: float
+    pastes_face: bool
+    n_sets: int = 1
+    last: bool = False
+
+    def edit(self, face: AlignedFace, sets: NDArray[np.float32]) -> list[EditedFace]:
+        """The editor's proposals, checked: the editor may be anyone's.
+
+        Raises:
+            EditError: it failed, or what it gave are no crops of the face's size.
+        """
+        name = name_of(self.editor)
+        try:
+            proposals = list(self.editor.edit(face, sets, self.strength))
+        except DeidError:
+            raise
+        except Exception as error:
+            raise EditError(f"{name} failed: {error}") from error
+        for p in proposals:
+            if not isinstance(p, EditedFace) or p.crop.shape != face.crop.shape or p.crop.dtype != np.uint8:
+                got = f"{p.crop.dtype} {p.crop.shape}" if isinstance(p, EditedFace) else type(p).__name__
+                raise EditError(f"expected crops of uint8 {face.crop.shape} from {name}, got {got}")
+        if not proposals:
+            raise EditError(f"{name} proposed no face")
+        return proposals
+
+
+def rungs(options: Options, editor: Editor) -> Iterator[Rung]:
+    """The ladder of the method that the options name."""
+    if options.method != "attgan":
+        yield from covers(options.method, options)
+        return
+    for strength in _STRENGTHS:
+        yield Rung(editor, strength, True, options.candidates)
+    if isinstance(editor, AttganEditor):
+        for cells in _CELLS:
+            yield Rung(editor.pixelated(cells), 1.0, True, options.candidates)
+    yield from covers("blur", options)
+
+
+def covers(name: str, options: Options) -> Iterator[Rung]:
+    """A filter, harder and harder where it has a strength, and at last the solid cover."""
+    for strength in _FILTER_STRENGTHS if name in {"blur", "pixelate"} else (1.0,):
+        yield Rung(FilterEditor(name, options), strength, False)
+    yield Rung(FilterEditor("solid", options), 1.0, False, last=True)
+
+
+def name_of(part: object) -> str:
+    """What to call a part in a message."""
+    return str(getattr(part, "name", type(part).__name__))

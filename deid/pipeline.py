@@ -114,6 +114,13 @@ class Anonymizer:
         return found
 
     @property
+    def _second_detector(self) -> Detector:
+        """What looks for bare faces in the result: one quick look with another pyramid, for what was not edited looks as it did."""
+        options = self.options
+        found: Detector = self._once("second", lambda: self._own_detector or detect.build("mtcnn_fast", options.min_face, options.device))
+        return found
+
+    @property
     def editor(self) -> Editor:
         """What proposes new faces."""
         editor: Editor = self._once("editor", lambda: self._own_editor or AttganEditor(self.options.device))
@@ -146,6 +153,7 @@ class Anonymizer:
         """
         blank = np.full((128, 128, 3), 127, np.uint8)
         self.detector.detect(blank)
+        self._second_detector.detect(blank)
         source = self.gate.source(blank, Detection(np.array([30.0, 30.0, 98.0, 98.0])))
         self.gate.measure(source, blank[None])
         self._points.points(blank)
@@ -171,7 +179,7 @@ class Anonymizer:
         """
         check_image(image)
         seed = next(s for s in (seed, self.options.seed, secrets.randbits(63)) if s is not None)
-        found = self._detect(image) if detections is None else [d for d in detections if _share_inside(d, image) > 0]
+        found = self._detect(self.detector, image) if detections is None else [d for d in detections if _share_inside(d, image) > 0]
         faces: list[_Face] = []
         out, touched = image.copy(), np.zeros(image.shape[:2], bool)
         for _ in range(_ROUNDS):
@@ -185,7 +193,7 @@ class Anonymizer:
                     out, touched = self._climb(face, out, touched)
             if detections is not None:
                 break
-            found = [d for d in self._detect(out) if _share_touched(d, touched) < _LEAST_TOUCHED]
+            found = [d for d in self._detect(self._second_detector, out) if _share_touched(d, touched) < _LEAST_TOUCHED]
             if not found:
                 break
         else:
@@ -197,18 +205,18 @@ class Anonymizer:
         where the detector finds none."""
         h, w = check_image(crop).shape[:2]
         whole = Detection(np.array([0.0, 0.0, w, h]), 1.0, None, "crop")
-        found = self._detect(crop)
+        found = self._detect(self.detector, crop)
         return self.process(crop, [max(found, key=lambda d: d.size)] if found else [whole], seed)
 
-    def _detect(self, image: Image) -> list[Detection]:
+    def _detect(self, detector: Detector, image: Image) -> list[Detection]:
         try:
-            found = self.detector.detect(image)
+            found = detector.detect(image)
         except DeidError:
             raise
         except Exception as error:
-            raise DetectionError(f"{name_of(self.detector)} failed: {error}") from error
+            raise DetectionError(f"{name_of(detector)} failed: {error}") from error
         if not isinstance(found, list) or not all(isinstance(d, Detection) for d in found):
-            raise DetectionError(f"expected a list of Detection from {name_of(self.detector)}, got {type(found).__name__}")
+            raise DetectionError(f"expected a list of Detection from {name_of(detector)}, got {type(found).__name__}")
         return [d for d in found if _share_inside(d, image) > 0]
 
     def _start(self, image: Image, detection: Detection, seed: int, index: int) -> _Face:

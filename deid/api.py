@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from PIL import ImageOps
 
 from deid import image as images
 from deid.config import Options
@@ -64,16 +63,18 @@ def anonymize(
 
 
 def _pillow(image: PillowImage.Image, engine: Anonymizer, seed: int | None) -> PillowImage.Image:
-    upright = ImageOps.exif_transpose(image)
-    out = PillowImage.fromarray(engine.process(np.asarray(upright.convert("RGB")), seed=seed).image)
-    if upright.has_transparency_data:
-        out.putalpha(upright.convert("RGBA").getchannel("A"))
-    return out.convert("L") if upright.mode == "L" else out
+    frame = images.frame_of(image)
+    out = PillowImage.fromarray(engine.process(frame.rgb, seed=seed).image)
+    if frame.alpha is not None:
+        out.putalpha(PillowImage.fromarray(frame.alpha))
+    return out.convert("L") if image.mode == "L" else out
 
 
 def _tensor(image: torch.Tensor, engine: Anonymizer, seed: int | None) -> torch.Tensor:
     if image.ndim != 3 or image.shape[0] != 3 or not image.is_floating_point():
         raise ValueError(f"expected a (3, H, W) float tensor, got {image.dtype} {tuple(image.shape)}")
+    if image.numel() == 0:
+        raise ValueError(f"expected an image with at least one pixel, got {tuple(image.shape)}")
     if not (torch.isfinite(image).all() and image.min() >= 0 and image.max() <= 1):
         raise ValueError("expected values in [0, 1]")
     source = (image.detach().float() * 255).round().byte().permute(1, 2, 0).cpu().numpy()

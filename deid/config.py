@@ -58,18 +58,26 @@ class Options:
 
     def __post_init__(self) -> None:
         _one_of("method", self.method, METHODS)
-        _between("min_face", self.min_face, 8, 2000)
-        _between("candidates", self.candidates, 1, 256)
+        for name, low, high in (("min_face", 8, 2000), ("candidates", 1, 256), ("pixelate_cells", 1, 64), ("max_pixels", 1, 2**40)):
+            _between(name, getattr(self, name), low, high, whole=True)
         for name in ("edit_score", "min_iou", "min_realism"):
             _between(name, getattr(self, name), 0.0, 1.0)
         _between("gender_slack", self.gender_slack, 0.0, 0.5)
         _between("blur_radius", self.blur_radius, 0.01, 5.0)
-        _between("pixelate_cells", self.pixelate_cells, 1, 64)
+        _between("min_edit_size", self.min_edit_size, 0.0, 1e6)
         _between("margin", self.margin, 0.0, 2.0)
         if self.method == "image" and not self.cover_image:
             raise ConfigError("expected cover_image with method 'image', got none")
         if self.seed is not None:
-            _between("seed", self.seed, 0, 2**64 - 1)
+            _between("seed", self.seed, 0, 2**64 - 1, whole=True)
+        for name in ("detector", "device"):
+            if not isinstance(getattr(self, name), str):
+                raise ConfigError(f"expected {name} to be text, got {getattr(self, name)!r}")
+        if self.solid_rgb is not None:
+            if not isinstance(self.solid_rgb, tuple) or len(self.solid_rgb) != 3:
+                raise ConfigError(f"expected solid_rgb to be three numbers, got {self.solid_rgb!r}")
+            for value in self.solid_rgb:
+                _between("solid_rgb", value, 0, 255, whole=True)
         if not self.embedders:
             raise ConfigError("expected at least one embedder: without one nothing says that a face is another")
 
@@ -79,9 +87,10 @@ def _one_of(name: str, value: str, valid: tuple[str, ...]) -> None:
         raise ConfigError(f"expected {name} to be one of {', '.join(valid)}, got {value!r}")
 
 
-def _between(name: str, value: float, low: float, high: float) -> None:
-    if not isinstance(value, (int, float)) or not low <= value <= high:
-        raise ConfigError(f"expected {name} in [{low}, {high}], got {value!r}")
+def _between(name: str, value: float, low: float, high: float, whole: bool = False) -> None:
+    number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+    if not number or not low <= value <= high:
+        raise ConfigError(f"expected {name} to be a {'whole ' if whole else ''}number in [{low}, {high}], got {value!r}")
 
 
 def from_mapping(values: Mapping[str, Any]) -> Options:

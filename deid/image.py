@@ -148,7 +148,7 @@ def _decode(source: PillowImage.Image, path: Path, max_pixels: int) -> Picture:
         left -= page.width * page.height
         if left < 0:
             raise _too_large(path, page, n_frames, max_pixels)
-        frames.append(_frame(page.copy() if n_frames > 1 else page, timed=n_frames > 1 and file_format != "TIFF"))
+        frames.append(frame_of(page.copy() if n_frames > 1 else page, timed=n_frames > 1 and file_format != "TIFF"))
     # A profile describes the colour model it came with: none of CMYK's or Lab's fits the RGB that is written.
     keeps_profile = mode not in {"CMYK", "YCbCr", "LAB", "HSV"} or (file_format == "JPEG" and mode == "YCbCr")
     return Picture(tuple(frames), file_format, icc if keeps_profile else None, options)
@@ -159,7 +159,8 @@ def _too_large(path: Path, page: PillowImage.Image, n_frames: int, max_pixels: i
     return ImageReadError(f"cannot read {path}: {size} is more than {max_pixels} pixels")
 
 
-def _frame(page: PillowImage.Image, timed: bool) -> Frame:
+def frame_of(page: PillowImage.Image, timed: bool = False) -> Frame:
+    """An opened picture, or one page of it, upright, as a frame; ``timed`` keeps how long an animation shows it."""
     # Pillow's plugins tell a page's transparency when it is opened, and its duration once it is decoded.
     transparent = "transparency" in page.info
     page.load()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from deid import blend, detect, embed, geometry, ladder
@@ -17,7 +18,7 @@ from deid.config import Options
 from deid.detect.face_points import FacePoints
 from deid.detect.mtcnn import MtcnnDetector
 from deid.edit.attgan import AttganEditor
-from deid.exceptions import DeidError, DetectionError, EditError
+from deid.exceptions import ConfigError, DeidError, DetectionError, EditError
 from deid.ladder import Rung, name_of
 from deid.models.attgan import ATTRIBUTES
 from deid.protocols import Detector, Editor, Embedder
@@ -45,6 +46,7 @@ class _Pasted:
     crop: Image
     edited: EditedFace
     check: Verification
+    rung: Rung
 
 
 @dataclass(slots=True, eq=False)
@@ -148,9 +150,14 @@ class Anonymizer:
         """Load every model now, so that a missing or altered file is told before the first picture.
 
         Raises:
+            ConfigError: torch has no such device.
             WeightsError: a file is missing, altered, or of another architecture.
             DependencyError: a package is missing.
         """
+        try:
+            torch.zeros(1, device=self.options.device)
+        except (RuntimeError, AssertionError) as error:
+            raise ConfigError(f"cannot use device {self.options.device!r}: {str(error).splitlines()[0]}") from error
         blank = np.full((128, 128, 3), 127, np.uint8)
         self.detector.detect(blank)
         self._second_detector.detect(blank)
@@ -187,9 +194,9 @@ class Anonymizer:
             faces += new
             for face in new:
                 out, touched = self._climb(face, out, touched)
-            # A later paste may have changed an earlier face.
-            for face in faces:
-                while not self._still_passes(face, out):
+            # A later paste may have changed an earlier face, and mending that one a third.
+            while changed := [face for face in faces if not self._still_passes(face, out)]:
+                for face in changed:
                     out, touched = self._climb(face, out, touched)
             if detections is not None:
                 break
@@ -220,6 +227,9 @@ class Anonymizer:
         return [d for d in found if _share_inside(d, image) > 0]
 
     def _start(self, image: Image, detection: Detection, seed: int, index: int) -> _Face:
+        if detection.landmarks is not None and not _in_box(detection.landmarks.mean(axis=0), detection):
+            # Another face's landmarks: the edit would land there and leave this box bare.
+            detection = replace(detection, landmarks=None)
         aligned = align(image, detection)
         source = self.gate.source(aligned.crop, detection)
         face_seed = int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0])
@@ -262,7 +272,9 @@ class Anonymizer:
         for i in sorted(range(len(checks)), key=lambda i: _utility(checks[i]), reverse=True)[:_CONFIRMED]:
             image, touched = blend.paste(out, matched[i], face.matrix, mask)
             check = self.gate.confirm(checks[i], face.source, image) if checks[i].passed else checks[i]
-            pasted = _Pasted(image, touched, warp(image, face.matrix), proposals[i], check)
+            if (share := _share_touched(face.detection, touched)) < _LEAST_TOUCHED:
+                check = replace(check, reasons=(*check.reasons, f"only {share:.0%} of the middle of the box is edited"))
+            pasted = _Pasted(image, touched, warp(image, face.matrix), proposals[i], check, rung)
             best = best or pasted
             if check.passed:
                 return pasted
@@ -292,15 +304,16 @@ class Anonymizer:
         crop = warp(image, face.matrix)
         check = self.gate.confirm(self.gate.measure(face.source, crop[None], face=False)[0], face.source, image, face=False)
         # Under one colour there is nothing left to recognise, whatever an embedder makes of it.
-        return _Pasted(image, touched, crop, edited, replace(check, reasons=()) if rung.editor.name == "solid" else check)
+        check = replace(check, reasons=()) if rung.editor.name == "solid" else check
+        return _Pasted(image, touched, crop, edited, check, rung)
 
     def _still_passes(self, face: _Face, out: Image) -> bool:
         """Whether a face is as it was when the gate let it pass, or passes as it is now."""
         pasted = face.pasted
         crop = warp(out, face.matrix)
-        if pasted is None or pasted.edited.method == "solid" or np.array_equal(crop, pasted.crop):
+        if pasted is None or pasted.rung.last or np.array_equal(crop, pasted.crop):
             return True
-        pastes_face = pasted.check.realism is not None
+        pastes_face = pasted.rung.pastes_face
         (check,) = self.gate.measure(face.source, crop[None], face=pastes_face)
         check = self.gate.confirm(check, face.source, out, face=pastes_face)
         face.pasted = replace(pasted, crop=crop, check=check)
@@ -312,12 +325,13 @@ class Anonymizer:
         pasted = face.pasted
         if pasted is None or not pasted.check.passed:
             raise EditError("a face came through without an edit that passed")
-        asked = self.editor.name if self.options.method == "attgan" else self.options.method
+        rung = pasted.rung
+        asked = rung.pastes_face if self.options.method == "attgan" else rung.editor.name == self.options.method
         attributes = {} if pasted.edited.attributes is None else named(pasted.edited.attributes)
         return FaceResult(
             detection=face.detection,
             method=pasted.edited.method,
-            status="passed" if pasted.edited.method.startswith(asked) else "fallback",
+            status="passed" if asked else "fallback",
             verification=pasted.check,
             attributes=attributes,
             strength=pasted.edited.strength,
@@ -336,6 +350,10 @@ def _share_inside(detection: Detection, image: Image) -> float:
     """Share of a face's box that lies inside the picture."""
     inside = geometry.box_area(geometry.clip_box(detection.box_xyxy, image.shape[:2]))
     return float(inside[0] / geometry.box_area(detection.box_xyxy)[0])
+
+
+def _in_box(point: NDArray[np.float64], detection: Detection) -> bool:
+    return bool((detection.box_xyxy[:2] <= point).all() and (point <= detection.box_xyxy[2:]).all())
 
 
 def _share_touched(detection: Detection, touched: NDArray[np.bool_]) -> float:

@@ -5,6 +5,7 @@ a byte of it is parsed, and only safetensors are parsed.
 """
 
 import hashlib
+import http.client
 import importlib.util
 import json
 import os
@@ -14,7 +15,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -25,6 +26,8 @@ from deid.exceptions import DependencyError, WeightsFormatError, WeightsHashErro
 from deid.models.attgan import Generator
 from deid.models.attributes import AttributeClassifier
 from deid.models.realism import RealismCritic
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 _MEND = "run `deid weights verify` to see which files are wrong, and install deid-face again or `git checkout weights/`"
 
@@ -74,7 +77,7 @@ def manifest() -> dict[str, Entry]:
         table = tomllib.loads(path.read_text())
     except OSError as error:
         raise WeightsMissingError(f"cannot read {path.name}: {error.strerror}; {_MEND}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise WeightsFormatError(f"cannot parse {path.name}: {error}; {_MEND}") from error
     own = ("file", "sha256", "architecture", "url")
     try:
@@ -156,33 +159,34 @@ def fill(network: nn.Module, tensors: dict[str, torch.Tensor], item: Entry) -> N
         network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
     except RuntimeError as error:
         raise WeightsFormatError(
-            f"{item.file} holds another architecture than {type(network).__name__}({item.architecture}): {error}"
+            f"{item.file} holds another architecture than {type(network).__name__}({item.architecture}): {error}; {_MEND}"
         ) from error
     network.eval().requires_grad_(False)
 
 
-def load_generator() -> Generator:
-    """The shipped generator."""
-    tensors, item = read("attgan")
-    network = Generator(**item.architecture)
+def _load(name: str, kind: type[NetworkT]) -> NetworkT:
+    tensors, item = read(name)
+    try:
+        network = kind(**item.architecture)
+    except TypeError as error:
+        raise WeightsFormatError(f"{item.file} holds another architecture than {kind.__name__}: {error}; {_MEND}") from error
     fill(network, tensors, item)
     return network
+
+
+def load_generator() -> Generator:
+    """The shipped generator."""
+    return _load("attgan", Generator)
 
 
 def load_attributes() -> AttributeClassifier:
     """The shipped attribute classifier."""
-    tensors, item = read("attributes")
-    network = AttributeClassifier(**item.architecture)
-    fill(network, tensors, item)
-    return network
+    return _load("attributes", AttributeClassifier)
 
 
 def load_realism() -> RealismCritic:
     """The shipped realism critic."""
-    tensors, item = read("realism")
-    network = RealismCritic(**item.architecture)
-    fill(network, tensors, item)
-    return network
+    return _load("realism", RealismCritic)
 
 
 def status(item: Entry) -> str:
@@ -210,7 +214,7 @@ def fetch(name: str, timeout_s: float = 60.0) -> Path:
     try:
         with urllib.request.urlopen(item.url, timeout=timeout_s) as answer:
             data: bytes = answer.read()
-    except (urllib.error.URLError, OSError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         raise WeightsMissingError(f"cannot fetch {item.url}: {error}; put the file in reach and try again") from error
     found = sha256_of(data)
     if found != item.sha256:
@@ -228,10 +232,10 @@ def fetch(name: str, timeout_s: float = 60.0) -> Path:
 
 def _tensors(data: bytes, item: Entry, scratch: Path) -> dict[str, torch.Tensor]:
     """Tensors of a fetched file; of a torch archive only tensors are read, and none of its code."""
-    if item.url and item.url.endswith(".safetensors"):
-        return dict(load(data))
-    scratch.write_bytes(data)
     try:
+        if item.url and item.url.endswith(".safetensors"):
+            return dict(load(data))
+        scratch.write_bytes(data)
         state = torch.load(scratch, map_location="cpu", weights_only=True)
         return {k: v.clone().contiguous() for k, v in state.items() if isinstance(v, torch.Tensor)}
     except Exception as error:

@@ -14,21 +14,28 @@ from deid.exceptions import DetectionError
 from deid.structures import Detection, Image, check_image
 from deid.weights import dlib_model_file
 
-#: Faces that the detectors are trained on are about 80 and 40 px; the image is doubled until `min_face` is that large.
-_HOG_FACE, _MMOD_FACE = 80, 40
+#: Faces that the detectors are trained on are about 80 px; the image is doubled until `min_face` is that large.
+_TRAINED_FACE = 80
+#: dlib's network fails on images that are smaller than its filters.
+_LEAST_SIDE = 64
 #: The HOG detector's margin at which a face counts as sure.
 _SURE_MARGIN = 1.5
 _MAX_SIDE = 3000
 
 
-def _doublings(min_face: int, trained_size: int, image: Image) -> int:
-    wanted = int(np.ceil(np.log2(max(1.0, trained_size / min_face))))
+def _doublings(min_face: int, image: Image) -> int:
+    wanted = int(np.ceil(np.log2(max(1.0, _TRAINED_FACE / min_face))))
     allowed = int(np.log2(max(1.0, _MAX_SIDE / max(image.shape[:2]))))
     return min(wanted, allowed)
 
 
 def _box(rectangle: Any) -> np.ndarray:
     return np.array([rectangle.left(), rectangle.top(), rectangle.right() + 1, rectangle.bottom() + 1], float)
+
+
+def _large_enough(image: Image) -> Image:
+    below, right = (max(0, _LEAST_SIDE - side) for side in image.shape[:2])
+    return np.pad(image, ((0, below), (0, right), (0, 0)), mode="edge") if below or right else np.ascontiguousarray(image)
 
 
 class DlibHogDetector:
@@ -42,7 +49,7 @@ class DlibHogDetector:
         self._lock = threading.Lock()
 
     def detect(self, image: Image) -> list[Detection]:
-        times = _doublings(self._min_face, _HOG_FACE, check_image(image))
+        times = _doublings(self._min_face, check_image(image))
         with self._lock:
             boxes, margins, _ = self._detector.run(np.ascontiguousarray(image), times, 0.0)
         return [
@@ -62,10 +69,10 @@ class DlibMmodDetector:
         self._lock = threading.Lock()
 
     def detect(self, image: Image) -> list[Detection]:
-        times = _doublings(self._min_face, _MMOD_FACE, check_image(image))
+        times = _doublings(self._min_face, check_image(image))
         try:
             with self._lock:
-                found = self._network(np.ascontiguousarray(image), times)
+                found = self._network(_large_enough(image), times)
         except (RuntimeError, MemoryError) as error:
             raise DetectionError(f"dlib_mmod failed on an image of {image.shape[:2]} pixels: {error}") from error
         return [Detection(_box(f.rect), float(np.clip(f.confidence, 0, 1)), None, self.name) for f in found]

@@ -48,7 +48,8 @@ class GeneratorOptions:
         batch_size: faces a step.
         learning_rate: of both Adams.
         reconstruction, attributes, adversarial: weights of stage one; 100, 10, 1 in the paper with WGAN-GP.
-        identity, landmarks, surround, tone: weights of stage two.
+        identity, content, landmarks, surround, tone: weights of stage two. Without content, which pulls every edit back to its
+            source as far as identity lets it, all faces drift to one.
         margins: cosine under which a recogniser counts as led away, one per recogniser.
         history_steps: discriminator steps on earlier edits that follow the one on the newest.
         pixelated: share of the inputs that are pixelated (14 to 32 cells across), for the ladder's third rung.
@@ -59,18 +60,19 @@ class GeneratorOptions:
 
     width: int = 32
     steps: int = 6000
-    private_from: int = 4000
+    private_from: int = 2600
     private_ramp: int = 600
     batch_size: int = 16
     learning_rate: float = 1.5e-4
     reconstruction: float = 30.0
-    attributes: float = 5.0
-    adversarial: float = 1.0
-    identity: float = 4.0
+    attributes: float = 3.0
+    adversarial: float = 0.5
+    identity: float = 6.0
+    content: float = 40.0
     landmarks: float = 30.0
     surround: float = 20.0
     tone: float = 10.0
-    margins: tuple[float, ...] = (0.80, 0.10)
+    margins: tuple[float, ...] = (0.88, 0.25)
     history_steps: int = 2
     pixelated: float = 0.25
     lfw_share: float = 0.9
@@ -251,6 +253,7 @@ class GeneratorTraining:
             + options.attributes * attribute
             + options.adversarial * adversarial
             + options.identity * ramp * identity
+            + options.content * difference.abs().mean()
             + options.landmarks * landmark
             + options.surround * surround
             + options.tone * tone

@@ -35,7 +35,7 @@ def read_options(kind: type[_OptionsT], path: Path | None) -> _OptionsT:
         return kind()
     try:
         values: dict[str, Any] = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read options from {path}: {error}") from error
     names = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
     unknown = sorted(set(values) - set(names))

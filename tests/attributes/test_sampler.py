@@ -1,0 +1,72 @@
+"""The gender trick: the first pass leaves the subject's side, the second returns to it."""
+
+import numpy as np
+import pytest
+
+from deid.attributes.sampler import RANGE, RANGES, UNTOUCHED, named, sample_sets
+from deid.models.attgan import ATTRIBUTES
+
+N = 4000
+
+
+def _column(sets: np.ndarray, name: str) -> np.ndarray:
+    return sets[:, ATTRIBUTES.index(name)]
+
+
+SIGNS = {
+    "man": (True, {"Male": -1, "Mustache": -1, "No_Beard": 1}),
+    "woman": (False, {"Male": 1, "Mustache": 1, "No_Beard": -1}),
+}
+
+
+@pytest.mark.parametrize(("male", "signs"), SIGNS.values(), ids=SIGNS.keys())
+def test_first_pass_lies_on_the_other_side(male: bool, signs: dict[str, int]) -> None:
+    sets = sample_sets(male, N, np.random.default_rng(0))
+    for name, sign in signs.items():
+        assert (np.sign(_column(sets, name)) == sign).all(), name
+
+
+def test_hair_that_the_mask_does_not_hold_stays() -> None:
+    sets = sample_sets(True, N, np.random.default_rng(0))
+    assert set(UNTOUCHED) == {"Bald", "Black_Hair", "Blond_Hair"}
+    for name in UNTOUCHED:
+        assert (_column(sets, name) == 0).all()
+
+
+def test_the_rest_goes_both_ways_over_its_whole_range() -> None:
+    sets = sample_sets(False, N, np.random.default_rng(0))
+    for name in set(ATTRIBUTES) - set(UNTOUCHED) - {"Male", "Mustache", "No_Beard"}:
+        limit = 0.8 if name == "Pale_Skin" else 1.1
+        values = _column(sets, name)
+        assert limit * 0.98 < values.max() <= limit, name
+        assert -limit <= values.min() < -limit * 0.98, name
+        assert abs(values.mean()) < 0.05, name
+
+
+@pytest.mark.parametrize("strength", [0.5, 1.0, 1.5])
+def test_strength_widens_every_range(strength: float) -> None:
+    sets = sample_sets(True, N, np.random.default_rng(1), strength)
+    plain = sample_sets(True, N, np.random.default_rng(1))
+    np.testing.assert_allclose(sets, plain * strength, rtol=1e-5)
+    assert np.abs(sets).max() <= RANGE * strength + 1e-6
+    assert np.abs(_column(sets, "Pale_Skin")).max() <= RANGES["Pale_Skin"] * strength + 1e-6
+
+
+def test_shape_and_type() -> None:
+    for n in (0, 1, 16):
+        sets = sample_sets(True, n, np.random.default_rng(0))
+        assert sets.shape == (n, 13)
+        assert sets.dtype == np.float32
+
+
+def test_randomness_comes_from_the_generator_alone() -> None:
+    one, two, three = (sample_sets(True, 3, np.random.default_rng(s)) for s in (5, 5, 6))
+    np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(one, three)
+
+
+def test_named_leaves_zeros_out() -> None:
+    values = np.zeros(13, np.float32)
+    values[ATTRIBUTES.index("Young")] = -0.5
+    assert named(values) == {"Young": -0.5}
+    assert set(named(sample_sets(True, 1, np.random.default_rng(0))[0])) == set(ATTRIBUTES) - set(UNTOUCHED)

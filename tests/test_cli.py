@@ -1,0 +1,315 @@
+"""The command: exit code 0 only when every input was handled, and a message for what was not."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+from typer.testing import CliRunner, Result
+
+from deid import __version__, weights
+from deid.cli import app
+from deid.exceptions import DependencyError
+from deid.structures import Image
+
+FAST = ["--method", "solid", "--seed", "1"]
+
+
+def _deid(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+def _told(result: Result) -> str:
+    """What was printed, on one line."""
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return " ".join(result.output.split())
+
+
+@pytest.fixture
+def photo(hopper: Image, tmp_path: Path) -> Path:
+    path = tmp_path / "in" / "hopper.jpg"
+    path.parent.mkdir()
+    PillowImage.fromarray(hopper[:200]).save(path, quality=95, comment=b"MARKER")
+    return path
+
+
+@pytest.fixture
+def bad(photo: Path) -> Path:
+    """The folder with the good photo and what may lie beside it."""
+    folder = photo.parent
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "text.png").write_text("no picture")
+    (folder / "half.jpg").write_bytes(photo.read_bytes()[:3000])
+    (folder / "loop").symlink_to(folder)
+    PillowImage.new("RGB", (64, 48), (90, 120, 90)).save(folder / "meadow.png")
+    (folder / "notes.txt").write_text("left alone")
+    return folder
+
+
+def test_one_photo(photo: Path, tmp_path: Path) -> None:
+    result = _deid("run", photo, "-o", tmp_path / "out.jpg", *FAST)
+    assert result.exit_code == 0, result.output
+    assert "1 files written (0 without a face), 1 faces: 1 edited, 0 covered by fallback; 0 files failed" in _told(result)
+    data = (tmp_path / "out.jpg").read_bytes()
+    assert b"MARKER" not in data
+    with PillowImage.open(tmp_path / "out.jpg") as out:
+        assert (out.format, out.size) == ("JPEG", (256, 200))
+
+
+def test_good_files_are_done_although_others_are_bad(bad: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = _deid("run", bad, bad / "missing.jpg", "-o", out, "--report", tmp_path / "run.json", *FAST)
+    assert result.exit_code == 1
+    told = _told(result)
+    for name, reason in {
+        "empty.jpg": "the file is empty",
+        "text.png": "not an image of a known format",
+        "half.jpg": "truncated",
+        "loop": "leads back",
+        "missing.jpg": "No such file",
+    }.items():
+        assert name in told
+        assert reason.lower() in told.lower()
+    assert "2 files written (1 without a face), 1 faces: 1 edited, 0 covered by fallback; 5 files failed" in told
+    assert sorted(p.name for p in out.rglob("*")) == ["hopper.jpg", "meadow.png"]
+
+    report = json.loads((tmp_path / "run.json").read_text())
+    assert report["deid"] == __version__
+    assert report["totals"] == {"files": 7, "failed": 5, "faces": 1, "edited": 1, "fallback": 0}
+    assert report["options"]["method"] == "solid"
+    assert report["weights"]["attgan"] == weights.entry("attgan").sha256
+    files = {Path(f["input"]).name: f for f in report["files"]}
+    assert files["empty.jpg"]["status"] == "failed"
+    assert "the file is empty" in files["empty.jpg"]["error"]
+    assert files["meadow.png"]["frames"][0]["faces"] == []
+    (face,) = files["hopper.jpg"]["frames"][0]["faces"]
+    assert (face["method"], face["status"]) == ("solid", "passed")
+    assert face["distances"][0]["embedder"] == "dlib_resnet"
+    assert set(face) >= {"box_xyxy", "landmarks", "score", "seed", "redetected", "iou", "gender_before", "gender_after", "realism", "why"}
+
+
+def test_report_names_the_fallback(photo: Path, tmp_path: Path) -> None:
+    """Methods that leave one colour at last: whatever happened is told in numbers that agree."""
+    result = _deid("run", photo, "-o", tmp_path / "out", "--method", "pixelate", "--seed", "3", "--report", tmp_path / "run.json")
+    assert result.exit_code == 0
+    report = json.loads((tmp_path / "run.json").read_text())
+    faces = [face for file in report["files"] for frame in file["frames"] for face in frame["faces"]]
+    assert report["totals"]["fallback"] == sum(f["status"] == "fallback" for f in faces)
+    assert f"{report['totals']['edited']} edited, {report['totals']['fallback']} covered by fallback" in _told(result)
+
+
+def test_nothing_is_replaced_without_overwrite(photo: Path, tmp_path: Path) -> None:
+    before = photo.read_bytes()
+    in_place = _deid("run", photo.parent, "-o", photo.parent, *FAST)
+    assert in_place.exit_code == 1
+    assert "is an input; pass --overwrite" in _told(in_place)
+    assert photo.read_bytes() == before
+    replaced = _deid("run", photo.parent, "-o", photo.parent, "--overwrite", *FAST)
+    assert replaced.exit_code == 0, replaced.output
+    assert photo.read_bytes() != before
+    assert [p.name for p in photo.parent.iterdir()] == ["hopper.jpg"]
+
+
+def test_same_seed_same_files(photo: Path, tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        assert _deid("run", photo, "-o", tmp_path / name, "--method", "blur", "--seed", "5").exit_code == 0
+    assert (tmp_path / "a.jpg").read_bytes() == (tmp_path / "b.jpg").read_bytes()
+
+
+def test_options_from_a_file_and_from_the_line(photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "options.toml").write_text('method = "solid"\nsolid_rgb = [9, 200, 9]\nseed = 4\n')
+    result = _deid(
+        "run", photo, "-o", tmp_path / "o.png", "--config", tmp_path / "options.toml", "--report", tmp_path / "r.json", "--seed", 8
+    )
+    assert result.exit_code == 0, result.output
+    with PillowImage.open(tmp_path / "o.png") as out:
+        assert out.format == "PNG"
+        assert (np.asarray(out) == (9, 200, 9)).all(axis=2).mean() > 0.1
+    options = json.loads((tmp_path / "r.json").read_text())["options"]
+    assert (options["method"], options["seed"], options["solid_rgb"]) == ("solid", 8, [9, 200, 9])
+
+
+def test_output_that_cannot_be_written(photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    result = _deid("run", photo, "-o", tmp_path / "file", *FAST)
+    assert result.exit_code == 1
+    assert "hopper.jpg: Not a directory" in _told(result)
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_report_that_cannot_be_written(photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    result = _deid("run", photo, "-o", tmp_path / "out", "--report", tmp_path / "file" / "run.json", *FAST)
+    assert result.exit_code == 2
+    assert "run.json: Not a directory" in _told(result)
+
+
+def test_folder_without_pictures(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    result = _deid("run", tmp_path / "in", "-o", tmp_path / "out", *FAST)
+    assert result.exit_code == 1
+    assert "no pictures found" in _told(result)
+
+
+WRONG: dict[str, tuple[list[str], str]] = {
+    "method": (["--method", "magic"], "expected method to be one of attgan, blur, pixelate, solid, image, got 'magic'"),
+    "detector": (["--detector", "nope"], "unknown detector 'nope'; valid are dlib_hog"),
+    "union of detectors": (["--detector", "mtcnn+nope"], "unknown detector 'nope'"),
+    "seed": (["--seed", "-1"], "expected seed in"),
+    "seed that is no number": (["--seed", "x"], "Invalid value for '--seed'"),
+    "option": (["--magic"], "No such option"),
+    "config file": (["--config", "missing.toml"], "missing.toml"),
+    "image without a picture": (["--method", "image"], "expected cover_image"),
+    "image with a missing picture": (["--method", "image", "--cover-image", "missing.png"], "missing.png"),
+    "device": (["--device", "nonsense"], "nonsense"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG.values(), ids=WRONG.keys())
+def test_wrong_arguments_end_with_a_message_and_write_nothing(
+    arguments: list[str], message: str, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    result = _deid("run", photo, "-o", tmp_path / "out", *arguments)
+    assert result.exit_code in {1, 2}
+    assert message in _told(result)
+    assert not (tmp_path / "out").exists()
+
+
+def test_output_is_asked_for(photo: Path) -> None:
+    assert _deid("run", photo).exit_code == 2
+
+
+def test_version_and_help() -> None:
+    assert _told(_deid("--version")) == f"deid {__version__}"
+    assert "run" in _told(_deid("--help"))
+    assert _deid("no-such-command").exit_code == 2
+
+
+@pytest.fixture
+def own_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the weights that may be spoilt."""
+    folder = tmp_path / "weights"
+    shutil.copytree(weights.folder(), folder)
+    monkeypatch.setattr(weights, "folder", lambda: folder)
+    monkeypatch.setenv("DEID_CACHE", str(tmp_path / "cache"))
+    return folder
+
+
+def _alter(folder: Path) -> None:
+    path = folder / "attgan.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+
+
+def _remove(folder: Path) -> None:
+    (folder / "attgan.safetensors").unlink()
+
+
+SPOILT = {"altered": (_alter, "altered or cut short"), "missing": (_remove, "No such file")}
+
+
+@pytest.mark.parametrize(("spoil", "message"), SPOILT.values(), ids=SPOILT.keys())
+def test_spoilt_weights_are_refused_before_the_first_photo(
+    spoil: Callable[[Path], None], message: str, photo: Path, own_weights: Path, tmp_path: Path
+) -> None:
+    spoil(own_weights)
+    result = _deid("run", photo, "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "attgan.safetensors" in _told(result)
+    assert message in _told(result)
+    assert "install deid-face again" in _told(result)
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_verify(own_weights: Path) -> None:
+    good = _deid("weights", "verify")
+    assert good.exit_code == 0
+    assert "attgan: ok" in good.output
+    _alter(own_weights)
+    (own_weights / "realism.safetensors").unlink()
+    bad = _deid("weights", "verify")
+    assert bad.exit_code == 1
+    assert "attgan: altered" in bad.output
+    assert "attributes: ok" in bad.output
+    assert "realism: missing" in bad.output
+
+
+def test_weights_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    result = _deid("weights", "list")
+    assert result.exit_code == 0
+    for name, item in weights.manifest().items():
+        assert name in result.output
+        assert item.sha256[:12] in result.output
+
+
+def test_weights_fetch(own_weights: Path, tmp_path: Path) -> None:
+    shipped = _deid("weights", "fetch", "attgan")
+    assert shipped.exit_code == 2
+    assert "shipped with the package" in _told(shipped)
+    assert "unknown weights 'nope'" in _told(_deid("weights", "fetch", "nope"))
+    source = own_weights / "realism.safetensors"
+    entry = weights.entry("realism")
+    (own_weights / "manifest.toml").write_text(f'[far]\nfile = "far.safetensors"\nsha256 = "{entry.sha256}"\nurl = "{source.as_uri()}"\n')
+    assert "far: not fetched" in _told(_deid("weights", "verify"))
+    fetched = _deid("weights", "fetch", "far")
+    assert fetched.exit_code == 0
+    assert (tmp_path / "cache" / "far.safetensors").exists()
+    assert "far: ok" in _told(_deid("weights", "verify"))
+
+
+def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hopper: Image) -> None:
+    """On a small photo: the real ones would take long here."""
+    PillowImage.fromarray(hopper[:160]).save(tmp_path / "small.png")
+    monkeypatch.setattr("deid.cli._demo_photos", lambda: {"small.png": tmp_path / "small.png"})
+    result = _deid("demo", "-o", tmp_path / "demo", "--seed", "1")
+    assert result.exit_code == 0, result.output
+    assert sorted(p.name for p in (tmp_path / "demo").iterdir()) == ["small-before-after.png", "small.png"]
+    with PillowImage.open(tmp_path / "demo/small-before-after.png") as sheet:
+        assert sheet.size == (512, 160)
+        left, right = np.asarray(sheet)[:, :256], np.asarray(sheet)[:, 256:]
+    np.testing.assert_array_equal(left, hopper[:160])
+    assert (left != right).any()
+
+
+def test_demo_without_its_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> Any:
+        raise DependencyError("expected matplotlib")
+
+    monkeypatch.setattr("deid.cli._demo_photos", none)
+    result = _deid("demo", "-o", tmp_path / "demo")
+    assert result.exit_code == 2
+    assert "expected matplotlib" in _told(result)
+
+
+def test_demo_photos_are_there() -> None:
+    from deid.cli import _demo_photos
+
+    assert all(path.is_file() for path in _demo_photos().values())
+
+
+def _process(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "deid", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=os.environ | {"NO_COLOR": "1"})
+
+
+def test_python_m_deid_runs_the_main_job(bad: Path, tmp_path: Path) -> None:
+    done = _process("run", bad / "meadow.png", bad / "hopper.jpg", bad / "empty.jpg", "-o", tmp_path / "out", "--seed", 2)
+    assert done.returncode == 1
+    assert "empty.jpg: the file is empty" in " ".join(done.stderr.split())
+    assert "2 files written (1 without a face), 1 faces:" in " ".join(done.stderr.split())
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["hopper.jpg", "meadow.png"]
+
+
+def test_python_m_deid_version() -> None:
+    done = _process("--version")
+    assert (done.returncode, done.stdout.strip()) == (0, f"deid {__version__}")

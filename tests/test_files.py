@@ -1,0 +1,311 @@
+"""Which input goes where, and that one bad file costs no other."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from deid import files
+from deid.config import Options
+from deid.exceptions import DetectionError
+from deid.files import Job
+from deid.pipeline import Anonymizer
+from deid.structures import Image, ImageResult
+
+
+def _touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def _plan(inputs: list[Path], out: Path, overwrite: bool = False) -> dict[str, str]:
+    """Source to target or error, relative to the folder that holds all."""
+    base = Path(os.path.commonpath([*inputs, out]))
+    return {
+        os.path.relpath(job.source, base): job.error or os.path.relpath(job.target or "", base)
+        for job in files.plan(inputs, out, overwrite)
+    }
+
+
+def test_single_file_goes_to_a_file(tmp_path: Path) -> None:
+    _touch(tmp_path / "a.jpg")
+    assert _plan([tmp_path / "a.jpg"], tmp_path / "b.jpg") == {"a.jpg": "b.jpg"}
+
+
+@pytest.mark.parametrize("out", ["out", "out.d", "out.txt"], ids=["no suffix", "unknown suffix", "no picture's suffix"])
+def test_single_file_goes_into_a_folder(out: str, tmp_path: Path) -> None:
+    _touch(tmp_path / "a.jpg")
+    assert _plan([tmp_path / "a.jpg"], tmp_path / out) == {"a.jpg": f"{out}/a.jpg"}
+
+
+def test_folder_with_a_pictures_suffix_is_a_folder(tmp_path: Path) -> None:
+    _touch(tmp_path / "a.jpg")
+    (tmp_path / "out.jpg").mkdir()
+    assert _plan([tmp_path / "a.jpg"], tmp_path / "out.jpg") == {"a.jpg": "out.jpg/a.jpg"}
+
+
+def test_several_files_go_into_a_folder(tmp_path: Path) -> None:
+    _touch(tmp_path / "a.jpg", tmp_path / "b.png")
+    assert _plan([tmp_path / "a.jpg", tmp_path / "b.png"], tmp_path / "o.jpg") == {"a.jpg": "o.jpg/a.jpg", "b.png": "o.jpg/b.png"}
+
+
+def test_tree_of_a_folder_is_kept_and_other_files_are_left_out(tmp_path: Path) -> None:
+    names = ["b.PNG", "a.jpg", "deep/er/c.webp", "deep/notes.txt", "deep/d.tiff", ".hidden.part", "clip.mp4"]
+    _touch(*(tmp_path / "in" / n for n in names))
+    assert _plan([tmp_path / "in"], tmp_path / "out") == {
+        f"in/{n}": f"out/{n}" for n in ["a.jpg", "b.PNG", "deep/d.tiff", "deep/er/c.webp"]
+    }
+    order = [job.source.name for job in files.plan([tmp_path / "in"], tmp_path / "out")]
+    assert order == ["a.jpg", "b.PNG", "d.tiff", "c.webp"]
+
+
+def test_file_that_was_named_is_tried_whatever_its_suffix(tmp_path: Path) -> None:
+    _touch(tmp_path / "photo")
+    assert _plan([tmp_path / "photo", tmp_path / "missing.jpg"], tmp_path / "out") == {
+        "photo": "out/photo",
+        "missing.jpg": "out/missing.jpg",
+    }
+
+
+def test_two_inputs_never_share_an_output(tmp_path: Path) -> None:
+    one, two, three = (tmp_path / d / "a.jpg" for d in ("one", "two", "three"))
+    _touch(one, two, three)
+    planned = _plan([one, two, tmp_path / "three"], tmp_path / "out", overwrite=True)
+    assert planned["one/a.jpg"] == "out/a.jpg"
+    for other in ("two/a.jpg", "three/a.jpg"):
+        assert str(one) in planned[other]
+        assert "too" in planned[other]
+
+
+def test_the_same_input_twice_is_handled_once(tmp_path: Path) -> None:
+    _touch(tmp_path / "a.jpg")
+    jobs = files.plan([tmp_path / "a.jpg", tmp_path / "." / "a.jpg"], tmp_path / "out")
+    assert [bool(job.error) for job in jobs] == [False, True]
+
+
+def test_outputs_that_meet_through_a_link_collide(tmp_path: Path) -> None:
+    _touch(tmp_path / "in/x/a.jpg", tmp_path / "in/y/a.jpg")
+    (tmp_path / "out/x").mkdir(parents=True)
+    (tmp_path / "out/y").symlink_to(tmp_path / "out/x")
+    jobs = files.plan([tmp_path / "in"], tmp_path / "out", overwrite=True)
+    assert [bool(job.error) for job in jobs] == [False, True]
+
+
+def test_in_place_needs_overwrite(tmp_path: Path) -> None:
+    _touch(tmp_path / "in/a.jpg")
+    refused = "is an input; pass --overwrite"
+    assert refused in _plan([tmp_path / "in"], tmp_path / "in")["a.jpg"]
+    assert refused in _plan([tmp_path / "in/a.jpg"], tmp_path / "in")["a.jpg"]
+    assert refused in _plan([tmp_path / "in/a.jpg"], tmp_path / "in/a.jpg")["."]
+    assert _plan([tmp_path / "in"], tmp_path / "in", overwrite=True) == {"a.jpg": "a.jpg"}
+
+
+def test_input_through_a_link_is_still_the_input(tmp_path: Path) -> None:
+    _touch(tmp_path / "real/a.jpg")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (job,) = files.plan([tmp_path / "link"], tmp_path / "real")
+    assert "is an input" in job.error
+
+
+def test_existing_output_needs_overwrite(tmp_path: Path) -> None:
+    _touch(tmp_path / "a.jpg", tmp_path / "out/a.jpg")
+    assert "exists; pass --overwrite" in _plan([tmp_path / "a.jpg"], tmp_path / "out")["a.jpg"]
+    assert _plan([tmp_path / "a.jpg"], tmp_path / "out", overwrite=True) == {"a.jpg": "out/a.jpg"}
+
+
+def test_output_folder_inside_the_input_is_left_out(tmp_path: Path) -> None:
+    _touch(tmp_path / "in/a.jpg", tmp_path / "in/sub/out/old.jpg", tmp_path / "in/sub/b.jpg")
+    assert _plan([tmp_path / "in"], tmp_path / "in/sub/out") == {"a.jpg": "sub/out/a.jpg", "sub/b.jpg": "sub/out/sub/b.jpg"}
+
+
+def test_link_back_to_a_folder_above_is_told_and_not_followed(tmp_path: Path) -> None:
+    _touch(tmp_path / "in/a.jpg", tmp_path / "in/deep/b.jpg")
+    (tmp_path / "in/deep/loop").symlink_to(tmp_path / "in")
+    planned = _plan([tmp_path / "in"], tmp_path / "out")
+    assert planned.pop("in/deep/loop") == "the link leads back to a folder that holds it"
+    assert planned == {"in/a.jpg": "out/a.jpg", "in/deep/b.jpg": "out/deep/b.jpg"}
+
+
+def test_link_to_itself_is_told(tmp_path: Path) -> None:
+    _touch(tmp_path / "in/a.jpg")
+    (tmp_path / "in/self.jpg").symlink_to(tmp_path / "in/self.jpg")
+    planned = _plan([tmp_path / "in"], tmp_path / "out")
+    assert planned["in/a.jpg"] == "out/a.jpg"
+    assert "in/self.jpg" in planned
+
+
+def test_link_to_another_folder_is_followed(tmp_path: Path) -> None:
+    _touch(tmp_path / "in/a.jpg", tmp_path / "else/b.jpg")
+    (tmp_path / "in/more").symlink_to(tmp_path / "else")
+    assert _plan([tmp_path / "in"], tmp_path / "out") == {"in/a.jpg": "out/a.jpg", "in/more/b.jpg": "out/more/b.jpg"}
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+def test_folder_without_permission_is_told(tmp_path: Path) -> None:
+    _touch(tmp_path / "in/a.jpg")
+    (tmp_path / "in/locked").mkdir(mode=0)
+    planned = _plan([tmp_path / "in"], tmp_path / "out")
+    assert planned == {"in/a.jpg": "out/a.jpg", "in/locked": "cannot read the folder: Permission denied"}
+
+
+def test_empty_folder_gives_no_job(tmp_path: Path) -> None:
+    assert files.plan([tmp_path], tmp_path / "out") == []
+
+
+@dataclass
+class _Inverter:
+    """An engine that inverts every picture and keeps its seeds, or raises."""
+
+    error: BaseException | None = None
+    options: Options = field(default_factory=Options)
+    seeds: list[int | None] = field(default_factory=list)
+
+    def process(self, image: Image, seed: int | None = None) -> ImageResult:
+        if self.error:
+            raise self.error
+        self.seeds.append(seed)
+        return ImageResult(255 - image, (), 99 if seed is None else seed)
+
+
+def _as_engine(inverter: _Inverter) -> Anonymizer:
+    return inverter  # type: ignore[return-value]
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "a.png"
+    PillowImage.fromarray(np.arange(300, dtype=np.uint8).reshape(10, 10, 3)).save(path)
+    return path
+
+
+@pytest.fixture
+def animation(tmp_path: Path) -> Path:
+    frames = [PillowImage.new("RGB", (8, 8), (40 * i, 9, 9)) for i in range(3)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], duration=[50, 60, 70])
+    return tmp_path / "a.gif"
+
+
+def test_job_is_done(photo: Path, tmp_path: Path) -> None:
+    result = files.run_job(Job(photo, tmp_path / "out/b.png"), _as_engine(_Inverter()), 5)
+    assert (result.error, result.target) == ("", tmp_path / "out/b.png")
+    np.testing.assert_array_equal(np.asarray(PillowImage.open(tmp_path / "out/b.png")), 255 - np.asarray(PillowImage.open(photo)))
+    assert result.to_dict()["status"] == "done"
+
+
+def test_all_frames_are_edited_with_one_seed(animation: Path, tmp_path: Path) -> None:
+    inverter = _Inverter()
+    result = files.run_job(Job(animation, tmp_path / "b.gif"), _as_engine(inverter), None)
+    assert len(result.frames) == 3
+    # The first frame drew a fresh seed, and the others share it.
+    assert inverter.seeds == [None, 99, 99]
+    with PillowImage.open(tmp_path / "b.gif") as out:
+        assert out.n_frames == 3  # type: ignore[attr-defined]
+
+
+SUFFIXES = {"png to jpeg": (".jpg", "JPEG"), "png to webp": (".webp", "WEBP"), "png to bmp": (".bmp", "BMP"), "same": (".PNG", "PNG")}
+
+
+@pytest.mark.parametrize(("suffix", "file_format"), SUFFIXES.values(), ids=SUFFIXES.keys())
+def test_the_suffix_of_a_target_file_tells_the_truth(suffix: str, file_format: str, photo: Path, tmp_path: Path) -> None:
+    target = tmp_path / f"b{suffix}"
+    assert files.run_job(Job(photo, target), _as_engine(_Inverter()), 1).error == ""
+    with PillowImage.open(target) as out:
+        assert out.format == file_format
+
+
+def test_a_wrong_suffix_of_the_input_is_kept(photo: Path, tmp_path: Path) -> None:
+    """Same name, same format: a PNG that is called .jpg stays one."""
+    wrong = photo.rename(tmp_path / "wrong.jpg")
+    files.run_job(Job(wrong, tmp_path / "out/wrong.jpg"), _as_engine(_Inverter()), 1)
+    with PillowImage.open(tmp_path / "out/wrong.jpg") as out:
+        assert out.format == "PNG"
+
+
+ERRORS: dict[str, Exception] = {
+    "ours": DetectionError("the detector failed"),
+    "value": ValueError("bad value"),
+    "memory": MemoryError(),
+    "type": TypeError("bad type"),
+    "key": KeyError("key"),
+    "index": IndexError("index"),
+    "arithmetic": ZeroDivisionError("division by zero"),
+    "assertion": AssertionError("impossible"),
+}
+
+
+@pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS.keys())
+def test_whatever_goes_wrong_is_in_the_result(error: Exception, photo: Path, tmp_path: Path) -> None:
+    result = files.run_job(Job(photo, tmp_path / "out/b.png"), _as_engine(_Inverter(error)), 1)
+    assert type(error).__name__ in result.error
+    assert result.target is None
+    assert not (tmp_path / "out").exists()
+    assert result.to_dict()["status"] == "failed"
+
+
+def test_an_interrupt_is_no_result(photo: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        files.run_job(Job(photo, tmp_path / "b.png"), _as_engine(_Inverter(KeyboardInterrupt())), 1)
+    assert not (tmp_path / "b.png").exists()
+
+
+def test_error_in_a_late_frame_writes_nothing(animation: Path, tmp_path: Path) -> None:
+    class _Third(_Inverter):
+        def process(self, image: Image, seed: int | None = None) -> ImageResult:
+            if len(self.seeds) == 2:
+                raise DetectionError("third frame")
+            return super().process(image, seed)
+
+    result = files.run_job(Job(animation, tmp_path / "out/b.gif"), _as_engine(_Third()), 1)
+    assert "third frame" in result.error
+    assert not (tmp_path / "out").exists()
+
+
+def _unreadable(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    for name, content in {"empty.jpg": b"", "text.jpg": b"no picture", "half.png": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"}.items():
+        (tmp_path / name).write_bytes(content)
+        yield name, tmp_path / name
+    yield "missing.jpg", tmp_path / "missing.jpg"
+
+
+def test_bad_file_is_named_and_nothing_is_written(tmp_path: Path) -> None:
+    for name, path in _unreadable(tmp_path):
+        result = files.run_job(Job(path, tmp_path / "out" / name), _as_engine(_Inverter()), 1)
+        assert name in result.error
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_refused_job_is_not_begun(photo: Path) -> None:
+    result = files.run_job(Job(photo, None, "refused"), _as_engine(_Inverter(DetectionError("must not run"))), 1)
+    assert result.error == "refused"
+
+
+def test_target_that_appeared_since_the_plan_is_not_replaced(photo: Path, tmp_path: Path) -> None:
+    target = tmp_path / "b.png"
+    _touch(target)
+    result = files.run_job(Job(photo, target), _as_engine(_Inverter()), 1)
+    assert "it exists" in result.error
+    assert target.read_bytes() == b"x"
+
+
+def test_picture_over_the_limit_is_refused(photo: Path, tmp_path: Path) -> None:
+    engine = _as_engine(_Inverter(options=Options(max_pixels=99)))
+    assert "more than 99 pixels" in files.run_job(Job(photo, tmp_path / "b.png"), engine, 1).error
+
+
+def test_seeds_of_files() -> None:
+    seeds = [files.seed_of(7, i) for i in range(50)]
+    assert seeds == [files.seed_of(7, i) for i in range(50)]
+    assert len({*seeds, *(files.seed_of(8, i) for i in range(50))}) == 100
+    assert all(s is not None and 0 <= s < 2**64 for s in seeds)
+    assert files.seed_of(None, 3) is None
+
+
+def test_known_suffixes() -> None:
+    suffixes = files.known_suffixes()
+    assert {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"} <= suffixes
+    assert not {".mp4", ".txt", ".part", "", ".svg"} & suffixes

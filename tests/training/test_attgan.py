@@ -1,0 +1,126 @@
+"""A few steps of both stages on a tiny network, and the way on after a kill."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from facenet_pytorch.models.mtcnn import ONet
+from PIL import Image as PillowImage
+
+from deid.models.attributes import AttributeClassifier
+from deid.training import checkpoint
+from deid.training.attgan import GeneratorOptions, GeneratorTraining
+from deid.training.data import FaceData
+from deid.training.losses import Landmarker
+from deid.training.recognisers import CropRecogniser
+
+TINY = GeneratorOptions(width=4, steps=5, private_from=3, private_ramp=2, batch_size=4, margins=(0.5,), history_steps=1)
+
+
+def _recogniser() -> CropRecogniser:
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.AvgPool2d(8), torch.nn.Flatten(), torch.nn.Linear(3 * 8 * 8, 16))
+    return CropRecogniser(network, np.array([[0.5, 0, 0], [0, 0.5, 0]]), (64, 64), 1.0, 0.0)
+
+
+@pytest.fixture
+def start(faces: FaceData) -> Callable[[Path], GeneratorTraining]:
+    labels = np.maximum(faces.labels, 0)
+    known = FaceData(faces.crops, faces.names, faces.identities, labels, faces.sources)
+
+    def build(out: Path) -> GeneratorTraining:
+        torch.manual_seed(1)
+        return GeneratorTraining(known, out, TINY, AttributeClassifier(4), [_recogniser()], Landmarker(ONet()))
+
+    return build
+
+
+@dataclass
+class _Values:
+    """The losses of every step; ends the run like a kill after one of them."""
+
+    stop: int | None = None
+    of: dict[int, dict[str, float]] = field(default_factory=dict)
+
+    def __call__(self, step: int, steps: int, text: str) -> None:
+        assert steps == TINY.steps
+        self.of[step] = {name: float(value) for name, value in re.findall(r"(\w+) (\S+)", text)}
+        if step == self.stop:
+            raise KeyboardInterrupt
+
+
+def test_both_stages_run_and_change_the_networks(start: Callable[[Path], GeneratorTraining], tmp_path: Path) -> None:
+    training, values = start(tmp_path), _Values()
+    before = {k: v.clone() for k, v in training.generator.state_dict().items()}
+    judge = {k: v.clone() for k, v in training.judge.state_dict().items()}
+    network = training.run(values)
+    assert list(values.of) == [1, 2, 3, 4, 5]
+    assert all(np.isfinite(v) for step in values.of.values() for v in step.values())
+    assert "id" not in values.of[3]
+    assert {"id", "lm", "sur", "tone"} <= set(values.of[4])
+    changed = [not torch.equal(v, before[k]) for k, v in training.generator.named_parameters()]
+    assert all(changed)
+    assert not network.training
+    # What judges the edits does not learn from them.
+    assert all(torch.equal(v, judge[k]) for k, v in training.judge.state_dict().items())
+    with PillowImage.open(tmp_path / "samples-000005.png") as grid:
+        assert grid.width == 10 * 128
+        assert grid.height % 128 == 0
+    assert json.loads((tmp_path / "curves.json").read_text()) == []
+
+
+def test_it_goes_on_after_a_kill(start: Callable[[Path], GeneratorTraining], tmp_path: Path) -> None:
+    first = start(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        first.run(_Values(stop=4), save_every=2)
+    state = checkpoint.load(tmp_path / "attgan.pt")
+    assert state is not None
+    assert state["step"] == 2
+
+    second, values = start(tmp_path), _Values()
+    assert second.step == 2
+    for name in ("generator", "average", "discriminator"):
+        loaded = second._parts()[name].state_dict()
+        assert all(torch.equal(v, state[name][k]) for k, v in loaded.items()), name
+    assert second.g_optimiser.state_dict()["state"].keys() == state["g_optimiser"]["state"].keys()
+    second.run(values)
+    assert list(values.of) == [3, 4, 5]
+
+
+def test_a_finished_run_is_not_run_again(start: Callable[[Path], GeneratorTraining], tmp_path: Path) -> None:
+    network = start(tmp_path).run()
+    values = _Values()
+    again = start(tmp_path).run(values)
+    assert values.of == {}
+    assert all(torch.equal(v, again.state_dict()[k]) for k, v in network.state_dict().items())
+
+
+def test_recogniser_of_the_product_is_the_gates(hopper: np.ndarray, man: object, embedder: object) -> None:
+    """What training leads away from and what the gate measures agree, and gradients flow."""
+    from deid.align import align
+    from deid.training.classifier import to_tensor
+    from deid.training.recognisers import dlib_recogniser
+
+    crop = align(hopper, man).crop  # type: ignore[arg-type]
+    images = to_tensor(crop[None]).requires_grad_(True)
+    row = dlib_recogniser()(images)
+    expected = embedder.embed(crop[None])  # type: ignore[attr-defined]
+    assert np.linalg.norm(row.detach().numpy() - expected) < 0.06
+    row[0, 0].backward()
+    assert images.grad is not None
+    assert images.grad.abs().sum() > 0
+
+
+def test_targets_never_give_a_woman_a_beard_by_chance(start: Callable[[Path], GeneratorTraining], tmp_path: Path) -> None:
+    training = start(tmp_path)
+    labels = torch.where(torch.rand(400, 13, generator=torch.Generator().manual_seed(0)) < 0.5, -1.0, 1.0)
+    targets = training._targets(labels)
+    gendered = [0, 7, 9, 10]
+    rows = {tuple(r.tolist()) for r in labels[:, gendered]}
+    assert {tuple(r.tolist()) for r in targets[:, gendered]} <= rows
+    assert set(targets.unique().tolist()) == {-1.0, 1.0}

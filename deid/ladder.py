@@ -52,9 +52,9 @@ class Rung:
         except Exception as error:
             raise EditError(f"{name} failed: {error}") from error
         for p in proposals:
-            crop = p.crop if isinstance(p, EditedFace) else p
+            crop = p.crop if isinstance(p, EditedFace) else None
             if not isinstance(crop, np.ndarray) or crop.shape != face.crop.shape or crop.dtype != np.uint8:
-                got = f"{crop.dtype} {crop.shape}" if isinstance(crop, np.ndarray) else type(crop).__name__
+                got = f"{crop.dtype} {crop.shape}" if isinstance(crop, np.ndarray) else type(p).__name__
                 raise EditError(f"expected crops of uint8 {face.crop.shape} from {name}, got {got}")
         if not proposals:
             raise EditError(f"{name} proposed no face")

@@ -136,14 +136,13 @@ class Gate:
     def confirm(self, check: Verification, source: SourceFace, image: Image, face: bool = True) -> Verification:
         """The same verification with the detector's word on the photo (H, W, 3) with the edited face in it.
 
-        An attacker aligns the face as it is found now, so identity is measured on that crop too; the smaller distance counts.
+        Identity is measured anew on the photo: where the face was, and as an attacker aligns it who finds it now. The smaller
+        distance counts.
         """
         iou, found = self.find_again(image, source.detection)
-        distances, reasons = check.distances, list(check.reasons)
-        if found is not None:
-            (now,) = self.distances(source, align(image, found).crop[None])
-            distances = tuple(min(a, b, key=lambda d: d.value) for a, b in zip(distances, now, strict=True))
-            reasons += [r for r in _too_near(distances) if r not in reasons]
+        views = [align(image, d).crop for d in (source.detection, found) if d is not None]
+        distances = tuple(min(seen, key=lambda d: d.value) for seen in zip(*self.distances(source, np.stack(views)), strict=True))
+        reasons = [r for r in check.reasons if "distance" not in r] + _too_near(distances)
         if face and iou < self.options.min_iou:
             said = f"found again with IoU {iou:.2f} < {self.options.min_iou:.2f}" if found else "not found again by the detector"
             reasons.append(said)

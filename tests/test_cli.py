@@ -162,7 +162,7 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "method": (["--method", "magic"], "expected method to be one of attgan, blur, pixelate, solid, image, got 'magic'"),
     "detector": (["--detector", "nope"], "unknown detector 'nope'; valid are dlib_hog"),
     "union of detectors": (["--detector", "mtcnn+nope"], "unknown detector 'nope'"),
-    "seed": (["--seed", "-1"], "expected seed in"),
+    "seed": (["--seed", "-1"], "expected seed to be"),
     "seed that is no number": (["--seed", "x"], "Invalid value for '--seed'"),
     "option": (["--magic"], "No such option"),
     "config file": (["--config", "missing.toml"], "missing.toml"),

@@ -44,7 +44,7 @@ def test_toml_round_trip(options: Options, tmp_path: Path) -> None:
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "unknown method": ({"method": "magic"}, "method.*attgan, blur.*'magic'"),
     "method of another type": ({"method": 3}, "method"),
-    "candidates none": ({"candidates": 0}, r"candidates in \[1, 256\], got 0"),
+    "candidates none": ({"candidates": 0}, r"candidates to be a whole number in \[1, 256\], got 0"),
     "candidates too many": ({"candidates": 1000}, "candidates"),
     "score over one": ({"edit_score": 1.5}, "edit_score"),
     "iou under zero": ({"min_iou": -0.1}, "min_iou"),

@@ -169,7 +169,7 @@ def test_a_covered_face_need_not_be_found() -> None:
     gate = _gate(detector=_finder())
     source = _source(gate)
     (measured,) = gate.measure(source, _crop()[None], face=False)
-    assert gate.confirm(measured, source, np.zeros((200, 160, 3), np.uint8), face=False).passed
+    assert gate.confirm(measured, source, np.full((200, 160, 3), 90, np.uint8), face=False).passed
 
 
 def test_the_smaller_distance_counts() -> None:

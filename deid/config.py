@@ -22,6 +22,8 @@ class Options:
         min_face: smallest face in pixels that detectors look for.
         embedders: names of `deid.embed.EMBEDDERS`; a new face must be far from the old one for each.
         candidates: attribute sets tried at once on each rung of the ladder.
+        input_cells: how much of a face the generator sees at first: as much as a mosaic of so many cells across holds. The
+            fewer, the less it can give away, and the softer the new face.
         edit_score: faces that the detector is less sure of are covered, not replaced: a face pasted on a bush is no help.
         min_edit_size: faces smaller than this many pixels are covered: nobody sees the difference, and no recogniser can check.
         min_iou: least overlap of the face's box before and after.
@@ -42,6 +44,7 @@ class Options:
     min_face: int = 15
     embedders: tuple[str, ...] = ("dlib_resnet",)
     candidates: int = 16
+    input_cells: int = 29
     edit_score: float = 0.90
     min_edit_size: float = 16.0
     min_iou: float = 0.5
@@ -58,7 +61,14 @@ class Options:
 
     def __post_init__(self) -> None:
         _one_of("method", self.method, METHODS)
-        for name, low, high in (("min_face", 8, 2000), ("candidates", 1, 256), ("pixelate_cells", 1, 64), ("max_pixels", 1, 2**40)):
+        whole = {
+            "min_face": (8, 2000),
+            "candidates": (1, 256),
+            "input_cells": (8, 128),
+            "pixelate_cells": (1, 64),
+            "max_pixels": (1, 2**40),
+        }
+        for name, (low, high) in whole.items():
             _between(name, getattr(self, name), low, high, whole=True)
         for name in ("edit_score", "min_iou", "min_realism"):
             _between(name, getattr(self, name), 0.0, 1.0)

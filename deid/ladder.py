@@ -13,9 +13,9 @@ from deid.exceptions import DeidError, EditError
 from deid.protocols import Editor
 from deid.structures import AlignedFace, EditedFace
 
-#: Strengths of the attribute sets on the first two rungs, and cells across of the coarse inputs on the next ones.
+#: Strengths of the attribute sets on the first two rungs, and cells across of the coarser inputs on the next ones.
 _STRENGTHS = (1.0, 1.5)
-_CELLS = (29, 22, 16)
+_CELLS = (22, 16)
 #: Strengths of a plain filter, until it passes.
 _FILTER_STRENGTHS = (1.0, 1.5, 2.25)
 
@@ -66,11 +66,13 @@ def rungs(options: Options, editor: Editor) -> Iterator[Rung]:
     if options.method != "attgan":
         yield from covers(options.method, options)
         return
+    # A generator that sees less of a face can give less of it away, whoever looks.
+    first = editor.coarse(options.input_cells) if isinstance(editor, AttganEditor) else editor
     for strength in _STRENGTHS:
-        yield Rung(editor, strength, True, options.candidates)
+        yield Rung(first, strength, True, options.candidates)
     if isinstance(editor, AttganEditor):
         for cells in _CELLS:
-            yield Rung(editor.pixelated(cells), 1.0, True, options.candidates)
+            yield Rung(editor.coarse(cells), 1.0, True, options.candidates)
     yield from covers("blur", options)
 
 

@@ -28,7 +28,7 @@ from deid.verify import Gate, RealismScorer, SourceFace
 #: So many of the best proposals of a rung are shown to the detector.
 _CONFIRMED = 4
 #: Distances beyond so many thresholds are worth no more: chasing distance alone picks noise.
-_DISTANCE_CAP = 1.15
+_DISTANCE_CAP = 1.5
 #: A face of which less lies inside the photo is covered.
 _LEAST_INSIDE = 0.75
 #: A detection counts as edited when this share of its middle was.

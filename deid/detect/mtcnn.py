@@ -15,10 +15,10 @@ from deid import geometry
 from deid.exceptions import DetectionError
 from deid.structures import Detection, Image, check_image
 
-#: Mirrored border added around the image, as a share of its longer side, and at least in pixels. A face that the border
+#: Mirrored border added around the image, as a share of its longer side, and in pixels at least and at most. A face that the border
 #: cuts in half is whole with its reflection, and is found (tried: of LFW's cut bystanders, black borders miss most); and
 #: boxes that the cascade moves outside the image, on which facenet-pytorch 2.5.3 fails, become rare.
-_PAD_SHARE, _PAD_LEAST = 0.08, 24
+_PAD_SHARE, _PAD_LEAST, _PAD_MOST = 0.2, 24, 64
 #: A box with less of it inside the image is a reflection.
 _LEAST_INSIDE = 0.3
 
@@ -70,7 +70,7 @@ class MtcnnDetector:
             raise ValueError(f"expected images of one size, got {sorted(sizes)}")
         h, w = images[0].shape[:2] if images else (0, 0)
         # The pyramid needs at least one level.
-        pad = max(_PAD_LEAST, round(_PAD_SHARE * max(h, w)), self._min_face + 1 - min(h, w))
+        pad = max(_PAD_LEAST, min(_PAD_MOST, round(_PAD_SHARE * max(h, w))), self._min_face + 1 - min(h, w))
         batch = np.pad(np.stack(images), ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="symmetric")
         try:
             with self._lock, torch.inference_mode():

@@ -46,8 +46,8 @@ class AttganEditor:
                 self._network = weights.load_generator().to(self._device).to(memory_format=torch.channels_last)
             return self._network
 
-    def pixelated(self, cells: int) -> "AttganEditor":
-        """The same editor on a mosaic of the face."""
+    def coarse(self, cells: int) -> "AttganEditor":
+        """The same editor, which sees no more of a face than a mosaic of so many cells across holds."""
         return AttganEditor(self._device, cells, self.network)
 
     def edit(self, face: AlignedFace, attributes: NDArray[np.float32], strength: float = 1.0) -> list[EditedFace]:
@@ -66,7 +66,7 @@ class AttganEditor:
         sets = np.asarray(attributes, np.float32)
         if sets.ndim != 2 or sets.shape[1] != len(ATTRIBUTES):
             raise EditError(f"expected attribute sets (N, {len(ATTRIBUTES)}), got {sets.shape}")
-        name = self.name if self._cells is None else f"{self.name}_pixelated_{self._cells}"
+        name = self.name if self._cells is None else f"{self.name}_{self._cells}"
         edited = self._two_passes(face.crop, sets)
         return [EditedFace(c, name, a, strength) for c, a in zip(edited, sets, strict=True)]
 

@@ -80,11 +80,11 @@ def editors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Editor]:
     PillowImage.new("RGB", (20, 20), (20, 90, 160)).save(cover)
     attgan = AttganEditor()
     built: dict[str, Editor] = {name: FilterEditor(name, Options(cover_image=str(cover))) for name in FILTERS}
-    return built | {"attgan": attgan, "attgan_pixelated": attgan.pixelated(22)}
+    return built | {"attgan": attgan, "attgan_22": attgan.coarse(22)}
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
-@pytest.mark.parametrize("name", [*sorted(FILTERS), "attgan", "attgan_pixelated"])
+@pytest.mark.parametrize("name", [*sorted(FILTERS), "attgan", "attgan_22"])
 def test_editor_keeps_the_contract(
     name: str, check: Callable[[Editor, Sitting], None], editors: dict[str, Editor], sitting: Sitting
 ) -> None:

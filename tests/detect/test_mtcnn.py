@@ -54,7 +54,9 @@ def test_face_that_the_border_cuts_is_found(side: str, hopper: Image, man: Detec
     shift = np.array([columns.start or 0, rows.start or 0])
     left = geometry.clip_box(man.box_xyxy - np.tile(shift, 2), image.shape[:2])
     found = MtcnnDetector(20, (0.5, 0.5, 0.4)).detect(image)
-    assert _best_iou(found, left) > 0.35
+    # The detector may complete the face beyond the border.
+    inside = [Detection(geometry.clip_box(d.box_xyxy, image.shape[:2]), d.score) for d in found]
+    assert _best_iou(inside, left) > 0.35
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 90), (90, 2), (12, 12), (13, 300)])

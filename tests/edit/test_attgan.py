@@ -63,16 +63,16 @@ def test_order_of_the_batch_does_not_matter(network: Generator, face: AlignedFac
         assert np.abs(a.crop.astype(int) - b.crop).max() <= 1
 
 
-def test_pixelated_editor_sees_no_more_than_a_mosaic(network: Generator, face: AlignedFace) -> None:
+def test_coarse_editor_sees_no_more_than_a_mosaic(network: Generator, face: AlignedFace) -> None:
     """Two crops that differ inside the cells alone lead to the same faces."""
     plain, sets = AttganEditor(network=network), _sets(2)
     cells = face.crop.reshape(16, 8, 16, 8, 3)
     shuffled = AlignedFace(np.ascontiguousarray(cells[:, ::-1, :, ::-1]).reshape(128, 128, 3), IDENTITY, face.detection)
     assert not np.array_equal(shuffled.crop, face.crop)
-    coarse = plain.pixelated(16)
+    coarse = plain.coarse(16)
     for a, b in zip(coarse.edit(face, sets), coarse.edit(shuffled, sets), strict=True):
         assert np.abs(a.crop.astype(int) - b.crop).max() <= 1
-        assert a.method == "attgan_pixelated_16"
+        assert a.method == "attgan_16"
     fine = zip(plain.edit(face, sets), plain.edit(shuffled, sets), strict=True)
     assert any(np.abs(a.crop.astype(int) - b.crop).max() > 1 for a, b in fine)
 

@@ -1,0 +1,147 @@
+"""The commands: `compare`, `attack` and `study`."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress as ProgressBar
+
+from deid.exceptions import DeidError
+from evaluation import datasets, methods
+from evaluation.attack import AttackOptions
+from evaluation.attack import attack as attack_folders
+from evaluation.attacks import ATTACKS
+from evaluation.compare import CompareOptions, Progress
+from evaluation.compare import compare as compare_folders
+from evaluation.report import markdown_table, number, write_report
+from evaluation.results import Results, write
+from evaluation.studies import STUDIES, StudyOptions
+
+app = typer.Typer(
+    help="What a de-identified picture still gives away, and what it still is good for.", no_args_is_help=True, add_completion=False
+)
+
+_Folder = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="folder of photos")]
+_Out = Annotated[Path, typer.Option("--output", "-o", help="folder for results.json, report.html and the plots")]
+_Recogniser = Annotated[
+    list[Path], typer.Option("--recogniser", exists=True, dir_okay=False, help="ArcFace-style ONNX file; may be given more than once")
+]
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Turn the project's own errors into one line and an exit code."""
+    try:
+        yield
+    except DeidError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    with ProgressBar(console=Console(stderr=True)) as bar:
+        tasks: list[int] = []
+
+        def stage(name: str, total: int) -> None:
+            tasks.append(bar.add_task(name, total=total))
+
+        yield Progress(stage, lambda: bar.advance(tasks[-1]))  # type: ignore[arg-type]
+
+
+def _finish(results: Results, folder: Path) -> None:
+    write(results, folder)
+    report = write_report(results, folder)
+    judged = [m for m in results.measures if m.passed is not None and m.group == "all"]
+    for m in judged:
+        by = f" ({m.recogniser})" if m.recogniser else ""
+        typer.echo(f"{'passes' if m.passed else 'FAILS '}  {m.section}: {m.name}{by} = {number(m.value, m.unit)}")
+    typer.echo(
+        f"{sum(bool(m.passed) for m in judged)} of {len(judged)} privacy lines pass; {len(results.problems)} files with problems; {report}"
+    )
+
+
+@app.command()
+def compare(
+    originals: _Folder,
+    deidentified: _Folder,
+    output: _Out,
+    recogniser: _Recogniser = [],  # noqa: B006
+    genders: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="table with the columns image and gender")] = None,
+    seed: int = 0,
+) -> None:
+    """Measure two folders with the same file names, whatever tool made the second one.
+
+    Photos of one person lie in one subfolder, or are named alike up to a trailing number: Ada_Byron_0001.jpg.
+    """
+    with _reported(), _progress() as progress:
+        results = compare_folders(originals, deidentified, CompareOptions(tuple(recogniser), genders, seed), progress)
+    _finish(results, output)
+
+
+@app.command()
+def attack(
+    originals: _Folder,
+    deidentified: _Folder,
+    output: _Out,
+    recogniser: _Recogniser = [],  # noqa: B006
+    only: Annotated[list[str], typer.Option("--attack", help=f"one of {', '.join(ATTACKS)}; all when not given")] = [],  # noqa: B006
+    steps: Annotated[int, typer.Option(min=1, help="training steps of the reconstruction network")] = 400,
+    seed: int = 0,
+) -> None:
+    """What stronger attackers get out of the second folder, with half of the people to train on and half to test on."""
+    options = AttackOptions(tuple(recogniser), tuple(only) or tuple(ATTACKS), steps, seed)
+    with _reported(), _progress() as progress:
+        results = attack_folders(originals, deidentified, options, progress)
+    _finish(results, output)
+
+
+@app.command()
+def study(
+    name: Annotated[str, typer.Argument(help=f"one of {', '.join(STUDIES)}")],
+    output: _Out,
+    people: Annotated[int, typer.Option(min=4, help="people of the data set, where the study does not fix it")] = 150,
+    seed: int = 0,
+) -> None:
+    """Repeat an experiment, its figure beside the published one."""
+    if name not in STUDIES:
+        raise typer.BadParameter(f"unknown study {name!r}; valid are {', '.join(STUDIES)}")
+    with _reported(), _progress() as progress:
+        results = STUDIES[name](StudyOptions(people, seed, progress.stage, progress.tick))
+    write(results, output)
+    report = write_report(results, output)
+    typer.echo(markdown_table(results.measures, ("section", "name", "recogniser", "group", "value", "interval", "n", "published")))
+    typer.echo(str(report))
+
+
+@app.command()
+def prepare(
+    folder: Annotated[Path, typer.Argument(help="photos go into FOLDER/originals, what a method makes of them into FOLDER/METHOD")],
+    method: Annotated[
+        list[str], typer.Option(help="such as solid, pixelate:12, blur:0.25, deface:blur, attgan; may be given more than once")
+    ] = [],  # noqa: B006
+    people: Annotated[int, typer.Option(min=1, help="people with two or more photos")] = 300,
+    photos: Annotated[int, typer.Option(min=2, help="photos a person at most")] = 2,
+    others: Annotated[int, typer.Option(min=0, help="people with one photo: attackers learn from them")] = 0,
+    seed: int = 0,
+) -> None:
+    """Write photos of LFW people whom no generator was trained on, and what methods make of them: for compare and attack."""
+    with _reported(), _progress() as progress:
+        chosen = datasets.crowd(datasets.lfw("test"), people, photos, others, seed)
+        builders = {name: methods.build(name) for name in method}
+        datasets.export(chosen, folder / "originals")
+        progress.stage("faces", 1)
+        found = methods.find_faces(chosen) if method else []
+        progress.tick()
+        for name, build in builders.items():
+            progress.stage(name, len(found))
+            methods.write(methods.apply(found, build), folder / name.replace(":", "-"), progress.tick)
+
+
+@app.callback()
+def _main(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="say more")] = False) -> None:
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING)

@@ -1,0 +1,160 @@
+"""The data sets that the studies read: from `$DEID_DATA`, else `../shared/data` beside the checkout.
+
+Tars are read as they are. A set that is absent raises `DataError` with what to put where.
+"""
+
+import csv
+import io
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from deid.exceptions import DataError
+from deid.structures import Image
+from deid.training.data import read_tar, split_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photo:
+    """A photo of a data set.
+
+    Args:
+        name: file name, unique in its set.
+        identity: whose face is nearest to its centre.
+        gender: ``male``, ``female``, or empty when not labelled.
+        data: gives the encoded file.
+    """
+
+    name: str
+    identity: str
+    gender: str
+    data: Callable[[], bytes]
+
+    def image(self) -> Image:
+        """The pixels, RGB."""
+        return np.asarray(PillowImage.open(io.BytesIO(self.data())).convert("RGB"))
+
+
+def data_folder() -> Path:
+    """`$DEID_DATA`, else `../shared/data` beside the checkout; it may be absent."""
+    return Path(os.environ.get("DEID_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+
+
+def data_file(name: str) -> Path:
+    """A file of the data folder.
+
+    Raises:
+        DataError: it is absent.
+    """
+    path = data_folder() / name
+    if not path.exists():
+        raise DataError(f"expected {name} in {data_folder()}: set DEID_DATA to the folder that holds it")
+    return path
+
+
+def genders(path: Path) -> dict[str, str]:
+    """Gender by file name, from a table with the columns `image` and `gender`; empty when the file is absent."""
+    if not path.is_file():
+        return {}
+    with path.open(newline="") as file:
+        return {row["image"]: row["gender"] for row in csv.DictReader(file)}
+
+
+def lfw(split: str | None = "test") -> list[Photo]:
+    """Labeled Faces in the Wild, deep-funneled.
+
+    Args:
+        split: `train`, `validation` or `test` people of the project's own split (generators are trained on `train`), or
+            None for all.
+    """
+    table = genders(data_folder() / "lfw-gender.csv")
+    photos = []
+    for name, read in read_tar(data_file("lfw-deepfunneled.tar")):
+        file = Path(name)
+        if split is None or split_of(f"lfw/{file.parent.name}") == split:
+            photos.append(Photo(file.name, file.parent.name, table.get(file.name, ""), read))
+    return photos
+
+
+def people(photos: Iterable[Photo], n_people: int, n_photos: int, seed: int = 0) -> list[Photo]:
+    """The first photos of people drawn at random among those who have enough.
+
+    Args:
+        photos: to choose from.
+        n_people: how many people; fewer when there are not so many.
+        n_photos: photos a person.
+        seed: of the draw.
+    """
+    by_person: dict[str, list[Photo]] = defaultdict(list)
+    for photo in photos:
+        by_person[photo.identity].append(photo)
+    able = sorted(name for name, own in by_person.items() if len(own) >= n_photos)
+    chosen = np.random.default_rng(seed).permutation(len(able))[:n_people]
+    return [photo for i in sorted(chosen) for photo in by_person[able[i]][:n_photos]]
+
+
+def crowd(photos: Iterable[Photo], n_people: int, most: int, n_others: int, seed: int = 0) -> list[Photo]:
+    """People with two or more photos, and others with one: the first are attacked, all are learned from.
+
+    Args:
+        photos: to choose from.
+        n_people: how many people with two or more photos.
+        most: photos a person.
+        n_others: how many people with one photo.
+        seed: of the draw.
+    """
+    by_person: dict[str, list[Photo]] = defaultdict(list)
+    for photo in photos:
+        by_person[photo.identity].append(photo)
+    rng, chosen = np.random.default_rng(seed), []
+    for names, n in (
+        ([k for k, v in by_person.items() if len(v) > 1], n_people),
+        ([k for k, v in by_person.items() if len(v) == 1], n_others),
+    ):
+        chosen += [sorted(names)[i] for i in rng.permutation(len(names))[:n]]
+    return [photo for name in sorted(chosen) for photo in by_person[name][:most]]
+
+
+def lfw_view2() -> list[tuple[str, str]]:
+    """Pairs of file names of View 2, mated and non-mated; whether they are mated shows in the names."""
+    from deid.training.calibrate import read_pairs
+
+    return list(read_pairs(data_file("lfw-pairs.txt")))
+
+
+def orl() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The ORL faces: (400, 112, 92) uint8 grey, and the person (400,) of each, 0 to 39."""
+    images, labels = [], []
+    for name, read in read_tar(data_file("orl.tar")):
+        images.append(np.asarray(PillowImage.open(io.BytesIO(read())).convert("L")))
+        labels.append(int(Path(name).parent.name.lstrip("s")) - 1)
+    return np.stack(images), np.array(labels)
+
+
+def cmu_mit() -> Iterator[tuple[str, Image, NDArray[np.float64]]]:
+    """Name, image (H, W, 3) and labelled boxes (N, 4) of the CMU-MIT group photos that have labels."""
+    boxes: dict[str, list[list[float]]] = defaultdict(list)
+    for line in data_file("cmu-mit-boxes.txt").read_text().splitlines():
+        name, *numbers = line.split()
+        boxes[name].append([float(v) for v in numbers])
+    for name, read in read_tar(data_file("cmu-mit.tar")):
+        if Path(name).name in boxes:
+            image = np.asarray(PillowImage.open(io.BytesIO(read())).convert("RGB"))
+            yield name, image, np.array(boxes[Path(name).name])
+
+
+def export(photos: Iterable[Photo], folder: Path) -> int:
+    """Write photos as files into ``folder/identity/name``, byte for byte; returns how many."""
+    count = 0
+    for photo in photos:
+        path = folder / photo.identity / photo.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(photo.data())
+        count += 1
+    return count

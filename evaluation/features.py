@@ -1,0 +1,69 @@
+"""Features for FID and KID, from a network that is at hand; the report names which."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from deid.exceptions import WeightsError
+from deid.structures import Crops
+
+_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """A named function from crops (N, 128, 128, 3) to features (N, D)."""
+
+    name: str
+    compute: Callable[[Crops], NDArray[np.float64]]
+
+
+def load() -> Features:
+    """Inception when torchvision's weights are cached; else the attribute classifier; else dlib's network before its last layer."""
+    cached = sorted((Path(torch.hub.get_dir()) / "checkpoints").glob("inception_v3_google-*.pth"))
+    if cached:
+        return Features(f"Inception v3 pool, {cached[0].name}", _run(_inception(cached[0])))
+    try:
+        from deid import weights
+
+        network = weights.load_attributes()
+        return Features("attribute classifier of deid, pooled, 64 px", _run(lambda x: network.features(x)))
+    except WeightsError:
+        return Features("dlib recogniser before its last layer", _run(_dlib_pooled()))
+
+
+def _run(network: Callable[[Tensor], Tensor]) -> Callable[[Crops], NDArray[np.float64]]:
+    @torch.inference_mode()
+    def compute(crops: Crops) -> NDArray[np.float64]:
+        rows = []
+        for start in range(0, len(crops), _BATCH):
+            images = torch.from_numpy(crops[start : start + _BATCH]).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+            rows.append(network(images).double().numpy())
+        return np.concatenate(rows)
+
+    return compute
+
+
+def _inception(path: Path) -> Callable[[Tensor], Tensor]:
+    from torchvision.models import inception_v3
+
+    network = inception_v3(weights=None, init_weights=False, transform_input=False)
+    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    network.fc = nn.Identity()
+    network.eval()
+    # The weights were ported from TensorFlow, whose input is in [-1, 1].
+    return lambda x: network(nn.functional.interpolate(x, size=(299, 299), mode="bilinear", align_corners=False))
+
+
+def _dlib_pooled() -> Callable[[Tensor], Tensor]:
+    from deid.embed.dlib_resnet import read_dlib_network
+    from deid.weights import dlib_model_file
+
+    network = read_dlib_network(dlib_model_file("dlib_face_recognition_resnet_model_v1.dat"))
+    network.fc = nn.Identity()  # type: ignore[assignment]
+    return lambda x: network(nn.functional.interpolate((x + 1) * 127.5, size=(150, 150), mode="bilinear", align_corners=False))

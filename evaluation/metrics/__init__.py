@@ -1,0 +1,1 @@
+"""Pure functions of arrays. Each says its formula, its direction and where it comes from."""

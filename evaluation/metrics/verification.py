@@ -1,0 +1,87 @@
+"""Verification: are two faces of one person? Scores are cosines in [-1, 1], higher is more alike.
+
+ISO/IEC 19795-1: FMR, the share of non-mated pairs that a threshold accepts; FNMR, the share of mated pairs that it rejects.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import roc_auc_score, roc_curve
+
+
+def distance_of(score: ArrayLike) -> NDArray[np.float64]:
+    """L2 distance of two unit vectors from their cosine.
+
+    Formula: ``sqrt(2 - 2 s)``, in [0, 2]. Direction: higher means more privacy. Paper: FaceNet, Schroff et al. 2015, eq. 1.
+    """
+    return np.sqrt(np.maximum(2.0 - 2.0 * np.asarray(score, np.float64), 0.0))
+
+
+def score_threshold(non_mated: ArrayLike, fmr: float) -> float:
+    """The least score that at most a share ``fmr`` of the non-mated pairs exceed.
+
+    Formula: the ``(1 - fmr)`` quantile of non-mated scores, taken from above, so that the rate is never over ``fmr``.
+    It is set on untouched photos and never on the method's output: the attacker fixed it before.
+    Direction: none. Paper: ISO/IEC 19795-1, section 4.5.
+
+    Raises:
+        ValueError: there are too few pairs to see that rate.
+    """
+    scores = np.asarray(non_mated, np.float64)
+    if len(scores) * fmr < 1:
+        raise ValueError(f"expected at least {round(1 / fmr)} non-mated pairs for a false match rate of {fmr:g}, got {len(scores)}")
+    return float(np.quantile(scores, 1 - fmr, method="higher"))
+
+
+def accepted(scores: ArrayLike, threshold: float) -> NDArray[np.float64]:
+    """Which pairs (N,) a threshold takes for one person, as 0 or 1; its mean over mated pairs is the TAR, 1 - FNMR.
+
+    Formula: ``s > t``. Direction: lower means more privacy for mated pairs. Paper: ISO/IEC 19795-1, section 4.5.
+    """
+    return (np.asarray(scores, np.float64) > threshold).astype(np.float64)
+
+
+def auc(mated: ArrayLike, non_mated: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Area under the ROC curve: how likely a mated pair scores higher than a non-mated one.
+
+    Formula: ``P(s_mated > s_non) + P(s_mated = s_non) / 2``. Direction: 0.5 is chance, 1 is an open book; lower means more
+    privacy. Paper: J. Hanley, B. McNeil, Radiology 1982.
+
+    Args:
+        mated: (M,) scores.
+        non_mated: (N,) scores.
+        weights: (M + N,) of the pairs, mated first; equal when absent.
+    """
+    labels, scores = _joined(mated, non_mated)
+    return float(roc_auc_score(labels, scores, sample_weight=weights))
+
+
+def roc(mated: ArrayLike, non_mated: ArrayLike, weights: ArrayLike | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """False match rates and true accept rates at every threshold, rising.
+
+    Formula: ``(P(s_non > t), P(s_mated > t))`` over ``t``. Direction: the lower curve is more private; the diagonal is chance.
+    Paper: T. Fawcett, "An introduction to ROC analysis", 2006.
+    """
+    labels, scores = _joined(mated, non_mated)
+    fmr, tar, _ = roc_curve(labels, scores, sample_weight=weights)
+    return np.asarray(fmr), np.asarray(tar)
+
+
+def eer(mated: ArrayLike, non_mated: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Equal error rate: where as many strangers are accepted as mates are rejected.
+
+    Formula: the value at which ``FMR(t) = FNMR(t)``, interpolated along the ROC curve. Direction: 0 is an open book, 0.5 is
+    chance; higher means more privacy. Paper: ISO/IEC 19795-1, annex.
+    """
+    fmr, tar = roc(mated, non_mated, weights)
+    gap = fmr - (1 - tar)
+    at = int(np.searchsorted(gap, 0.0))
+    if at == 0:
+        return float(fmr[0])
+    share = -gap[at - 1] / max(gap[at] - gap[at - 1], 1e-12)
+    return float(fmr[at - 1] + share * (fmr[at] - fmr[at - 1]))
+
+
+def _joined(mated: ArrayLike, non_mated: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    first, second = np.asarray(mated, np.float64), np.asarray(non_mated, np.float64)
+    labels = np.concatenate([np.ones(len(first), np.int64), np.zeros(len(second), np.int64)])
+    return labels, np.concatenate([first, second])

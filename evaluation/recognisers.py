@@ -1,0 +1,95 @@
+"""Attackers' recognisers: aligned crops to unit-norm embeddings, all behind `deid.protocols.Embedder`."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from deid.align import TEMPLATE
+from deid.exceptions import DataError, WeightsMissingError
+from deid.geometry import fit_similarity
+from deid.protocols import Embedder
+from deid.structures import Crops, Embeddings
+from evaluation.datasets import data_folder
+
+#: The attacker's own recogniser: nothing in `deid` is trained, tuned or selected with it.
+ATTACKER_FILE = "recognisers/mobilefacenet-ms1m.onnx"
+#: Where ArcFace's 112 px input wants the five landmarks (insightface, `arcface_dst`).
+_ARCFACE_POINTS = np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]])
+_INPUT = 112
+
+
+class ArcFaceRecogniser:
+    """Any ArcFace-style network as ONNX: 112x112 RGB, (x - 127.5) / 128, one embedding out.
+
+    J. Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", CVPR 2019.
+
+    Args:
+        path: the file.
+        threshold: L2 distance of FMR 1e-3; it stands in where a run has too few strangers to set its own. The default is
+            what mobilefacenet-ms1m measures on 600 LFW photos of 300 people.
+    """
+
+    def __init__(self, path: Path, threshold: float = 1.14) -> None:
+        import onnxruntime
+
+        if not path.is_file():
+            raise DataError(f"expected a recogniser as an ONNX file, got {path}")
+        self.name, self.threshold, self.path = path.stem, threshold, path
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._matrix = fit_similarity(TEMPLATE, _ARCFACE_POINTS)
+
+    def embed(self, crops: Crops) -> Embeddings:
+        """Aligned crops (N, 128, 128, 3) uint8 RGB to unit-norm rows (N, D) float32."""
+        rows = [self._one(crop) for crop in crops]
+        found = np.concatenate(rows) if rows else np.zeros((0, 128), np.float32)
+        return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12), np.float32)
+
+    def _one(self, crop: np.ndarray) -> Embeddings:
+        face = cv2.warpAffine(crop, self._matrix, (_INPUT, _INPUT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        blob = ((face.astype(np.float32) - 127.5) / 128.0).transpose(2, 0, 1)[None]
+        return np.asarray(self._session.run(None, {self._session.get_inputs()[0].name: blob})[0], np.float32).reshape(1, -1)
+
+
+def load(onnx_files: Sequence[Path] = ()) -> list[Embedder]:
+    """dlib's recogniser; FaceNet when its weights are present; the given ONNX files, else the attacker's when present.
+
+    Raises:
+        DataError: a given file is absent.
+    """
+    from deid.embed.dlib_resnet import DlibResNetEmbedder
+
+    found: list[Embedder] = [DlibResNetEmbedder(), *_facenet()]
+    attacker = data_folder() / ATTACKER_FILE
+    files = list(onnx_files) or ([attacker] if attacker.is_file() else [])
+    return [*found, *(ArcFaceRecogniser(path) for path in files)]
+
+
+def _facenet() -> list[Embedder]:
+    from deid import weights
+    from deid.embed.facenet import FaceNetEmbedder
+
+    try:
+        present = weights.status(weights.entry("facenet")) == "ok"
+    except WeightsMissingError:
+        present = False
+    return [FaceNetEmbedder()] if present else []
+
+
+def fingerprint(recogniser: Embedder) -> str:
+    """sha256 of the file that a recogniser's weights come from."""
+    from deid import weights
+    from deid.weights import dlib_model_file
+
+    if isinstance(recogniser, ArcFaceRecogniser):
+        path = recogniser.path
+    elif recogniser.name == "facenet":
+        path = weights.path_of(weights.entry("facenet"))
+    else:
+        path = dlib_model_file("dlib_face_recognition_resnet_model_v1.dat")
+    return hashlib.sha256(path.read_bytes()).hexdigest()

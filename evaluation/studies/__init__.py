@@ -1,0 +1,51 @@
+"""The experiments that this project grew from, run again: each gives its figure beside the published one.
+
+A study is a function from `StudyOptions` to `Results`; it says in its measures' notes where its setting differs.
+"""
+
+from collections.abc import Callable
+
+from evaluation.results import Results
+from evaluation.studies.options import StudyOptions
+
+__all__ = ["STUDIES", "StudyOptions"]
+
+
+def _frontier(options: StudyOptions) -> Results:
+    from evaluation.studies.frontier import frontier
+
+    return frontier(options)
+
+
+def _thesis(options: StudyOptions) -> Results:
+    from evaluation.studies.thesis import thesis
+
+    return thesis(options)
+
+
+def _orl_knn(options: StudyOptions) -> Results:
+    from evaluation.studies.orl_knn import orl_knn
+
+    return orl_knn(options)
+
+
+def _orl_vgg19(options: StudyOptions) -> Results:
+    from evaluation.studies.orl_vgg19 import orl_vgg19
+
+    return orl_vgg19(options)
+
+
+def _mtcnn_keypoints(options: StudyOptions) -> Results:
+    from evaluation.studies.mtcnn_keypoints import mtcnn_keypoints
+
+    return mtcnn_keypoints(options)
+
+
+#: Studies by the name that the command takes.
+STUDIES: dict[str, Callable[[StudyOptions], Results]] = {
+    "frontier": _frontier,
+    "mtcnn-keypoints": _mtcnn_keypoints,
+    "orl-knn": _orl_knn,
+    "orl-vgg19": _orl_vgg19,
+    "thesis": _thesis,
+}

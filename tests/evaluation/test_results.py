@@ -1,0 +1,67 @@
+import math
+from pathlib import Path
+
+import pytest
+
+from evaluation.criteria import Verdict
+from evaluation.folders import Problem
+from evaluation.metrics.bootstrap import Interval
+from evaluation.report import markdown_table, number, rewrite_report, write_report
+from evaluation.results import Curve, Results, from_json, measure, to_json, write
+
+
+@pytest.fixture
+def results() -> Results:
+    lines = (
+        measure(
+            "privacy",
+            "rank 1, another photo",
+            Interval(0.25, 0.1, 0.4, 40, 20),
+            Verdict("at most 1 %", False),
+            unit="%",
+            recogniser="r",
+            better="lower",
+        ),
+        measure("utility", "recall", Interval(math.nan, math.nan, math.nan, 0, 0), note="<not> measured", unit="%"),
+        measure("utility", "recall", Interval(1.0, 0.9, 1.0, 9, 9), group="male", unit="%"),
+    )
+    curves = (
+        Curve(plot="cmc", label="output", recogniser="r", x=[1, 2], y=[0.5, 1.0]),
+        Curve(plot="distance", label="d", recogniser="r", x=[0, 1, 2], y=[1.0, 0.0]),
+    )
+    return Results(
+        kind="compare", title="a against b", settings={"seed": 1, "recognisers": {"r": {"sha256": "ab"}}}, environment={"python": "3"},
+        measures=lines, curves=curves, problems=(Problem("x<y.png", "missing", "gone"),),
+    )  # fmt: skip
+
+
+def test_json_comes_back_as_it_was(results: Results) -> None:
+    text = to_json(results)
+    assert "NaN" not in text
+    again = from_json(text)
+    assert to_json(again) == text
+    assert again.measures[0] == results.measures[0]
+    assert math.isnan(again.measures[1].value)
+    assert again.find("recall", group="male").value == 1.0
+
+
+def test_the_report_is_one_file_with_its_plots_inside(results: Results, tmp_path: Path) -> None:
+    write(results, tmp_path)
+    page = write_report(results, tmp_path).read_text()
+    assert page.count("data:image/png;base64,") == 2
+    assert "http" not in page
+    assert "x&lt;y.png" in page
+    assert "&lt;not&gt; measured" in page
+    assert {p.name for p in tmp_path.iterdir()} == {"results.json", "report.html", "cmc.png", "distance.png"}
+    assert rewrite_report(tmp_path).read_text() == page
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"), [(0.123, "%", "12.3 %"), (None, "", "\u2013"), (math.nan, "%", "\u2013"), (12.34, "deg", "12.3 deg")]
+)
+def test_numbers(value: float | None, unit: str, text: str) -> None:
+    assert number(value, unit) == text
+
+
+def test_markdown(results: Results) -> None:
+    assert "| rank 1, another photo | r | 25.0 % | 10.0 % to 40.0 % | 40 |" in markdown_table(results.measures)

@@ -17,9 +17,9 @@ _SAME_IOU = 0.3
 class ConfirmedDetector:
     """A detector whose doubtful finds are looked at again from close by.
 
-    A find goes only when its score is under ``sure``, none of four close looks finds a face there, and the border of the
-    photo does not cut it. Tried on 200 LFW photos and 9 others: of 23 doubtful finds that SCRFD takes for a face too, the close
-    looks lose 3, none of which it is sure of; of 56 that it does not, they drop 27.
+    A find goes only when its score is under ``sure`` and none of four close looks finds a face there. Tried on 200 LFW
+    photos and 9 others: of 16 doubtful finds that SCRFD takes for a face too (score 0.2 or more) they lose 3, of 58 that it
+    does not they drop 32.
 
     Args:
         detector: finds faces, with low thresholds.
@@ -35,7 +35,7 @@ class ConfirmedDetector:
 
     def detect(self, image: Image) -> list[Detection]:
         found = self._detector.detect(image)
-        return [d for d in found if d.score >= self._sure or _cut_by_border(d, image) or self._confirmed(d, image)]
+        return [d for d in found if d.score >= self._sure or self._confirmed(d, image)]
 
     def _confirmed(self, d: Detection, image: Image) -> bool:
         return any(self._seen(d, image, *view) for view in _VIEWS)
@@ -49,9 +49,3 @@ class ConfirmedDetector:
         boxes = np.array([f.box_xyxy for f in self._judges[judge].detect(close)]).reshape(-1, 4)
         boxes = boxes / scale + np.tile([columns.start, rows.start], 2)
         return bool((geometry.box_iou(boxes, d.box_xyxy) > _SAME_IOU).any())
-
-
-def _cut_by_border(d: Detection, image: Image) -> bool:
-    """Whether the border cuts off part of the box, with a tolerance of a twentieth of it."""
-    inside = geometry.box_area(geometry.clip_box(d.box_xyxy, image.shape[:2]))[0]
-    return bool(inside < 0.95 * geometry.box_area(d.box_xyxy)[0])

@@ -44,9 +44,14 @@ def photos(hopper: Image, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def _heed_interrupts() -> None:
+    """A run that is started in the background inherits an ignored Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def _started(photos: Path, out: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "deid", "run", str(photos), "-o", str(out), "--method", "solid"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=_heed_interrupts)
 
 
 @pytest.mark.parametrize("wait_s", [0.0, 0.17, 0.6], ids=["at the first file", "soon after", "later"])

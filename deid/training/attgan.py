@@ -8,7 +8,7 @@ comes back, and what lies outside the face stays.
 import copy
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -341,13 +341,3 @@ def _surround_mask() -> Tensor:
     ys, xs = np.mgrid[:128, :128]
     radius = np.sqrt(((xs - 64) / 44) ** 2 + ((ys - 72) / 54) ** 2)
     return torch.from_numpy(np.clip((radius - 0.9) / 0.2, 0, 1).astype(np.float32))[None]
-
-
-def log_lines(every: int = 20) -> Iterator[Callable[[int, int, str], None]]:
-    """A progress callback that logs every so many steps."""
-
-    def report(step: int, steps: int, text: str) -> None:
-        if step % every == 0:
-            log.info("step %d/%d %s", step, steps, text)
-
-    yield report

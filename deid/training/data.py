@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid.align import SIZE, align
+from deid.align import align
 from deid.detect.mtcnn import MtcnnDetector
 from deid.exceptions import DataError
 from deid.models.attgan import ATTRIBUTES
@@ -218,11 +218,3 @@ def central(detections: list[Detection], image: Image) -> Detection | None:
         return float(np.linalg.norm((d.box_xyxy[:2] + d.box_xyxy[2:]) / 2 - centre) / d.size)
 
     return min(detections, key=offset, default=None)
-
-
-def crop_tensor_range(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Crops (N, 128, 128, 3) uint8 to network input (N, 3, 128, 128) float32 in [-1, 1]."""
-    return np.ascontiguousarray(crops.transpose(0, 3, 1, 2), np.float32) / 127.5 - 1.0
-
-
-assert SIZE == 128

@@ -12,9 +12,8 @@ from facenet_pytorch.models.mtcnn import ONet
 from deid import weights
 from deid.exceptions import ConfigError
 from deid.models.attgan import ATTRIBUTES
-from deid.models.attributes import AttributeClassifier
 from deid.training import attgan, classifier, realism
-from deid.training.data import FaceData, load
+from deid.training.data import load
 from deid.training.export import export
 from deid.training.losses import Landmarker
 from deid.training.recognisers import dlib_recogniser, mobilefacenet_recogniser
@@ -59,7 +58,7 @@ def train_attgan(data: Path, out: Path, recogniser: Path | None, options_file: P
     recognisers = [dlib_recogniser(), *([mobilefacenet_recogniser(recogniser)] if recogniser else [])]
     options = dataclasses.replace(options, margins=options.margins[: len(recognisers)])
     judge = weights.load_attributes()
-    faces = labelled(load(data, out / "cache"), judge).split("train")
+    faces = classifier.fill_labels(judge, load(data, out / "cache")).split("train")
     training = attgan.GeneratorTraining(faces, out, options, judge, recognisers, Landmarker(ONet()))
     network = training.run(report)
     facts = {"input": _INPUT + "; attributes (N, 13)", "data": "LFW deep-funneled and CelebA, training split", "licence": _LICENCE}
@@ -70,16 +69,11 @@ def train_attgan(data: Path, out: Path, recogniser: Path | None, options_file: P
 def train_realism(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
     """Train the realism critic against the shipped generator and write ``out/realism.safetensors``."""
     options = read_options(realism.RealismOptions, options_file)
-    faces = labelled(load(data, out / "cache"), weights.load_attributes())
+    faces = classifier.fill_labels(weights.load_attributes(), load(data, out / "cache"))
     # CelebA's half-size photos are soft all over: next to them a smear counts as real.
     network = realism.train(faces.where(faces.sources == "lfw"), weights.load_generator(), out, options, report)
     facts = {"input": _INPUT, "data": "LFW deep-funneled, training split, whole and damaged", "licence": _LICENCE}
     export(network, "realism", out, {"width": options.width}, facts | {"command": _command("realism", options)})
-
-
-def labelled(faces: FaceData, network: AttributeClassifier) -> FaceData:
-    """The faces with every unknown label as the classifier sees it."""
-    return classifier.fill_labels(network, faces)
 
 
 def _command(what: str, options: Any) -> str:

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from deid import geometry, weights
 from deid.align import align
 from deid.attributes.classify import MALE, AttributeReader
 from deid.config import Options
+from deid.detect.confirm import look_closer
 from deid.models.realism import RealismCritic
 from deid.protocols import Detector, Embedder
 from deid.structures import Crops, Detection, Distance, Embeddings, Image, Verification
@@ -150,15 +150,7 @@ class Gate:
 
     def find_again(self, image: Image, detection: Detection) -> tuple[float, Detection | None]:
         """What the detector finds in a face's place in a photo (H, W, 3), with the IoU of the boxes; (0, None) for nothing."""
-        rows, columns = geometry.box_to_slices(geometry.expand_box(detection.box_xyxy, _PATCH), image.shape[:2])
-        patch, origin = image[rows, columns], np.array([columns.start, rows.start], float)
-        if min(patch.shape[:2]) < 2:
-            return 0.0, None
-        scale = _PATCH_SIZE / max(patch.shape[:2])
-        size = (max(1, round(patch.shape[1] * scale)), max(1, round(patch.shape[0] * scale)))
-        small = cv2.resize(patch, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-        back = np.array(patch.shape[1::-1]) / size
-        found = [d.moved(back, origin) for d in self.detector.detect(np.asarray(small, np.uint8))]
+        found = look_closer(self.detector, image, detection, _PATCH, _PATCH_SIZE)
         iou = geometry.box_iou(np.array([d.box_xyxy for d in found]), detection.box_xyxy).ravel()
         best = int(iou.argmax()) if found else -1
         return (float(iou[best]), found[best]) if found and iou[best] > 0 else (0.0, None)

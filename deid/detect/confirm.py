@@ -39,11 +39,29 @@ class ConfirmedDetector:
         return any(self._seen(d, image, *view) for view in _VIEWS)
 
     def _seen(self, d: Detection, image: Image, times: float, side: int, judge: int) -> bool:
-        rows, columns = geometry.box_to_slices(geometry.expand_box(d.box_xyxy, times), image.shape[:2])
-        view = image[rows, columns]
-        scale = side / max(view.shape[:2])
-        size = (max(2, round(view.shape[1] * scale)), max(2, round(view.shape[0] * scale)))
-        close = np.asarray(cv2.resize(view, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR), np.uint8)
-        boxes = np.array([f.box_xyxy for f in self._judges[judge].detect(close)]).reshape(-1, 4)
-        boxes = boxes / scale + np.tile([columns.start, rows.start], 2)
+        boxes = np.array([f.box_xyxy for f in look_closer(self._judges[judge], image, d, times, side)])
         return bool((geometry.box_iou(boxes, d.box_xyxy) > _SAME_IOU).any())
+
+
+def look_closer(detector: Detector, image: Image, face: Detection, times: float, side: int) -> list[Detection]:
+    """What a detector finds in a close view of a face.
+
+    Args:
+        detector: looks at the view.
+        image: (H, W, 3) uint8 RGB.
+        face: what the view is centred on.
+        times: how many times the face's box the view is.
+        side: pixels that the view's longer side is shrunk or enlarged to.
+
+    Returns:
+        Faces in pixels of the image; none when the view has less than 2 x 2 pixels.
+    """
+    rows, columns = geometry.box_to_slices(geometry.expand_box(face.box_xyxy, times), image.shape[:2])
+    view, origin = image[rows, columns], np.array([columns.start, rows.start], float)
+    if min(view.shape[:2]) < 2:
+        return []
+    scale = side / max(view.shape[:2])
+    size = (max(1, round(view.shape[1] * scale)), max(1, round(view.shape[0] * scale)))
+    close = cv2.resize(view, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    back = np.array(view.shape[1::-1]) / size
+    return [d.moved(back, origin) for d in detector.detect(np.asarray(close, np.uint8))]

@@ -251,12 +251,13 @@ def train_attgan(
     out: Annotated[Path, typer.Option(help="Folder for checkpoint, curves and sample grids.")],
     recogniser: Annotated[Path | None, typer.Option(help="MobileFaceNet as safetensors: a second recogniser to lead away from.")] = None,
     options_file: Annotated[Path | None, typer.Option("--config", help="GeneratorOptions as TOML.")] = None,
+    warm: Annotated[bool, typer.Option("--warm-start", help="Begin with the shipped generator.")] = False,
 ) -> None:
     """Train the generator; goes on from a checkpoint in the output folder."""
     from deid.training import tasks
 
     with _errors_told(), _training_bar("attgan") as report:
-        tasks.train_attgan(data, out, recogniser, options_file, report)
+        tasks.train_attgan(data, out, recogniser, options_file, report, warm)
 
 
 @train_app.command("realism")

@@ -20,7 +20,7 @@ from deid.detect.mtcnn import MtcnnDetector
 from deid.edit.attgan import AttganEditor
 from deid.exceptions import ConfigError, DeidError, DetectionError, EditError
 from deid.ladder import Rung, name_of
-from deid.models.attgan import ATTRIBUTES
+from deid.models.attgan import ATTRIBUTES, N_CODES
 from deid.protocols import Detector, Editor, Embedder
 from deid.structures import AlignedFace, Detection, EditedFace, FaceResult, Image, ImageResult, Verification, check_image
 from deid.verify import Gate, RealismScorer, SourceFace
@@ -299,7 +299,7 @@ class Anonymizer:
             ((rows.start - y, y + h - rows.stop), (columns.start - x, x + w - columns.stop), (0, 0)),
             mode="edge",
         )
-        edited = rung.edit(AlignedFace(inside, matrix, face.detection), np.zeros((1, len(ATTRIBUTES)), np.float32))[0]
+        edited = rung.edit(AlignedFace(inside, matrix, face.detection), np.zeros((1, len(ATTRIBUTES) + N_CODES), np.float32))[0]
         image, touched = blend.paste(out, edited.crop, matrix, blend.box_mask((int(h), int(w)), self.options.margin))
         crop = warp(image, face.matrix)
         check = self.gate.confirm(self.gate.measure(face.source, crop[None], face=False)[0], face.source, image, face=False)

@@ -29,8 +29,8 @@ class Editor(Protocol):
 
         Args:
             face: the aligned face.
-            attributes: (N, 13) float attribute sets of the first pass, one per proposal wanted. An editor without
-                attributes returns one proposal.
+            attributes: (N, 29) float sets of 13 attributes for the first pass and an identity code, one per proposal
+                wanted. An editor without attributes returns one proposal.
             strength: the method's own strength, see `deid.config`.
         """
         ...

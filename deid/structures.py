@@ -97,7 +97,7 @@ class EditedFace:
     Args:
         crop: (128, 128, 3) uint8 RGB.
         method: the rung of the ladder that made it, such as ``attgan`` or ``blur``.
-        attributes: (13,) attribute set of the first pass; None for methods that have none.
+        attributes: (29,) attribute set of the first pass and identity code; None for methods that have none.
         strength: the method's own strength, see `deid.config`.
     """
 

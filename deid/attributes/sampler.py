@@ -1,7 +1,7 @@
-"""Random attribute sets that change a face and keep its gender.
+"""Random attribute sets that change a face and keep its gender, each with the code of a new person.
 
 The first of the two passes moves `Male`, `Mustache` and `No_Beard` to the other side of the subject's gender; the second
-inverts every sign and so brings gender back, with the other attributes changed.
+inverts every sign and so brings gender back, with the other attributes changed. The code is the same in both.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.models.attgan import ATTRIBUTES
+from deid.models.attgan import ATTRIBUTES, N_CODES
 
 #: Attributes that stay 0: hair lies mostly outside the mask, and a bald or blond patch in a face is no help.
 UNTOUCHED = ("Bald", "Black_Hair", "Blond_Hair")
@@ -30,7 +30,8 @@ def sample_sets(male: bool, n: int, rng: np.random.Generator, strength: float = 
         strength: widens the range of every attribute; 1 is the range of the thesis, +-1.1.
 
     Returns:
-        (n, 13) in the order of `ATTRIBUTES`; the second pass takes them with inverted signs.
+        (n, 13 + N_CODES): attributes in the order of `ATTRIBUTES`, which the second pass takes with inverted signs, then an
+        identity code of length sqrt(N_CODES): all new people are equally far from the average one.
     """
     sets = rng.uniform(-1.0, 1.0, (n, len(ATTRIBUTES)))
     for j, attribute in enumerate(ATTRIBUTES):
@@ -40,9 +41,17 @@ def sample_sets(male: bool, n: int, rng: np.random.Generator, strength: float = 
             own_side = _GENDERED[attribute] * (1.0 if male else -1.0)
             sets[:, j] = -own_side * np.abs(sets[:, j])
         sets[:, j] *= RANGES.get(attribute, RANGE) * strength
-    return np.asarray(sets, np.float32)
+    return np.asarray(np.concatenate([sets, sample_codes(n, rng)], axis=1), np.float32)
+
+
+def sample_codes(n: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Identity codes (n, N_CODES), uniform on the sphere of radius sqrt(N_CODES)."""
+    codes = rng.standard_normal((n, N_CODES))
+    codes *= np.sqrt(N_CODES) / np.linalg.norm(codes, axis=1, keepdims=True)
+    return np.asarray(codes, np.float32)
 
 
 def named(attributes: NDArray[np.float32]) -> dict[str, float]:
-    """An attribute set (13,) by name, without the ones at 0."""
-    return {name: float(value) for name, value in zip(ATTRIBUTES, attributes, strict=True) if value}
+    """A set (13 + N_CODES,) by name, without the ones at 0."""
+    names = (*ATTRIBUTES, *(f"identity_{i}" for i in range(N_CODES)))
+    return {name: float(value) for name, value in zip(names, attributes, strict=True) if value}

@@ -10,8 +10,10 @@ from torch.nn import functional
 
 from deid import weights
 from deid.exceptions import EditError
-from deid.models.attgan import ATTRIBUTES, CROP_SIZE, Generator
+from deid.models.attgan import ATTRIBUTES, CROP_SIZE, N_CODES, Generator, inverted
 from deid.structures import AlignedFace, Crops, EditedFace
+
+_SET_SIZE = len(ATTRIBUTES) + N_CODES
 
 
 def coarsen(images: Tensor, cells: int) -> Tensor:
@@ -55,7 +57,7 @@ class AttganEditor:
 
         Args:
             face: with a crop (128, 128, 3).
-            attributes: (N, 13) sets of the first pass.
+            attributes: (N, 13 + N_CODES) sets of the first pass, see `sample_sets`.
             strength: what the sets were widened with; kept in the result.
 
         Raises:
@@ -64,8 +66,8 @@ class AttganEditor:
         if face.crop.shape != (CROP_SIZE, CROP_SIZE, 3):
             raise EditError(f"expected a crop of {CROP_SIZE} x {CROP_SIZE} x 3, got {face.crop.shape}")
         sets = np.asarray(attributes, np.float32)
-        if sets.ndim != 2 or sets.shape[1] != len(ATTRIBUTES):
-            raise EditError(f"expected attribute sets (N, {len(ATTRIBUTES)}), got {sets.shape}")
+        if sets.ndim != 2 or sets.shape[1] != _SET_SIZE:
+            raise EditError(f"expected attribute sets (N, {_SET_SIZE}), got {sets.shape}")
         name = self.name if self._cells is None else f"{self.name}_{self._cells}"
         edited = self._two_passes(face.crop, sets)
         return [EditedFace(c, name, a, strength) for c, a in zip(edited, sets, strict=True)]
@@ -74,13 +76,14 @@ class AttganEditor:
     def _two_passes(self, crop: NDArray[np.uint8], sets: NDArray[np.float32]) -> Crops:
         network = self.network
         image = torch.from_numpy(crop.astype(np.float32) / 127.5 - 1.0).permute(2, 0, 1)[None].to(self._device)
-        a = torch.from_numpy(sets).to(self._device)
+        # A published checkpoint knows no identity codes.
+        a = torch.from_numpy(sets[:, : network.n_attributes + network.n_codes]).to(self._device)
         if self._cells is not None:
             image = coarsen(image, self._cells)
         # The face is encoded once for all sets.
         codes = network.encode(image.contiguous(memory_format=torch.channels_last))
         shortcut, bottleneck = (z.expand(len(a), -1, -1, -1) for z in codes)
         first = network.decode((shortcut, bottleneck), a)
-        second = network(first, -a)
+        second = network(first, inverted(a))
         pixels = (second.clamp(-1, 1) + 1) * 127.5
         return np.asarray(pixels.round().byte().permute(0, 2, 3, 1).cpu().numpy(), np.uint8)

@@ -25,9 +25,17 @@ ATTRIBUTES = (
     "Pale_Skin",
     "Young",
 )
+#: Numbers beside the attributes that say who the new person is; all 0 asks for the same person.
+N_CODES = 16
 CROP_SIZE = 128
 _LAYERS = 5
 _MAX_WIDTH = 1024
+
+
+def inverted(sets: Tensor) -> Tensor:
+    """The vector (N, 13 + codes) of the second pass: every attribute the other way, the same new person."""
+    n = len(ATTRIBUTES)
+    return torch.cat([-sets[:, :n], sets[:, n:]], dim=1)
 
 
 class _ConvBlock(nn.Module):
@@ -56,21 +64,23 @@ class Generator(nn.Module):
 
     Args:
         width: channels of the first convolution; 64 in the paper.
-        n_attributes: length of the attribute vector.
+        n_attributes: how many attributes.
+        n_codes: how many numbers of an identity code follow them; none in the paper.
     """
 
-    def __init__(self, width: int = 64, n_attributes: int = len(ATTRIBUTES)) -> None:
+    def __init__(self, width: int = 64, n_attributes: int = len(ATTRIBUTES), n_codes: int = 0) -> None:
         super().__init__()
-        self.width, self.n_attributes = width, n_attributes
+        self.width, self.n_attributes, self.n_codes = width, n_attributes, n_codes
+        n_wanted = n_attributes + n_codes
         widths = [min(width * 2**i, _MAX_WIDTH) for i in range(_LAYERS)]
         self.enc_layers = nn.ModuleList(_ConvBlock(i, o, nn.BatchNorm2d(o)) for i, o in pairwise([3, *widths]))
         blocks: list[nn.Module] = []
-        n_in = widths[-1] + n_attributes
+        n_in = widths[-1] + n_wanted
         for i in range(_LAYERS - 1):
             n_out = widths[_LAYERS - 1 - i]
             blocks.append(_UpBlock(n_in, n_out, last=False))
             # After the first decoder layer the encoder's 8x8 map and the attributes join.
-            n_in = n_out + (widths[_LAYERS - 2] + n_attributes if i == 0 else 0)
+            n_in = n_out + (widths[_LAYERS - 2] + n_wanted if i == 0 else 0)
         blocks.append(_UpBlock(n_in, 3, last=True))
         self.dec_layers = nn.ModuleList(blocks)
 
@@ -81,10 +91,10 @@ class Generator(nn.Module):
             z = layer(z)
         return z, self.enc_layers[-1](z)
 
-    def decode(self, codes: tuple[Tensor, Tensor], attributes: Tensor) -> Tensor:
-        """Codes of N faces and attributes (N, 13) to images (N, 3, 128, 128) in [-1, 1]."""
+    def decode(self, codes: tuple[Tensor, Tensor], wanted: Tensor) -> Tensor:
+        """Codes of N faces and what is wanted of them (N, 13 attributes + identity code) to images (N, 3, 128, 128) in [-1, 1]."""
         shortcut, z = codes
-        tile = attributes[:, :, None, None].to(z.dtype)
+        tile = wanted[:, :, None, None].to(z.dtype)
         z = torch.cat([z, tile.expand(-1, -1, *z.shape[2:])], dim=1)
         z = self.dec_layers[0](z)
         z = torch.cat([z, shortcut, tile.expand(-1, -1, *z.shape[2:])], dim=1)
@@ -92,15 +102,16 @@ class Generator(nn.Module):
             z = layer(z)
         return z
 
-    def forward(self, images: Tensor, attributes: Tensor) -> Tensor:
-        return self.decode(self.encode(images), attributes)
+    def forward(self, images: Tensor, wanted: Tensor) -> Tensor:
+        return self.decode(self.encode(images), wanted)
 
 
 class Discriminator(nn.Module):
     """Tells real from edited, for the whole face and for patches of about 22 px, and reads the attributes.
 
     Unlike the paper's, it has a second head on the 16x16 map that looks at texture alone, and a narrow joint layer: the
-    paper's 4x4x1024 -> 1024 layer holds most of its 44.7 M parameters.
+    paper's 4x4x1024 -> 1024 layer holds most of its 44.7 M parameters. And it is told the attributes that the face shall have
+    (T. Miyato, M. Koyama, "cGANs with Projection Discriminator", ICLR 2018): a moustache is real, but not on every face.
 
     Args:
         width: channels of the first convolution.
@@ -120,10 +131,12 @@ class Discriminator(nn.Module):
         side = CROP_SIZE // 2**_LAYERS
         self.joint = nn.Sequential(nn.Flatten(), nn.Linear(widths[-1] * side * side, 8 * width), nn.LeakyReLU(0.2))
         self.real = nn.Linear(8 * width, 1)
+        self.fits = nn.Linear(n_attributes, 8 * width, bias=False)
         self.attributes = nn.Linear(8 * width, n_attributes)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Images (N, 3, 128, 128) in [-1, 1] to logits: real (N, 1), real per patch (N, 1, 16, 16), attributes (N, 13)."""
+    def forward(self, images: Tensor, attributes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Images (N, 3, 128, 128) in [-1, 1] that shall have attributes (N, 13) to logits: real (N, 1), real per patch
+        (N, 1, 16, 16), attributes (N, 13)."""
         z = images
         for layer in self.texture:
             z = layer(z)
@@ -131,4 +144,5 @@ class Discriminator(nn.Module):
         for layer in self.whole:
             z = layer(z)
         z = self.joint(z)
-        return self.real(z), patch, self.attributes(z)
+        real = self.real(z) + (self.fits(attributes) * z).mean(dim=1, keepdim=True)
+        return real, patch, self.attributes(z)

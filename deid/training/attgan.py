@@ -1,8 +1,8 @@
 """Trains the generator: first to edit attributes, then to lead away from the person.
 
 Stage one is AttGAN with relativistic least squares in place of WGAN-GP. Stage two runs both passes as the product does and adds
-what the product wants: recognisers no longer match, MTCNN still finds the face with its landmarks in place, gender
-comes back, and what lies outside the face stays.
+what the product wants: recognisers no longer match the source and find the person whom the identity code asks for, MTCNN
+still finds the face with its landmarks in place, gender comes back, and what lies outside the face stays.
 """
 
 import copy
@@ -15,18 +15,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from torch import Tensor, nn
 from torch.nn import functional
 
 from deid.attributes.sampler import sample_sets
 from deid.edit.attgan import coarsen
-from deid.models.attgan import ATTRIBUTES, Discriminator, Generator
+from deid.exceptions import ConfigError
+from deid.models.attgan import ATTRIBUTES, N_CODES, Discriminator, Generator, inverted
 from deid.models.attributes import AttributeClassifier
-from deid.training import checkpoint, losses
+from deid.training import checkpoint, identity, losses
 from deid.training.classifier import ema, to_tensor
 from deid.training.data import FaceData
-from deid.training.recognisers import CropRecogniser
+from deid.training.recognisers import CropRecogniser, jittered
 
 log = logging.getLogger(__name__)
 _MALE = ATTRIBUTES.index("Male")
@@ -44,37 +46,42 @@ class GeneratorOptions:
         width: channels of the first convolution of generator and discriminator.
         steps: of both stages together.
         private_from: step at which stage two begins.
-        private_ramp: steps over which its identity weight grows to the full one.
+        private_ramp: steps over which its identity weights grow to the full ones.
+        discriminator_first: steps that the discriminator alone takes at the very beginning; of use after a warm start.
         batch_size: faces a step.
         learning_rate: of both Adams.
         reconstruction, attributes, adversarial: weights of stage one; 100, 10, 1 in the paper with WGAN-GP.
-        identity, content, landmarks, surround, tone: weights of stage two. Without content, which pulls every edit back to its
-            source as far as identity lets it, all faces drift to one.
-        margins: cosine under which a recogniser counts as led away, one per recogniser.
+        repel, attract, content, tone, landmarks, surround: weights of stage two. Content pulls every pixel of an edit back to
+            its source and tone every 8 x 8 patch.
+        margin: cosine to the source, seen from the mean face, under which it counts as led away.
+        goal: cosine to the person of the code from which it counts as reached: more is noise that only a recogniser sees.
         history_steps: discriminator steps on earlier edits that follow the one on the newest.
-        pixelated: share of the inputs that are pixelated (14 to 32 cells across), for the ladder's third rung.
+        pixelated: share of the inputs that have no more detail than a mosaic of 14 to 32 cells, as the product's have.
         lfw_share: share of the faces that come from LFW: next to CelebA's blurred crops, blur counts as real.
         seed: of weights, order and drawn attributes.
         device: where it runs.
     """
 
     width: int = 32
-    steps: int = 6000
+    steps: int = 9000
     private_from: int = 2600
     private_ramp: int = 600
+    discriminator_first: int = 0
     batch_size: int = 16
     learning_rate: float = 1.5e-4
     reconstruction: float = 30.0
     attributes: float = 3.0
     adversarial: float = 0.5
-    identity: float = 6.0
-    content: float = 40.0
+    repel: float = 6.0
+    attract: float = 6.0
+    content: float = 8.0
+    tone: float = 20.0
     landmarks: float = 30.0
     surround: float = 20.0
-    tone: float = 10.0
-    margins: tuple[float, ...] = (0.88, 0.25)
-    history_steps: int = 2
-    pixelated: float = 0.25
+    margin: float = 0.1
+    goal: float = 0.5
+    history_steps: int = 1
+    pixelated: float = 0.8
     lfw_share: float = 0.9
     seed: int = 0
     device: str = "cpu"
@@ -90,6 +97,7 @@ class GeneratorTraining:
         judge: reads attributes, frozen; it guides edits beside the discriminator, which must first learn to read them.
         recognisers: what stage two leads away from.
         landmarker: MTCNN's O-Net, for stage two.
+        start: a generator to begin with; it may be one that knows no identity codes.
     """
 
     def __init__(
@@ -100,6 +108,7 @@ class GeneratorTraining:
         judge: AttributeClassifier,
         recognisers: list[CropRecogniser],
         landmarker: losses.Landmarker,
+        start: Generator | None = None,
     ) -> None:
         self.data, self.out, self.options = data, out, options
         self.judge = judge.to(options.device).eval().requires_grad_(False)
@@ -108,7 +117,9 @@ class GeneratorTraining:
         torch.manual_seed(options.seed)
         self.rng = np.random.default_rng(options.seed)
         layout, device = torch.channels_last, options.device
-        self.generator = Generator(options.width).to(device).to(memory_format=layout)
+        self.generator = Generator(options.width, n_codes=N_CODES).to(device).to(memory_format=layout)
+        if start is not None:
+            _take_over(self.generator, start)
         self.average: Generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.discriminator = Discriminator(options.width).to(device).to(memory_format=layout)
         betas = (0.5, 0.99)
@@ -117,12 +128,10 @@ class GeneratorTraining:
         self.step = 0
         self.curves: list[dict[str, float]] = []
         self._resume()
-        lfw = np.flatnonzero(data.sources == "lfw")
-        rest = np.flatnonzero(data.sources != "lfw")
-        self._pools = [pool for pool in (lfw, rest) if len(pool)]
-        self._shares = [options.lfw_share, 1 - options.lfw_share] if len(self._pools) == 2 else [1.0]
-        self._history: list[Tensor] = []
+        self._chances = _chances(data, options.lfw_share)
+        self._history: list[tuple[Tensor, Tensor]] = []
         self._surround = _surround_mask().to(options.device)
+        self._people, self._places = identity.measure(data, self.recognisers, device)
 
     def _parts(self) -> dict[str, Any]:
         return {
@@ -153,9 +162,9 @@ class GeneratorTraining:
         """Train to the last step; returns the average of the weights (EMA), in evaluation mode."""
         self.out.mkdir(parents=True, exist_ok=True)
         while self.step < self.options.steps:
-            images, labels = self._batch()
+            pick, images, labels = self._batch()
             private = self.step >= self.options.private_from
-            values = self._private_step(images, labels) if private else self._edit_step(images, labels)
+            values = self._private_step(pick, images, labels) if private else self._edit_step(images, labels)
             self.step += 1
             if self.step % 20 == 0:
                 self.curves.append({"step": self.step} | {k: float(v) for k, v in values.items()})
@@ -166,15 +175,15 @@ class GeneratorTraining:
                 self.sample_grid(self.out / f"samples-{self.step:06d}.png")
         return self.average
 
-    def _batch(self) -> tuple[Tensor, Tensor]:
-        """Images (N, 3, 128, 128) in [-1, 1], half of them mirrored, and labels (N, 13) of -1 and 1."""
-        pool = self.rng.choice(len(self._pools), self.options.batch_size, p=self._shares)
-        pick = np.array([self.rng.choice(self._pools[p]) for p in pool])
+    def _batch(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Indices (N,) of faces, their images (N, 3, 128, 128) in [-1, 1], half of them mirrored, and labels (N, 13) of -1 and 1."""
+        pick = self.rng.choice(len(self.data), self.options.batch_size, p=self._chances)
         images = to_tensor(self.data.crops[pick])
         mirrored = torch.from_numpy(self.rng.random(len(pick)) < 0.5)
         images[mirrored] = images[mirrored].flip(3)
         labels = torch.from_numpy(self.data.labels[pick].astype(np.float32)) * 2 - 1
-        return images.to(self.options.device).contiguous(memory_format=torch.channels_last), labels.to(self.options.device)
+        images, device = images.contiguous(memory_format=torch.channels_last), self.options.device
+        return torch.from_numpy(pick).to(device), images.to(device), labels.to(device)
 
     def _strength(self, n: int) -> Tensor:
         return torch.from_numpy(self.rng.uniform(0.5, 1.1, (n, 1)).astype(np.float32)).to(self.options.device)
@@ -202,105 +211,104 @@ class GeneratorTraining:
         self.generator.train()
         with self._autocast():
             codes = self.generator.encode(self._pixelate_some(images))
-            same = self.generator.decode(codes, labels * self._strength(len(images)))
-            edited = self.generator.decode(codes, targets * self._strength(len(images)))
-        d_loss = self._discriminator_steps(images, torch.cat([edited, same]), labels)
-        with self._autocast():
-            fake = self.discriminator(torch.cat([edited, same]))
+            same = self.generator.decode(codes, _same_person(labels * self._strength(len(images))))
+            edited = self.generator.decode(codes, _same_person(targets * self._strength(len(images))))
+        fakes, wanted = torch.cat([edited, same]), torch.cat([targets, labels])
+        d_loss = self._discriminator_steps(images, labels, fakes, wanted)
+        attribute, adversarial = self._looks(images, labels, fakes, wanted, wanted)
         reconstruction = (same.float() - images).abs().mean()
-        attribute = self._attribute_loss(torch.cat([edited, same]), fake[2], torch.cat([targets, labels]))
-        adversarial = self._adversarial(images, fake)
         loss = options.reconstruction * reconstruction + options.attributes * attribute + options.adversarial * adversarial
         self._generator_step(loss)
-        return {
-            "d": d_loss,
-            "g": adversarial.item(),
-            "att": attribute.item(),
-            "rec": reconstruction.item(),
-        }
+        return {"d": d_loss, "g": adversarial.item(), "att": attribute.item(), "rec": reconstruction.item()}
 
-    def _private_step(self, images: Tensor, labels: Tensor) -> dict[str, float]:
-        """One step of stage two: both passes as in the product, on half of the batch, and a reconstruction of the rest."""
+    def _private_step(self, pick: Tensor, images: Tensor, labels: Tensor) -> dict[str, float]:
+        """One step of stage two: both passes as in the product, and a reconstruction of a quarter of the batch."""
         options = self.options
-        n = len(images) // 2
-        source, sets = images[:n], self._random_sets(labels[:n])
+        n = max(1, 3 * len(images) // 4)
+        source, own, sets = images[:n], labels[:n], self._random_sets(labels[:n])
         # Batch norm as at inference: the product edits single faces.
         self.generator.eval()
         with self._autocast():
             first = self.generator(self._pixelate_some(source), sets)
-            edited = self.generator(first, -sets)
-            same = self.generator(images[n:], labels[n:] * self._strength(len(images) - n))
-        d_loss = self._discriminator_steps(images, torch.cat([edited, first]), labels)
-        with self._autocast():
-            fake = self.discriminator(torch.cat([edited, first]))
-        targets = torch.cat([-sets, sets])
-        attribute = self._attribute_loss(torch.cat([edited, first]), fake[2], targets)
-        adversarial = self._adversarial(images, fake)
+            edited = self.generator(first, inverted(sets))
+            same = self.generator(images[n:], _same_person(labels[n:] * self._strength(len(images) - n)))
+        a = sets[:, : len(ATTRIBUTES)]
+        # The discriminator sees signs only, as photos have them: sizes would give an edit away.
+        wanted = torch.cat([torch.where(a == 0, own, -a.sign()), torch.where(a == 0, own, a.sign())])
+        fakes = torch.cat([edited, first])
+        d_loss = self._discriminator_steps(images, labels, fakes, wanted)
+        attribute, adversarial = self._looks(images, labels, fakes, wanted, torch.cat([-a, a]))
         reconstruction = (same.float() - images[n:]).abs().mean()
-        identity = sum(
-            (self._identity(r, m, source, edited) for r, m in zip(self.recognisers, options.margins, strict=True)), torch.zeros(())
-        )
+        repel, attract = self._identity(pick[:n], edited, sets[:, len(ATTRIBUTES) :], own[:, _MALE] > 0)
         with torch.no_grad():
             points, _ = self.landmarker(source)
         new_points, found = self.landmarker(edited)
         landmark = (new_points - points).abs().mean() + 0.1 * functional.relu(0.99 - found).mean()
         difference = edited.float() - source
+        content = difference.abs().mean()
         surround = (difference.abs() * self._surround).mean()
-        tone = functional.adaptive_avg_pool2d(difference, 8).abs().mean()
+        tone = functional.avg_pool2d(difference, 8).abs().mean()
         ramp = min(1.0, (self.step - options.private_from + 1) / options.private_ramp)
         loss = (
-            options.reconstruction / 2 * reconstruction
+            options.reconstruction / 4 * reconstruction
             + options.attributes * attribute
             + options.adversarial * adversarial
-            + options.identity * ramp * identity
-            + options.content * difference.abs().mean()
+            + ramp * (options.repel * repel + options.attract * attract)
+            + options.content * content
+            + options.tone * tone
             + options.landmarks * landmark
             + options.surround * surround
-            + options.tone * tone
         )
         self._generator_step(loss)
-        values = {"d": d_loss, "g": adversarial.item(), "att": attribute.item(), "rec": reconstruction.item()}
-        return values | {"id": identity.item(), "lm": landmark.item(), "sur": surround.item(), "tone": tone.item()}
+        values = {"d": d_loss, "g": adversarial.item(), "att": attribute.item(), "rec": reconstruction.item(), "rep": repel.item()}
+        return values | {"atr": attract.item(), "con": content.item(), "lm": landmark.item(), "sur": surround.item(), "tone": tone.item()}
 
-    def _identity(self, recogniser: CropRecogniser, margin: float, source: Tensor, edited: Tensor) -> Tensor:
-        with torch.no_grad():
-            before = recogniser(source)
-        return losses.repel(before, recogniser(edited), margin)
+    def _identity(self, sources: Tensor, edited: Tensor, codes: Tensor, male: Tensor) -> tuple[Tensor, Tensor]:
+        """How near the edits are to their sources, given by index, and how far from the person of their code, over the recognisers."""
+        # Not aligned to the pixel and not all sharp: what leads away must not be a pattern that a shift or a blur undoes.
+        view = jittered(edited, self.rng)
+        repel, attract = torch.zeros(()), torch.zeros(())
+        for i, recogniser in enumerate(self.recognisers):
+            after = self._people.seen_from_mean(i, recogniser(view), male)
+            repel = repel + losses.repel(self._places[i][sources], after, self.options.margin)
+            attract = attract + losses.attract(self._people.directions(i, codes), after, self.options.goal)
+        return repel, attract
 
     def _random_sets(self, labels: Tensor) -> Tensor:
         sets = [sample_sets(bool(row[_MALE] > 0), 1, self.rng)[0] for row in labels]
         return torch.from_numpy(np.stack(sets)).to(self.options.device)
 
-    def _attribute_loss(self, images: Tensor, logits: Tensor, targets: Tensor) -> Tensor:
-        return (losses.attribute_loss(logits, targets) + losses.attribute_loss(self.judge(images.float()), targets)) / 2
+    def _looks(self, images: Tensor, labels: Tensor, fakes: Tensor, wanted: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """The attribute loss of fakes under their targets, by the discriminator and the judge, and the adversarial loss."""
+        with self._autocast():
+            real_logit, real_patch, _ = self.discriminator(images, labels)
+            fake_logit, fake_patch, logits = self.discriminator(fakes, wanted)
+        attribute = (losses.attribute_loss(logits, targets) + losses.attribute_loss(self.judge(fakes.float()), targets)) / 2
+        whole, patch = losses.adversarial_generator(real_logit, fake_logit), losses.adversarial_generator(real_patch, fake_patch)
+        return attribute, whole + patch
 
-    def _adversarial(self, images: Tensor, fake: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        with torch.no_grad(), self._autocast():
-            real = self.discriminator(images)
-        return losses.adversarial_generator(real[0], fake[0]) + losses.adversarial_generator(real[1], fake[1])
-
-    def _discriminator_steps(self, images: Tensor, fake: Tensor, labels: Tensor) -> float:
+    def _discriminator_steps(self, images: Tensor, labels: Tensor, fakes: Tensor, wanted: Tensor) -> float:
         """Train the discriminator on this step's fakes, then on earlier ones beside fresh photos.
 
         With one step on the newest fakes alone it chased the generator and stayed at chance. A history, as in
         A. Shrivastava et al., "Learning from Simulated and Unsupervised Images through Adversarial Training", CVPR 2017,
         costs no generator pass.
         """
-        fake = fake.detach()
-        value = self._discriminator_step(images, fake, labels)
+        fakes = fakes.detach()
+        value = self._discriminator_step(images, labels, fakes, wanted)
         for _ in range(self.options.history_steps if self._history else 0):
-            real, real_labels = self._batch()
-            picks = self.rng.integers(len(self._history), size=len(fake))
-            old = torch.stack([self._history[p][i] for p, i in zip(picks, self.rng.permutation(len(fake)), strict=True)])
-            self._discriminator_step(real, old, real_labels)
+            _, real, own = self._batch()
+            batches, rows = self.rng.integers(len(self._history), size=len(real)), self.rng.integers(len(fakes), size=len(real))
+            old = [(self._history[b][0][i], self._history[b][1][i]) for b, i in zip(batches, rows, strict=True)]
+            self._discriminator_step(real, own, torch.stack([o[0] for o in old]), torch.stack([o[1] for o in old]))
         if self.step % 4 == 0:
-            self._history = [*self._history[-_HISTORY:], fake]
+            self._history = [*self._history[-_HISTORY:], (fakes, wanted)]
         return value
 
-    def _discriminator_step(self, real: Tensor, fake: Tensor, labels: Tensor) -> float:
+    def _discriminator_step(self, real: Tensor, labels: Tensor, fakes: Tensor, wanted: Tensor) -> float:
         with self._autocast():
-            real_logit, real_patch, attributes = self.discriminator(real)
-            fake_logit, fake_patch, _ = self.discriminator(fake)
+            real_logit, real_patch, attributes = self.discriminator(real, labels)
+            fake_logit, fake_patch, _ = self.discriminator(fakes, wanted)
         loss = losses.adversarial_discriminator(real_logit, fake_logit) + losses.adversarial_discriminator(real_patch, fake_patch)
         value = loss.item()
         loss = loss + losses.attribute_loss(attributes, labels)
@@ -310,6 +318,8 @@ class GeneratorTraining:
         return value
 
     def _generator_step(self, loss: Tensor) -> None:
+        if self.step < self.options.discriminator_first:
+            return
         self.g_optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.generator.parameters(), 10.0)
@@ -318,22 +328,46 @@ class GeneratorTraining:
 
     @torch.inference_mode()
     def sample_grid(self, path: Path, n: int = 10) -> None:
-        """A picture of the same few faces: input, reconstruction, two-pass edits, and an edit of the pixelated input."""
+        """A picture of the same few faces: input, reconstruction, two-pass edits of an input as the product's, and of a coarse one."""
         rows: list[Tensor] = []
-        rng = np.random.default_rng(0)
-        pick = rng.choice(len(self.data), n, replace=False)
+        pick = np.random.default_rng(0).choice(len(self.data), n, replace=False, p=self._chances)
         images = to_tensor(self.data.crops[pick]).to(self.options.device)
         labels = torch.from_numpy(self.data.labels[pick].astype(np.float32)).to(self.options.device) * 2 - 1
-        rows += [images, self.average(images, labels)]
-        for strength in (1.0, 1.0, 1.0, 1.5):
-            sets = np.stack([sample_sets(bool(row[_MALE] > 0), 1, rng, strength)[0] for row in labels.cpu()])
-            a = torch.from_numpy(sets).to(self.options.device)
-            rows.append(self.average(self.average(images, a), -a))
-        coarse = coarsen(images, 18)
-        rows += [coarse, self.average(self.average(coarse, a), -a)]
+        rows += [images, self.average(images, _same_person(labels))]
+        for cells in (29, 29, 29, 29, 18):
+            a = self._random_sets(labels)
+            rows.append(self.average(self.average(coarsen(images, cells), a), inverted(a)))
         grid = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
         pixels = ((grid.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy()
         PillowImage.fromarray(pixels).save(path)
+
+
+def _same_person(labels: Tensor) -> Tensor:
+    """What is wanted (N, 13 + N_CODES) of faces that stay who they are."""
+    return functional.pad(labels, (0, N_CODES))
+
+
+def _chances(data: FaceData, lfw_share: float) -> NDArray[np.float64]:
+    """How often each face is drawn: the data sets by share, and as many women as men in each."""
+    lfw, male = data.sources == "lfw", data.labels[:, _MALE] > 0
+    chances = np.zeros(len(data))
+    for group, share in ((lfw & male, lfw_share), (lfw & ~male, lfw_share), (~lfw & male, 1 - lfw_share), (~lfw & ~male, 1 - lfw_share)):
+        chances[group] = share / max(1, group.sum())
+    return np.asarray(chances / chances.sum())
+
+
+def _take_over(generator: Generator, start: Generator) -> None:
+    """Begin with another generator's weights; what it has no inputs for begins at 0.
+
+    Raises:
+        ConfigError: it has another width.
+    """
+    own = generator.state_dict()
+    for name, value in start.state_dict().items():
+        if value.shape[1:] != own[name].shape[1:] or value.shape[:1] > own[name].shape[:1]:
+            raise ConfigError(f"expected a generator of width {generator.width} to start with, got {start.width}")
+        # The inputs for identity codes are the last ones of a layer.
+        own[name].zero_()[tuple(slice(n) for n in value.shape)] = value
 
 
 def _surround_mask() -> Tensor:

@@ -33,6 +33,11 @@ def repel(source: Tensor, edited: Tensor, margin: float) -> Tensor:
     return functional.relu((source * edited).sum(dim=1) - margin).mean() / (1.0 - margin)
 
 
+def attract(target: Tensor, edited: Tensor, goal: float) -> Tensor:
+    """Hinge on the cosine of unit-norm directions (N, D) of the wanted and the edited face: 0 from the goal on."""
+    return functional.relu(goal - (target * edited).sum(dim=1)).mean()
+
+
 class Landmarker(nn.Module):
     """MTCNN's O-Net as a differentiable judge of where the landmarks lie and whether a face is there at all.
 

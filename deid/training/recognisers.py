@@ -52,6 +52,19 @@ class CropRecogniser(nn.Module):
         return functional.normalize(embedding.float())
 
 
+def jittered(images: Tensor, rng: np.random.Generator) -> Tensor:
+    """Images (N, C, H, W), each turned by some degrees, scaled and shifted by some per cent, and half of them blurred."""
+    n = len(images)
+    angle, scale = rng.normal(0, 0.05, n), rng.normal(1, 0.03, n)
+    cos, sin, shift = np.cos(angle) / scale, np.sin(angle) / scale, rng.normal(0, 0.02, (n, 2))
+    matrix = np.stack([np.stack([cos, -sin, shift[:, 0]], 1), np.stack([sin, cos, shift[:, 1]], 1)], 1).astype(np.float32)
+    grid = functional.affine_grid(torch.from_numpy(matrix).to(images.device), list(images.shape), align_corners=False)
+    turned = functional.grid_sample(images.float(), grid, padding_mode="border", align_corners=False)
+    soft = functional.interpolate(functional.avg_pool2d(turned, 2), scale_factor=2, mode="bilinear")
+    blurred = torch.from_numpy(rng.random((n, 1, 1, 1)) < 0.5).to(images.device)
+    return torch.where(blurred, soft, turned)
+
+
 def dlib_recogniser() -> CropRecogniser:
     """dlib's ResNet."""
     network = read_dlib_network(dlib_model_file("dlib_face_recognition_resnet_model_v1.dat"))

@@ -11,7 +11,7 @@ from facenet_pytorch.models.mtcnn import ONet
 
 from deid import weights
 from deid.exceptions import ConfigError
-from deid.models.attgan import ATTRIBUTES
+from deid.models.attgan import ATTRIBUTES, N_CODES
 from deid.training import attgan, classifier, realism
 from deid.training.data import load
 from deid.training.export import export
@@ -52,18 +52,25 @@ def train_attributes(data: Path, out: Path, options_file: Path | None, report: R
     export(network, "attributes", out, architecture, facts | {"command": _command("attributes", options)})
 
 
-def train_attgan(data: Path, out: Path, recogniser: Path | None, options_file: Path | None, report: Report) -> None:
-    """Train the generator and write ``out/attgan.safetensors``; unknown labels come from the shipped classifier."""
+def train_attgan(data: Path, out: Path, recogniser: Path | None, options_file: Path | None, report: Report, warm: bool = False) -> None:
+    """Train the generator, from scratch or from the shipped one on, and write ``out/attgan.safetensors``.
+
+    Unknown labels come from the shipped classifier.
+    """
     options = read_options(attgan.GeneratorOptions, options_file)
     recognisers = [dlib_recogniser(), *([mobilefacenet_recogniser(recogniser)] if recogniser else [])]
-    options = dataclasses.replace(options, margins=options.margins[: len(recognisers)])
     judge = weights.load_attributes()
     faces = classifier.fill_labels(judge, load(data, out / "cache")).split("train")
-    training = attgan.GeneratorTraining(faces, out, options, judge, recognisers, Landmarker(ONet()))
+    start = weights.load_generator() if warm else None
+    training = attgan.GeneratorTraining(faces, out, options, judge, recognisers, Landmarker(ONet()), start)
     network = training.run(report)
-    facts = {"input": _INPUT + "; attributes (N, 13)", "data": "LFW deep-funneled and CelebA, training split", "licence": _LICENCE}
-    architecture = {"width": options.width, "n_attributes": len(ATTRIBUTES)}
-    export(network, "attgan", out, architecture, facts | {"command": _command("attgan", options)})
+    facts = {
+        "input": _INPUT + "; attributes (N, 13) and identity code (N, 16)",
+        "data": "LFW deep-funneled and CelebA, training split",
+        "licence": _LICENCE,
+    }
+    architecture = {"width": options.width, "n_attributes": len(ATTRIBUTES), "n_codes": N_CODES}
+    export(network, "attgan", out, architecture, facts | {"command": _command("attgan" + " --warm-start" * warm, options)})
 
 
 def train_realism(data: Path, out: Path, options_file: Path | None, report: Report) -> None:

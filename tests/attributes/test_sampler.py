@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deid.attributes.sampler import RANGE, RANGES, UNTOUCHED, named, sample_sets
-from deid.models.attgan import ATTRIBUTES
+from deid.models.attgan import ATTRIBUTES, N_CODES
 
 N = 4000
 
@@ -47,15 +47,25 @@ def test_the_rest_goes_both_ways_over_its_whole_range() -> None:
 def test_strength_widens_every_range(strength: float) -> None:
     sets = sample_sets(True, N, np.random.default_rng(1), strength)
     plain = sample_sets(True, N, np.random.default_rng(1))
-    np.testing.assert_allclose(sets, plain * strength, rtol=1e-5)
-    assert np.abs(sets).max() <= RANGE * strength + 1e-6
+    np.testing.assert_allclose(sets[:, :13], plain[:, :13] * strength, rtol=1e-5)
+    assert np.abs(sets[:, :13]).max() <= RANGE * strength + 1e-6
     assert np.abs(_column(sets, "Pale_Skin")).max() <= RANGES["Pale_Skin"] * strength + 1e-6
+
+
+def test_codes_are_new_people_equally_far_from_the_average() -> None:
+    codes = sample_sets(True, N, np.random.default_rng(1), strength=1.5)[:, 13:]
+    np.testing.assert_allclose(np.linalg.norm(codes, axis=1), np.sqrt(N_CODES), rtol=1e-5)
+    assert np.abs(codes.mean(axis=0)).max() < 0.06
+    directions = codes[:200] / np.sqrt(N_CODES)
+    between = (directions @ directions.T)[np.triu_indices(200, 1)]
+    assert abs(between.mean()) < 0.01
+    assert between.max() < 0.95
 
 
 def test_shape_and_type() -> None:
     for n in (0, 1, 16):
         sets = sample_sets(True, n, np.random.default_rng(0))
-        assert sets.shape == (n, 13)
+        assert sets.shape == (n, 13 + N_CODES)
         assert sets.dtype == np.float32
 
 
@@ -66,7 +76,8 @@ def test_randomness_comes_from_the_generator_alone() -> None:
 
 
 def test_named_leaves_zeros_out() -> None:
-    values = np.zeros(13, np.float32)
+    values = np.zeros(13 + N_CODES, np.float32)
     values[ATTRIBUTES.index("Young")] = -0.5
     assert named(values) == {"Young": -0.5}
-    assert set(named(sample_sets(True, 1, np.random.default_rng(0))[0])) == set(ATTRIBUTES) - set(UNTOUCHED)
+    names = set(named(sample_sets(True, 1, np.random.default_rng(0))[0]))
+    assert names == set(ATTRIBUTES) - set(UNTOUCHED) | {f"identity_{i}" for i in range(N_CODES)}

@@ -7,7 +7,7 @@ import torch
 from deid.attributes.sampler import sample_sets
 from deid.edit.attgan import AttganEditor, coarsen
 from deid.exceptions import EditError
-from deid.models.attgan import ATTRIBUTES, Discriminator, Generator
+from deid.models.attgan import ATTRIBUTES, N_CODES, Discriminator, Generator
 from deid.structures import AlignedFace, Detection, Image
 
 IDENTITY = np.array([[1.0, 0, 0], [0, 1.0, 0]])
@@ -16,7 +16,7 @@ IDENTITY = np.array([[1.0, 0, 0], [0, 1.0, 0]])
 @pytest.fixture(scope="module")
 def network() -> Generator:
     torch.manual_seed(0)
-    generator = Generator(4).eval().requires_grad_(False)
+    generator = Generator(4, n_codes=N_CODES).eval().requires_grad_(False)
     # Far from its start, so that the attributes count.
     for parameter in generator.parameters():
         parameter.mul_(1.5)
@@ -38,13 +38,14 @@ def _sets(n: int) -> np.ndarray:
 
 
 @torch.inference_mode()
-def test_second_pass_inverts_the_signs_of_the_first(network: Generator, face: AlignedFace) -> None:
+def test_second_pass_inverts_the_attributes_and_keeps_the_person(network: Generator, face: AlignedFace) -> None:
     """The batched passes with one encoding are what two plain calls give."""
     sets = _sets(5)
     proposals = AttganEditor(network=network).edit(face, sets)
     for proposal, a in zip(proposals, sets, strict=True):
         set_ = torch.from_numpy(a)[None]
-        plain = network(network(_to_tensor(face.crop), set_), -set_)[0].permute(1, 2, 0).numpy()
+        back = torch.cat([-set_[:, :13], set_[:, 13:]], dim=1)
+        plain = network(network(_to_tensor(face.crop), set_), back)[0].permute(1, 2, 0).numpy()
         assert np.abs(proposal.crop - (plain.clip(-1, 1) + 1) * 127.5).max() <= 1
         np.testing.assert_array_equal(proposal.attributes, a)
 
@@ -54,6 +55,19 @@ def test_other_sets_give_other_faces(network: Generator, face: AlignedFace) -> N
     assert [p.method for p in proposals] == ["attgan"] * 4
     crops = {p.crop.tobytes() for p in proposals}
     assert len(crops) == 4
+
+
+def test_other_code_gives_another_face(network: Generator, face: AlignedFace) -> None:
+    sets = _sets(2)
+    sets[1, :13] = sets[0, :13]
+    one, two = AttganEditor(network=network).edit(face, sets)
+    assert not np.array_equal(one.crop, two.crop)
+
+
+def test_published_checkpoint_without_codes_takes_the_same_sets(face: AlignedFace) -> None:
+    torch.manual_seed(0)
+    proposals = AttganEditor(network=Generator(4).eval()).edit(face, _sets(2))
+    assert [len(p.attributes) for p in proposals if p.attributes is not None] == [13 + N_CODES] * 2
 
 
 def test_order_of_the_batch_does_not_matter(network: Generator, face: AlignedFace) -> None:
@@ -92,8 +106,8 @@ def test_wrong_shapes_are_refused(network: Generator, face: AlignedFace) -> None
     small = AlignedFace(face.crop[:64], IDENTITY, face.detection)
     with pytest.raises(EditError, match="expected a crop of 128 x 128 x 3"):
         editor.edit(small, _sets(1))
-    for sets in (np.zeros(13), np.zeros((2, 12)), np.zeros((1, 2, 13))):
-        with pytest.raises(EditError, match=r"expected attribute sets \(N, 13\)"):
+    for sets in (np.zeros(29), np.zeros((2, 13)), np.zeros((1, 2, 29))):
+        with pytest.raises(EditError, match=r"expected attribute sets \(N, 29\)"):
             editor.edit(face, sets)
 
 
@@ -104,7 +118,7 @@ def test_networks_have_the_published_shape(width: int) -> None:
     assert shortcut.shape == (2, 8 * width, 8, 8)
     assert code.shape == (2, 16 * width, 4, 4)
     assert generator(torch.zeros(2, 3, 128, 128), torch.zeros(2, 13)).shape == (2, 3, 128, 128)
-    real, patch, attributes = critic(torch.zeros(2, 3, 128, 128))
+    real, patch, attributes = critic(torch.zeros(2, 3, 128, 128), torch.zeros(2, 13))
     assert (real.shape, patch.shape, attributes.shape) == ((2, 1), (2, 1, 16, 16), (2, 13))
 
 

@@ -3,8 +3,9 @@
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ import torch
 from facenet_pytorch.models.mtcnn import ONet
 from PIL import Image as PillowImage
 
+from deid.exceptions import ConfigError
+from deid.models.attgan import N_CODES, Generator
 from deid.models.attributes import AttributeClassifier
 from deid.training import checkpoint
 from deid.training.attgan import GeneratorOptions, GeneratorTraining
@@ -19,7 +22,7 @@ from deid.training.data import FaceData
 from deid.training.losses import Landmarker
 from deid.training.recognisers import CropRecogniser
 
-TINY = GeneratorOptions(width=4, steps=5, private_from=3, private_ramp=2, batch_size=4, margins=(0.5,), history_steps=1)
+TINY = GeneratorOptions(width=4, steps=5, private_from=3, private_ramp=2, batch_size=4, history_steps=1)
 
 
 def _recogniser() -> CropRecogniser:
@@ -29,13 +32,14 @@ def _recogniser() -> CropRecogniser:
 
 
 @pytest.fixture
-def start(faces: FaceData) -> Callable[[Path], GeneratorTraining]:
+def start(faces: FaceData) -> Callable[..., GeneratorTraining]:
     labels = np.maximum(faces.labels, 0)
     known = FaceData(faces.crops, faces.names, faces.identities, labels, faces.sources)
 
-    def build(out: Path) -> GeneratorTraining:
+    def build(out: Path, begin: Generator | None = None, **changed: Any) -> GeneratorTraining:
         torch.manual_seed(1)
-        return GeneratorTraining(known, out, TINY, AttributeClassifier(4), [_recogniser()], Landmarker(ONet()))
+        options = replace(TINY, **changed)
+        return GeneratorTraining(known, out, options, AttributeClassifier(4), [_recogniser()], Landmarker(ONet()), begin)
 
     return build
 
@@ -54,15 +58,15 @@ class _Values:
             raise KeyboardInterrupt
 
 
-def test_both_stages_run_and_change_the_networks(start: Callable[[Path], GeneratorTraining], tmp_path: Path) -> None:
+def test_both_stages_run_and_change_the_networks(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:
     training, values = start(tmp_path), _Values()
     before = {k: v.clone() for k, v in training.generator.state_dict().items()}
     judge = {k: v.clone() for k, v in training.judge.state_dict().items()}
     network = training.run(values)
     assert list(values.of) == [1, 2, 3, 4, 5]
     assert all(np.isfinite(v) for step in values.of.values() for v in step.values())
-    assert "id" not in values.of[3]
-    assert {"id", "lm", "sur", "tone"} <= set(values.of[4])
+    assert "rep" not in values.of[3]
+    assert {"rep", "atr", "con", "lm", "sur", "tone"} <= set(values.of[4])
     changed = [not torch.equal(v, before[k]) for k, v in training.generator.named_parameters()]
     assert all(changed)
     assert not network.training
@@ -74,7 +78,7 @@ def test_both_stages_run_and_change_the_networks(start: Callable[[Path], Generat
     assert json.loads((tmp_path / "curves.json").read_text()) == []
 
 
-def test_it_goes_on_after_a_kill(start: Callable[[Path], GeneratorTraining], tmp_path: Path) -> None:
+def test_it_goes_on_after_a_kill(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:
     first = start(tmp_path)
     with pytest.raises(KeyboardInterrupt):
         first.run(_Values(stop=4), save_every=2)
@@ -92,12 +96,43 @@ def test_it_goes_on_after_a_kill(start: Callable[[Path], GeneratorTraining], tmp
     assert list(values.of) == [3, 4, 5]
 
 
-def test_a_finished_run_is_not_run_again(start: Callable[[Path], GeneratorTraining], tmp_path: Path) -> None:
+def test_a_finished_run_is_not_run_again(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:
     network = start(tmp_path).run()
     values = _Values()
     again = start(tmp_path).run(values)
     assert values.of == {}
     assert all(torch.equal(v, again.state_dict()[k]) for k, v in network.state_dict().items())
+
+
+def test_warm_start_is_the_same_generator_at_first(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    shipped = Generator(4).eval()
+    training = start(tmp_path, shipped)
+    images, labels = torch.rand(2, 3, 128, 128) * 2 - 1, torch.rand(2, 13)
+    codes = torch.rand(2, N_CODES)
+    same = training.generator.eval()(images, torch.cat([labels, codes], dim=1))
+    torch.testing.assert_close(same, shipped(images, labels))
+    with pytest.raises(ConfigError, match="width 4"):
+        start(tmp_path, Generator(8))
+
+
+def test_discriminator_may_begin_alone(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:
+    training = start(tmp_path, discriminator_first=2)
+    before = {k: v.clone() for k, v in training.generator.named_parameters()}
+    seen: list[bool] = []
+    training.run(lambda *_: seen.append(all(torch.equal(v, before[k]) for k, v in training.generator.named_parameters())))
+    assert seen == [True, True, False, False, False]
+
+
+def test_codes_point_to_people_that_recognisers_agree_on(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:
+    people = start(tmp_path)._people
+    codes = torch.randn(50, N_CODES)
+    directions = people.directions(0, codes)
+    torch.testing.assert_close(directions.norm(dim=1), torch.ones(50))
+    torch.testing.assert_close(people.directions(0, -codes), -directions)
+    mean = people.means[0][[0, 1]]
+    seen = people.seen_from_mean(0, mean + directions[:2], torch.tensor([False, True]))
+    torch.testing.assert_close(seen, directions[:2])
 
 
 def test_recogniser_of_the_product_is_the_gates(hopper: np.ndarray, man: object, embedder: object) -> None:
@@ -116,7 +151,7 @@ def test_recogniser_of_the_product_is_the_gates(hopper: np.ndarray, man: object,
     assert images.grad.abs().sum() > 0
 
 
-def test_targets_never_give_a_woman_a_beard_by_chance(start: Callable[[Path], GeneratorTraining], tmp_path: Path) -> None:
+def test_targets_never_give_a_woman_a_beard_by_chance(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:
     training = start(tmp_path)
     labels = torch.where(torch.rand(400, 13, generator=torch.Generator().manual_seed(0)) < 0.5, -1.0, 1.0)
     targets = training._targets(labels)

@@ -1,8 +1,8 @@
-"""Trains the generator: first to edit attributes, then to lead away from the person.
+"""Trains the generator: first to edit attributes, then to put another person in the place of the one it sees.
 
-Stage one is AttGAN with relativistic least squares in place of WGAN-GP. Stage two runs both passes as the product does and adds
-what the product wants: recognisers no longer match the source and find the person whom the identity code asks for, MTCNN
-still finds the face with its landmarks in place, gender comes back, and what lies outside the face stays.
+Stage one is AttGAN with relativistic least squares in place of WGAN-GP. Stage two runs both passes as the product does, from an
+input as coarse as the product's, to a mean of other people's faces in the source's pose and light (`deid.training.morph`); the
+identity code says whose. The discriminator makes it sharp, recognisers and MTCNN's landmarks hold it where it shall be.
 """
 
 import copy
@@ -20,7 +20,7 @@ from PIL import Image as PillowImage
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deid.attributes.sampler import sample_sets
+from deid.attributes.sampler import RANGE, sample_sets
 from deid.edit.attgan import coarsen
 from deid.exceptions import ConfigError
 from deid.models.attgan import ATTRIBUTES, N_CODES, Discriminator, Generator, inverted
@@ -28,10 +28,14 @@ from deid.models.attributes import AttributeClassifier
 from deid.training import checkpoint, identity, losses
 from deid.training.classifier import ema, to_tensor
 from deid.training.data import FaceData
+from deid.training.morph import Morphs
 from deid.training.recognisers import CropRecogniser, jittered
 
 log = logging.getLogger(__name__)
-_MALE = ATTRIBUTES.index("Male")
+_MALE, _MUSTACHE, _NO_BEARD = (ATTRIBUTES.index(a) for a in ("Male", "Mustache", "No_Beard"))
+#: What a morph tells of: attributes that lie inside the face; of these, the ones that a set moves both ways.
+_FREE = [ATTRIBUTES.index(a) for a in ("Bushy_Eyebrows", "Eyeglasses", "Young")]
+_IN_FACE = [_MALE, _MUSTACHE, _NO_BEARD, *_FREE]
 #: Batches of earlier edits that the discriminator sees again, every fourth one kept.
 _HISTORY = 30
 #: Attributes of stage one's targets that are drawn anew with this chance, so that rare combinations are seen.
@@ -51,10 +55,10 @@ class GeneratorOptions:
         batch_size: faces a step.
         learning_rate: of both Adams.
         reconstruction, attributes, adversarial: weights of stage one; 100, 10, 1 in the paper with WGAN-GP.
-        repel, attract, content, tone, landmarks, surround: weights of stage two. Content pulls every pixel of an edit back to
-            its source and tone every 8 x 8 patch.
+        morph, repel, attract, landmarks: weights of stage two: L1 to the mean of other people, distance from the source and
+            nearness to these people for the recognisers (0 leaves the recognisers out), MTCNN's landmarks.
         margin: cosine to the source, seen from the mean face, under which it counts as led away.
-        goal: cosine to the person of the code from which it counts as reached: more is noise that only a recogniser sees.
+        goal: cosine to the others from which they count as reached: more is noise that only a recogniser sees.
         history_steps: discriminator steps on earlier edits that follow the one on the newest.
         pixelated: share of the inputs that have no more detail than a mosaic of 14 to 32 cells, as the product's have.
         lfw_share: share of the faces that come from LFW: next to CelebA's blurred crops, blur counts as real.
@@ -72,12 +76,10 @@ class GeneratorOptions:
     reconstruction: float = 30.0
     attributes: float = 3.0
     adversarial: float = 0.5
-    repel: float = 6.0
-    attract: float = 6.0
-    content: float = 8.0
-    tone: float = 20.0
-    landmarks: float = 30.0
-    surround: float = 20.0
+    morph: float = 30.0
+    repel: float = 1.0
+    attract: float = 1.0
+    landmarks: float = 10.0
     margin: float = 0.1
     goal: float = 0.5
     history_steps: int = 1
@@ -130,7 +132,8 @@ class GeneratorTraining:
         self._resume()
         self._chances = _chances(data, options.lfw_share)
         self._history: list[tuple[Tensor, Tensor]] = []
-        self._surround = _surround_mask().to(options.device)
+        self._morphs = Morphs(data)
+        self._labels = torch.from_numpy(data.labels.astype(np.float32)).to(device) * 2 - 1
         self._people, self._places = identity.measure(data, self.recognisers, device)
 
     def _parts(self) -> dict[str, Any]:
@@ -162,8 +165,8 @@ class GeneratorTraining:
         """Train to the last step; returns the average of the weights (EMA), in evaluation mode."""
         self.out.mkdir(parents=True, exist_ok=True)
         while self.step < self.options.steps:
-            pick, images, labels = self._batch()
             private = self.step >= self.options.private_from
+            pick, images, labels = self._batch(mirrored=not private)
             values = self._private_step(pick, images, labels) if private else self._edit_step(images, labels)
             self.step += 1
             if self.step % 20 == 0:
@@ -175,12 +178,12 @@ class GeneratorTraining:
                 self.sample_grid(self.out / f"samples-{self.step:06d}.png")
         return self.average
 
-    def _batch(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Indices (N,) of faces, their images (N, 3, 128, 128) in [-1, 1], half of them mirrored, and labels (N, 13) of -1 and 1."""
+    def _batch(self, mirrored: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+        """Indices (N,) of faces, their images (N, 3, 128, 128) in [-1, 1], half of them mirrored if wanted, and labels (N, 13)."""
         pick = self.rng.choice(len(self.data), self.options.batch_size, p=self._chances)
         images = to_tensor(self.data.crops[pick])
-        mirrored = torch.from_numpy(self.rng.random(len(pick)) < 0.5)
-        images[mirrored] = images[mirrored].flip(3)
+        turned = torch.from_numpy(self.rng.random(len(pick)) < 0.5 * mirrored)
+        images[turned] = images[turned].flip(3)
         labels = torch.from_numpy(self.data.labels[pick].astype(np.float32)) * 2 - 1
         images, device = images.contiguous(memory_format=torch.channels_last), self.options.device
         return torch.from_numpy(pick).to(device), images.to(device), labels.to(device)
@@ -192,7 +195,7 @@ class GeneratorTraining:
         """Another face's labels, some of them drawn anew, but never a woman's beard or a moustache by that."""
         targets = labels[torch.from_numpy(self.rng.permutation(len(labels)))].clone()
         redraw = self.rng.random(targets.shape) < _REDRAWN
-        redraw[:, [_MALE, ATTRIBUTES.index("Mustache"), ATTRIBUTES.index("No_Beard"), ATTRIBUTES.index("Bald")]] = False
+        redraw[:, [_MALE, _MUSTACHE, _NO_BEARD, ATTRIBUTES.index("Bald")]] = False
         return torch.where(torch.from_numpy(redraw).to(targets.device), -targets, targets)
 
     def _autocast(self) -> torch.autocast:
@@ -215,77 +218,108 @@ class GeneratorTraining:
             edited = self.generator.decode(codes, _same_person(targets * self._strength(len(images))))
         fakes, wanted = torch.cat([edited, same]), torch.cat([targets, labels])
         d_loss = self._discriminator_steps(images, labels, fakes, wanted)
-        attribute, adversarial = self._looks(images, labels, fakes, wanted, wanted)
+        adversarial, logits = self._adversarial(images, labels, fakes, wanted)
+        attribute = (losses.attribute_loss(logits, wanted) + self._judged(fakes, wanted)) / 2
         reconstruction = (same.float() - images).abs().mean()
         loss = options.reconstruction * reconstruction + options.attributes * attribute + options.adversarial * adversarial
         self._generator_step(loss)
         return {"d": d_loss, "g": adversarial.item(), "att": attribute.item(), "rec": reconstruction.item()}
 
     def _private_step(self, pick: Tensor, images: Tensor, labels: Tensor) -> dict[str, float]:
-        """One step of stage two: both passes as in the product, and a reconstruction of a quarter of the batch."""
+        """One step of stage two: both passes to a morph on three quarters of the batch, and on the rest what stage one learns."""
         options = self.options
         n = max(1, 3 * len(images) // 4)
-        source, own, sets = images[:n], labels[:n], self._random_sets(labels[:n])
+        source, own, faces = images[:n], labels[:n], pick[:n]
+        goal, sets, targets, people = self._lesson(faces, own)
+        others, shown = images[n:], labels[n:]
+        changed = self._targets(shown)
         # Batch norm as at inference: the product edits single faces.
         self.generator.eval()
         with self._autocast():
             first = self.generator(self._pixelate_some(source), sets)
             edited = self.generator(first, inverted(sets))
-            same = self.generator(images[n:], _same_person(labels[n:] * self._strength(len(images) - n)))
-        a = sets[:, : len(ATTRIBUTES)]
+            codes = self.generator.encode(others)
+            same = self.generator.decode(codes, _same_person(shown * self._strength(len(others))))
+            other = self.generator.decode(codes, _same_person(changed * self._strength(len(others))))
         # The discriminator sees signs only, as photos have them: sizes would give an edit away.
-        wanted = torch.cat([torch.where(a == 0, own, -a.sign()), torch.where(a == 0, own, a.sign())])
-        fakes = torch.cat([edited, first])
-        d_loss = self._discriminator_steps(images, labels, fakes, wanted)
-        attribute, adversarial = self._looks(images, labels, fakes, wanted, torch.cat([-a, a]))
-        reconstruction = (same.float() - images[n:]).abs().mean()
-        repel, attract = self._identity(pick[:n], edited, sets[:, len(ATTRIBUTES) :], own[:, _MALE] > 0)
+        wanted = torch.where(targets == 0, own, targets.sign())
+        d_loss = self._discriminator_steps(images, labels, edited, wanted)
+        adversarial, _ = self._adversarial(images, labels, edited, wanted)
+        # The morph shows the edit's attributes itself: a judge beside it is met with dots that only judges read.
+        attribute = self._judged(torch.cat([first, other]), torch.cat([-targets, changed]))
+        reconstruction = (same.float() - others).abs().mean() + 0.5 * (other.float() - others).abs().mean()
+        morph = (edited.float() - goal).abs().mean()
         with torch.no_grad():
             points, _ = self.landmarker(source)
         new_points, found = self.landmarker(edited)
         landmark = (new_points - points).abs().mean() + 0.1 * functional.relu(0.99 - found).mean()
-        difference = edited.float() - source
-        content = difference.abs().mean()
-        surround = (difference.abs() * self._surround).mean()
-        tone = functional.avg_pool2d(difference, 8).abs().mean()
+        repel, attract = self._identity(faces, edited, people, own[:, _MALE] > 0)
         ramp = min(1.0, (self.step - options.private_from + 1) / options.private_ramp)
         loss = (
             options.reconstruction / 4 * reconstruction
-            + options.attributes * attribute
-            + options.adversarial * adversarial
-            + ramp * (options.repel * repel + options.attract * attract)
-            + options.content * content
-            + options.tone * tone
+            + options.attributes / 2 * attribute
+            + ramp * (options.adversarial * adversarial + options.repel * repel + options.attract * attract)
+            + options.morph * morph
             + options.landmarks * landmark
-            + options.surround * surround
         )
         self._generator_step(loss)
-        values = {"d": d_loss, "g": adversarial.item(), "att": attribute.item(), "rec": reconstruction.item(), "rep": repel.item()}
-        return values | {"atr": attract.item(), "con": content.item(), "lm": landmark.item(), "sur": surround.item(), "tone": tone.item()}
+        values = {"d": d_loss, "g": adversarial, "att": attribute, "rec": reconstruction, "morph": morph}
+        return {k: float(torch.as_tensor(v).detach()) for k, v in (values | {"lm": landmark, "rep": repel, "atr": attract}).items()}
 
-    def _identity(self, sources: Tensor, edited: Tensor, codes: Tensor, male: Tensor) -> tuple[Tensor, Tensor]:
-        """How near the edits are to their sources, given by index, and how far from the person of their code, over the recognisers."""
+    def _lesson(self, faces: Tensor, own: Tensor) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+        """What the faces of indices (N,) shall become.
+
+        Returns:
+            The morphs (N, 3, 128, 128), the sets of the first pass that ask for them (N, 13 + N_CODES), the attributes that the
+            second pass shall show (N, 13; 0 where the morph does not tell), and per recogniser where the new people lie (N, D).
+        """
+        device, sets = self.options.device, self._random_sets(own)
+        morphs = [self._morphs.draw(int(i), self.rng) for i in faces]
+        shares = torch.zeros(len(faces), len(self.data))
+        for row, m in enumerate(morphs):
+            shares[row].index_add_(0, torch.from_numpy(m.donors), torch.from_numpy(m.shares).float())
+        people = [functional.normalize(shares.to(device) @ places) for places in self._places]
+        sets[:, len(ATTRIBUTES) :] = self._people.codes(people)
+        seen = shares.to(device) @ self._labels
+        strength = torch.from_numpy(self.rng.uniform(0.5, RANGE, (len(faces), 1)).astype(np.float32)).to(device)
+        sets[:, _FREE] = -seen[:, _FREE] * strength
+        # A man's moustache and beard lie on the other side in the first pass, from none to full.
+        man = own[:, _MALE] > 0
+        sets[man, _MUSTACHE] = -RANGE * (1 + seen[man, _MUSTACHE]) / 2
+        sets[man, _NO_BEARD] = RANGE * (1 - seen[man, _NO_BEARD]) / 2
+        targets = torch.zeros_like(seen)
+        targets[:, _IN_FACE] = seen[:, _IN_FACE]
+        goal = to_tensor(np.stack([m.crop for m in morphs])).to(device)
+        return goal, sets, targets, people
+
+    def _identity(self, sources: Tensor, edited: Tensor, people: list[Tensor], male: Tensor) -> tuple[Tensor, Tensor]:
+        """How near the edits are to their sources, given by index, and how far from their new people, over the recognisers."""
+        repel, attract = torch.zeros(()), torch.zeros(())
+        if not (self.options.repel or self.options.attract):
+            return repel, attract
         # Not aligned to the pixel and not all sharp: what leads away must not be a pattern that a shift or a blur undoes.
         view = jittered(edited, self.rng)
-        repel, attract = torch.zeros(()), torch.zeros(())
         for i, recogniser in enumerate(self.recognisers):
             after = self._people.seen_from_mean(i, recogniser(view), male)
             repel = repel + losses.repel(self._places[i][sources], after, self.options.margin)
-            attract = attract + losses.attract(self._people.directions(i, codes), after, self.options.goal)
+            attract = attract + losses.attract(people[i], after, self.options.goal)
         return repel, attract
 
     def _random_sets(self, labels: Tensor) -> Tensor:
         sets = [sample_sets(bool(row[_MALE] > 0), 1, self.rng)[0] for row in labels]
         return torch.from_numpy(np.stack(sets)).to(self.options.device)
 
-    def _looks(self, images: Tensor, labels: Tensor, fakes: Tensor, wanted: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """The attribute loss of fakes under their targets, by the discriminator and the judge, and the adversarial loss."""
+    def _adversarial(self, images: Tensor, labels: Tensor, fakes: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+        """The adversarial loss of fakes, and the attributes (N, 13) that the discriminator reads in them."""
         with self._autocast():
             real_logit, real_patch, _ = self.discriminator(images, labels)
-            fake_logit, fake_patch, logits = self.discriminator(fakes, wanted)
-        attribute = (losses.attribute_loss(logits, targets) + losses.attribute_loss(self.judge(fakes.float()), targets)) / 2
+            fake_logit, fake_patch, attributes = self.discriminator(fakes, wanted)
         whole, patch = losses.adversarial_generator(real_logit, fake_logit), losses.adversarial_generator(real_patch, fake_patch)
-        return attribute, whole + patch
+        return whole + patch, attributes
+
+    def _judged(self, fakes: Tensor, targets: Tensor) -> Tensor:
+        """The attribute loss by the judge."""
+        return losses.attribute_loss(self.judge(jittered(fakes, self.rng)), targets)
 
     def _discriminator_steps(self, images: Tensor, labels: Tensor, fakes: Tensor, wanted: Tensor) -> float:
         """Train the discriminator on this step's fakes, then on earlier ones beside fresh photos.
@@ -368,10 +402,3 @@ def _take_over(generator: Generator, start: Generator) -> None:
             raise ConfigError(f"expected a generator of width {generator.width} to start with, got {start.width}")
         # The inputs for identity codes are the last ones of a layer.
         own[name].zero_()[tuple(slice(n) for n in value.shape)] = value
-
-
-def _surround_mask() -> Tensor:
-    """(1, 128, 128): 1 far from the face, 0 inside it, with a soft edge; the blend takes nothing from where it is 1."""
-    ys, xs = np.mgrid[:128, :128]
-    radius = np.sqrt(((xs - 64) / 44) ** 2 + ((ys - 72) / 54) ** 2)
-    return torch.from_numpy(np.clip((radius - 0.9) / 0.2, 0, 1).astype(np.float32))[None]

@@ -1,4 +1,4 @@
-"""What an identity code stands for: a person whom nobody is, the same one for every recogniser."""
+"""What an identity code stands for: a place among people on which the recognisers agree."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Identities:
 
     Args:
         means: per recogniser (2, D), the mean embedding of women and of men.
-        axes: per recogniser (N_CODES, D), the direction that each number of a code moves a face in.
+        axes: per recogniser (N_CODES, D), what each number of a code measures.
     """
 
     means: tuple[Tensor, ...]
@@ -33,9 +33,10 @@ class Identities:
         says strangers, whichever recogniser."""
         return functional.normalize(embeddings - self.means[index][male.long()])
 
-    def directions(self, index: int, codes: Tensor) -> Tensor:
-        """Codes (N, N_CODES) to the unit directions (N, D) in which one recogniser shall find the new people."""
-        return functional.normalize(codes @ self.axes[index])
+    def codes(self, places: Sequence[Tensor]) -> Tensor:
+        """Unit directions (N, D), one tensor per recogniser, to codes (N, N_CODES) of length sqrt(N_CODES)."""
+        raw = sum((p @ a.T for p, a in zip(places, self.axes, strict=True)), torch.zeros(()))
+        return functional.normalize(raw) * N_CODES**0.5
 
 
 @torch.inference_mode()
@@ -52,7 +53,8 @@ def measure(data: FaceData, recognisers: Sequence[CropRecogniser], device: str) 
         mean = torch.stack([rows[male == g].mean(dim=0) if (male == g).any() else rows.mean(dim=0) for g in (False, True)])
         means.append(mean.clone())
         places.append(functional.normalize(rows - mean[male.long()]))
-    _, _, axes = torch.pca_lowrank(torch.cat(places, dim=1), min(N_CODES, len(data)), center=False)
-    axes = functional.pad(axes.T, (0, 0, 0, N_CODES - axes.shape[1]))
+    _, spread, axes = torch.pca_lowrank(torch.cat(places, dim=1), min(N_CODES, len(data)), center=False)
+    # Each number of a code varies as much as the next one over the faces.
+    axes = functional.pad((axes / spread).T, (0, 0, 0, N_CODES - axes.shape[1]))
     parts = torch.tensor_split(axes, np.cumsum([p.shape[1] for p in places])[:-1].tolist(), dim=1)
     return Identities(tuple(means), tuple(p.clone() for p in parts)), tuple(p.clone() for p in places)

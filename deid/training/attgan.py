@@ -27,6 +27,7 @@ from deid.models.attgan import ATTRIBUTES, N_CODES, Discriminator, Generator, in
 from deid.models.attributes import AttributeClassifier
 from deid.training import checkpoint, identity, losses
 from deid.training.classifier import ema, to_tensor
+from deid.training.curves import plot
 from deid.training.data import FaceData
 from deid.training.morph import Morphs
 from deid.training.recognisers import CropRecogniser, jittered
@@ -55,7 +56,7 @@ class GeneratorOptions:
         batch_size: faces a step.
         learning_rate: of both Adams.
         reconstruction, attributes, adversarial: weights of stage one; 100, 10, 1 in the paper with WGAN-GP.
-        morph, repel, attract, landmarks: weights of stage two: L1 to the mean of other people, distance from the source and
+        morph, repel, attract, landmarks: weights of stage two: likeness to the mean of other people, distance from the source and
             nearness to these people for the recognisers (0 leaves the recognisers out), MTCNN's landmarks.
         margin: cosine to the source, seen from the mean face, under which it counts as led away.
         goal: cosine to the others from which they count as reached: more is noise that only a recogniser sees.
@@ -132,9 +133,9 @@ class GeneratorTraining:
         self._resume()
         self._chances = _chances(data, options.lfw_share)
         self._history: list[tuple[Tensor, Tensor]] = []
-        self._morphs = Morphs(data)
         self._labels = torch.from_numpy(data.labels.astype(np.float32)).to(device) * 2 - 1
         self._people, self._places = identity.measure(data, self.recognisers, device)
+        self._morphs = Morphs(data, torch.cat(self._places, dim=1).cpu().numpy())
 
     def _parts(self) -> dict[str, Any]:
         return {
@@ -160,6 +161,7 @@ class GeneratorTraining:
         state = {name: part.state_dict() for name, part in self._parts().items()}
         checkpoint.save(self.out / "attgan.pt", state | {"step": self.step, "curves": self.curves})
         (self.out / "curves.json").write_text(json.dumps(self.curves))
+        plot(self.curves, self.out / "curves.png")
 
     def run(self, progress: Callable[[int, int, str], None] | None = None, save_every: int = 200) -> Generator:
         """Train to the last step; returns the average of the weights (EMA), in evaluation mode."""
@@ -248,7 +250,7 @@ class GeneratorTraining:
         # The morph shows the edit's attributes itself: a judge beside it is met with dots that only judges read.
         attribute = self._judged(torch.cat([first, other]), torch.cat([-targets, changed]))
         reconstruction = (same.float() - others).abs().mean() + 0.5 * (other.float() - others).abs().mean()
-        morph = (edited.float() - goal).abs().mean()
+        morph = losses.likeness(edited.float(), goal)
         with torch.no_grad():
             points, _ = self.landmarker(source)
         new_points, found = self.landmarker(edited)

@@ -1,5 +1,6 @@
 """What an identity code stands for: a place among people on which the recognisers agree."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -35,8 +36,8 @@ class Identities:
 
     def codes(self, places: Sequence[Tensor]) -> Tensor:
         """Unit directions (N, D), one tensor per recogniser, to codes (N, N_CODES) of length sqrt(N_CODES)."""
-        raw = sum((p @ a.T for p, a in zip(places, self.axes, strict=True)), torch.zeros(()))
-        return functional.normalize(raw) * N_CODES**0.5
+        measured = torch.cat(list(places), dim=1) @ torch.cat(self.axes, dim=1).T
+        return functional.normalize(measured) * math.sqrt(N_CODES)
 
 
 @torch.inference_mode()

@@ -38,6 +38,12 @@ def attract(target: Tensor, edited: Tensor, goal: float) -> Tensor:
     return functional.relu(goal - (target * edited).sum(dim=1)).mean()
 
 
+def likeness(edited: Tensor, goal: Tensor) -> Tensor:
+    """L1 of images (N, C, H, W) and of their differences between neighbours: edges count beside colours."""
+    difference = edited - goal
+    return difference.abs().mean() + difference.diff(dim=2).abs().mean() + difference.diff(dim=3).abs().mean()
+
+
 class Landmarker(nn.Module):
     """MTCNN's O-Net as a differentiable judge of where the landmarks lie and whether a face is there at all.
 

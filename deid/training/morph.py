@@ -23,9 +23,9 @@ from deid.training.data import FaceData
 #: which a mean would make ghosts. A share of the morphs wears them, whatever the source does.
 _KEPT = tuple(ATTRIBUTES.index(a) for a in ("Male", "Mouth_Slightly_Open"))
 _GLASSES, _WITH_GLASSES = ATTRIBUTES.index("Eyeglasses"), 0.12
-_DRAWN, _NEAREST = 96, 12
+_DRAWN, _NEAREST, _FARTHEST = 96, 20, 10
 #: How far nose, eyes and mouth move from the source's shape to the donors'.
-_RESHAPED = 0.5
+_RESHAPED = 0.7
 _JAW = 17
 #: Light and colour coarser than this many pixels come from the source.
 _LIGHT = 14.0
@@ -52,15 +52,16 @@ class Morphs:
 
     Args:
         data: faces with labels; donors come from its LFW faces where there are any, which are sharp.
+        places: (N, D) unit rows that say who a face is: of those who hold their heads alike, the less similar half is taken.
         n_donors: people in each.
     """
 
-    def __init__(self, data: FaceData, n_donors: int = 3) -> None:
-        self.data, self.n_donors = data, n_donors
+    def __init__(self, data: FaceData, places: NDArray[np.float32], n_donors: int = 3) -> None:
+        self.data, self.places, self.n_donors = data, places, n_donors
         finder = FacePoints()
         self.points = np.stack([finder.points(crop) for crop in data.crops])
-        self._poses = np.array([_pose(p, crop) for p, crop in zip(self.points, data.crops, strict=True)])
-        self._poses = (self._poses - self._poses.mean(axis=0)) / (self._poses.std(axis=0) + 1e-9)
+        poses = np.array([_pose(p, crop) for p, crop in zip(self.points, data.crops, strict=True)])
+        self._poses = poses / (poses.std(axis=0) + 1e-9)
         able = data.sources == "lfw" if (data.sources == "lfw").any() else np.ones(len(data), bool)
         self._able = [np.flatnonzero(able & ((data.labels[:, _GLASSES] > 0) == worn)) for worn in (False, True)]
 
@@ -85,7 +86,8 @@ class Morphs:
         others = rng.choice(others, min(_DRAWN, len(others)), replace=False)
         distance = np.linalg.norm(self._poses[others] - self._poses[index], axis=1)
         nearest = others[np.argsort(distance)[:_NEAREST]]
-        return rng.choice(nearest, self.n_donors, replace=len(nearest) < self.n_donors)
+        strangest = nearest[np.argsort(self.places[nearest] @ self.places[index])[:_FARTHEST]]
+        return np.asarray(rng.choice(strangest, self.n_donors, replace=len(strangest) < self.n_donors))
 
     def _others(self, index: int, worn: bool) -> NDArray[np.intp]:
         data, able = self.data, self._able[int(worn)]
@@ -94,13 +96,13 @@ class Morphs:
 
 
 def _pose(points: NDArray[np.float64], crop: Image) -> NDArray[np.float64]:
-    """Yaw, pitch and mouth opening, as where the nose lies and how far the lips are apart, and the face's brightness."""
+    """(4,) yaw and pitch, as where the nose lies, how far the lips are apart, and the face's brightness."""
     left, right = points[0], points[16]
     yaw = (points[30, 0] - left[0]) / max(1.0, right[0] - left[0])
     eyes, chin = points[36:48, 1].mean(), points[8, 1]
     pitch = (points[30, 1] - eyes) / max(1.0, chin - eyes)
-    mouth = np.linalg.norm(points[66] - points[62]) / 10.0
-    return np.array([4 * yaw, 2 * pitch, 2 * mouth, 1.0 * float(crop[50:100, 45:83].mean()) / 64])
+    mouth = np.linalg.norm(points[66] - points[62])
+    return np.array([yaw, pitch, mouth, crop[50:100, 45:83].mean()])
 
 
 def warp_to(crop: Image, points: NDArray[np.float64], shape: NDArray[np.float64]) -> Image:
@@ -132,5 +134,5 @@ def _in_place(mean: NDArray[np.float32], source: Image, mask: NDArray[np.float32
     """A face lit and coloured as the source, inside the mask."""
     alpha = mask[..., None]
     light = cv2.GaussianBlur((source.astype(np.float32) - mean) * alpha, (0, 0), _LIGHT)
-    light /= cv2.GaussianBlur(mask, (0, 0), _LIGHT)[..., None] + 1e-3
-    return np.asarray(np.clip((mean + light) * alpha + source * (1 - alpha), 0, 255).round(), np.uint8)
+    support = cv2.GaussianBlur(mask, (0, 0), _LIGHT)[..., None] + 1e-3
+    return np.asarray(np.clip((mean + light / support) * alpha + source * (1 - alpha), 0, 255).round(), np.uint8)

@@ -25,7 +25,7 @@ def morphs(crops: list[Image]) -> Morphs:
     n = len(crops)
     labels = np.zeros((n, len(ATTRIBUTES)), np.int8)
     names = np.array([f"{i}.jpg" for i in range(n)])
-    return Morphs(FaceData(np.stack(crops), names, names, labels, np.array(["lfw"] * n)))
+    return Morphs(FaceData(np.stack(crops), names, names, labels, np.array(["lfw"] * n)), np.eye(n, dtype=np.float32))
 
 
 def test_nothing_changes_outside_the_face(morphs: Morphs, crops: list[Image]) -> None:
@@ -55,7 +55,7 @@ def test_donors_share_gender_and_mouth(crops: list[Image]) -> None:
     labels = np.zeros((n, len(ATTRIBUTES)), np.int8)
     labels[::2, ATTRIBUTES.index("Male")] = 1
     names = np.array([f"{i}.jpg" for i in range(n)])
-    morphs = Morphs(FaceData(np.stack(crops), names, names, labels, np.array(["lfw"] * n)))
+    morphs = Morphs(FaceData(np.stack(crops), names, names, labels, np.array(["lfw"] * n)), np.eye(n, dtype=np.float32))
     for seed in range(10):
         assert set(morphs.draw(0, np.random.default_rng(seed)).donors) <= {2, 4}
 

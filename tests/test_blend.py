@@ -1,5 +1,6 @@
 """Masks hold what they must, and nothing outside them changes."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -160,3 +161,26 @@ def test_blend_crop_mixes_by_the_mask() -> None:
     edited, source = np.full((2, 2, 3), 200, np.uint8), np.full((2, 2, 3), 100, np.uint8)
     mask = np.array([[0, 0.25], [0.5, 1]], np.float32)
     np.testing.assert_array_equal(blend.blend_crop(edited, source, mask)[..., 0], [[100, 125], [150, 200]])
+
+
+def _texture(sigma: float) -> np.ndarray:
+    noise = np.random.default_rng(0).normal(0, 40, (128, 128, 3)).astype(np.float32)
+    return np.clip(128 + cv2.GaussianBlur(noise, (0, 0), sigma) * sigma, 0, 255).astype(np.uint8)
+
+
+def test_detail_of_a_soft_edit_grows_to_that_of_the_source() -> None:
+    soft, sharp, mask = _texture(2.0), _texture(1.0), blend.face_mask(None)
+    inside = mask > 0.5
+
+    def detail(image: np.ndarray) -> float:
+        return float(np.diff(image.astype(float), axis=0)[inside[1:]].std())
+
+    matched = blend.match_detail(soft, sharp, mask)
+    assert detail(soft) < detail(matched) < 1.2 * detail(sharp)
+    assert abs(matched.mean() - soft.mean()) < 1.0
+
+
+def test_detail_is_never_taken_away() -> None:
+    soft, sharp, mask = _texture(2.0), _texture(1.0), blend.face_mask(None)
+    np.testing.assert_array_equal(blend.match_detail(sharp, soft, mask), sharp)
+    np.testing.assert_array_equal(blend.match_detail(soft, sharp, np.zeros_like(mask)), soft)

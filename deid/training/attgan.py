@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 _MALE, _MUSTACHE, _NO_BEARD = (ATTRIBUTES.index(a) for a in ("Male", "Mustache", "No_Beard"))
 #: What a morph tells of: attributes that lie inside the face; of these, the ones that a set moves both ways.
 _FREE = [ATTRIBUTES.index(a) for a in ("Bushy_Eyebrows", "Eyeglasses", "Young")]
+#: Share of the lessons whose attributes are drawn as the product draws them.
+_UNTOLD = 0.4
 _IN_FACE = [_MALE, _MUSTACHE, _NO_BEARD, *_FREE]
 #: Batches of earlier edits that the discriminator sees again, every fourth one kept.
 _HISTORY = 30
@@ -76,7 +78,7 @@ class GeneratorOptions:
     learning_rate: float = 1.5e-4
     reconstruction: float = 30.0
     attributes: float = 3.0
-    adversarial: float = 0.5
+    adversarial: float = 0.4
     morph: float = 30.0
     repel: float = 1.0
     attract: float = 1.0
@@ -248,7 +250,7 @@ class GeneratorTraining:
         d_loss = self._discriminator_steps(images, labels, edited, wanted)
         adversarial, _ = self._adversarial(images, labels, edited, wanted)
         # The morph shows the edit's attributes itself: a judge beside it is met with dots that only judges read.
-        attribute = self._judged(torch.cat([first, other]), torch.cat([-targets, changed]))
+        attribute = self._judged(other, changed)
         reconstruction = (same.float() - others).abs().mean() + 0.5 * (other.float() - others).abs().mean()
         morph = losses.likeness(edited.float(), goal)
         with torch.no_grad():
@@ -259,7 +261,7 @@ class GeneratorTraining:
         ramp = min(1.0, (self.step - options.private_from + 1) / options.private_ramp)
         loss = (
             options.reconstruction / 4 * reconstruction
-            + options.attributes / 2 * attribute
+            + options.attributes / 6 * attribute
             + ramp * (options.adversarial * adversarial + options.repel * repel + options.attract * attract)
             + options.morph * morph
             + options.landmarks * landmark
@@ -282,13 +284,16 @@ class GeneratorTraining:
             shares[row].index_add_(0, torch.from_numpy(m.donors), torch.from_numpy(m.shares).float())
         people = [functional.normalize(shares.to(device) @ places) for places in self._places]
         sets[:, len(ATTRIBUTES) :] = self._people.codes(people)
-        seen = shares.to(device) @ self._labels
+        seen, drawn = shares.to(device) @ self._labels, sets.clone()
         strength = torch.from_numpy(self.rng.uniform(0.5, RANGE, (len(faces), 1)).astype(np.float32)).to(device)
         sets[:, _FREE] = -seen[:, _FREE] * strength
         # A man's moustache and beard lie on the other side in the first pass, from none to full.
         man = own[:, _MALE] > 0
         sets[man, _MUSTACHE] = -RANGE * (1 + seen[man, _MUSTACHE]) / 2
         sets[man, _NO_BEARD] = RANGE * (1 - seen[man, _NO_BEARD]) / 2
+        # Some sets are not what the morph shows: the product draws sets that no morph has, and must get a face for them too.
+        untold = torch.from_numpy(self.rng.random(len(faces)) < _UNTOLD).to(device)
+        sets[untold, : len(ATTRIBUTES)] = drawn[untold, : len(ATTRIBUTES)]
         targets = torch.zeros_like(seen)
         targets[:, _IN_FACE] = seen[:, _IN_FACE]
         goal = to_tensor(np.stack([m.crop for m in morphs])).to(device)

@@ -137,8 +137,8 @@ def _reader(path: Path, offset: int, size: int) -> Callable[[], bytes]:
     return read
 
 
-def _pictures(data: Path, *names: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Pictures of the first of these tars or folders that is there."""
+def pictures(data: Path, *names: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Names and readers of the pictures of the first of these tars or folders that is there."""
     for name in names:
         path = data / name
         if path.is_file():
@@ -153,7 +153,7 @@ def _pictures(data: Path, *names: str) -> Iterator[tuple[str, Callable[[], bytes
 def _lfw(data: Path) -> Iterator[_Photo]:
     genders = {row["image"]: int(row["gender"] == "male") for row in _table(data / "lfw-gender.csv")}
     male = ATTRIBUTES.index("Male")
-    for name, read in _pictures(data, "lfw-deepfunneled.tar", "lfw-deepfunneled", "lfw-py/lfw-deepfunneled", "lfw"):
+    for name, read in pictures(data, "lfw-deepfunneled.tar", "lfw-deepfunneled", "lfw-py/lfw-deepfunneled", "lfw"):
         file = Path(name)
         labels = [-1] * len(ATTRIBUTES)
         labels[male] = genders.get(file.name, -1)
@@ -167,7 +167,7 @@ def _celeba(data: Path) -> Iterator[_Photo]:
     official = data / "celeba/identity_CelebA.txt"
     if not people and official.exists():
         people = dict(line.split()[:2] for line in official.read_text().splitlines())
-    for name, read in _pictures(data, "celeba-small.tar", "celeba-small", "celeba/img_align_celeba"):
+    for name, read in pictures(data, "celeba-small.tar", "celeba-small", "celeba/img_align_celeba"):
         key = Path(name).name
         if key in labels:
             yield _Photo(key, people.get(key, key), "celeba", labels[key], read)

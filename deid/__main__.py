@@ -2,4 +2,6 @@
 
 from deid.cli import app
 
-app(prog_name="deid")
+# Worker processes import this file again.
+if __name__ == "__main__":
+    app(prog_name="deid")

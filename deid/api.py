@@ -54,15 +54,16 @@ def anonymize(
         picture = images.read(image, engine.options.max_pixels)
         return PillowImage.fromarray(engine.process(picture.frames[0].rgb, seed=seed).image)
     if isinstance(image, PillowImage.Image):
-        return _pillow(image, engine, seed)
+        return anonymize_pillow(image, engine, seed)
     if isinstance(image, torch.Tensor):
-        return _tensor(image, engine, seed)
+        return anonymize_tensor(image, engine, seed)
     if isinstance(image, np.ndarray):
         return engine.process(image, seed=seed).image
     raise TypeError(f"expected a path, a PIL image, an (H, W, 3) uint8 array or a (3, H, W) float tensor, got {type(image).__name__}")
 
 
-def _pillow(image: PillowImage.Image, engine: Anonymizer, seed: int | None) -> PillowImage.Image:
+def anonymize_pillow(image: PillowImage.Image, engine: Anonymizer, seed: int | None = None) -> PillowImage.Image:
+    """`anonymize` for a PIL image and an engine that is there."""
     frame = images.frame_of(image)
     out = PillowImage.fromarray(engine.process(frame.rgb, seed=seed).image)
     if frame.alpha is not None:
@@ -70,7 +71,8 @@ def _pillow(image: PillowImage.Image, engine: Anonymizer, seed: int | None) -> P
     return out.convert("L") if image.mode == "L" else out
 
 
-def _tensor(image: torch.Tensor, engine: Anonymizer, seed: int | None) -> torch.Tensor:
+def anonymize_tensor(image: torch.Tensor, engine: Anonymizer, seed: int | None = None) -> torch.Tensor:
+    """`anonymize` for a (3, H, W) float tensor and an engine that is there."""
     if image.ndim != 3 or image.shape[0] != 3 or not image.is_floating_point():
         raise ValueError(f"expected a (3, H, W) float tensor, got {image.dtype} {tuple(image.shape)}")
     if image.numel() == 0:

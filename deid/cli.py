@@ -2,6 +2,8 @@
 
 import json
 import logging
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -40,7 +42,8 @@ def _errors_told() -> Iterator[None]:
 
 
 @contextmanager
-def _progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
+def _progress(what: str, total: int) -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
+    """Steps of a run, and the frames of the film that it is at."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -50,7 +53,16 @@ def _progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
     )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(what, total=total, note="")
-        yield lambda note: bar.update(task, advance=1, note=note)
+        film = bar.add_task("frames", total=None, note="", visible=False)
+
+        def step(note: str) -> None:
+            bar.update(task, advance=1, note=note)
+            bar.reset(film, visible=False, start=True)
+
+        def frame(done: int, of: int) -> None:
+            bar.update(film, completed=done, total=max(done, of) if of else None, visible=True)
+
+        yield step, frame
 
 
 @contextmanager
@@ -84,8 +96,8 @@ def main(
 
 @app.command()
 def run(
-    inputs: Annotated[list[Path], typer.Argument(help="Pictures and folders of pictures.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder, or file for a single picture.")],
+    inputs: Annotated[list[Path], typer.Argument(help="Pictures, films, and folders of them.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder, or file for a single input.")],
     method: Annotated[str | None, typer.Option(help=f"One of {', '.join(METHODS)}.")] = None,
     detector: Annotated[str | None, typer.Option(help="mtcnn, haar, dlib_hog, dlib_mmod, or a union such as mtcnn+haar.")] = None,
     seed: Annotated[int | None, typer.Option(help="For reproducible output; a fresh one by default.")] = None,
@@ -94,13 +106,18 @@ def run(
     cover_image: Annotated[str | None, typer.Option(help="The picture that method 'image' puts over faces.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files, the inputs among them.")] = False,
+    start: Annotated[float, typer.Option(min=0.0, help="Of films, only from this second on.")] = 0.0,
+    end: Annotated[float | None, typer.Option(min=0.0, help="Of films, only up to this second.")] = None,
+    audio: Annotated[str, typer.Option(help="Of films: keep copies the sound bit for bit, drop leaves it out.")] = "keep",
+    memory: Annotated[int | None, typer.Option(help="In films a face stays covered while so many searches miss it.")] = None,
 ) -> None:
-    """Anonymise pictures: the same names and formats, without metadata."""
+    """Anonymise pictures and films: the same names and formats, without metadata."""
     with _errors_told():
         options = config.load(options_file) if options_file else Options()
         given: dict[str, Any] = {"method": method, "detector": detector, "seed": seed, "device": device, "cover_image": cover_image}
+        given["memory"] = memory
         options = replace(options, **{k: v for k, v in given.items() if v is not None})
-        results = _run(inputs, out, options, overwrite)
+        results = _run(inputs, out, options, overwrite, (start, end, audio))
         if report:
             from deid import image
 
@@ -109,23 +126,75 @@ def run(
         raise typer.Exit(FAILED)
 
 
-def _run(inputs: list[Path], out: Path, options: Options, overwrite: bool) -> list[Any]:
+def _run(
+    inputs: list[Path], out: Path, options: Options, overwrite: bool, span: tuple[float, float | None, str] = (0.0, None, "keep")
+) -> list[Any]:
     """Handle every input and say what became of it."""
     from deid import files
     from deid.pipeline import Anonymizer
+    from deid.video.pipeline import Span
 
+    start, end, audio = span
+    part = Span(start, end, audio)
     jobs = files.plan(inputs, out, overwrite)
     engine, results = Anonymizer(options), []
     engine.preload()
-    with _progress("anonymising", len(jobs)) as step:
+    with _progress("anonymising", len(jobs)) as (step, frame):
         for index, job in enumerate(jobs):
-            result = files.run_job(job, engine, files.seed_of(options.seed, index), overwrite)
+            result = files.run_job(job, engine, files.seed_of(options.seed, index), overwrite, part, frame)
             if result.error:
                 console.print(f"[red]failed:[/red] {result.source}: {result.error}", highlight=False, soft_wrap=True)
             results.append(result)
             step(job.source.name)
     _closing_line(results)
     return results
+
+
+@app.command()
+def live(
+    source: Annotated[str, typer.Argument(help="A camera's number, /dev/video0, rtsp://..., another URL, or a film.")],
+    to: Annotated[str, typer.Option("--to", "-o", help="window, camera, http://HOST:PORT, rtsp://..., udp://..., or a file.")] = "window",
+    method: Annotated[str | None, typer.Option(help="By default attgan where this machine is fast enough, else blur.")] = None,
+    detector: Annotated[str | None, typer.Option(help="As for `deid run`.")] = None,
+    delay: Annotated[int, typer.Option(min=0, max=250, help="Frames that wait, so that a face is covered before it is first seen.")] = 4,
+    memory: Annotated[int | None, typer.Option(help="A face stays covered while so many searches miss it.")] = None,
+    options_file: Annotated[Path | None, typer.Option("--config", help="Options as TOML.")] = None,
+    cover_image: Annotated[str | None, typer.Option(help="The picture that method 'image' puts over faces.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+) -> None:
+    """Anonymise a camera or stream while it runs; Ctrl-C ends it."""
+    with _errors_told():
+        from deid.pipeline import Anonymizer
+        from deid.video.live import live as run_live
+        from deid.video.live import method_for
+        from deid.video.sinks import sink
+
+        options = config.load(options_file) if options_file else Options()
+        given: dict[str, Any] = {"detector": detector, "memory": memory, "device": device, "cover_image": cover_image}
+        options = replace(options, **{k: v for k, v in given.items() if v is not None})
+        options = replace(options, method=method or method_for(options))
+        engine = Anonymizer(options)
+        engine.preload()
+        console.print(f"method {options.method}; Ctrl-C ends it", highlight=False)
+        ended = threading.Event()
+        before = signal.signal(signal.SIGINT, lambda *_: ended.set())
+        try:
+            done = run_live(
+                source,
+                sink(to, overwrite),
+                engine,
+                delay=delay,
+                told=lambda line: console.print(f"[yellow]{line}[/yellow]", highlight=False),
+                wanted=lambda: not ended.is_set(),
+            )
+        finally:
+            signal.signal(signal.SIGINT, before)
+    console.print(
+        f"{done.n_shown} of {done.n_read} frames shown, {done.n_dropped} dropped for want of time; {done.n_tracks} faces, "
+        f"latency {done.latency_s:.2f} s, source lost {done.n_lost} times",
+        highlight=False,
+    )
 
 
 def _closing_line(results: list[Any]) -> None:
@@ -159,6 +228,92 @@ def _report(results: list[Any], options: Options) -> dict[str, Any]:
             "fallback": sum(r.n_faces - r.n_edited for r in results),
         },
     }
+
+
+@app.command()
+def dataset(
+    given: Annotated[str, typer.Argument(metavar="INPUT", help="Folder, pattern, table, shard, or Hugging Face data set.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="New folder; the ledger and the report go to OUT.deid beside it.")],
+    workers: Annotated[int, typer.Option(help="Processes or actors; 0 for one per core.")] = 0,
+    method: Annotated[str | None, typer.Option(help=f"One of {', '.join(METHODS)}.")] = None,
+    detector: Annotated[str | None, typer.Option(help="As for `deid run`.")] = None,
+    engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
+    address: Annotated[str | None, typer.Option(help="Of the Ray cluster; one is started here by default.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was broken off; try again what failed.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Hold the output against the ledger; of a finished run, do only that.")] = False,
+    seed: Annotated[int | None, typer.Option(help="For reproducible output; a fresh one by default.")] = None,
+    options_file: Annotated[Path | None, typer.Option("--config", help="Options as TOML.")] = None,
+    cover_image: Annotated[str | None, typer.Option(help="The picture that method 'image' puts over faces.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; by default a GPU when there is one.")] = None,
+) -> None:
+    """Anonymise a whole data set: structure, names and labels kept, every file accounted for."""
+    from deid.dataset.run import Plan
+
+    with _errors_told():
+        options = config.load(options_file) if options_file else Options(device="auto")
+        given_options: dict[str, Any] = {"method": method, "detector": detector, "seed": seed, "device": device, "cover_image": cover_image}
+        options = replace(options, **{k: v for k, v in given_options.items() if v is not None})
+        plan = Plan(given=given, out=out, options=options, workers=workers, engine=engine, address=address, resume=resume)
+        failed = False
+        if resume or not verify or not plan.ledger.exists():
+            failed = _dataset(plan)
+        if verify:
+            failed = _verify_dataset(plan) or failed
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def _dataset(plan: Any) -> bool:
+    """Run a data set and say how it went; whether anything failed."""
+    from deid.dataset.run import run as run_dataset
+
+    with _dataset_bar() as told:
+        totals = run_dataset(plan, told)
+    console.print(
+        f"{totals.done} pictures written, {totals.labels} label files carried over, {totals.left_out} files left out, "
+        f"{totals.faces} faces: {totals.faces - totals.fallback} as asked, {totals.fallback} covered by fallback; "
+        f"{totals.failed} files failed",
+        f"report: {plan.private / 'report.html'}",
+        sep="\n",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if not totals.done:
+        console.print("[red]no picture was written[/red]")
+    return bool(totals.failed) or not totals.done
+
+
+def _verify_dataset(plan: Any) -> bool:
+    from deid.dataset.run import check
+
+    problems = 0
+    for problem in check(plan):
+        problems += 1
+        console.print(f"{problem.name!r}: {problem.what}", style="red", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{problems} problems" if problems else "verified: every file is there, whole, and passed", highlight=False)
+    return bool(problems)
+
+
+@contextmanager
+def _dataset_bar() -> Iterator[Callable[[Any, Any], None]]:
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[rate]} {task.fields[faces]} faces, {task.fields[fallback]} fallbacks, {task.fields[failed]} failed"),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("data set", total=None, rate="", faces=0, fallback=0, failed=0)
+
+        def told(totals: Any, record: Any) -> None:
+            if record.status == "failed":
+                console.print(f"failed: {record.name!r}: {record.why}", style="red", markup=False, highlight=False, soft_wrap=True)
+            fields = {"faces": totals.faces, "fallback": totals.fallback, "failed": totals.failed}
+            bar.update(task, total=totals.files, completed=totals.files - totals.pending, **fields)
+            if speed := bar.tasks[0].speed:
+                bar.update(task, rate=f"{speed:.1f}/s,")
+
+        yield told
 
 
 def _demo_photos() -> dict[str, Path]:
@@ -251,13 +406,13 @@ def train_attgan(
     out: Annotated[Path, typer.Option(help="Folder for checkpoint, curves and sample grids.")],
     recogniser: Annotated[Path | None, typer.Option(help="MobileFaceNet as safetensors: a second recogniser to lead away from.")] = None,
     options_file: Annotated[Path | None, typer.Option("--config", help="GeneratorOptions as TOML.")] = None,
-    warm: Annotated[bool, typer.Option("--warm-start", help="Begin with the shipped generator.")] = False,
+    from_shipped: Annotated[bool, typer.Option("--from-shipped", help="Begin with the shipped weights, not from nothing.")] = False,
 ) -> None:
     """Train the generator; goes on from a checkpoint in the output folder."""
     from deid.training import tasks
 
     with _errors_told(), _training_bar("attgan") as report:
-        tasks.train_attgan(data, out, recogniser, options_file, report, warm)
+        tasks.train_attgan(data, out, recogniser, from_shipped, options_file, report)
 
 
 @train_app.command("realism")
@@ -271,6 +426,21 @@ def train_realism(
 
     with _errors_told(), _training_bar("realism") as report:
         tasks.train_realism(data, out, options_file, report)
+
+
+@train_app.command("detector")
+def train_detector(
+    data: Annotated[Path, typer.Option(help="Folder with the data sets.")],
+    out: Annotated[Path, typer.Option(help="Folder for labels, checkpoint and result.")],
+    teacher: Annotated[Path, typer.Option(help="SCRFD as ONNX: says where the faces are.")],
+    from_shipped: Annotated[bool, typer.Option("--from-shipped", help="Begin with the shipped weights, not from nothing.")] = False,
+    options_file: Annotated[Path | None, typer.Option("--config", help="DetectorOptions as TOML.")] = None,
+) -> None:
+    """Train the face detector; goes on from a checkpoint in the output folder."""
+    from deid.training import tasks
+
+    with _errors_told(), _training_bar("detector") as report:
+        tasks.train_detector(data, out, teacher, from_shipped, options_file, report)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,11 @@ class Options:
         seed: for reproducible output; None draws a fresh one for every picture.
         device: where the networks run, in torch's words.
         max_pixels: larger pictures are refused.
+        detect_every: in a film the whole frame is searched every so many frames; in between, known faces are followed.
+        track_score: only faces that the detector is so sure of start a track; others only go on with one.
+        memory: so many searches may miss a face, and it stays covered: before its first sighting as after its last.
+        patience: frames after which a face that comes back to its place is still the same one; the gap is filled.
+        look_ahead: frames that are read before one is written: what is first seen in them is covered in it too.
     """
 
     method: str = "attgan"
@@ -58,6 +63,11 @@ class Options:
     seed: int | None = None
     device: str = "cpu"
     max_pixels: int = 250_000_000
+    detect_every: int = 4
+    track_score: float = 0.6
+    memory: int = 2
+    patience: int = 12
+    look_ahead: int = 16
 
     def __post_init__(self) -> None:
         _one_of("method", self.method, METHODS)
@@ -67,10 +77,14 @@ class Options:
             "input_cells": (8, 128),
             "pixelate_cells": (1, 64),
             "max_pixels": (1, 2**40),
+            "detect_every": (1, 250),
+            "memory": (0, 250),
+            "patience": (0, 250),
+            "look_ahead": (0, 250),
         }
         for name, (low, high) in whole.items():
             _between(name, getattr(self, name), low, high, whole=True)
-        for name in ("edit_score", "min_iou", "min_realism"):
+        for name in ("edit_score", "min_iou", "min_realism", "track_score"):
             _between(name, getattr(self, name), 0.0, 1.0)
         _between("gender_slack", self.gender_slack, 0.0, 0.5)
         _between("blur_radius", self.blur_radius, 0.01, 5.0)

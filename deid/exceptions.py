@@ -5,13 +5,16 @@ DeidError
 ├── ImageError           a picture cannot be read or written
 │   ├── ImageReadError
 │   └── ImageWriteError
+├── VideoError           a film or stream cannot be read or written
+│   ├── VideoReadError
+│   └── VideoWriteError
 ├── DetectionError       a detector failed or gave something that is not a face box
 ├── EditError            an editor failed or gave something that is not a face crop
 ├── WeightsError         a weights file cannot be used
 │   ├── WeightsMissingError
 │   ├── WeightsHashError
 │   └── WeightsFormatError
-├── DataError            a training or evaluation data set cannot be used
+├── DataError            a data set cannot be used
 └── DependencyError      an optional package is not installed
 """
 
@@ -34,6 +37,18 @@ class ImageReadError(ImageError):
 
 class ImageWriteError(ImageError):
     """A picture cannot be written."""
+
+
+class VideoError(DeidError):
+    """A film or stream cannot be used."""
+
+
+class VideoReadError(VideoError):
+    """A film or stream cannot be read."""
+
+
+class VideoWriteError(VideoError):
+    """A film or stream cannot be written."""
 
 
 class DetectionError(DeidError):
@@ -61,7 +76,7 @@ class WeightsFormatError(WeightsError):
 
 
 class DataError(DeidError):
-    """A training or evaluation data set cannot be used."""
+    """A data set cannot be used."""
 
 
 class DependencyError(DeidError):

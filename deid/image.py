@@ -111,6 +111,21 @@ def read(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Picture:
             data = file.read()
     except OSError as error:
         raise ImageReadError(f"cannot read {path}: {error.strerror or error}") from error
+    return decode(data, path, max_pixels)
+
+
+def decode(data: bytes, name: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Picture:
+    """Decode the bytes of a file.
+
+    Args:
+        data: the whole file.
+        name: what messages call it; its suffix names the format where the bytes don't.
+        max_pixels: width x height x frames above which it is refused.
+
+    Raises:
+        ImageReadError: it is no image, is truncated, or is too large.
+    """
+    path = Path(name)
     if not data:
         raise ImageReadError(f"cannot read {path}: the file is empty")
     try:
@@ -278,7 +293,7 @@ def write(data: bytes, path: str | os.PathLike[str], overwrite: bool = False) ->
     """
     path = Path(path)
     try:
-        with _anonymous_file(path.parent) as (file, publish):
+        with anonymous_file(path.parent) as (file, publish):
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -290,7 +305,7 @@ def write(data: bytes, path: str | os.PathLike[str], overwrite: bool = False) ->
 
 
 @contextlib.contextmanager
-def _anonymous_file(folder: Path) -> Iterator[tuple[BinaryIO, Any]]:
+def anonymous_file(folder: Path) -> Iterator[tuple[BinaryIO, Any]]:
     """A file without a name, which vanishes with the process, and the way to give it one.
 
     Where the system has no such files (other than Linux), it has a hidden name until then.

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deid import blend, geometry
 from deid.config import Options
 from deid.edit.attgan import AttganEditor
 from deid.edit.filters import FilterEditor
 from deid.exceptions import DeidError, EditError
+from deid.models.attgan import ATTRIBUTES, N_CODES
 from deid.protocols import Editor
-from deid.structures import AlignedFace, EditedFace
+from deid.structures import AlignedFace, Detection, EditedFace, Image
 
 #: Strengths of the attribute sets on the first two rungs, and cells across of the coarser inputs on the next ones.
 _STRENGTHS = (1.0, 1.5)
@@ -30,6 +32,7 @@ class Rung:
         pastes_face: whether a new face is pasted; otherwise the box is covered.
         n_sets: attribute sets to try.
         last: whether no harder way follows.
+        sets: (1, D) attribute set that was chosen for this face before; None to draw `n_sets` new ones.
     """
 
     editor: Editor
@@ -37,6 +40,7 @@ class Rung:
     pastes_face: bool
     n_sets: int = 1
     last: bool = False
+    sets: NDArray[np.float32] | None = None
 
     def edit(self, face: AlignedFace, sets: NDArray[np.float32]) -> list[EditedFace]:
         """The editor's proposals, checked: the editor may be anyone's.
@@ -76,11 +80,51 @@ def rungs(options: Options, editor: Editor) -> Iterator[Rung]:
     yield from covers("blur", options)
 
 
+def kept(rung: Rung, options: Options, editor: Editor) -> Iterator[Rung]:
+    """The ladder of a face whose new face was chosen before: the same one, then from an input with less detail, then covers."""
+    yield rung
+    if isinstance(editor, AttganEditor):
+        for cells in _CELLS:
+            yield Rung(editor.coarse(cells), rung.strength, True, sets=rung.sets)
+    yield from covers("blur", options)
+
+
 def covers(name: str, options: Options) -> Iterator[Rung]:
     """A filter, harder and harder where it has a strength, and at last the solid cover."""
     for strength in _FILTER_STRENGTHS if name in {"blur", "pixelate"} else (1.0,):
         yield Rung(FilterEditor(name, options), strength, False)
     yield Rung(FilterEditor("solid", options), 1.0, False, last=True)
+
+
+def cover(rung: Rung, image: Image, detection: Detection, margin: float) -> tuple[Image, NDArray[np.bool_], EditedFace]:
+    """A filter over a face's box and its margin.
+
+    Args:
+        rung: of a filter.
+        image: (H, W, 3) uint8 RGB.
+        detection: the face.
+        margin: share of the box that is added on each side.
+
+    Returns:
+        A new image, the (H, W) map of what was touched, and the filtered crop.
+    """
+    height, width = image.shape[:2]
+    box = geometry.expand_box(detection.box_xyxy, 1 + 2 * margin)
+    # A user's box may be far larger than the picture.
+    box = np.clip(box, np.tile([-width, -height], 2), np.tile([2 * width, 2 * height], 2))
+    x, y = np.floor(box[:2]).astype(int)
+    w, h = np.ceil(box[2:]).astype(int) - (x, y)
+    matrix = np.array([[1.0, 0.0, -x], [0.0, 1.0, -y]])
+    rows, columns = geometry.box_to_slices(box, image.shape[:2])
+    # What the filter reads lies inside the photo; what it would write outside falls away.
+    inside = np.pad(
+        image[rows, columns],
+        ((rows.start - y, y + h - rows.stop), (columns.start - x, x + w - columns.stop), (0, 0)),
+        mode="edge",
+    )
+    edited = rung.edit(AlignedFace(inside, matrix, detection), np.zeros((1, len(ATTRIBUTES) + N_CODES), np.float32))[0]
+    covered, touched = blend.paste(image, edited.crop, matrix, blend.box_mask((int(h), int(w)), margin))
+    return covered, touched, edited
 
 
 def name_of(part: object) -> str:

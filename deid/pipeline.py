@@ -20,7 +20,6 @@ from deid.detect.mtcnn import MtcnnDetector
 from deid.edit.attgan import AttganEditor
 from deid.exceptions import ConfigError, DeidError, DetectionError, EditError
 from deid.ladder import Rung, name_of
-from deid.models.attgan import ATTRIBUTES, N_CODES
 from deid.protocols import Detector, Editor, Embedder
 from deid.structures import AlignedFace, Detection, EditedFace, FaceResult, Image, ImageResult, Verification, check_image
 from deid.verify import Gate, RealismScorer, SourceFace
@@ -167,7 +166,13 @@ class Anonymizer:
         if isinstance(self.editor, AttganEditor) and self.options.method == "attgan":
             _ = self.editor.network
 
-    def process(self, image: Image, detections: Sequence[Detection] | None = None, seed: int | None = None) -> ImageResult:
+    def process(
+        self,
+        image: Image,
+        detections: Sequence[Detection] | None = None,
+        seed: int | None = None,
+        ladders: Sequence[Sequence[Rung]] | None = None,
+    ) -> ImageResult:
         """Anonymise one picture.
 
         Args:
@@ -175,6 +180,7 @@ class Anonymizer:
             detections: faces that are known already; the detector is then asked for no others. One that lies wholly outside
                 the picture is left out.
             seed: for reproducible output; the options' one when None, and a fresh one when that is None too.
+            ladders: the way up for each of the detections, in place of the options' one; the last rung must be a solid cover.
 
         Returns:
             A new picture and what became of each face. Every detected face has been edited or covered.
@@ -187,10 +193,12 @@ class Anonymizer:
         check_image(image)
         seed = next(s for s in (seed, self.options.seed, secrets.randbits(63)) if s is not None)
         found = self._detect(self.detector, image) if detections is None else [d for d in detections if _share_inside(d, image) > 0]
+        given = {id(d): rungs for d, rungs in zip(detections or (), ladders, strict=True)} if ladders is not None else {}
         faces: list[_Face] = []
         out, touched = image.copy(), np.zeros(image.shape[:2], bool)
         for _ in range(_ROUNDS):
-            new = [self._start(image, d, seed, len(faces) + i) for i, d in enumerate(sorted(found, key=lambda d: -d.size))]
+            largest_first = sorted(found, key=lambda d: -d.size)
+            new = [self._start(image, d, seed, len(faces) + i, given.get(id(d))) for i, d in enumerate(largest_first)]
             faces += new
             for face in new:
                 out, touched = self._climb(face, out, touched)
@@ -226,13 +234,57 @@ class Anonymizer:
             raise DetectionError(f"expected a list of Detection from {name_of(detector)}, got {type(found).__name__}")
         return [d for d in found if _share_inside(d, image) > 0]
 
-    def _start(self, image: Image, detection: Detection, seed: int, index: int) -> _Face:
+    def choose(self, portraits: Sequence[tuple[Image, Detection]], seed: int) -> Rung | None:
+        """Draw a new face for one person that the gate lets pass in several pictures.
+
+        Args:
+            portraits: (H, W, 3) uint8 RGB pictures with the person's face in each, the best one first.
+            seed: what the attribute sets are drawn from.
+
+        Returns:
+            The rung with the attribute set that passes in the first picture and in most of the others; of several, the one with
+            the best realism and distance in the first. None when there is none, or every face is too small, cut or doubtful:
+            the person is to be covered.
+        """
+        portraits = [(image, d) for image, d in portraits if not self._doubt(image, d)]
+        if not portraits:
+            return None
+        aligned = [align(image, d) for image, d in portraits]
+        sources = [self.gate.source(a.crop, a.detection) for a in aligned]
+        rng = np.random.default_rng(seed)
+        for rung in ladder.rungs(self.options, self.editor):
+            if not rung.pastes_face:
+                break
+            sets = sample_sets(sources[0].male > 0.5, rung.n_sets, rng, rung.strength)
+            checks = self._tried(rung, aligned[0], sources[0], sets)
+            passing = [i for i in range(len(checks)) if checks[i].passed]
+            for i in sorted(passing, key=lambda i: _utility(checks[i]), reverse=True)[:_CONFIRMED]:
+                fixed = replace(rung, n_sets=1, sets=sets[i : i + 1])
+                passed = [self._passes(fixed, *portrait) for portrait in portraits]
+                if passed[0] and 2 * sum(passed) > len(passed):
+                    return fixed
+        return None
+
+    def _tried(self, rung: Rung, aligned: AlignedFace, source: SourceFace, sets: NDArray[np.float32]) -> list[Verification]:
+        """What the gate says to a rung's proposals, by all but the detector."""
+        mask = blend.face_mask(self._points.points(aligned.crop))
+        matched = [blend.match(p.crop, aligned.crop, mask) for p in rung.edit(aligned, sets)]
+        return self.gate.measure(source, np.stack([blend.blend_crop(m, aligned.crop, mask) for m in matched]))
+
+    def _passes(self, rung: Rung, image: Image, detection: Detection) -> bool:
+        """Whether a chosen face passes in a picture, with the detector's word."""
+        face = self._start(image, detection, 0, 0, [rung])
+        return self._new_face(face, rung, image).check.passed
+
+    def _start(self, image: Image, detection: Detection, seed: int, index: int, given: Sequence[Rung] | None = None) -> _Face:
         if detection.landmarks is not None and not _in_box(detection.landmarks.mean(axis=0), detection):
             # Another face's landmarks: the edit would land there and leave this box bare.
             detection = replace(detection, landmarks=None)
         aligned = align(image, detection)
         source = self.gate.source(aligned.crop, detection)
         face_seed = int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0])
+        if given is not None:
+            return _Face(source, aligned.matrix, face_seed, iter(given), [])
         doubt = self._doubt(image, detection) if self.options.method == "attgan" else ""
         rungs = ladder.covers("blur", self.options) if doubt else ladder.rungs(self.options, self.editor)
         return _Face(source, aligned.matrix, face_seed, rungs, [doubt] if doubt else [])
@@ -263,10 +315,10 @@ class Anonymizer:
         # The crop is taken from the result so far: a neighbour that was edited must not come back at its edge.
         aligned = AlignedFace(warp(out, face.matrix), face.matrix, face.detection)
         rng = np.random.default_rng([face.seed, face.n_tried])
-        sets = sample_sets(face.source.male > 0.5, rung.n_sets, rng, rung.strength)
+        sets = sample_sets(face.source.male > 0.5, rung.n_sets, rng, rung.strength) if rung.sets is None else rung.sets
         proposals = rung.edit(aligned, sets)
         mask = blend.face_mask(self._points.points(aligned.crop))
-        matched = [blend.match_colour(p.crop, aligned.crop, mask) for p in proposals]
+        matched = [blend.match(p.crop, aligned.crop, mask) for p in proposals]
         checks = self.gate.measure(face.source, np.stack([blend.blend_crop(m, aligned.crop, mask) for m in matched]))
         best: _Pasted | None = None
         for i in sorted(range(len(checks)), key=lambda i: _utility(checks[i]), reverse=True)[:_CONFIRMED]:
@@ -285,22 +337,7 @@ class Anonymizer:
 
     def _cover(self, face: _Face, rung: Rung, out: Image) -> _Pasted:
         """A filter over the box and its margin."""
-        height, width = out.shape[:2]
-        box = geometry.expand_box(face.detection.box_xyxy, 1 + 2 * self.options.margin)
-        # A user's box may be far larger than the picture.
-        box = np.clip(box, np.tile([-width, -height], 2), np.tile([2 * width, 2 * height], 2))
-        x, y = np.floor(box[:2]).astype(int)
-        w, h = np.ceil(box[2:]).astype(int) - (x, y)
-        matrix = np.array([[1.0, 0.0, -x], [0.0, 1.0, -y]])
-        rows, columns = geometry.box_to_slices(box, out.shape[:2])
-        # What the filter reads lies inside the photo; what it would write outside falls away.
-        inside = np.pad(
-            out[rows, columns],
-            ((rows.start - y, y + h - rows.stop), (columns.start - x, x + w - columns.stop), (0, 0)),
-            mode="edge",
-        )
-        edited = rung.edit(AlignedFace(inside, matrix, face.detection), np.zeros((1, len(ATTRIBUTES) + N_CODES), np.float32))[0]
-        image, touched = blend.paste(out, edited.crop, matrix, blend.box_mask((int(h), int(w)), self.options.margin))
+        image, touched, edited = ladder.cover(rung, out, face.detection, self.options.margin)
         crop = warp(image, face.matrix)
         check = self.gate.confirm(self.gate.measure(face.source, crop[None], face=False)[0], face.source, image, face=False)
         # Under one colour there is nothing left to recognise, whatever an embedder makes of it.

@@ -55,13 +55,13 @@ def test_several_files_go_into_a_folder(tmp_path: Path) -> None:
 
 
 def test_tree_of_a_folder_is_kept_and_other_files_are_left_out(tmp_path: Path) -> None:
-    names = ["b.PNG", "a.jpg", "deep/er/c.webp", "deep/notes.txt", "deep/d.tiff", ".hidden.part", "clip.mp4"]
+    names = ["b.PNG", "a.jpg", "deep/er/c.webp", "deep/notes.txt", "deep/d.tiff", ".hidden.part", "clip.MP4"]
     _touch(*(tmp_path / "in" / n for n in names))
     assert _plan([tmp_path / "in"], tmp_path / "out") == {
-        f"in/{n}": f"out/{n}" for n in ["a.jpg", "b.PNG", "deep/d.tiff", "deep/er/c.webp"]
+        f"in/{n}": f"out/{n}" for n in ["a.jpg", "b.PNG", "clip.MP4", "deep/d.tiff", "deep/er/c.webp"]
     }
     order = [job.source.name for job in files.plan([tmp_path / "in"], tmp_path / "out")]
-    assert order == ["a.jpg", "b.PNG", "d.tiff", "c.webp"]
+    assert order == ["a.jpg", "b.PNG", "clip.MP4", "d.tiff", "c.webp"]
 
 
 def test_file_that_was_named_is_tried_whatever_its_suffix(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ class _Inverter:
     options: Options = field(default_factory=Options)
     seeds: list[int | None] = field(default_factory=list)
 
-    def process(self, image: Image, seed: int | None = None) -> ImageResult:
+    def process(self, image: Image, detections: object = None, seed: int | None = None) -> ImageResult:
         if self.error:
             raise self.error
         self.seeds.append(seed)
@@ -255,10 +255,10 @@ def test_an_interrupt_is_no_result(photo: Path, tmp_path: Path) -> None:
 
 def test_error_in_a_late_frame_writes_nothing(animation: Path, tmp_path: Path) -> None:
     class _Third(_Inverter):
-        def process(self, image: Image, seed: int | None = None) -> ImageResult:
+        def process(self, image: Image, detections: object = None, seed: int | None = None) -> ImageResult:
             if len(self.seeds) == 2:
                 raise DetectionError("third frame")
-            return super().process(image, seed)
+            return super().process(image, detections, seed)
 
     result = files.run_job(Job(animation, tmp_path / "out/b.gif"), _as_engine(_Third()), 1)
     assert "third frame" in result.error

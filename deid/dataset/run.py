@@ -1,0 +1,192 @@
+"""A run from its listing to its report, in one sitting or in several."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deid.config import Options
+from deid.dataset import local, ray, report
+from deid.dataset.crew import Ready
+from deid.dataset.ledger import Ledger, Totals
+from deid.dataset.sources import open_source, private_folder
+from deid.dataset.verify import Problem, verify
+from deid.dataset.work import Record, Task, Work, build_engine
+from deid.exceptions import DataError
+
+if TYPE_CHECKING:
+    from deid.pipeline import Anonymizer
+
+#: How workers run, by name.
+ENGINES = ("local", "ray")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Which data set goes where, and by whom.
+
+    Args:
+        given: a folder, a pattern, a table, a shard or a Hugging Face data set.
+        out: the output; new or empty, unless the run goes on.
+        options: how pictures are anonymised. Without a seed a fresh one is drawn and kept in the ledger.
+        workers: processes or actors; as many as there are cores when 0.
+        engine: `local` or `ray`.
+        address: of the Ray cluster; one is started for the run when None.
+        resume: go on with a run that was broken off.
+        make_engine: builds the engine in each worker in place of the options' own; it must pickle.
+    """
+
+    given: str
+    out: Path
+    options: Options
+    workers: int = 0
+    engine: str = "local"
+    address: str | None = None
+    resume: bool = False
+    make_engine: "Callable[[], Anonymizer] | None" = None
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise DataError(f"expected engine to be one of {', '.join(ENGINES)}, got {self.engine!r}")
+        if self.workers < 0:
+            raise DataError(f"expected a number of workers, got {self.workers}")
+        # Workers elsewhere have another current folder.
+        object.__setattr__(self, "given", os.path.abspath(self.given))
+        object.__setattr__(self, "out", self.out.absolute())
+
+    @property
+    def private(self) -> Path:
+        """The folder beside the output for what must not be published."""
+        return private_folder(self.out)
+
+    @property
+    def ledger(self) -> Path:
+        """The file with what became of everything."""
+        return self.private / "ledger.sqlite"
+
+
+def run(plan: Plan, told: Callable[[Totals, Record], None] = lambda totals, record: None) -> Totals:
+    """Anonymise a data set, or go on with one.
+
+    Args:
+        plan: what to do.
+        told: called with where the run stands after each file.
+
+    Returns:
+        Where the run stands at its end: nothing is pending.
+
+    Raises:
+        DataError: the data set or the output cannot be used, or the ledger is of another run.
+        DeidError: the models cannot be loaded.
+    """
+    source = open_source(plan.given, plan.out)
+    with _open(plan) as ledger:
+        # What is done is not listed as work again, so that a resumed run takes up where it was broken off.
+        ledger.begin(_facts(plan, ledger), source.items())
+        seed = int(ledger.facts()["seed"])
+        work = Work(
+            source,
+            plan.private / "parts" if source.packed else plan.out,
+            plan.make_engine or partial(build_engine, plan.options),
+            seed,
+        )
+        if ledger.totals().pending:
+            ledger.note("finished", False)
+            _do(plan, ledger, work, told)
+        if not ledger.facts().get("finished"):
+            _finish(plan, ledger, work)
+            ledger.note("finished", True)
+        return ledger.totals()
+
+
+def check(plan: Plan) -> Iterator[Problem]:
+    """Hold a finished output against its ledger; see `deid.dataset.verify`.
+
+    Raises:
+        DataError: there is no run there.
+    """
+    if not plan.ledger.exists():
+        raise DataError(f"expected the ledger of a run in {plan.private}, got none")
+    source = open_source(plan.given, plan.out)
+    with Ledger(plan.ledger) as ledger:
+        yield from verify(ledger, source, plan.out)
+
+
+def _open(plan: Plan) -> Ledger:
+    if plan.ledger.exists() and not plan.resume:
+        raise DataError(f"{plan.private} holds a run; pass --resume to go on with it, or choose another output")
+    if not plan.ledger.exists() and plan.out.exists() and (not plan.out.is_dir() or any(plan.out.iterdir())):
+        raise DataError(f"expected a new or an empty folder for the output, got {plan.out}")
+    plan.private.mkdir(parents=True, exist_ok=True)
+    plan.out.mkdir(parents=True, exist_ok=True)
+    _sweep(plan.out)
+    return Ledger(plan.ledger)
+
+
+def _sweep(out: Path) -> None:
+    """Remove what a killed worker was about to rename."""
+    for part in out.rglob(".*.part"):
+        part.unlink()
+
+
+def _facts(plan: Plan, ledger: Ledger) -> dict[str, Any]:
+    """What the run is; a run that goes on must be the same.
+
+    Raises:
+        DataError: it is not.
+    """
+    known = ledger.facts()
+    seed = known.get("seed", str(secrets.randbits(63))) if plan.options.seed is None else str(plan.options.seed)
+    facts: dict[str, Any] = {"input": os.path.realpath(plan.given), "seed": seed}
+    # Lists, as they come back from JSON.
+    options = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(replace(plan.options, seed=None)).items()}
+    facts |= {f"options.{name}": value for name, value in options.items()}
+    for key, value in facts.items():
+        if known.get(key, value) != value:
+            raise DataError(f"expected {key} as the run began with it, {known[key]!r}, got {value!r}")
+    return facts
+
+
+def _do(plan: Plan, ledger: Ledger, work: Work, told: Callable[[Totals, Record], None]) -> None:
+    workers, totals = plan.workers or local.cores(), ledger.totals()
+    session = ledger.start_session(plan.engine, workers)
+    for event in _events(plan, ledger.pending(), work, min(workers, totals.pending)):
+        if isinstance(event, Ready):
+            ledger.note_versions(session, event.versions)
+            continue
+        ledger.store(event, session)
+        totals = _after(totals, event)
+        told(totals, event)
+
+
+def _events(plan: Plan, tasks: Iterator[Task], work: Work, workers: int) -> Iterator[Record | Ready]:
+    if plan.engine == "ray":
+        return ray.run(tasks, work, workers, plan.address)
+    return local.run(tasks, work, workers)
+
+
+def _after(totals: Totals, record: Record) -> Totals:
+    failed = record.status == "failed"
+    label = not failed and record.label
+    return replace(
+        totals,
+        pending=totals.pending - 1,
+        failed=totals.failed + failed,
+        labels=totals.labels + label,
+        done=totals.done + (not failed and not label),
+        faces=totals.faces + len(record.faces),
+        fallback=totals.fallback + record.n_fallback,
+    )
+
+
+def _finish(plan: Plan, ledger: Ledger, work: Work) -> None:
+    """The report, and the parts put together; they stay as long as a file may be tried again."""
+    report.write(ledger, plan.private / "report.html", lambda number, name: work.target_of(number, name).read_bytes())
+    if work.source.packed:
+        work.source.pack(ledger.part(lambda number, name: work.target_of(number, name).read_bytes()), plan.out)
+        if not ledger.totals().failed:
+            shutil.rmtree(work.target)

@@ -1,0 +1,181 @@
+"""What one worker does with one file, wherever the worker runs."""
+
+import hashlib
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from deid import __version__, files
+from deid import image as images
+from deid.config import Options
+from deid.dataset.sources import Item, Source, check_label
+from deid.exceptions import DeidError, ImageError
+from deid.structures import Detection
+
+if TYPE_CHECKING:
+    from deid.pipeline import Anonymizer
+
+#: A file and its number in the listing.
+Task: TypeAlias = tuple[int, Item]
+_PACKAGES = ("torch", "numpy", "opencv-python-headless", "pillow")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What became of one file, without a pixel of it.
+
+    Args:
+        number: its number in the listing.
+        name: its name.
+        status: `done` when the output is in its place; `failed` when there is none.
+        why: it failed.
+        input_sha256: of the bytes that were read; empty when none were.
+        output_sha256: of the bytes that were written.
+        size: of the output in bytes.
+        seed: that the pictures' seeds were drawn from.
+        seconds: it took.
+        label: whether it is a label file.
+        faces: `FaceResult.to_dict` of each face, with ``frame`` and ``passed``.
+    """
+
+    number: int
+    name: str
+    status: Literal["done", "failed"]
+    why: str = ""
+    input_sha256: str = ""
+    output_sha256: str = ""
+    size: int = 0
+    seed: int = 0
+    seconds: float = 0.0
+    label: bool = False
+    faces: tuple[dict[str, Any], ...] = field(default=())
+
+    @property
+    def n_fallback(self) -> int:
+        return sum(face["status"] == "fallback" for face in self.faces)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a worker must know; it travels to other processes and machines.
+
+    Args:
+        source: where the bytes are.
+        target: the folder for the outputs, or for the parts that are packed at the end.
+        make_engine: builds what anonymises; called once per worker.
+        seed: of the run.
+    """
+
+    source: Source
+    target: Path
+    make_engine: Callable[[], "Anonymizer"]
+    seed: int
+
+    def target_of(self, number: int, name: str) -> Path:
+        """Where the output of an item goes. A part has a number for a name: a member of a shard may be called `../x`."""
+        return self.target / f"{number // 1000}" / f"{number}" if self.source.packed else self.target / name
+
+
+class Worker:
+    """One copy of the models, and what it does with each file.
+
+    Args:
+        work: what to do.
+
+    Raises:
+        DeidError: the models cannot be loaded.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._engine = work.make_engine()
+
+    def versions(self) -> dict[str, str]:
+        """What the outputs depend on besides the options."""
+        return versions()
+
+    def do(self, task: Task) -> Record:
+        """Handle one file; what goes wrong with it is in the record and never an exception."""
+        started = time.perf_counter()
+        number, item = task
+        seed = files.seed_of(self._work.seed, number)
+        record = Record(number, item.name, "failed", seed=seed or 0, label=item.kind == "label")
+        try:
+            data = self._work.source.read(item)
+            record = replace(record, input_sha256=hashlib.sha256(data).hexdigest())
+            out, faces = self._label(data) if item.kind == "label" else self._picture(data, item, seed)
+            images.write(out, self._work.target_of(number, item.name), overwrite=True)
+        except (ImageError, _LabelError) as error:
+            record = replace(record, why=str(error))
+        except Exception as error:
+            # One bad file must not cost the rest; nothing has been written for it.
+            record = replace(record, why=f"{type(error).__name__}: {error}")
+        else:
+            record = replace(record, status="done", output_sha256=hashlib.sha256(out).hexdigest(), size=len(out), faces=faces)
+        return replace(record, seconds=time.perf_counter() - started)
+
+    def _picture(self, data: bytes, item: Item, seed: int | None) -> tuple[bytes, tuple[dict[str, Any], ...]]:
+        picture = images.decode(data, item.name, self._engine.options.max_pixels)
+        boxes = [Detection(np.array(box)) for box in item.boxes]
+        edited, frames = files.anonymise(picture, self._engine, seed, boxes or None)
+        faces = tuple(
+            face.to_dict() | {"frame": number, "passed": face.verification.passed}
+            for number, frame in enumerate(frames)
+            for face in frame.faces
+        )
+        return images.encode(edited), faces
+
+    @staticmethod
+    def _label(data: bytes) -> tuple[bytes, tuple[dict[str, Any], ...]]:
+        if why := check_label(data):
+            raise _LabelError(why)
+        return data, ()
+
+
+class _LabelError(DeidError):
+    """A label file must not be carried over."""
+
+
+def build_engine(options: Options) -> "Anonymizer":
+    """An engine with its models loaded, for one of several processes.
+
+    One thread each: as many processes as cores then don't fight, and the outputs don't depend on how many there are. With
+    ``auto`` as device the networks run on a GPU when torch has one.
+    """
+    import cv2
+    import torch
+
+    from deid.pipeline import Anonymizer
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    engine = Anonymizer(replace(options, device=device) if options.device == "auto" else options)
+    engine.preload()
+    return engine
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that the outputs depend on, and the hash of the manifest of weights."""
+    found = {"deid": __version__}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "unknown"
+    # An engine of another kind, which has not loaded this module, uses none of our weights.
+    if weights := sys.modules.get("deid.weights"):
+        found["weights"] = hashlib.sha256((weights.folder() / "manifest.toml").read_bytes()).hexdigest()
+    return found
+
+
+def lost(task: Task, why: str) -> Record:
+    """The record of a file whose workers died."""
+    number, item = task
+    return Record(number, item.name, "failed", why)

@@ -1,0 +1,17 @@
+"""Films and live cameras."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deid.video.pipeline import Span, VideoResult, anonymize_frames, anonymize_video
+
+__all__ = ["Span", "VideoResult", "anonymize_frames", "anonymize_video"]
+
+
+def __getattr__(name: str) -> Any:
+    # Torch takes seconds to import: it waits until something of it is asked for.
+    if name not in __all__:
+        raise AttributeError(f"module 'deid.video' has no attribute {name!r}")
+    from deid.video import pipeline
+
+    return getattr(pipeline, name)

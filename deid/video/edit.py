@@ -1,0 +1,257 @@
+"""One person, one new face: what becomes of every face of a film, chosen once and kept."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid import geometry, ladder
+from deid.align import align
+from deid.ladder import Rung
+from deid.pipeline import Anonymizer
+from deid.structures import Detection, Embeddings, Image
+from deid.video.find import FoundFrame, FrameT, TrackedFace
+
+#: A person who cannot be given a face is tried again with later portraits, so many times in all.
+_ATTEMPTS = 3
+#: After a frame in which the gate refused a face, the harder way is kept for so many frames: a film must not flicker.
+_HOLD = 12
+#: Of a face that is pasted at least this share lies inside the picture.
+_LEAST_INSIDE = 0.75
+#: Around a face, times its box, so much of a frame is enough to try covers on.
+_SURROUNDINGS = 3.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EditedFrame(Generic[FrameT]):
+    """A frame, anonymised.
+
+    Args:
+        frame: as it was given.
+        image: (H, W, 3) uint8 RGB; None when no face is in it.
+        touched: (H, W), where it differs from the frame; None when no face is in it.
+    """
+
+    frame: FrameT
+    image: Image | None
+    touched: NDArray[np.bool_] | None
+
+
+@dataclass(slots=True, eq=False)
+class Person:
+    """Somebody in the film.
+
+    Args:
+        number: from 0, in the order of appearance.
+        embeddings: (1, D) each, the mean over the portraits; empty when no new face is wanted.
+        rung: the new face; None when the person is covered.
+        attempts: how often a new face was looked for.
+    """
+
+    number: int
+    embeddings: tuple[Embeddings, ...]
+    rung: Rung | None = None
+    attempts: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class TrackSummary:
+    """What became of one track: plain sums, so that a long film's report stays short.
+
+    Args:
+        track: its number.
+        person: whom it was taken for.
+        first: its first frame.
+        last: its last frame.
+        states: frames by how the face was found.
+        methods: frames by what is in the face's place.
+        score: the detector's best.
+        distance: the least distance to the face before, in units of the threshold; None where no new face was pasted.
+        asked: whether it got what was asked for in any frame, and not covers alone in place of a new face or of a milder cover.
+    """
+
+    track: int
+    person: int
+    first: int
+    last: int
+    states: Counter[str] = field(default_factory=Counter)
+    methods: Counter[str] = field(default_factory=Counter)
+    score: float = 0.0
+    distance: float | None = None
+    asked: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "track": self.track,
+            "person": self.person,
+            "frames": [self.first, self.last],
+            "states": dict(self.states),
+            "methods": dict(self.methods),
+            "score": round(self.score, 4),
+            "status": "passed" if self.asked else "fallback",
+            "least_distance_in_thresholds": None if self.distance is None else round(self.distance, 3),
+        }
+
+
+@dataclass(slots=True, eq=False)
+class _Role:
+    """How a track is edited."""
+
+    person: Person
+    summary: TrackSummary
+    cover: Rung
+    #: Rungs of the new face's ladder that are left out, and until which frame.
+    level: int = 0
+    until: int = -1
+
+
+class FilmEditor(Generic[FrameT]):
+    """Edits frame after frame of one film.
+
+    Args:
+        engine: edits and judges faces.
+        seed: what every person's new face is drawn from.
+    """
+
+    def __init__(self, engine: Anonymizer, seed: int) -> None:
+        self._engine, self._seed = engine, seed
+        self._roles: dict[int, _Role] = {}
+        self._people: list[Person] = []
+        self._index = -1
+
+    @property
+    def tracks(self) -> list[TrackSummary]:
+        """What became of every track so far."""
+        return [role.summary for role in self._roles.values()]
+
+    @property
+    def n_people(self) -> int:
+        return len(self._people)
+
+    def edit(self, found: FoundFrame[FrameT]) -> EditedFrame[FrameT]:
+        """Anonymise one frame.
+
+        Raises:
+            EditError: an editor failed. There is no frame then.
+        """
+        self._index += 1
+        for track, portraits in found.portraits.items():
+            self._introduce(track, [(frame.rgb(), d) for frame, d in portraits])
+        if not found.faces:
+            return EditedFrame(found.frame, None, None)
+        image = found.frame.rgb()
+        touched = np.zeros(image.shape[:2], bool)
+        pasted = [face for face in found.faces if self._gets_face(face, image)]
+        out = self._paste(image, pasted, touched) if pasted else image.copy()
+        for face in found.faces:
+            if face not in pasted:
+                self._cover(face, out, touched)
+            self._note(face)
+        return EditedFrame(found.frame, out, touched)
+
+    def _introduce(self, track: int, portraits: Sequence[tuple[Image, Detection]]) -> None:
+        """Decide what a track is to become, or try again."""
+        role = self._roles.get(track)
+        if role is None:
+            person = self._person(portraits) if self._wants_faces and portraits else Person(-1, ())
+            if person.number < 0:
+                person = self._add(())
+            summary = TrackSummary(track, person.number, self._index, self._index)
+            role = self._roles[track] = _Role(person, summary, self._cover_for(portraits[:1]))
+        person = role.person
+        if self._wants_faces and person.rung is None and person.attempts < _ATTEMPTS and portraits:
+            person.attempts += 1
+            seed = int(np.random.SeedSequence([self._seed, person.number]).generate_state(1, np.uint64)[0])
+            person.rung = self._engine.choose(portraits, seed)
+
+    @property
+    def _wants_faces(self) -> bool:
+        return self._engine.options.method == "attgan"
+
+    def _person(self, portraits: Sequence[tuple[Image, Detection]]) -> Person:
+        """Who it is: somebody who was there before, or a new person."""
+        embedders = self._engine.gate.embedders
+        crops = np.stack([align(image, d).crop for image, d in portraits])
+        rows = tuple(_mean(e.embed(crops)) for e in embedders)
+        for person in self._people:
+            if person.embeddings and all(
+                float(np.linalg.norm(a - b)) < e.threshold for a, b, e in zip(rows, person.embeddings, embedders, strict=True)
+            ):
+                return person
+        return self._add(rows)
+
+    def _add(self, embeddings: tuple[Embeddings, ...]) -> Person:
+        self._people.append(Person(len(self._people), embeddings))
+        return self._people[-1]
+
+    def _cover_for(self, portraits: Sequence[tuple[Image, Detection]]) -> Rung:
+        """The mildest cover that the gate lets pass on a portrait; the hardest but the solid one where there is no portrait."""
+        options = self._engine.options
+        rungs = list(ladder.covers("blur" if self._wants_faces else options.method, options))
+        if not portraits or self._wants_faces:
+            return rungs[-2]
+        image, detection = portraits[0]
+        rows, columns = geometry.box_to_slices(geometry.expand_box(detection.box_xyxy, _SURROUNDINGS), image.shape[:2])
+        here = detection.moved(np.ones(2), -np.array([columns.start, rows.start], float))
+        (face,) = self._engine.process(np.ascontiguousarray(image[rows, columns]), [here], self._seed, [rungs]).faces
+        return next(r for r in rungs if (r.editor.name, r.strength) == (face.method, face.strength))
+
+    def _gets_face(self, face: TrackedFace, image: Image) -> bool:
+        if face.state == "remembered" or self._roles[face.track].person.rung is None:
+            return False
+        box = face.detection.box_xyxy
+        inside = geometry.box_area(geometry.clip_box(box, image.shape[:2])) / geometry.box_area(box)
+        return bool(inside[0] >= _LEAST_INSIDE)
+
+    def _paste(self, image: Image, faces: Sequence[TrackedFace], touched: NDArray[np.bool_]) -> Image:
+        """New faces, each judged by the gate in this frame."""
+        ladders = [self._ladder(self._roles[face.track]) for face in faces]
+        result = self._engine.process(image, [face.detection for face in faces], self._seed, ladders)
+        np.logical_or(touched, (result.image != image).any(axis=2), out=touched)
+        by_box = {id(f.detection.box_xyxy): f for f in result.faces}
+        for face in faces:
+            became, role = by_box[id(face.detection.box_xyxy)], self._roles[face.track]
+            if became.why:
+                role.level, role.until = role.level + len(became.why), self._index + _HOLD
+            role.summary.methods[became.method] += 1
+            role.summary.asked |= became.status == "passed"
+            if became.verification.distances and became.attributes:
+                least = min(d.value / d.threshold for d in became.verification.distances)
+                role.summary.distance = min(least, role.summary.distance or least)
+        return result.image
+
+    def _ladder(self, role: _Role) -> list[Rung]:
+        assert role.person.rung is not None
+        if self._index > role.until:
+            role.level = 0
+        rungs = list(ladder.kept(role.person.rung, self._engine.options, self._engine.editor))
+        return rungs[min(role.level, len(rungs) - 1) :]
+
+    def _cover(self, face: TrackedFace, out: Image, touched: NDArray[np.bool_]) -> None:
+        """A cover, in place: only the part of the frame around the face is worked on."""
+        role, margin = self._roles[face.track], self._engine.options.margin
+        box = geometry.expand_box(face.detection.box_xyxy, 1 + 2 * margin)
+        rows, columns = geometry.box_to_slices(box + np.array([-2.0, -2.0, 2.0, 2.0]), out.shape[:2])
+        if rows.stop <= rows.start or columns.stop <= columns.start:
+            return
+        here = face.detection.moved(np.ones(2), -np.array([columns.start, rows.start], float))
+        part, where, edited = ladder.cover(role.cover, np.ascontiguousarray(out[rows, columns]), here, margin)
+        out[rows, columns] = part
+        touched[rows, columns] |= where
+        role.summary.methods[edited.method] += 1
+        role.summary.asked |= edited.method == self._engine.options.method
+
+    def _note(self, face: TrackedFace) -> None:
+        summary = self._roles[face.track].summary
+        summary.last = self._index
+        summary.states[face.state] += 1
+        summary.score = max(summary.score, face.detection.score)
+
+
+def _mean(rows: Embeddings) -> Embeddings:
+    mean = rows.mean(axis=0, keepdims=True)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-9), np.float32)

@@ -1,0 +1,284 @@
+"""Films out: the same times, size and colours, sound copied bit for bit, and nothing under the name until it is whole."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deid import image as images
+from deid.exceptions import VideoWriteError
+from deid.structures import Image
+from deid.video.decode import Frame, VideoInfo, pyav
+
+#: Suffixes of the films that are read and written, with FFmpeg's name of the container.
+CONTAINERS = {
+    ".avi": "avi",
+    ".flv": "flv",
+    ".m4v": "mp4",
+    ".mkv": "matroska",
+    ".mov": "mov",
+    ".mp4": "mp4",
+    ".mpeg": "mpeg",
+    ".mpg": "mpeg",
+    ".ts": "mpegts",
+    ".webm": "webm",
+    ".wmv": "asf",
+}
+#: Encoders by container, best first, with their options; the first one that this build of FFmpeg has is taken. The quality
+#: is set so high that a second encoding is hardly seen. x264 would carry closed captions over.
+_X264 = ("libx264", {"crf": "18", "preset": "veryfast", "a53cc": "0"})
+_ENCODERS: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
+    "asf": (("msmpeg4", {"qscale": "3"}), ("mpeg4", {"qscale": "3"})),
+    "mpeg": (("mpeg2video", {"qscale": "3"}),),
+    "webm": (("libvpx-vp9", {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}),),
+}
+_USUAL = (_X264, ("mpeg4", {"qscale": "2"}))
+
+
+def container_of(path: Path) -> str:
+    """FFmpeg's name of the container that a suffix stands for.
+
+    Raises:
+        VideoWriteError: there is none.
+    """
+    try:
+        return CONTAINERS[path.suffix.lower()]
+    except KeyError:
+        raise VideoWriteError(f"cannot write {path}: expected a suffix of {', '.join(CONTAINERS)}, got {path.suffix!r}") from None
+
+
+class Writer:
+    """Writes one film; use it as a context manager. Left by an exception, it leaves nothing behind.
+
+    Args:
+        target: the file to write.
+        info: of the film that is written anew.
+        source: where the sound comes from; None for none.
+        overwrite: whether an existing file may be replaced.
+        origin_s: what was time 0 of the sound in the source; with ``end_s`` the span that is kept.
+        end_s: sound from then on is left out.
+
+    Raises:
+        VideoWriteError: the file exists and ``overwrite`` is false, or it cannot be written.
+    """
+
+    def __init__(
+        self,
+        target: Path,
+        info: VideoInfo,
+        source: Path | None = None,
+        overwrite: bool = False,
+        origin_s: Fraction = Fraction(0),
+        end_s: Fraction | None = None,
+    ) -> None:
+        self._target, self._info, self._overwrite = Path(target), info, overwrite
+        self._source, self._origin_s, self._end_s = source, origin_s, end_s
+        self._durations: dict[int, int] = {}
+
+    def __enter__(self) -> "Writer":
+        av = pyav()
+        self._errors = (av.error.FFmpegError, OSError, ValueError)
+        with contextlib.ExitStack() as stack, self._told():
+            if not self._overwrite and self._target.exists():
+                raise VideoWriteError(f"cannot write {self._target}: it exists; pass --overwrite to replace it")
+            file, self._publish = stack.enter_context(images.anonymous_file(self._target.parent))
+            self._file = file
+            self._container = av.open(file, "w", format=container_of(self._target), container_options={"fflags": "+bitexact"})
+            stack.callback(self._let_go)
+            self._video = self._add_video()
+            self._audio = stack.enter_context(_AudioCopy(self._source, self._container, self._origin_s, self._end_s))
+            self._stack = stack.pop_all()
+        return self
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except self._errors as error:
+            reason = getattr(error, "strerror", None) or error
+            raise VideoWriteError(f"cannot write {self._target}: {reason}") from error
+
+    def _add_video(self) -> Any:
+        av, info = pyav(), self._info
+        container = container_of(self._target)
+        present = [(name, options) for name, options in _ENCODERS.get(container, _USUAL) if name in av.codecs_available]
+        if not present:
+            raise VideoWriteError(f"cannot write {self._target}: this build of FFmpeg has no encoder for {container}")
+        name, options = present[0]
+        rate = info.rate.limit_denominator(60_000)
+        stream = self._container.add_stream(name, rate=rate, options=dict(options))
+        height, width = info.size_hw
+        context = stream.codec_context
+        context.width, context.height = width, height
+        self._known_formats = {f.name for f in av.codec.Codec(name, "w").video_formats or ()}
+        context.pix_fmt = self._format = "yuv420p"
+        # MPEG-4's header has 16 bits for it, and knows no other rates.
+        stream.time_base = context.time_base = info.time_base if name.startswith("lib") else 1 / rate
+        context.sample_aspect_ratio = info.aspect
+        context.color_range, context.colorspace, context.color_primaries, context.color_trc = info.colour
+        return stream
+
+    def _let_go(self) -> None:
+        """Close the container; what it still writes is thrown away with the file, unless it has been published."""
+        with contextlib.suppress(*self._errors):
+            self._container.close()
+
+    def put(self, frame: Frame, edited: Image | None = None, touched: NDArray[np.bool_] | None = None) -> None:
+        """Write one frame.
+
+        Args:
+            frame: as it was read.
+            edited: (H, W, 3) uint8 RGB, what shall be seen where the frame was touched; None when nothing was.
+            touched: (H, W), where; elsewhere the frame's own samples stay, with all their bits.
+
+        Raises:
+            VideoWriteError: it cannot be written.
+        """
+        with self._told():
+            if not self._video.codec_context.is_open:
+                self._open(frame)
+            picture = self._picture(frame, edited, touched)
+            picture.pts, picture.time_base = frame.pts, self._info.time_base
+            if frame.duration:
+                self._durations[frame.pts] = frame.duration
+            self._audio.copy_until(frame.pts * self._info.time_base)
+            self._mux(self._video.encode(picture))
+
+    def _open(self, frame: Frame) -> None:
+        self._format = self._video.codec_context.pix_fmt = pixel_format(frame.picture.format, self._info.size_hw, self._known_formats)
+
+    def _picture(self, frame: Frame, edited: Image | None, touched: NDArray[np.bool_] | None) -> Any:
+        height, width = self._info.size_hw
+        own = frame.picture.reformat(width, height, self._format)
+        if edited is None:
+            # No picture type, no side data: the encoder decides, and nothing of the source's stream comes along.
+            own.pict_type = 0
+            return own
+        if edited.shape != (height, width, 3):
+            raise VideoWriteError(f"cannot write {self._target}: expected frames of {height} x {width}, got {edited.shape}")
+        new = (
+            pyav()
+            .VideoFrame.from_ndarray(edited, format="rgb24")
+            .reformat(format=self._format, dst_colorspace=int(frame.picture.colorspace), dst_color_range=self._info.colour[0] or None)
+        )
+        new.color_range, new.colorspace = own.color_range, own.colorspace
+        if touched is not None:
+            _keep_untouched(new, own, touched)
+        return new
+
+    def _mux(self, packets: list[Any]) -> None:
+        for packet in packets:
+            duration = self._durations.pop(packet.pts, 0)
+            if duration and packet.time_base == self._info.time_base:
+                packet.duration = duration
+            self._container.mux(packet)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is not None:
+            self._stack.__exit__(kind, error, trace)
+            return
+        with self._stack, self._told():
+            self._mux(self._video.encode(None))
+            self._audio.copy_until(None)
+            self._container.close()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            try:
+                self._publish(self._target, self._overwrite)
+            except FileExistsError as exists:
+                raise VideoWriteError(f"cannot write {self._target}: it exists; pass --overwrite to replace it") from exists
+
+
+def pixel_format(source: Any, size_hw: tuple[int, int], known: set[str]) -> str:
+    """The encoder's format that keeps the depth and the colour resolution of a source's format, an odd size among them."""
+    deep = max(c.bits for c in source.components) > 8
+    coloured = len(source.components) > 1 and not source.is_rgb
+    grid = (source.chroma_width(16), source.chroma_height(16)) if coloured else (8, 8)
+    chroma = {(16, 16): "444", (8, 16): "422"}.get(grid, "420")
+    odd = size_hw[0] % 2, size_hw[1] % 2
+    # 4:2:0 needs even sides, 4:2:2 an even width.
+    exact = "444" if odd[1] or (odd[0] and chroma == "420") else chroma
+    wanted = [f"yuv{exact}p10le"] if deep else []
+    wanted += [f"yuv{exact}p", "yuv420p"]
+    return next((name for name in wanted if name in known), "yuv420p")
+
+
+def _keep_untouched(new: Any, own: Any, touched: NDArray[np.bool_]) -> None:
+    """Put the samples of ``own`` into ``new`` wherever no touched pixel shares them."""
+    mask = touched.astype(np.uint8)
+    for plane_new, plane_own in zip(new.planes, own.planes, strict=True):
+        into, source = _samples(plane_new, new.format), _samples(plane_own, own.format)
+        h, w = into.shape
+        here: NDArray[Any] = mask
+        if (h, w) != mask.shape:
+            # A sample of colour belongs to several pixels: one that was touched is enough.
+            here = cv2.dilate(mask, np.ones((3, 3), np.uint8))[:: -(-mask.shape[0] // h), :: -(-mask.shape[1] // w)]
+        np.copyto(into, source, where=here == 0)
+
+
+def _samples(plane: Any, picture_format: Any) -> NDArray[Any]:
+    deep = picture_format.components[0].bits > 8
+    values = np.frombuffer(plane, np.uint16 if deep else np.uint8)
+    row = plane.line_size // values.itemsize
+    return values[: row * plane.height].reshape(plane.height, row)[:, : plane.width]
+
+
+class _AudioCopy:
+    """Copies the packets of every sound stream as they are."""
+
+    def __init__(self, source: Path | None, out: Any, origin_s: Fraction, end_s: Fraction | None) -> None:
+        self._source, self._out, self._origin_s, self._end_s = source, out, origin_s, end_s
+        self._streams: dict[int, Any] = {}
+        self._waiting: Any = None
+
+    def __enter__(self) -> "_AudioCopy":
+        if self._source is None:
+            return self
+        av = pyav()
+        self._container = av.open(f"file:{self._source}")
+        for stream in self._container.streams.audio:
+            try:
+                copy = self._out.add_stream_from_template(stream)
+            except (ValueError, av.error.FFmpegError) as error:
+                name = stream.codec_context.name
+                raise VideoWriteError(f"the container takes no {name} sound: pass --audio drop, or another suffix") from error
+            copy.metadata.clear()
+            self._streams[stream.index] = copy
+        if self._origin_s > 0:
+            self._container.seek(int(self._origin_s * 1_000_000))
+        wanted = list(self._container.streams.audio)
+        self._packets = self._container.demux(*wanted) if wanted else iter(())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._source is not None:
+            self._container.close()
+
+    def copy_until(self, time_s: Fraction | None) -> None:
+        """Write what is heard up to a time of the output; all that is left when None."""
+        if self._source is None or not self._streams:
+            return
+        while (packet := self._waiting or next(self._packets, None)) is not None:
+            self._waiting = None
+            if packet.dts is None:
+                continue
+            heard_s = packet.dts * packet.time_base - self._origin_s
+            if heard_s < 0 < self._origin_s:
+                continue
+            if self._end_s is not None and heard_s + self._origin_s >= self._end_s:
+                continue
+            if time_s is not None and heard_s > time_s:
+                self._waiting = packet
+                return
+            shift = round(self._origin_s / packet.time_base)
+            packet.stream = self._streams[packet.stream.index]
+            packet.dts -= shift
+            packet.pts = packet.pts - shift if packet.pts is not None else None
+            self._out.mux(packet)

@@ -1,0 +1,269 @@
+"""Cameras and streams, anonymised while they run: frames are dropped before faces are."""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from deid.align import align
+from deid.attributes.sampler import sample_sets
+from deid.config import Options
+from deid.detect.refine import FaceRefiner
+from deid.exceptions import VideoReadError
+from deid.pipeline import Anonymizer
+from deid.structures import Detection, Image
+from deid.video import search
+from deid.video.decode import Reader, pyav
+from deid.video.edit import FilmEditor
+from deid.video.find import FaceFinder
+from deid.video.sinks import Sink
+
+log = logging.getLogger(__name__)
+
+#: A source that is gone is tried again after so many seconds, twice as many each time, up to the last.
+_FIRST_WAIT_S, _LAST_WAIT_S = 0.5, 10.0
+#: A stream that says nothing for so long is gone.
+_SILENCE_S = 10.0
+#: Frames per second that a method must reach with one face to be chosen for a camera.
+_LIVE_RATE = 12.0
+
+
+class Camera(Protocol):
+    """Where frames come from: each call connects anew and gives frames until the source ends or fails."""
+
+    def __call__(self) -> Iterator[Image]: ...
+
+
+def camera(source: str) -> Camera:
+    """The frames of a source.
+
+    Args:
+        source: a camera's number, a v4l2 device such as `/dev/video0`, a URL that FFmpeg reads (`rtsp://`, `http://`,
+            `udp://`, ...), or a file, which is played at its own speed.
+    """
+    if source.isdigit() or source.startswith("/dev/video"):
+        return lambda: _device(source)
+    if "://" in source:
+        return lambda: _stream(source)
+    return lambda: _file(Path(source))
+
+
+def _device(name: str) -> Iterator[Image]:
+    capture = cv2.VideoCapture(int(name) if name.isdigit() else name)
+    try:
+        if not capture.isOpened():
+            raise VideoReadError(f"cannot open camera {name}")
+        while True:
+            ok, picture = capture.read()
+            if not ok:
+                raise VideoReadError(f"camera {name} gives no more frames")
+            yield np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+    finally:
+        capture.release()
+
+
+def _stream(url: str) -> Iterator[Image]:
+    av = pyav()
+    options = {"rtsp_transport": "tcp"} if url.startswith("rtsp") else {}
+    try:
+        with av.open(url, options=options, timeout=_SILENCE_S) as container:
+            if not container.streams.video:
+                raise VideoReadError(f"cannot read {url}: expected a video stream, got none")
+            for picture in container.decode(video=0):
+                yield np.ascontiguousarray(picture.to_ndarray(format="rgb24"))
+    except (av.error.FFmpegError, OSError) as error:
+        raise VideoReadError(f"cannot read {url}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _file(path: Path) -> Iterator[Image]:
+    with Reader(path) as film:
+        began, first = time.monotonic(), None
+        for frame in film:
+            shown_s = float(frame.pts * film.info.time_base)
+            first = shown_s if first is None else first
+            time.sleep(max(0.0, began + shown_s - first - time.monotonic()))
+            yield frame.rgb()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Captured:
+    """A frame and when it was taken, in seconds of the monotonic clock."""
+
+    image: Image
+    time_s: float
+
+    def rgb(self) -> Image:
+        return self.image
+
+
+class _Newest:
+    """Reads a source in a thread and keeps its newest frame; a source that is lost is connected to again.
+
+    Args:
+        connect: gives the frames.
+        endless: whether a source that ends is lost rather than done.
+        told: called with a line for the user when the connection is lost or found.
+    """
+
+    def __init__(self, connect: Camera, endless: bool, told: Callable[[str], None]) -> None:
+        self._connect, self._endless, self._told = connect, endless, told
+        self._change = threading.Condition()
+        self._frame: _Captured | None = None
+        self._done = self._unwanted = False
+        self._error: BaseException | None = None
+        self.n_read = self.n_dropped = self.n_lost = 0
+        self._thread = threading.Thread(target=self._work, name="capture", daemon=True)
+
+    def __enter__(self) -> "_Newest":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._change:
+            self._unwanted = True
+            self._change.notify_all()
+        # A dead network may block the reader for as long as its time limit: it is a daemon and holds nothing of ours.
+        self._thread.join(1.0)
+
+    def __iter__(self) -> Iterator[_Captured]:
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self._frame is not None or self._done)
+                frame, self._frame = self._frame, None
+            if frame is None:
+                if self._error is not None:
+                    raise self._error
+                return
+            yield frame
+
+    def _work(self) -> None:
+        wait_s = _FIRST_WAIT_S
+        try:
+            while not self._unwanted:
+                n_before = self.n_read
+                try:
+                    self._read()
+                    lost = "the source ended"
+                except VideoReadError as error:
+                    # A source that never gave a frame is a wrong name, not a lost camera.
+                    if self.n_read == 0 or not self._endless:
+                        raise
+                    lost = str(error)
+                if not self._endless or self._unwanted:
+                    return
+                wait_s = _FIRST_WAIT_S if self.n_read > n_before else min(2 * wait_s, _LAST_WAIT_S)
+                self.n_lost += 1
+                self._told(f"{lost}; connecting again in {wait_s:g} s")
+                with self._change:
+                    self._change.wait_for(lambda: self._unwanted, wait_s)
+        except BaseException as error:
+            self._error = error
+        finally:
+            with self._change:
+                self._done = True
+                self._change.notify_all()
+
+    def _read(self) -> None:
+        with contextlib.closing(self._connect()) as frames:  # type: ignore[type-var]
+            for image in frames:
+                with self._change:
+                    self.n_read += 1
+                    self.n_dropped += self._frame is not None
+                    self._frame = _Captured(image, time.monotonic())
+                    self._change.notify_all()
+                    if self._unwanted:
+                        return
+
+
+@dataclass(frozen=True, slots=True)
+class LiveResult:
+    """How it went.
+
+    Args:
+        n_read: frames that the source gave.
+        n_shown: frames that went out.
+        n_dropped: frames that were never looked at, for want of time; none of them went out.
+        n_lost: how often the source was lost.
+        latency_s: mean time from a frame's capture to its showing.
+        n_tracks: faces.
+    """
+
+    n_read: int
+    n_shown: int
+    n_dropped: int
+    n_lost: int
+    latency_s: float
+    n_tracks: int
+
+
+def live(
+    source: str | Camera,
+    sink: Sink,
+    engine: Anonymizer,
+    *,
+    delay: int = 4,
+    told: Callable[[str], None] = log.warning,
+    wanted: Callable[[], bool] = lambda: True,
+) -> LiveResult:
+    """Anonymise a source while it runs, until it ends, the sink is closed, or ``wanted`` says no.
+
+    Args:
+        source: for `camera`, or what gives frames, which is then taken to be endless.
+        sink: where the frames go.
+        engine: edits and judges faces.
+        delay: frames that wait before one is shown, so that a face is covered before its first sighting: the latency.
+        told: called with a line for the user when the connection is lost.
+        wanted: asked after each frame.
+
+    Raises:
+        VideoReadError: the source cannot be opened.
+        VideoWriteError: the sink failed.
+        DeidError: a face could not be handled: nothing is shown from then on.
+    """
+    connect = camera(source) if isinstance(source, str) else source
+    endless = not isinstance(source, str) or source.isdigit() or source.startswith("/dev/video") or "://" in source
+    options = replace(engine.options, look_ahead=delay)
+    finder: FaceFinder[_Captured] = FaceFinder(search.build(options), FaceRefiner(device=options.device), options)
+    editor: FilmEditor[_Captured] = FilmEditor(engine, options.seed or 0)
+    n_shown, waited_s = 0, 0.0
+    with _Newest(connect, endless, told) as newest, sink:
+        for captured in newest:
+            for found in finder.push(captured):
+                done = editor.edit(found)
+                image = done.frame.image if done.image is None else done.image
+                sink.show(image, done.frame.time_s)
+                n_shown, waited_s = n_shown + 1, waited_s + time.monotonic() - done.frame.time_s
+            if not wanted() or sink.closed:
+                break
+        else:
+            for found in finder.finish():
+                done = editor.edit(found)
+                sink.show(done.frame.image if done.image is None else done.image, done.frame.time_s)
+                n_shown += 1
+    return LiveResult(newest.n_read, n_shown, newest.n_dropped, newest.n_lost, waited_s / max(n_shown, 1), len(editor.tracks))
+
+
+def method_for(options: Options, rate: float = _LIVE_RATE) -> str:
+    """`attgan` where one face can be replaced and judged so many times a second, else `blur`."""
+    engine = Anonymizer(replace(options, method="attgan"))
+    grey = np.full((256, 256, 3), 127, np.uint8)
+    aligned = align(grey, Detection(np.array([64.0, 64.0, 192.0, 192.0])))
+    sets = sample_sets(True, 1, np.random.default_rng(0))
+
+    def once() -> None:
+        before = engine.gate.source(aligned.crop, aligned.detection)
+        (edited,) = engine.editor.edit(aligned, sets, 1.0)
+        (check,) = engine.gate.measure(before, edited.crop[None])
+        engine.gate.confirm(check, before, grey)
+
+    once()  # the models are loaded
+    began = time.perf_counter()
+    once()
+    return "attgan" if time.perf_counter() - began < 1 / rate else "blur"

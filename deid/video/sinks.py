@@ -1,0 +1,268 @@
+"""Where a live picture goes: a window, a file, a stream, a web page, or a virtual camera."""
+
+import contextlib
+import importlib
+import threading
+from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+
+from deid.exceptions import ConfigError, DependencyError, VideoWriteError
+from deid.structures import Image
+from deid.video.decode import Frame, VideoInfo, pyav
+from deid.video.encode import CONTAINERS, Writer
+
+_TIME_BASE = Fraction(1, 90_000)
+_RATE = Fraction(25)
+_BOUNDARY = "frame"
+_JPEG_QUALITY = 85
+_TITLE = "deid - press q to end"
+
+
+class Sink(Protocol):
+    """Takes frames until it is left; a context manager."""
+
+    closed: bool
+
+    def __enter__(self) -> "Sink": ...
+
+    def __exit__(self, *error: Any) -> None: ...
+
+    def show(self, image: Image, time_s: float) -> None:
+        """Put out an (H, W, 3) uint8 RGB frame that was taken at a time of the monotonic clock."""
+        ...
+
+
+def sink(to: str, overwrite: bool = False) -> Sink:
+    """The sink of a name.
+
+    Args:
+        to: `window`, `camera` (a virtual one), `http://ADDRESS:PORT` (MJPEG for any browser), `rtsp://...`, `udp://...` or
+            `tcp://...` (a server that takes a stream), or a file.
+        overwrite: whether an existing file may be replaced.
+
+    Raises:
+        ConfigError: there is no such sink.
+    """
+    if to == "window":
+        return WindowSink()
+    if to == "camera":
+        return VirtualCameraSink()
+    if to.startswith("http://"):
+        return MjpegSink(to)
+    if "://" in to:
+        return StreamSink(to)
+    if Path(to).suffix.lower() in CONTAINERS:
+        return FileSink(Path(to), overwrite)
+    raise ConfigError(f"expected window, camera, a URL or a file with a suffix of {', '.join(CONTAINERS)}, got {to!r}")
+
+
+class WindowSink:
+    """A window; it is closed with `q` or Escape."""
+
+    closed = False
+
+    def __enter__(self) -> "WindowSink":
+        try:
+            cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL)
+        except cv2.error as error:
+            raise DependencyError("this OpenCV has no windows: pip install 'opencv-python<5', or give another --to") from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(cv2.error):
+            cv2.destroyWindow(_TITLE)
+
+    def show(self, image: Image, time_s: float) -> None:
+        cv2.imshow(_TITLE, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        self.closed = cv2.waitKey(1) & 0xFF in (ord("q"), 27)
+
+
+class FileSink:
+    """A film, which appears when it is complete."""
+
+    closed = False
+
+    def __init__(self, path: Path, overwrite: bool = False) -> None:
+        self._path, self._overwrite = path, overwrite
+        self._stack = contextlib.ExitStack()
+        self._writer: Writer | None = None
+        self._began_s, self._last, self._n = 0.0, -1, 0
+
+    def __enter__(self) -> "FileSink":
+        if not self._overwrite and self._path.exists():
+            raise VideoWriteError(f"cannot write {self._path}: it exists; pass --overwrite to replace it")
+        self._stack.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+    def show(self, image: Image, time_s: float) -> None:
+        if self._writer is None:
+            self._began_s = time_s
+            info = VideoInfo(image.shape[:2], _TIME_BASE, _RATE, 0, Fraction(1), (1, 1, 1, 1), audio=False)
+            self._writer = self._stack.enter_context(Writer(self._path, info, overwrite=self._overwrite))
+        self._last = max(self._last + 1, round((time_s - self._began_s) / _TIME_BASE))
+        self._writer.put(Frame(self._n, self._last, 0, _picture(image)))
+        self._n += 1
+
+
+def _picture(image: Image) -> Any:
+    return pyav().VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv444p", dst_colorspace=1)
+
+
+class StreamSink:
+    """A stream to a server or a listener: RTSP by name, MPEG-TS for other URLs."""
+
+    closed = False
+
+    def __init__(self, url: str) -> None:
+        self._url, self._container, self._stream = url, None, None
+        self._began_s, self._last = 0.0, -1
+
+    def __enter__(self) -> "StreamSink":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        container: Any = self._container
+        if container is not None:
+            with contextlib.suppress(pyav().error.FFmpegError, OSError):
+                container.mux(self._stream.encode(None))  # type: ignore[attr-defined]
+            with contextlib.suppress(pyav().error.FFmpegError, OSError):
+                container.close()
+
+    def _open(self, image: Image) -> None:
+        av, rtsp = pyav(), self._url.startswith("rtsp")
+        container = av.open(self._url, "w", format="rtsp" if rtsp else "mpegts", options={"rtsp_transport": "tcp"} if rtsp else {})
+        name = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+        options = {"preset": "ultrafast", "tune": "zerolatency", "g": "50"} if name == "libx264" else {}
+        stream = container.add_stream(name, rate=_RATE, options=options)
+        stream.height, stream.width = (side - side % 2 for side in image.shape[:2])
+        stream.pix_fmt, stream.codec_context.time_base = "yuv420p", _TIME_BASE if name == "libx264" else 1 / _RATE
+        self._container, self._stream = container, stream
+
+    def show(self, image: Image, time_s: float) -> None:
+        av = pyav()
+        try:
+            if self._container is None:
+                self._began_s = time_s
+                self._open(image)
+            stream: Any = self._stream
+            even = np.ascontiguousarray(image[: stream.height, : stream.width])
+            picture = av.VideoFrame.from_ndarray(even, format="rgb24")
+            self._last = picture.pts = max(self._last + 1, round((time_s - self._began_s) / _TIME_BASE))
+            picture.time_base = _TIME_BASE
+            self._container.mux(stream.encode(picture))  # type: ignore[attr-defined]
+        except (av.error.FFmpegError, OSError) as error:
+            raise VideoWriteError(f"cannot stream to {self._url}: {getattr(error, 'strerror', None) or error}") from error
+
+
+class MjpegSink:
+    """A web server with one page: the newest frame, again and again, which every browser shows.
+
+    Args:
+        url: `http://ADDRESS:PORT`; port 0 takes a free one, see `url`.
+    """
+
+    closed = False
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._address = (parts.hostname or "127.0.0.1", parts.port if parts.port is not None else 8080)
+        self._change = threading.Condition()
+        self._jpeg, self._number, self._over = b"", 0, False
+
+    def __enter__(self) -> "MjpegSink":
+        try:
+            self._server = ThreadingHTTPServer(self._address, self._handler())
+        except OSError as error:
+            raise VideoWriteError(f"cannot serve on {self._address[0]}:{self._address[1]}: {error.strerror or error}") from error
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, name="mjpeg", daemon=True)
+        self._thread.start()
+        return self
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        host, port = self._server.server_address[:2]
+        return f"http://{host!s}:{port}/"
+
+    def __exit__(self, *_: object) -> None:
+        with self._change:
+            self._over = True
+            self._change.notify_all()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def show(self, image: Image, time_s: float) -> None:
+        _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+        with self._change:
+            self._jpeg, self._number = data.tobytes(), self._number + 1
+            self._change.notify_all()
+
+    def _next(self, number: int) -> tuple[bytes, int]:
+        """A frame newer than a number, or nothing when it is over."""
+        with self._change:
+            self._change.wait_for(lambda: self._over or self._number > number)
+            return (b"", number) if self._over else (self._jpeg, self._number)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        owner = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
+                self.send_header("Cache-Control", "no-store")
+                self.end_headers()
+                number = 0
+                with contextlib.suppress(OSError):
+                    while True:
+                        jpeg, number = owner._next(number)
+                        if not jpeg:
+                            return
+                        head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+                        self.wfile.write(head.encode() + jpeg + b"\r\n")
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Quiet."""
+
+        return Handler
+
+
+class VirtualCameraSink:
+    """A virtual camera that other programs choose as if it were one (v4l2loopback, OBS), through pyvirtualcam."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._camera: Any = None
+
+    def __enter__(self) -> "VirtualCameraSink":
+        try:
+            pyvirtualcam = importlib.import_module("pyvirtualcam")
+        except ImportError as error:
+            raise DependencyError("a virtual camera needs pyvirtualcam: pip install pyvirtualcam") from error
+        self._package = pyvirtualcam
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._camera is not None:
+            self._camera.close()
+
+    def show(self, image: Image, time_s: float) -> None:
+        if self._camera is None:
+            height, width = image.shape[:2]
+            try:
+                self._camera = self._package.Camera(width=width, height=height, fps=float(_RATE))
+            except RuntimeError as error:
+                raise VideoWriteError(f"cannot open a virtual camera: {error}") from error
+        self._camera.send(image)

@@ -1,0 +1,66 @@
+"""The command `deid dataset`: real models, exit codes, and what is told."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image as PillowImage
+from typer.testing import CliRunner, Result
+
+from deid.cli import app
+from deid.structures import Image
+
+
+def _dataset(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["dataset", *map(str, arguments), "--method", "solid", "--seed", "1", "--device", "cpu"])
+
+
+def _told(result: Result) -> str:
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return " ".join(result.output.split())
+
+
+@pytest.fixture
+def photos(hopper: Image, tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    PillowImage.fromarray(hopper[:200]).save(folder / "hopper.jpg", quality=95)
+    PillowImage.new("RGB", (64, 48), (90, 120, 90)).save(folder / "meadow.png")
+    (folder / "labels.txt").write_text("hopper 1\n")
+    return folder
+
+
+def test_run_failure_resume_and_verify(photos: Path, tmp_path: Path) -> None:
+    (photos / "bad [1].png").write_text("no picture")
+    result = _dataset(photos, "-o", tmp_path / "out", "--workers", 1)
+    assert result.exit_code == 1
+    told = _told(result)
+    assert "failed: 'bad [1].png': cannot read bad [1].png: not an image of a known format" in told
+    assert (
+        "2 pictures written, 1 label files carried over, 0 files left out, 1 faces: 1 as asked, 0 covered by fallback; 1 files failed"
+        in told
+    )
+
+    result = _dataset(photos, "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "pass --resume" in _told(result)
+
+    (photos / "bad [1].png").write_bytes((photos / "meadow.png").read_bytes())
+    result = _dataset(photos, "-o", tmp_path / "out", "--resume", "--verify", "--workers", 1)
+    assert result.exit_code == 0, result.output
+    assert "verified: every file is there, whole, and passed" in _told(result)
+
+    (tmp_path / "out" / "hopper.jpg").unlink()
+    result = _dataset(photos, "-o", tmp_path / "out", "--verify")
+    assert result.exit_code == 1
+    assert "'hopper.jpg': is missing" in _told(result)
+
+
+def test_nothing_to_do_is_no_success(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    result = _dataset(tmp_path / "in", "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "no picture was written" in _told(result)
+    result = _dataset(tmp_path / "nowhere", "-o", tmp_path / "new")
+    assert result.exit_code == 2
+    assert "which is not there" in _told(result)
+    assert not (tmp_path / "new").exists()

@@ -1,0 +1,85 @@
+"""Boxes over time: constant velocity, one track a face, sure scores first."""
+
+import numpy as np
+import pytest
+
+from deid.geometry import box_iou
+from deid.structures import Detection
+from deid.video.track import BoxFilter, Tracker
+
+
+def _face(x: float, score: float = 0.95, y: float = 50.0, side: float = 30.0) -> Detection:
+    return Detection(np.array([x, y, x + side, y + side]), score)
+
+
+def _run(frames: list[list[Detection]], patience: int = 10) -> Tracker:
+    tracker = Tracker(0.6, patience)
+    for i, found in enumerate(frames):
+        tracker.predict(i)
+        tracker.update(i, found)
+    return tracker
+
+
+def test_filter_learns_a_constant_velocity() -> None:
+    track = BoxFilter(_face(0).box_xyxy)
+    for i in range(1, 20):
+        track.predict()
+        track.correct(_face(4.0 * i).box_xyxy)
+    assert track.velocity == pytest.approx([4, 0], abs=0.2)
+    for _ in range(3):
+        track.predict()
+    assert track.box == pytest.approx(_face(4.0 * 22).box_xyxy, abs=1.0)
+
+
+def test_filter_of_a_still_face_stays() -> None:
+    track = BoxFilter(_face(10).box_xyxy)
+    for _ in range(30):
+        track.predict()
+        track.correct(_face(10).box_xyxy)
+    assert track.box == pytest.approx(_face(10).box_xyxy)
+
+
+def test_one_face_is_one_track_through_a_gap() -> None:
+    frames = [[] if 10 <= i < 16 else [_face(5.0 * i)] for i in range(30)]
+    (track,) = _run(frames).tracks
+    assert (len(track.seen), track.last) == (24, 29)
+
+
+def test_two_faces_that_pass_each_other_stay_two() -> None:
+    frames = [[_face(4.0 * i), _face(200 - 4.0 * i, y=95)] for i in range(50)]
+    tracker = _run(frames)
+    assert len(tracker.tracks) == 2
+    for track in tracker.tracks:
+        steps = np.diff([d.box_xyxy[0] for _, d in sorted(track.seen.items())])
+        assert np.ptp(np.sign(steps)) == 0
+
+
+def test_low_scores_go_on_with_a_track_but_start_none() -> None:
+    assert _run([[_face(0, 0.4)]]).tracks == []
+    (track,) = _run([[_face(0)], [_face(2, 0.4)], [_face(4, 0.3)]]).tracks
+    assert track.last == 2
+
+
+def test_a_sure_face_is_matched_before_a_doubtful_one() -> None:
+    (first, *_) = _run([[_face(0)], [_face(3, 0.4), _face(6, 0.9)]]).tracks
+    assert first.seen[1].score == 0.9
+
+
+def test_fast_faces_meet_by_their_circles() -> None:
+    """A jump by 25 px of a box of 30: nearly no overlap."""
+    assert box_iou(_face(0).box_xyxy, _face(25).box_xyxy)[0, 0] < 0.2
+    assert len(_run([[_face(0)], [_face(25)]]).tracks) == 1
+
+
+def test_a_face_that_stays_away_is_given_up() -> None:
+    frames: list[list[Detection]] = [[_face(0)], *[[] for _ in range(8)], [_face(0)]]
+    assert [t.number for t in _run(frames, patience=3).tracks] == [1]
+    assert [t.number for t in _run(frames, patience=12).tracks] == [0]
+
+
+def test_a_new_scene_ends_all() -> None:
+    tracker = _run([[_face(0)]])
+    tracker.cut()
+    tracker.predict(1)
+    (new,) = tracker.update(1, [_face(0)])
+    assert new.number == 1

@@ -25,6 +25,7 @@ from torch import nn
 from deid.exceptions import DependencyError, WeightsFormatError, WeightsHashError, WeightsMissingError
 from deid.models.attgan import Generator
 from deid.models.attributes import AttributeClassifier
+from deid.models.face_rcnn import FaceRcnn
 from deid.models.realism import RealismCritic
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
@@ -187,6 +188,11 @@ def load_attributes() -> AttributeClassifier:
 def load_realism() -> RealismCritic:
     """The shipped realism critic."""
     return _load("realism", RealismCritic)
+
+
+def load_detector() -> FaceRcnn:
+    """The shipped face detector."""
+    return _load("detector", FaceRcnn)
 
 
 def status(item: Entry) -> str:

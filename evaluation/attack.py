@@ -62,6 +62,7 @@ def attack(originals: Path, outputs: Path, options: AttackOptions | None = None,
         "photos to test on": len(case.test.identities),
         "steps": options.steps,
         "seed": options.seed,
+        "detectors": {d.name: detectors.fingerprint(d) for d in observer.detectors},
         "recognisers": {r.name: {"sha256": recognisers.fingerprint(r)} for r in found},
     }
     return Results(

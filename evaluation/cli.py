@@ -1,4 +1,4 @@
-"""The commands: `compare`, `attack` and `study`."""
+"""The commands: `compare`, `attack`, `video` and `study`."""
 
 import logging
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
 from deid.exceptions import DeidError
-from evaluation import datasets, methods
+from evaluation import datasets, methods, recognisers
 from evaluation.attack import AttackOptions
 from evaluation.attack import attack as attack_folders
 from evaluation.attacks import ATTACKS
 from evaluation.compare import CompareOptions, Progress
 from evaluation.compare import compare as compare_folders
-from evaluation.report import markdown_table, number, write_report
+from evaluation.report import number, study_markdown, write_report
 from evaluation.results import Results, write
 from evaluation.studies import STUDIES, StudyOptions
 
@@ -101,20 +101,42 @@ def attack(
 
 
 @app.command()
+def video(
+    original: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="the film before")],
+    deidentified: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="the film after")],
+    output: _Out,
+    recogniser: _Recogniser = [],  # noqa: B006
+    seed: int = 0,
+) -> None:
+    """Measure a film frame by frame: faces that show, identity and flicker over each track, and whether the file is as it was."""
+    from evaluation.video import video as compare_films
+
+    with _reported(), _progress() as progress:
+        results = compare_films(original, deidentified, embedders=recognisers.load(recogniser), seed=seed, progress=progress)
+    _finish(results, output)
+
+
+@app.command()
 def study(
     name: Annotated[str, typer.Argument(help=f"one of {', '.join(STUDIES)}")],
     output: _Out,
     people: Annotated[int, typer.Option(min=4, help="people of the data set, where the study does not fix it")] = 150,
+    steps: Annotated[int | None, typer.Option(min=1, help="training steps, where the study trains a network")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="a generator's safetensors file in place of the shipped one")
+    ] = None,
     seed: int = 0,
 ) -> None:
     """Repeat an experiment, its figure beside the published one."""
     if name not in STUDIES:
         raise typer.BadParameter(f"unknown study {name!r}; valid are {', '.join(STUDIES)}")
     with _reported(), _progress() as progress:
-        results = STUDIES[name](StudyOptions(people, seed, progress.stage, progress.tick))
+        results = STUDIES[name](StudyOptions(people, steps, seed, progress.stage, progress.tick, output, weights))
     write(results, output)
     report = write_report(results, output)
-    typer.echo(markdown_table(results.measures, ("section", "name", "recogniser", "group", "value", "interval", "n", "published")))
+    figures = study_markdown(results)
+    (output / "figures.md").write_text(figures)
+    typer.echo(figures)
     typer.echo(str(report))
 
 

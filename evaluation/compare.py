@@ -77,7 +77,7 @@ def compare(originals: Path, outputs: Path, options: CompareOptions | None = Non
     return Results(
         kind="compare",
         title=f"{outputs.name} against {originals.name}",
-        settings={**settings, "detectors": [d.name for d in observer.detectors], **seen.settings},
+        settings={**settings, "detectors": {d.name: detectors.fingerprint(d) for d in observer.detectors}, **seen.settings},
         environment=environment(),
         measures=tuple(seen.lines),
         curves=tuple(seen.curves),

@@ -19,6 +19,14 @@ from deid.exceptions import DataError
 from deid.structures import Image
 from deid.training.data import read_tar, split_of
 
+_UTK_GENDERS = {"0": "male", "1": "female"}
+_UTK_GROUPS = {"0": "White", "1": "Black", "2": "Asian", "3": "Indian", "4": "other"}
+
+#: Where the data sets' own alignment puts eyes, nose and corners of the mouth: LFW's deep-funneling in its 250 px photos, and
+#: CelebA's alignment in its photos at half size, 89 x 109 px.
+LFW_POINTS = np.array([[106.0, 114.0], [148.0, 113.0], [127.0, 138.0], [110.0, 160.0], [145.0, 160.0]])
+CELEBA_POINTS = np.array([[35.0, 56.0], [55.0, 56.0], [45.0, 68.0], [37.0, 77.0], [53.0, 77.0]])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Photo:
@@ -80,6 +88,14 @@ def lfw(split: str | None = "test") -> list[Photo]:
         if split is None or split_of(f"lfw/{file.parent.name}") == split:
             photos.append(Photo(file.name, file.parent.name, table.get(file.name, ""), read))
     return photos
+
+
+def celeba() -> list[Photo]:
+    """CelebA's aligned photos, as far as their people are known."""
+    with data_file("celeba-identities.csv").open(newline="") as file:
+        names = {row["image"]: row["identity"] for row in csv.DictReader(file)}
+    files = ((Path(name).name, read) for name, read in read_tar(data_file("celeba-small.tar")))
+    return [Photo(name, names[name], "", read) for name, read in files if name in names]
 
 
 def people(photos: Iterable[Photo], n_people: int, n_photos: int, seed: int = 0) -> list[Photo]:
@@ -147,6 +163,18 @@ def cmu_mit() -> Iterator[tuple[str, Image, NDArray[np.float64]]]:
         if Path(name).name in boxes:
             image = np.asarray(PillowImage.open(io.BytesIO(read())).convert("RGB"))
             yield name, image, np.array(boxes[Path(name).name])
+
+
+def utkface() -> list[tuple[Photo, int, str]]:
+    """UTKFace, each photo a person, with the age in years and the group that the data set sorts the person into."""
+    found = []
+    for name, read in read_tar(data_file("utkface.tar")):
+        age, *rest = Path(name).name.split("_")
+        # Some file names lack a part.
+        if len(rest) == 3 and age.isdigit() and rest[0] in _UTK_GENDERS and rest[1] in _UTK_GROUPS:
+            photo = Photo(Path(name).name, Path(name).name, _UTK_GENDERS[rest[0]], read)
+            found.append((photo, int(age), _UTK_GROUPS[rest[1]]))
+    return found
 
 
 def export(photos: Iterable[Photo], folder: Path) -> int:

@@ -1,5 +1,6 @@
 """The two detectors that every score stands on."""
 
+import hashlib
 from collections.abc import Sequence
 
 from deid.protocols import Detector
@@ -35,6 +36,15 @@ def both_detectors() -> tuple[Detector, Detector]:
     return first_detector(), second_detector()
 
 
+def fingerprint(detector: Detector) -> str:
+    """sha256 of the file that a detector's weights come from; of those that a package brings, which package."""
+    from evaluation.scrfd import ScrfdDetector
+
+    if isinstance(detector, ScrfdDetector):
+        return hashlib.sha256(detector.path.read_bytes()).hexdigest()
+    return {"mtcnn": "in facenet-pytorch", "dlib_hog": "in dlib"}[detector.name]
+
+
 def find(detector: Detector, images: Sequence[Image | None]) -> list[list[Detection]]:
     """Faces of each image; of None, none. Images of one size go through in one pass where the detector can."""
     present = [image for image in images if image is not None]
@@ -44,3 +54,30 @@ def find(detector: Detector, images: Sequence[Image | None]) -> list[list[Detect
     else:
         found = iter([detector.detect(image) for image in present])
     return [next(found) if image is not None else [] for image in images]
+
+
+class Remembering:
+    """A detector that looks at each untouched photo once, however many methods are tried on it.
+
+    Args:
+        detector: that does the work.
+        untouched: the photos to remember.
+    """
+
+    def __init__(self, detector: Detector, untouched: Sequence[Image]) -> None:
+        self.name, self._detector = detector.name, detector
+        # The photos are kept as well: an id is only good while its object lives.
+        self._untouched = {id(image): image for image in untouched}
+        self._known: dict[int, list[Detection]] = {}
+
+    def detect(self, image: Image) -> list[Detection]:
+        """Faces of an (H, W, 3) uint8 RGB image."""
+        return self.detect_batch([image])[0]
+
+    def detect_batch(self, images: Sequence[Image]) -> list[list[Detection]]:
+        """Faces of several images of one size."""
+        found = dict(self._known)
+        new = {id(image): image for image in images if id(image) not in found}
+        found.update(zip(new, find(self._detector, list(new.values())), strict=True))
+        self._known.update((key, found[key]) for key in new if key in self._untouched)
+        return [found[id(image)] for image in images]

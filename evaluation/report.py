@@ -4,7 +4,7 @@ import base64
 import html
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,9 @@ _PLOTS = {
     "roc": "Verification against untouched photos",
     "cmc": "Search in a gallery of untouched photos",
     "strength": "Over the strength of the setting",
+    "similarity": "Similarity over the blur",
+    "auc": "Verification over the blur",
+    "frontier": "Detection against identification by the strongest attacker: the lower right corner is best",
     "tradeoff": "Detection against identification: the lower right corner is best",
 }
 
@@ -66,14 +69,14 @@ def render(results: Results, images: dict[str, bytes]) -> str:
         tables = [_section(name, [m for m in results.measures if m.section == name]) for name in sections]
     if results.kind == "attack":
         tables = [_overview(results.measures), *tables]
+    pictures = [_plot(name, data) for name, data in images.items()]
     body = [
         f"<h1>{'Study' if results.kind == 'study' else 'De-identification report'}</h1>",
         f"<p class=sub>{_text(results.title)}; {_text(results.kind)}</p>",
         _cards(results),
         _summary(results),
         _problems(results),
-        *tables,
-        *(_plot(name, data) for name, data in images.items()),
+        *(pictures + tables if results.kind == "study" else tables + pictures),
         _groups([m for m in results.measures if m.group != "all"]),
         _settings(results),
     ]
@@ -154,15 +157,28 @@ def _overview(measures: Sequence[Measure]) -> str:
     return f"<h2>People found first, by attack</h2><table><tr><th>Attack{head}{''.join(rows)}</table>"
 
 
+#: Head, style and text of the columns of a study's table.
+_STUDY_COLUMNS: tuple[tuple[str, str, Callable[[Measure], str]], ...] = (
+    ("Setting", "", lambda m: m.section),
+    ("Measure", "", lambda m: m.name),
+    ("By", "", lambda m: m.recogniser),
+    ("Group", "", lambda m: "" if m.group == "all" else m.group),
+    ("Value", "n", lambda m: number(m.value, m.unit)),
+    ("95 % interval", "n", lambda m: _span(m)),
+    ("n (people)", "n", lambda m: f"{m.n} ({m.n_people})" if m.n else ""),
+    ("Untouched", "n", lambda m: "" if m.control is None else number(m.control, m.unit)),
+    ("Chance", "n", lambda m: "" if m.chance is None else number(m.chance, m.unit)),
+    ("Published", "", lambda m: m.published),
+    ("Note", "note", lambda m: m.note),
+)
+
+
 def _study_table(measures: Sequence[Measure]) -> str:
-    """A study's figures beside the published ones."""
-    rows = []
-    for m in measures:
-        figures = [number(m.value, m.unit), _span(m), f"{m.n} ({m.n_people})" if m.n else ""]
-        cells = "".join(f"<td>{_text(t)}" for t in (m.section, m.name, m.recogniser, "" if m.group == "all" else m.group))
-        rows.append(f"<tr>{cells}{''.join(f'<td class=n>{f}' for f in figures)}<td>{_text(m.published)}<td class=note>{_text(m.note)}")
-    head = "<tr><th>Setting<th>Measure<th>By<th>Group<th>Value<th>95 % interval<th>n (people)<th>Published<th>Note"
-    return f"<h2>Figures</h2><table>{head}{''.join(rows)}</table>"
+    """A study's figures beside the published ones; columns that no measure fills are left out."""
+    shown = [column for column in _STUDY_COLUMNS if any(column[2](m) for m in measures)]
+    head = "".join(f"<th>{_text(name)}" for name, _, _ in shown)
+    rows = ("".join(f"<td class='{style}'>{_text(text(m))}" for _, style, text in shown) for m in measures)
+    return f"<h2>Figures</h2><table><tr>{head}{''.join(f'<tr>{row}' for row in rows)}</table>"
 
 
 def _row(m: Measure, judged: bool) -> str:
@@ -241,20 +257,32 @@ def _text(value: object) -> str:
     return html.escape(str(value), quote=True)
 
 
+def study_markdown(results: Results) -> str:
+    """A study's figures beside the published ones, and where its setting differs, as Markdown."""
+    columns = ("section", "name", "recogniser", "group", "value", "interval", "n", "untouched", "chance", "published")
+    differs = f"\nWhere the setting differs: {results.settings['differs']}.\n" if "differs" in results.settings else ""
+    return markdown_table(results.measures, columns) + differs
+
+
 def markdown_table(measures: Iterable[Measure], columns: Sequence[str] = ("name", "recogniser", "value", "interval", "n")) -> str:
-    """Measures as a Markdown table."""
-    rows = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    for m in measures:
-        cells = {
-            "section": m.section,
-            "published": m.published,
-            "name": m.name,
-            "recogniser": m.recogniser,
-            "group": m.group,
-            "value": number(m.value, m.unit),
-            "interval": _span(m),
-            "n": str(m.n),
-            "note": m.note,
-        }
-        rows.append("| " + " | ".join(cells[c] for c in columns) + " |")
-    return "\n".join(rows) + "\n"
+    """Measures as a Markdown table, without columns that no measure fills."""
+    rows = [_markdown_cells(m) for m in measures]
+    shown = [c for c in columns if any(row[c] not in ("", number(None)) for row in rows)]
+    lines = ["| " + " | ".join(shown) + " |", "|" + "---|" * len(shown)]
+    return "\n".join(lines + ["| " + " | ".join(row[c] for c in shown) + " |" for row in rows]) + "\n"
+
+
+def _markdown_cells(m: Measure) -> dict[str, str]:
+    return {
+        "section": m.section,
+        "name": m.name,
+        "recogniser": m.recogniser,
+        "group": m.group,
+        "value": number(m.value, m.unit),
+        "interval": _span(m),
+        "n": str(m.n),
+        "untouched": number(m.control, m.unit),
+        "chance": number(m.chance, m.unit),
+        "published": m.published,
+        "note": m.note,
+    }

@@ -79,9 +79,9 @@ class Curve:
     """A line or a histogram of a plot.
 
     Args:
-        plot: which plot it belongs to: `roc`, `cmc` or `distance`.
+        plot: which plot it belongs to, see `evaluation.plots`.
         label: its name in the legend.
-        recogniser: by whom.
+        recogniser: by whom, or what else the panel is of.
         x: positions (bin edges for a histogram).
         y: values (one less than edges for a histogram).
     """
@@ -132,13 +132,21 @@ def measure(section: str, name: str, interval: Interval, verdict: Verdict | None
 
 
 def environment() -> dict[str, Any]:
-    """Versions, commit and command of this run."""
+    """Versions, hashes of the shipped weights, commit and command of this run."""
     return {
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
+        "weights": _weights(),
         "commit": _commit(),
         "command": " ".join(["python -m evaluation", *sys.argv[1:]]),
     }
+
+
+def _weights() -> dict[str, str]:
+    """sha256 by name of the weights of `deid` that are here."""
+    from deid import weights
+
+    return {name: entry.sha256 for name, entry in weights.manifest().items() if weights.status(entry) == "ok"}
 
 
 def _version(package: str) -> str:

@@ -33,6 +33,7 @@ class ScrfdDetector:
     def __init__(self, path: Path, threshold: float = 0.5, max_side: int = 1024, pad_share: float = 0.1) -> None:
         import onnxruntime
 
+        self.path = path
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

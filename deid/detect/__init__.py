@@ -1,13 +1,14 @@
-"""Face detectors by name; `a+b` is the union of two."""
+"""Face detectors by name; `a+b` is the union of two, `yolo:model.onnx` the user's own model."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from deid.detect.merge import merge
 from deid.exceptions import ConfigError
 from deid.protocols import Detector
 from deid.structures import Detection, Image
 
-__all__ = ["DETECTORS", "EnsembleDetector", "build", "merge"]
+__all__ = ["DETECTORS", "FILE_DETECTORS", "EnsembleDetector", "build", "merge"]
 
 
 def _mtcnn(min_face: int, device: str) -> Detector:
@@ -54,14 +55,40 @@ def _dlib_mmod(min_face: int, device: str) -> Detector:
     return TiledDetector(DlibMmodDetector(max(min_face, 40)))
 
 
+def _faster_rcnn(min_face: int, device: str) -> Detector:
+    from deid.detect.faster_rcnn import FasterRcnnDetector
+    from deid.detect.tiling import TiledDetector
+
+    return TiledDetector(FasterRcnnDetector(min_face, device=device))
+
+
+def _scrfd(path: Path) -> Detector:
+    from deid.detect.scrfd import ScrfdDetector
+    from deid.detect.tiling import TiledDetector
+
+    return TiledDetector(ScrfdDetector(path, max_side=1600))
+
+
+def _yolo(path: Path) -> Detector:
+    from deid.detect.tiling import TiledDetector
+    from deid.detect.yolo import YoloDetector
+
+    # What the network's input holds is looked at in full size: in a photo shrunk to it, small faces would be lost.
+    detector = YoloDetector(path)
+    return TiledDetector(detector, detector.side, detector.side * 3 // 8)
+
+
 #: Builders by name; each takes the smallest face in pixels and the device.
 DETECTORS: dict[str, Callable[[int, str], Detector]] = {
     "dlib_hog": _dlib_hog,
     "dlib_mmod": _dlib_mmod,
+    "faster_rcnn": _faster_rcnn,
     "haar": _haar,
     "mtcnn": _mtcnn,
     "mtcnn_fast": _mtcnn_fast,
 }
+#: Builders of detectors whose ONNX file the user has: ``name:file``.
+FILE_DETECTORS: dict[str, Callable[[Path], Detector]] = {"scrfd": _scrfd, "yolo": _yolo}
 
 
 class EnsembleDetector:
@@ -76,16 +103,23 @@ class EnsembleDetector:
 
 
 def build(names: str, min_face: int = 15, device: str = "cpu") -> Detector:
-    """The detector of a name of `DETECTORS`, or the union of several joined by ``+``.
+    """The detector of a name of `DETECTORS`, of ``name:file`` with a name of `FILE_DETECTORS`, or the union of several joined by ``+``.
 
     Raises:
-        ConfigError: a name is unknown.
+        ConfigError: a name is unknown, or a file is not what its name says.
+        DependencyError: a detector needs a package that is not installed.
     """
-    wanted = names.split("+")
-    unknown = [name for name in wanted if name not in DETECTORS]
-    if unknown:
-        raise ConfigError(
-            f"unknown detector {', '.join(map(repr, unknown))}; valid are {', '.join(sorted(DETECTORS))}, or a union such as mtcnn+haar"
-        )
-    detectors = tuple(DETECTORS[name](min_face, device) for name in wanted)
+    detectors = tuple(_build_one(name, min_face, device) for name in names.split("+"))
     return detectors[0] if len(detectors) == 1 else EnsembleDetector(detectors)
+
+
+def _build_one(name: str, min_face: int, device: str) -> Detector:
+    if name in DETECTORS:
+        return DETECTORS[name](min_face, device)
+    kind, _, file = name.partition(":")
+    if kind in FILE_DETECTORS and file:
+        return FILE_DETECTORS[kind](Path(file))
+    raise ConfigError(
+        f"unknown detector {name!r}; valid are {', '.join(sorted(DETECTORS))}, {', '.join(f'{k}:FILE' for k in sorted(FILE_DETECTORS))}, "
+        "or a union such as mtcnn+haar"
+    )

@@ -92,7 +92,7 @@ class Morphs:
     def _others(self, index: int, worn: bool) -> NDArray[np.intp]:
         data, able = self.data, self._able[int(worn)]
         same_kind = (data.labels[able][:, _KEPT] == data.labels[index, _KEPT]).all(axis=1)
-        return able[same_kind & (data.identities[able] != data.identities[index])]
+        return np.asarray(able[same_kind & (data.identities[able] != data.identities[index])])
 
 
 def _pose(points: NDArray[np.float64], crop: Image) -> NDArray[np.float64]:

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 from facenet_pytorch.models.mtcnn import ONet
 
 from deid import weights
+from deid.detect.scrfd import ScrfdDetector
 from deid.exceptions import ConfigError
 from deid.models.attgan import ATTRIBUTES, N_CODES
-from deid.training import attgan, classifier, realism
+from deid.training import attgan, boxes, classifier, detector, realism
 from deid.training.data import load
 from deid.training.export import export
 from deid.training.losses import Landmarker
@@ -52,7 +53,7 @@ def train_attributes(data: Path, out: Path, options_file: Path | None, report: R
     export(network, "attributes", out, architecture, facts | {"command": _command("attributes", options)})
 
 
-def train_attgan(data: Path, out: Path, recogniser: Path | None, options_file: Path | None, report: Report, warm: bool = False) -> None:
+def train_attgan(data: Path, out: Path, recogniser: Path | None, from_shipped: bool, options_file: Path | None, report: Report) -> None:
     """Train the generator, from scratch or from the shipped one on, and write ``out/attgan.safetensors``.
 
     Unknown labels come from the shipped classifier.
@@ -61,7 +62,7 @@ def train_attgan(data: Path, out: Path, recogniser: Path | None, options_file: P
     recognisers = [dlib_recogniser(), *([mobilefacenet_recogniser(recogniser)] if recogniser else [])]
     judge = weights.load_attributes()
     faces = classifier.fill_labels(judge, load(data, out / "cache")).split("train")
-    start = weights.load_generator() if warm else None
+    start = weights.load_generator() if from_shipped else None
     training = attgan.GeneratorTraining(faces, out, options, judge, recognisers, Landmarker(ONet()), start)
     network = training.run(report)
     facts = {
@@ -70,7 +71,7 @@ def train_attgan(data: Path, out: Path, recogniser: Path | None, options_file: P
         "licence": _LICENCE,
     }
     architecture = {"width": options.width, "n_attributes": len(ATTRIBUTES), "n_codes": N_CODES}
-    export(network, "attgan", out, architecture, facts | {"command": _command("attgan" + " --warm-start" * warm, options)})
+    export(network, "attgan", out, architecture, facts | {"command": _command("attgan" + " --from-shipped" * from_shipped, options)})
 
 
 def train_realism(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
@@ -81,6 +82,25 @@ def train_realism(data: Path, out: Path, options_file: Path | None, report: Repo
     network = realism.train(faces.where(faces.sources == "lfw"), weights.load_generator(), out, options, report)
     facts = {"input": _INPUT, "data": "LFW deep-funneled, training split, whole and damaged", "licence": _LICENCE}
     export(network, "realism", out, {"width": options.width}, facts | {"command": _command("realism", options)})
+
+
+def train_detector(data: Path, out: Path, teacher: Path, from_shipped: bool, options_file: Path | None, report: Report) -> None:
+    """Train the face detector on what SCRFD (an ONNX file) and MTCNN see, and write ``out/detector.safetensors``.
+
+    Raises:
+        ConfigError: the teacher cannot be used, or a run from the shipped weights asks for another width than theirs.
+    """
+    options = read_options(detector.DetectorOptions, options_file)
+    start = weights.load_detector() if from_shipped else None
+    photos = boxes.load(data, out / "cache", lambda: ScrfdDetector(teacher, boxes.LEAST_SCORE), report)
+    network = detector.DetectorTraining(photos, out, options, start).run(report)
+    facts = {
+        "input": "images (3, H, W) RGB in [0, 1], any size",
+        "data": "LFW deep-funneled, training split, boxes by SCRFD and MTCNN",
+        "licence": _LICENCE,
+    }
+    architecture = {"channels": options.channels, "head": options.head}
+    export(network, "detector", out, architecture, facts | {"command": _command("detector", options)})
 
 
 def _command(what: str, options: Any) -> str:

@@ -82,8 +82,10 @@ def mean_interval(values: ArrayLike, groups: Sequence[str], seed: int = 0, n_res
 def share_interval(values: ArrayLike, groups: Sequence[str], seed: int = 0, n_resamples: int = 1000) -> Interval:
     """Mean of yes and no, as `mean_interval`, but honest where all agree.
 
-    Formula: when all values are 0 or all are 1, every resample is equal; the exact binomial interval over people
-    (Clopper and Pearson 1934) takes its place, so that 0 of 30 people is not sold as "certainly none".
+    Formula: when all values are 0 or all are 1, every resample is equal; the exact binomial interval over people takes its
+    place, so that 0 of 30 people is not sold as "certainly none".
+    Direction: none of its own. Paper: C. Clopper, E. Pearson, "The Use of Confidence or Fiducial Limits Illustrated in the Case of
+    the Binomial", Biometrika 1934.
 
     Args:
         values: (N,) booleans, or probabilities in [0, 1].
@@ -107,12 +109,20 @@ def weighted_interval(
 ) -> Interval:
     """Interval of any statistic that takes a weight per item, moved so that the resamples' mean is the value.
 
+    Formula: for every resample ``T(w_g(1), ..., w_g(N))``, where ``w_g(i)`` counts how often the person of item ``i`` is drawn;
+    the percentiles of ``T - mean(T) + T(1, ..., 1)`` are the interval.
+    Direction: none of its own. Paper: Efron and Tibshirani 1993, ch. 10 (correction of bias) and 13.
+
     Args:
         statistic: from weights (N,), how often each item is drawn, to a number.
         groups: (N,) the person of each item.
         n: the number of items to report (mated pairs, say, where the items are all pairs).
         seed: of the resampling.
         n_resamples: how many.
+
+    Example:
+        >>> weighted_interval(lambda w: float(w @ [1.0, 0.0]) / w.sum(), ["a", "b"], 2).value
+        0.5
     """
     if not len(groups):
         return Interval(float("nan"), float("nan"), float("nan"), 0, 0)

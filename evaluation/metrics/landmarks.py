@@ -13,7 +13,11 @@ _HEAD_INDICES = [30, 8, 36, 45, 48, 54]
 
 
 def interocular(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance between the eyes of landmarks (..., 5, 2), in pixels."""
+    """Distance between the eyes of landmarks (..., 5, 2), in pixels.
+
+    Formula: ``|e_left - e_right|``. Direction: none; errors are divided by it, so that near and far faces count alike.
+    Paper: Jesorsky et al. 2001.
+    """
     return np.asarray(np.linalg.norm(points[..., 1, :] - points[..., 0, :], axis=-1))
 
 
@@ -58,7 +62,11 @@ def head_pose(points: NDArray[np.float64], size_hw: tuple[int, int]) -> NDArray[
 
 
 def angle_difference(a_deg: NDArray[np.float64], b_deg: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Absolute difference of angles in degrees, in [0, 180]. Formula: ``|((a - b + 180) mod 360) - 180|``."""
+    """Absolute difference of angles in degrees, in [0, 180].
+
+    Formula: ``|((a - b + 180) mod 360) - 180|``. Direction: lower means more use.
+    Paper: K. Mardia, P. Jupp, "Directional Statistics", 2000.
+    """
     return np.asarray(np.abs((a_deg - b_deg + 180.0) % 360.0 - 180.0))
 
 

@@ -11,10 +11,28 @@ from evaluation.studies.options import StudyOptions
 __all__ = ["STUDIES", "StudyOptions"]
 
 
+def _attackers(options: StudyOptions) -> Results:
+    from evaluation.studies.attackers import attackers
+
+    return attackers(options)
+
+
+def _blur_triplet(options: StudyOptions) -> Results:
+    from evaluation.studies.blur_triplet import blur_triplet
+
+    return blur_triplet(options)
+
+
 def _frontier(options: StudyOptions) -> Results:
     from evaluation.studies.frontier import frontier
 
     return frontier(options)
+
+
+def _generator(options: StudyOptions) -> Results:
+    from evaluation.studies.generator import generator
+
+    return generator(options)
 
 
 def _thesis(options: StudyOptions) -> Results:
@@ -35,6 +53,12 @@ def _orl_vgg19(options: StudyOptions) -> Results:
     return orl_vgg19(options)
 
 
+def _memory(options: StudyOptions) -> Results:
+    from evaluation.studies.memory import memory
+
+    return memory(options)
+
+
 def _mtcnn_keypoints(options: StudyOptions) -> Results:
     from evaluation.studies.mtcnn_keypoints import mtcnn_keypoints
 
@@ -43,7 +67,11 @@ def _mtcnn_keypoints(options: StudyOptions) -> Results:
 
 #: Studies by the name that the command takes.
 STUDIES: dict[str, Callable[[StudyOptions], Results]] = {
+    "attackers": _attackers,
+    "blur-triplet": _blur_triplet,
     "frontier": _frontier,
+    "generator": _generator,
+    "memory": _memory,
     "mtcnn-keypoints": _mtcnn_keypoints,
     "orl-knn": _orl_knn,
     "orl-vgg19": _orl_vgg19,

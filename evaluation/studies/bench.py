@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.protocols import Detector, Embedder
-from deid.structures import Detection, Embeddings, Image
+from deid.protocols import Embedder
+from deid.structures import Embeddings
 from evaluation import datasets, methods, recognisers
-from evaluation.detectors import both_detectors
+from evaluation.detectors import Remembering, both_detectors
 from evaluation.faces import Face, Observer, PhotoResult, crops_of
 from evaluation.methods import Found, Method
 from evaluation.metrics import identification
@@ -48,24 +48,6 @@ class Outcome:
         return share_interval([hit for _, hit in rows], [name for name, _ in rows], seed)
 
 
-class _Remembering:
-    """A detector that looks at each untouched photo once, however many methods are tried on it."""
-
-    def __init__(self, detector: Detector, untouched: Sequence[Image]) -> None:
-        self.name, self._detector = detector.name, detector
-        # The photos are kept as well: an id is only good while its object lives.
-        self._photos = list(untouched)
-        self._known: dict[int, list[Detection] | None] = {id(image): None for image in untouched}
-
-    def detect(self, image: Image) -> list[Detection]:
-        if id(image) not in self._known:
-            return self._detector.detect(image)
-        found = self._known[id(image)]
-        if found is None:
-            found = self._known[id(image)] = self._detector.detect(image)
-        return found
-
-
 class Bench:
     """Photos of people of whom no generator was trained: the first of each is the gallery, the second is the probe.
 
@@ -79,7 +61,7 @@ class Bench:
         self.seed = options.seed
         found = methods.find_faces(photos)
         self.shown, self.probes = found[::2], found[1::2]
-        self.observer = Observer([_Remembering(d, [f.image for f in found]) for d in both_detectors()])
+        self.observer = Observer([Remembering(d, [f.image for f in found]) for d in both_detectors()])
         self.recognisers: list[Embedder] = recognisers.load()
         self.gallery = self._mains(self.shown, methods.untouched())[1]
         self.probe_faces = self._mains(self.probes, methods.untouched())[1]

@@ -3,60 +3,45 @@
 K. Simonyan, A. Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", ICLR 2015.
 """
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 from torchvision.models import vgg19
 
-from evaluation.metrics.bootstrap import share_interval
-from evaluation.results import Curve, Measure, Results, environment, measure
+from evaluation.results import Results
 from evaluation.studies.options import StudyOptions
-from evaluation.studies.orl_knn import folds, orl_faces
+from evaluation.studies.orl import OrlStudy, run
 
-_SIGMAS = (0.0, 2.0, 4.0, 8.0)
-_PUBLISHED = "95 % (blurred, pretrained VGG-19, sigma not given)"
 #: Mean and deviation of ImageNet, which the pretrained network expects.
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _BATCH = 50
 
 
 def orl_vgg19(options: StudyOptions) -> Results:
-    """Softmax on the features of a frozen VGG-19; every photo is tested once, in ten 90/10 splits."""
-    images, labels = orl_faces()
-    fold = folds(labels, options.seed)
-    network, source = _network(options.seed)
-    options.stage("sigmas", len(_SIGMAS))
-    lines: list[Measure] = []
-    for sigma in _SIGMAS:
-        features = _features(network, ndimage.gaussian_filter(images, (0, sigma, sigma)))
-        hit = _hits(features, labels, fold)
-        interval = share_interval(hit, [str(i) for i in labels], options.seed)
-        note = f"{source}; gallery and probe blurred alike; ten 90/10 splits"
-        lines.append(
-            measure(f"sigma {sigma:g}", "rank 1, VGG-19 and softmax", interval, unit="%", better="lower", published=_PUBLISHED, note=note)
-        )
-        options.tick()
-    curve = Curve(
-        plot="strength", label="VGG-19 and softmax", recogniser="sigma in pixels of 64", x=list(_SIGMAS), y=[m.value for m in lines]
-    )
-    return Results(
-        kind="study",
+    """Softmax on the features of a frozen VGG-19."""
+    network, source = load_network(options.seed)
+    study = OrlStudy(
         title="orl-vgg19: blurred ORL faces, a frozen VGG-19 and a softmax head",
-        settings={"data": "ORL, 40 people, 400 photos", "features": source, "seed": options.seed},
-        environment=environment(),
-        measures=tuple(lines),
-        curves=(curve,),
+        method="VGG-19 and softmax",
+        features=partial(features, network),
+        model=softmax,
+        sigmas=(0.0, 2.0, 4.0, 8.0),
+        published="95 % (blurred, pretrained VGG-19, sigma not given)",
+        differs=f"{source}; several sigmas, for the published one is not known; gallery and probe are blurred alike; all ten 90/10 splits",
+        settings={"features": source},
     )
+    return run(study, options)
 
 
-def _network(seed: int) -> tuple[nn.Module, str]:
+def load_network(seed: int) -> tuple[nn.Module, str]:
     """The convolutions of VGG-19, and where their weights come from: torchvision's when they are cached, else random ones."""
     cached = sorted((Path(torch.hub.get_dir()) / "checkpoints").glob("vgg19-*.pth"))
     with torch.random.fork_rng(devices=[]):
@@ -69,7 +54,7 @@ def _network(seed: int) -> tuple[nn.Module, str]:
 
 
 @torch.inference_mode()
-def _features(network: nn.Module, images: NDArray[np.float64]) -> NDArray[np.float32]:
+def features(network: nn.Module, images: NDArray[np.float64]) -> NDArray[np.float32]:
     """Grey images (N, 64, 64) in [0, 255] to features (N, 2048)."""
     mean, deviation = (torch.tensor(v).view(3, 1, 1) for v in (_MEAN, _DEVIATION))
     rows = []
@@ -79,10 +64,6 @@ def _features(network: nn.Module, images: NDArray[np.float64]) -> NDArray[np.flo
     return np.concatenate(rows)
 
 
-def _hits(features: NDArray[np.float32], labels: NDArray[np.int64], fold: NDArray[np.int64]) -> NDArray[np.float64]:
-    hit = np.zeros(len(labels))
-    for k in np.unique(fold):
-        train, test = fold != k, fold == k
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2000))
-        hit[test] = model.fit(features[train], labels[train]).predict(features[test]) == labels[test]
-    return hit
+def softmax() -> Any:
+    """Logistic regression on standardised features; the penalty suits thousands of features and nine photos a person."""
+    return make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2000))

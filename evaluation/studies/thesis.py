@@ -1,6 +1,7 @@
 """The thesis' tables and its figure, with recognisers in place of the image search engines."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -18,9 +19,10 @@ from evaluation.metrics import identification
 from evaluation.metrics.bootstrap import mean_interval, share_interval
 from evaluation.metrics.verification import distance_of
 from evaluation.recognisers import fingerprint
-from evaluation.results import Curve, Measure, Results, environment, measure
+from evaluation.results import Measure, Results, environment, measure
 from evaluation.studies.bench import Bench
 from evaluation.studies.options import StudyOptions
+from evaluation.studies.tradeoff import Families, Tradeoff, tradeoff
 
 _BLURS_PX = (1.0, 2.0, 4.0, 6.0, 8.0, 10.0)
 _CELLS = (24, 18, 12, 9, 6)
@@ -41,8 +43,8 @@ def thesis(options: StudyOptions) -> Results:
     bench = Bench(options)
     options.stage("parts", 5)
     lines: list[Measure] = []
-    figure, curves = _figure_2_6(bench)
-    for part in (_table_3_1(bench), figure, *_crop_tables(bench), _table_4_4(bench)):
+    figure = _figure_2_6(bench)
+    for part in (_table_3_1(bench), figure.measures, *_crop_tables(bench), _table_4_4(bench)):
         lines += part
         options.tick()
     settings = {
@@ -60,7 +62,7 @@ def thesis(options: StudyOptions) -> Results:
         settings=settings,
         environment=environment(),
         measures=tuple(lines),
-        curves=tuple(curves),
+        curves=tuple(figure.curves()),
     )
 
 
@@ -84,32 +86,20 @@ def _table_3_1(bench: Bench) -> list[Measure]:
     return lines
 
 
-def _figure_2_6(bench: Bench) -> tuple[list[Measure], list[Curve]]:
+def _figure_2_6(bench: Bench) -> Tradeoff:
     """Identification against detection over strengths of the two filters."""
-    lines: list[Measure] = []
-    curves: list[Curve] = []
-    blurs = [(f"blur, sigma {s:g} px", methods.blur_px(s)) for s in _BLURS_PX]
-    mosaics = [(f"pixelate, {c} cells", methods.pixelate(c)) for c in _CELLS]
-    for family, choices in (("blur", blurs), ("pixelate", mosaics)):
-        points: dict[str, list[tuple[float, float]]] = {}
-        for name, method in choices:
-            outcome = bench.run(method)
-            recall = outcome.recall(0, bench.seed)
-            lines.append(measure("figure 2.6", f"{name}: MTCNN recall", recall, unit="%"))
-            for recogniser in bench.recognisers:
-                rank = outcome.rank_one(recogniser.name, bench.seed)
-                lines.append(measure("figure 2.6", f"{name}: rank 1", rank, unit="%", recogniser=recogniser.name))
-                points.setdefault(recogniser.name, []).append((recall.value, rank.value))
-        curves += [
-            Curve(plot="tradeoff", label=family, recogniser=r, x=[x for x, _ in rows], y=[y for _, y in rows]) for r, rows in points.items()
-        ]
-    return lines, curves
+    filters: Families = {
+        "blur": [(f"sigma {sigma:g} px", partial(methods.blur_px, sigma)) for sigma in _BLURS_PX],
+        "pixelate": [(f"{cells} cells", partial(methods.pixelate, cells)) for cells in _CELLS],
+    }
+    return tradeoff(bench, filters, "figure 2.6")
 
 
 def _crop_tables(bench: Bench) -> Iterator[list[Measure]]:
     """Tables 4.2 and 4.3: unselected attribute sets, no gate, judged on the aligned crop."""
+    editor = AttganEditor()
     for k, cells in enumerate(_INPUT_CELLS):
-        crops, owner = edit_all(bench, AttganEditor(cells=cells))
+        crops, owner = edit_all(bench, editor if cells is None else editor.coarse(cells))
         lines = [*_identified(bench, crops, owner, "input as it is" if cells is None else f"input pixelated to {cells} cells")]
         if k == 0:
             yield _table_4_2(bench, crops, owner)

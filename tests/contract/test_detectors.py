@@ -4,9 +4,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
+import cv2
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from deid import detect, geometry
 from deid.protocols import Detector
@@ -120,6 +124,49 @@ def scene(astronaut: Image, woman: Detection) -> Scene:
 @cache
 def _detector(name: str) -> Detector:
     return detect.build(name, MIN_FACE)
+
+
+@pytest.fixture(scope="module")
+def yolo_file(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A YOLO v3 of one convolution, that knows the face of the scene, grey and soft, and nothing else."""
+    x0, y0, x1, y1 = (2 * np.round(scene.box / 2)).astype(int)
+    face = cv2.GaussianBlur(scene.image, (0, 0), 3)[y0:y1, x0:x1].mean(axis=2) / 255
+    h, w = face.shape
+    pattern = (face - face.mean()) / ((face - face.mean()) ** 2).sum()
+    weight = np.zeros((18, 3, h, w), np.float32)
+    # Of the first anchor, 10 x 13 px: the objectness is at half where the picture is 0.6 times like the face.
+    weight[4] = 40 * pattern / 3
+    bias = np.tile([0, 0, 0, 0, -90, 20], 3).astype(np.float32)
+    bias[2:5] = np.log(w / 10), np.log(h / 13), -24
+    edges = [h // 2 - 4, w // 2 - 4] * 2
+    tensors = {"half": np.array(0.5, np.float32), "weight": weight, "bias": bias}
+    nodes = [
+        helper.make_node("Sub", ["image", "half"], ["centred"]),
+        helper.make_node("Conv", ["centred", "weight", "bias"], ["map8"], strides=[8, 8], pads=edges),
+    ]
+    for stride in (16, 32):
+        tensors |= {f"weight{stride}": np.zeros((18, 3, stride, stride), np.float32), f"bias{stride}": np.full(18, -90, np.float32)}
+        nodes.append(helper.make_node("Conv", ["image", f"weight{stride}", f"bias{stride}"], [f"map{stride}"], strides=[stride, stride]))
+    graph = helper.make_graph(
+        nodes,
+        "one face",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, "h", "w"])],
+        [helper.make_tensor_value_info(f"map{stride}", TensorProto.FLOAT, None) for stride in (8, 16, 32)],
+        [numpy_helper.from_array(value, name) for name, value in tensors.items()],
+    )
+    path = tmp_path_factory.mktemp("models") / "yolo.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return path
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
+def test_yolo_keeps_the_contract(check: Callable[[Detector, Scene], None], scene: Scene, yolo_file: Path) -> None:
+    check(_detector(f"yolo:{yolo_file}"), scene)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
+def test_scrfd_keeps_the_contract(check: Callable[[Detector, Scene], None], scene: Scene, data_folder: Path) -> None:
+    check(_detector(f"scrfd:{data_folder / 'recognisers/scrfd_2.5g_bnkps.onnx'}"), scene)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)

@@ -44,3 +44,15 @@ def test_cmu_mit_boxes_lie_in_their_photos(lfw_data: Path) -> None:
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2
         assert (boxes[:, 2:] > boxes[:, :2]).all()
         assert ((centres > 0) & (centres < image.shape[1::-1])).all()
+
+
+def test_celeba_people_have_several_photos_where_its_alignment_says(lfw_data: Path) -> None:
+    photos, points = datasets.celeba(), datasets.CELEBA_POINTS
+    assert len(photos) == 9000
+    some = datasets.people(photos, 4, 2)
+    assert len(some) == 8
+    for photo in some:
+        image = photo.image()
+        assert image.shape == (109, 89, 3)
+        assert points.min() > 0
+        assert (points.max(axis=0) < [89, 109]).all()

@@ -1,13 +1,18 @@
+import io
 import math
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from evaluation.criteria import Verdict
 from evaluation.folders import Problem
 from evaluation.metrics.bootstrap import Interval
-from evaluation.report import markdown_table, number, rewrite_report, write_report
-from evaluation.results import Curve, Results, from_json, measure, to_json, write
+from evaluation.plots import plots
+from evaluation.report import markdown_table, number, rewrite_report, study_markdown, write_report
+from evaluation.results import Curve, Measure, Results, environment, from_json, measure, to_json, write
 
 
 @pytest.fixture
@@ -65,3 +70,39 @@ def test_numbers(value: float | None, unit: str, text: str) -> None:
 
 def test_markdown(results: Results) -> None:
     assert "| rank 1, another photo | r | 25.0 % | 10.0 % to 40.0 % | 40 |" in markdown_table(results.measures)
+    assert markdown_table(results.measures, ("name", "published", "chance", "n")).splitlines()[0] == "| name | n |"
+
+
+def test_a_study_shows_untouched_photos_and_chance_where_it_has_them(results: Results, tmp_path: Path) -> None:
+    def page(*measures: Measure) -> str:
+        return write_report(replace(results, kind="study", measures=measures), tmp_path).read_text()
+
+    found = replace(results.measures[0], control=0.95, chance=0.01, published="9 of 10")
+    assert "<th>Untouched<th>Chance" in page(found)
+    assert "<td class='n'>95.0 %<td class='n'>1.0 %<td class=''>9 of 10" in page(found)
+    assert "<th>Untouched" not in page(results.measures[0])
+
+
+def test_the_frontier_is_one_picture_of_all_methods() -> None:
+    curves = tuple(Curve(plot="frontier", label=name, recogniser="", x=[0.1, 0.9], y=[0.2, 0.8]) for name in "abc")
+    empty = Results(kind="study", title="t", settings={}, environment={}, measures=(), curves=curves)
+    images = plots(empty)
+    assert list(images) == ["frontier"]
+    picture = np.asarray(Image.open(io.BytesIO(images["frontier"])).convert("RGB")).astype(int)
+    assert picture.shape[1] > 1000
+    assert (picture[:5] == 255).all()
+    # Three methods in three colours beside black, grey and white.
+    hues = picture[np.ptp(picture, axis=2) > 100]
+    assert len(np.unique(hues // 64, axis=0)) >= 3
+
+
+def test_the_environment_names_versions_and_hashes_of_weights() -> None:
+    found = environment()
+    assert found["packages"]["torch"] != "absent"
+    assert all(len(sha256) == 64 for sha256 in found["weights"].values())
+    assert "attributes" in found["weights"]
+
+
+def test_a_study_says_where_its_setting_differs(results: Results) -> None:
+    assert study_markdown(replace(results, settings={"differs": "more photos"})).endswith("\nWhere the setting differs: more photos.\n")
+    assert "differs" not in study_markdown(results)

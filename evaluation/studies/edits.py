@@ -1,0 +1,194 @@
+"""What a generator makes of aligned faces: as the product runs it, and pass by pass."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load
+
+from deid import blend, ladder, weights
+from deid.align import TEMPLATE, align
+from deid.attributes.classify import AttributeReader
+from deid.attributes.sampler import sample_sets
+from deid.config import Options
+from deid.detect.face_points import FacePoints
+from deid.edit.attgan import AttganEditor, coarsen
+from deid.exceptions import DataError, WeightsFormatError, WeightsMissingError
+from deid.ladder import Rung
+from deid.models.attgan import ATTRIBUTES, Generator, inverted
+from deid.protocols import Detector
+from deid.structures import AlignedFace, Crops, Detection, Image
+from deid.training.classifier import to_tensor
+from deid.training.data import central
+from evaluation.datasets import Photo
+from evaluation.detectors import find
+
+_BATCH = 32
+#: Where a mean face lies in an aligned crop; the editor does not ask.
+FACE = Detection(np.array([28.0, 18.0, 100.0, 112.0]), landmarks=TEMPLATE)
+_GAP_PX = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subjects:
+    """Faces to edit.
+
+    Args:
+        crops: (N, 128, 128, 3) uint8 RGB, aligned.
+        masks: (N, 128, 128) how much of a new face would show.
+        labels: (N, 13) float32 of -1 and 1: the attributes that deid reads in them.
+        people: (N,) whose face each is.
+    """
+
+    crops: Crops
+    masks: NDArray[np.float32]
+    labels: NDArray[np.float32]
+    people: tuple[str, ...]
+
+    @property
+    def male(self) -> NDArray[np.bool_]:
+        """(N,) what the sampler is told."""
+        return np.asarray(self.labels[:, ATTRIBUTES.index("Male")] > 0)
+
+
+def aligned(photos: Sequence[Photo], detector: Detector, tick: Callable[[], None]) -> tuple[list[Photo], Crops]:
+    """The face nearest to the centre of each photo, upright; photos in which none is found are left out.
+
+    Raises:
+        DataError: none is found in any.
+    """
+    kept: list[Photo] = []
+    crops: list[Image] = []
+    for start in range(0, len(photos), _BATCH):
+        batch = photos[start : start + _BATCH]
+        images = [photo.image() for photo in batch]
+        for photo, image, found in zip(batch, images, find(detector, images), strict=True):
+            face = central(found, image)
+            if face is not None:
+                kept.append(photo)
+                crops.append(align(image, face).crop)
+            tick()
+    if not kept:
+        raise DataError(f"expected a face in at least one of {len(photos)} photos, found none")
+    return kept, np.stack(crops)
+
+
+def subjects(crops: Crops, people: Sequence[str], reader: AttributeReader, points: FacePoints) -> Subjects:
+    """Aligned faces with what editing and blending ask of them."""
+    read = np.concatenate([reader.probabilities(crops[i : i + _BATCH]) for i in range(0, len(crops), _BATCH)])
+    masks = np.stack([blend.face_mask(points.points(crop)) for crop in crops])
+    return Subjects(crops, masks, np.where(read > 0.5, 1.0, -1.0).astype(np.float32), tuple(people))
+
+
+def load_generator(path: Path | None) -> Generator:
+    """The shipped generator, or one of a safetensors file of any width, with or without identity codes.
+
+    Raises:
+        WeightsMissingError: there is no such file.
+        WeightsFormatError: it holds something else.
+    """
+    if path is None:
+        return weights.load_generator()
+    try:
+        tensors = load(path.read_bytes())
+        width, deepest = len(tensors["enc_layers.0.layers.0.weight"]), len(tensors["enc_layers.4.layers.0.weight"])
+        n_codes = len(tensors["dec_layers.0.layers.0.weight"]) - deepest - len(ATTRIBUTES)
+    except OSError as error:
+        raise WeightsMissingError(f"cannot read {path}: {error.strerror}") from error
+    except (SafetensorError, KeyError) as error:
+        raise WeightsFormatError(f"expected the tensors of a generator in {path}, got {error}") from error
+    if n_codes < 0:
+        raise WeightsFormatError(f"expected a generator of {len(ATTRIBUTES)} attributes in {path}, got {len(ATTRIBUTES) + n_codes}")
+    network = Generator(width, n_codes=n_codes)
+    weights.fill(network, tensors, weights.Entry("attgan", path.name, ""))
+    return network
+
+
+def first_rung(network: Generator) -> Rung:
+    """What the product tries first."""
+    return next(ladder.rungs(Options(), AttganEditor(network=network)))
+
+
+def draw_sets(male: ArrayLike, rng: np.random.Generator) -> NDArray[np.float32]:
+    """One random set of the first pass for each face: (N, 13 + N_CODES) for genders (N,)."""
+    return np.concatenate([sample_sets(bool(m), 1, rng) for m in np.asarray(male)])
+
+
+def second_pass(sets: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What the second pass is told (N, D) when the first one was told ``sets`` (N, D)."""
+    return np.asarray(inverted(torch.from_numpy(sets)).numpy(), np.float32)
+
+
+def two_passes(rung: Rung, crops: Crops, sets: NDArray[np.float32]) -> Crops:
+    """The product's edit of each crop (N, 128, 128, 3) with its set (N, D)."""
+    faces = [AlignedFace(crop, np.eye(2, 3), FACE) for crop in crops]
+    return np.stack([rung.edit(face, one[None])[0].crop for face, one in zip(faces, sets, strict=True)])
+
+
+@torch.inference_mode()
+def one_pass(network: Generator, crops: Crops, wanted: NDArray[np.float32], cells: int | None = None) -> Crops:
+    """A single pass over crops (N, 128, 128, 3).
+
+    Args:
+        network: the generator.
+        crops: faces.
+        wanted: (N, D) attributes, then identity codes; codes that are missing are 0, those that the generator lacks fall away.
+        cells: how coarse the input is, as in `AttganEditor`; None leaves it as it is.
+    """
+    told = np.zeros((len(wanted), network.n_attributes + network.n_codes), np.float32)
+    size = min(told.shape[1], wanted.shape[1])
+    told[:, :size] = wanted[:, :size]
+    parts = []
+    for start in range(0, len(crops), _BATCH):
+        images = to_tensor(crops[start : start + _BATCH])
+        images = images if cells is None else coarsen(images, cells)
+        pixels = (network(images, torch.from_numpy(told[start : start + _BATCH])).clamp(-1, 1) + 1) * 127.5
+        parts.append(pixels.round().byte().permute(0, 2, 3, 1).numpy())
+    return np.concatenate(parts)
+
+
+def flipped(labels: NDArray[np.float32], attribute: int) -> NDArray[np.float32]:
+    """Labels (N, 13) with one attribute on its other side."""
+    changed = labels.copy()
+    changed[:, attribute] *= -1
+    return changed
+
+
+def blended(faces: Subjects, edits: Crops) -> Crops:
+    """Edits (N, 128, 128, 3) as they will look once pasted."""
+    rows = zip(edits, faces.crops, faces.masks, strict=True)
+    return np.stack([blend.blend_crop(blend.match(edit, crop, mask), crop, mask) for edit, crop, mask in rows])
+
+
+def psnr(a: Crops, b: Crops) -> NDArray[np.float64]:
+    """Peak signal-to-noise ratio in dB of each pair of crops (N, H, W, 3), shape (N,).
+
+    Formula: ``10 log10(255^2 / mean((a - b)^2))``. Direction: higher means more alike, infinite for equal crops.
+    """
+    error = np.square(a.astype(np.float64) - b).mean(axis=(1, 2, 3))
+    with np.errstate(divide="ignore"):
+        return np.asarray(10 * np.log10(255.0**2 / error))
+
+
+def sheet(columns: Sequence[Crops], across: int = 4) -> Image:
+    """One picture of N faces: each a group of crops side by side, one from every column (N, H, W, 3), so many groups in a row."""
+    gap = ((0, 0), (_GAP_PX, _GAP_PX), (_GAP_PX, _GAP_PX), (0, 0))
+    cells = np.pad(np.concatenate(columns, axis=2), gap, constant_values=255)
+    cells = np.concatenate([cells, np.full((-len(cells) % across, *cells.shape[1:]), 255, np.uint8)])
+    rows = cells.reshape(-1, across, *cells.shape[1:])
+    return np.ascontiguousarray(rows.transpose(0, 2, 1, 3, 4).reshape(len(rows) * cells.shape[1], -1, 3))
+
+
+def seconds(rung: Rung, crop: Image, sets: NDArray[np.float32], repeats: int = 5) -> list[float]:
+    """How long both passes of all sets (N, D) take on one crop, after one run that does not count."""
+    face, times = AlignedFace(crop, np.eye(2, 3), FACE), []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        rung.edit(face, sets)
+        times.append(time.perf_counter() - start)
+    return times[1:]

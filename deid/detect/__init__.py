@@ -8,7 +8,7 @@ from deid.exceptions import ConfigError
 from deid.protocols import Detector
 from deid.structures import Detection, Image
 
-__all__ = ["DETECTORS", "FILE_DETECTORS", "EnsembleDetector", "build", "merge"]
+__all__ = ["DETECTORS", "EnsembleDetector", "build", "merge"]
 
 
 def _mtcnn(min_face: int, device: str) -> Detector:

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from deid.attributes.sampler import sample_sets
-from deid.models.attgan import ATTRIBUTES, Generator
+from deid.models.attgan import ATTRIBUTES, Generator, inverted
 from deid.models.realism import RealismCritic
 from deid.training.classifier import ema, to_tensor
 from deid.training.data import FaceData
@@ -152,8 +152,8 @@ DAMAGE: dict[str, Callable[[Tensor, np.random.Generator], Tensor]] = {
 def _overdriven(images: Tensor, male: NDArray[np.bool_], generator: Generator, rng: np.random.Generator) -> Tensor:
     """Both passes with attribute sets three to five times as wide as the range."""
     sets = np.stack([sample_sets(bool(m), 1, rng, float(rng.uniform(3.0, 5.0)))[0] for m in male])
-    a = torch.from_numpy(sets).to(images)
-    edited: Tensor = generator(generator(images, a), -a)
+    a = torch.from_numpy(sets[:, : generator.n_attributes + generator.n_codes]).to(images)
+    edited: Tensor = generator(generator(images, a), inverted(a))
     return edited
 
 

@@ -41,7 +41,7 @@ def read_options(kind: type[_OptionsT], path: Path | None) -> _OptionsT:
     unknown = sorted(set(values) - set(names))
     if unknown:
         raise ConfigError(f"unknown option {', '.join(unknown)} in {path}; valid are {', '.join(names)}")
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    return kind(**values)
 
 
 def train_attributes(data: Path, out: Path, options_file: Path | None, report: Report) -> None:

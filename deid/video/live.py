@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 _FIRST_WAIT_S, _LAST_WAIT_S = 0.5, 10.0
 #: A stream that says nothing for so long is gone.
 _SILENCE_S = 10.0
+#: How often it is asked whether a silent source is still wanted.
+_POLL_S = 0.2
 #: Frames per second that a method must reach with one face to be chosen for a camera.
 _LIVE_RATE = 12.0
 
@@ -132,11 +134,14 @@ class _Newest:
         # A dead network may block the reader for as long as its time limit: it is a daemon and holds nothing of ours.
         self._thread.join(1.0)
 
-    def __iter__(self) -> Iterator[_Captured]:
-        while True:
+    def frames(self, wanted: Callable[[], bool]) -> Iterator[_Captured]:
+        """The newest frame, again and again, until the source ends or nobody wants more: a lost source may stay silent."""
+        while wanted():
             with self._change:
-                self._change.wait_for(lambda: self._frame is not None or self._done)
+                self._change.wait_for(lambda: self._frame is not None or self._done, _POLL_S)
                 frame, self._frame = self._frame, None
+            if frame is None and not self._done:
+                continue
             if frame is None:
                 if self._error is not None:
                     raise self._error
@@ -234,19 +239,16 @@ def live(
     editor: FilmEditor[_Captured] = FilmEditor(engine, options.seed or 0)
     n_shown, waited_s = 0, 0.0
     with _Newest(connect, endless, told) as newest, sink:
-        for captured in newest:
+        for captured in newest.frames(lambda: wanted() and not sink.closed):
             for found in finder.push(captured):
                 done = editor.edit(found)
                 image = done.frame.image if done.image is None else done.image
                 sink.show(image, done.frame.time_s)
                 n_shown, waited_s = n_shown + 1, waited_s + time.monotonic() - done.frame.time_s
-            if not wanted() or sink.closed:
-                break
-        else:
-            for found in finder.finish():
-                done = editor.edit(found)
-                sink.show(done.frame.image if done.image is None else done.image, done.frame.time_s)
-                n_shown += 1
+        for found in finder.finish() if not sink.closed else ():
+            done = editor.edit(found)
+            sink.show(done.frame.image if done.image is None else done.image, done.frame.time_s)
+            n_shown += 1
     return LiveResult(newest.n_read, n_shown, newest.n_dropped, newest.n_lost, waited_s / max(n_shown, 1), len(editor.tracks))
 
 

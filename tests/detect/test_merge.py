@@ -53,7 +53,7 @@ def test_ensemble_is_the_union() -> None:
 
 @pytest.mark.parametrize("names", ["nope", "mtcnn+nope", "mtcnn+", "", "MTCNN"])
 def test_unknown_detector_lists_the_valid_ones(names: str) -> None:
-    with pytest.raises(ConfigError, match=r"unknown detector .*dlib_hog, dlib_mmod, haar, mtcnn"):
+    with pytest.raises(ConfigError, match=r"unknown detector .*dlib_hog, dlib_mmod, faster_rcnn, haar, mtcnn"):
         detect.build(names)
 
 

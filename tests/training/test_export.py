@@ -58,9 +58,9 @@ def test_manifest_of_another_width_is_refused(folder: Path) -> None:
 
 def test_options_of_a_run_from_toml(tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
-    path.write_text("width = 8\nmargins = [0.5, 0.25]\n")
+    path.write_text("width = 8\nmargin = 0.25\n")
     options = read_options(GeneratorOptions, path)
-    assert (options.width, options.margins, options.steps) == (8, (0.5, 0.25), GeneratorOptions().steps)
+    assert (options.width, options.margin, options.steps) == (8, 0.25, GeneratorOptions().steps)
     assert read_options(GeneratorOptions, None) == GeneratorOptions()
 
 

@@ -99,7 +99,7 @@ def run(
     inputs: Annotated[list[Path], typer.Argument(help="Pictures, films, and folders of them.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder, or file for a single input.")],
     method: Annotated[str | None, typer.Option(help=f"One of {', '.join(METHODS)}.")] = None,
-    detector: Annotated[str | None, typer.Option(help="mtcnn, haar, dlib_hog, dlib_mmod, or a union such as mtcnn+haar.")] = None,
+    detector: Annotated[str | None, typer.Option(help="By name, yolo:FILE, scrfd:FILE, or a union: mtcnn+haar.")] = None,
     seed: Annotated[int | None, typer.Option(help="For reproducible output; a fresh one by default.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write what became of every face as JSON.")] = None,
     options_file: Annotated[Path | None, typer.Option("--config", help="Options as TOML.")] = None,

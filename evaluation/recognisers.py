@@ -7,12 +7,13 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from deid.align import TEMPLATE
 from deid.exceptions import DataError, WeightsMissingError
 from deid.geometry import fit_similarity
 from deid.protocols import Embedder
-from deid.structures import Crops, Embeddings
+from deid.structures import Crops, Embeddings, Image
 from evaluation.datasets import data_folder
 
 #: The attacker's own recogniser: nothing in `deid` is trained, tuned or selected with it.
@@ -50,10 +51,14 @@ class ArcFaceRecogniser:
         found = np.concatenate(rows) if rows else np.zeros((0, 128), np.float32)
         return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12), np.float32)
 
-    def _one(self, crop: np.ndarray) -> Embeddings:
+    def blob(self, crop: Image) -> NDArray[np.float32]:
+        """An aligned crop (128, 128, 3) as the network's input (1, 3, 112, 112)."""
         face = cv2.warpAffine(crop, self._matrix, (_INPUT, _INPUT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        blob = ((face.astype(np.float32) - 127.5) / 128.0).transpose(2, 0, 1)[None]
-        return np.asarray(self._session.run(None, {self._session.get_inputs()[0].name: blob})[0], np.float32).reshape(1, -1)
+        return ((face.astype(np.float32) - 127.5) / 128.0).transpose(2, 0, 1)[None]
+
+    def _one(self, crop: Image) -> Embeddings:
+        answer = self._session.run(None, {self._session.get_inputs()[0].name: self.blob(crop)})[0]
+        return np.asarray(answer, np.float32).reshape(1, -1)
 
 
 def load(onnx_files: Sequence[Path] = ()) -> list[Embedder]:

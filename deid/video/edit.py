@@ -18,7 +18,9 @@ from deid.video.find import FoundFrame, FrameT, TrackedFace
 #: A person who cannot be given a face is tried again with later portraits, so many times in all.
 _ATTEMPTS = 3
 #: After a frame in which the gate refused a face, the harder way is kept for so many frames: a film must not flicker.
-_HOLD = 12
+_HOLD = 50
+#: Only faces of at least so many pixels are taken for somebody who was there before.
+_RECOGNISABLE = 40.0
 #: Of a face that is pasted at least this share lies inside the picture.
 _LEAST_INSIDE = 0.75
 #: Around a face, times its box, so much of a frame is enough to try covers on.
@@ -140,7 +142,7 @@ class FilmEditor(Generic[FrameT]):
         """
         self._index += 1
         for track, portraits in found.portraits.items():
-            self._introduce(track, [(frame.rgb(), d) for frame, d in portraits])
+            self._introduce(track, [(frame.rgb(), d) for frame, d in portraits], {face.track for face in found.faces})
         if not found.faces:
             return EditedFrame(found.frame, None, None)
         image = found.frame.rgb()
@@ -153,13 +155,13 @@ class FilmEditor(Generic[FrameT]):
             self._note(face)
         return EditedFrame(found.frame, out, touched)
 
-    def _introduce(self, track: int, portraits: Sequence[tuple[Image, Detection]]) -> None:
+    def _introduce(self, track: int, portraits: Sequence[tuple[Image, Detection]], present: set[int]) -> None:
         """Decide what a track is to become, or try again."""
         role = self._roles.get(track)
         if role is None:
-            person = self._person(portraits) if self._wants_faces and portraits else Person(-1, ())
-            if person.number < 0:
-                person = self._add(())
+            clear = [(image, d) for image, d in portraits if self._is_clear(d)]
+            there = [self._roles[t].person for t in present if t in self._roles]
+            person = self._person(clear, there) if self._wants_faces and clear else self._add(())
             summary = TrackSummary(track, person.number, self._index, self._index)
             role = self._roles[track] = _Role(person, summary, self._cover_for(portraits[:1]))
         person = role.person
@@ -172,14 +174,20 @@ class FilmEditor(Generic[FrameT]):
     def _wants_faces(self) -> bool:
         return self._engine.options.method == "attgan"
 
-    def _person(self, portraits: Sequence[tuple[Image, Detection]]) -> Person:
-        """Who it is: somebody who was there before, or a new person."""
+    def _is_clear(self, detection: Detection) -> bool:
+        """Whether a face is seen so well that it can be recognised: blurred ones all look alike to a recogniser."""
+        return detection.score >= self._engine.options.edit_score and detection.size >= _RECOGNISABLE
+
+    def _person(self, portraits: Sequence[tuple[Image, Detection]], there: Sequence[Person]) -> Person:
+        """Who it is: somebody who was there before and is nowhere else in the frame, or a new person."""
         embedders = self._engine.gate.embedders
         crops = np.stack([align(image, d).crop for image, d in portraits])
         rows = tuple(_mean(e.embed(crops)) for e in embedders)
         for person in self._people:
-            if person.embeddings and all(
-                float(np.linalg.norm(a - b)) < e.threshold for a, b, e in zip(rows, person.embeddings, embedders, strict=True)
+            if (
+                person.embeddings
+                and person not in there
+                and all(float(np.linalg.norm(a - b)) < e.threshold for a, b, e in zip(rows, person.embeddings, embedders, strict=True))
             ):
                 return person
         return self._add(rows)

@@ -29,7 +29,7 @@ from evaluation.results import Measure, Results, environment
 from evaluation.studies import edits, second_opinion
 from evaluation.studies.edits import Subjects
 from evaluation.studies.judges import Quantity, Seen, changes, distances, lines, middle_faces, paired_iou
-from evaluation.studies.lineup import Lineup, groups_of, line_up, portraits, steps_of
+from evaluation.studies.lineup import Lineup, groups_of, line_up, portraits
 from evaluation.studies.options import StudyOptions
 from evaluation.studies.populations import rank_one_lines, realism_lines, search, stranger_line
 
@@ -155,9 +155,9 @@ def _reconstruction(lineup: Lineup) -> list[Measure]:
 def _attributes(lineup: Lineup) -> list[Measure]:
     """For each attribute, one pass with that one on its other side: does the second opinion see it there?"""
     faces, opinion = lineup.faces, lineup.opinion
-    before, wanted = opinion.probabilities(faces.crops)[:, _MOVED] > 0.5, faces.labels[:, _MOVED] < 0
+    before, wanted = opinion.sees(faces.crops)[:, _MOVED], faces.labels[:, _MOVED] < 0
     moved = (edits.one_pass(lineup.network, faces.crops, edits.flipped(faces.labels, j)) for j in _MOVED)
-    after = np.column_stack([opinion.probabilities(crops)[:, j] > 0.5 for j, crops in zip(_MOVED, moved, strict=True)])
+    after = np.column_stack([opinion.sees(crops)[:, j] for j, crops in zip(_MOVED, moved, strict=True)])
     everybody = groups_of([[]] * len(faces.people))
     found = lines("attributes", flips([ATTRIBUTES[j] for j in _MOVED], before, after, wanted), faces.people, everybody, lineup.seed)
     changed = [m for m in found if m.name.endswith(": changed")]
@@ -195,8 +195,8 @@ def _realism(lineup: Lineup, crops: Crops) -> list[Measure]:
         f"blurred, sigma {options.blur_radius:g} of the face": _covered(lineup, methods.blur(options.blur_radius)),
     }
     found: list[Measure] = []
-    # The generator was trained to please deid's classifier, whose features `load` may give: the second opinion's stand beside them.
-    for look in (features.load(), Features("second opinion, pooled, 64 px", lineup.opinion.features)):
+    # The generator was trained to please deid's classifier, whose features `load` may give: others stand beside them.
+    for look in (features.load(), Features("MobileFaceNet before its embedding, pooled, 112 px", lineup.maps.pooled)):
         seen = {name: look.compute(some) for name, some in sets.items()}
         found += realism_lines(look.compute(lineup.others), seen, mosaic, look.name, lineup.seed)
     return found
@@ -265,5 +265,5 @@ def _settings(lineup: Lineup, options: StudyOptions) -> dict[str, Any]:
         "threshold": f"{first.name} {first.threshold:g}",
         "recognisers": {r.name: fingerprint(r) for r in lineup.judges.recognisers},
         "differs": "dlib and an ArcFace network in place of FaceNet, LFW in place of VGGFace2, and neither a selected set nor a gate",
-        "second opinion": f"dense network, {steps_of(options)} steps on CelebA's test people and the others' genders",
+        "second opinion": "ridge on the maps of the attacker's network, CelebA's test people and the genders of the others",
     }

@@ -56,14 +56,14 @@ class Judges:
     Args:
         recognisers: the first is the one that the product measures with.
         detector: finds faces in crops.
-        male: crops (N, 128, 128, 3) to the probability (N,) of a man.
+        male: which of crops (N, 128, 128, 3) show a man, (N,).
         points: dlib's landmarks.
         realism: the product's critic.
     """
 
     recognisers: Sequence[Embedder]
     detector: Detector
-    male: Callable[[Crops], NDArray[np.float32]]
+    male: Callable[[Crops], NDArray[np.bool_]]
     points: FacePoints
     realism: RealismScorer
 
@@ -72,7 +72,7 @@ class Judges:
         boxes, five = middle_faces(self.detector, crops)
         shape = np.stack([self.points.points(crop) for crop in crops])
         score = np.concatenate([self.realism.score(crops[i : i + _BATCH]) for i in range(0, len(crops), _BATCH)])
-        return Seen(self.embed(crops), boxes, five, shape, np.asarray(self.male(crops) > 0.5), score.astype(np.float64))
+        return Seen(self.embed(crops), boxes, five, shape, self.male(crops), score.astype(np.float64))
 
     def embed(self, crops: Crops) -> dict[str, Embeddings]:
         """Embeddings (N, D) by recogniser."""

@@ -22,13 +22,12 @@ from evaluation.studies import edits, second_opinion
 from evaluation.studies.edits import Subjects
 from evaluation.studies.judges import Judges, Seen
 from evaluation.studies.options import StudyOptions
-from evaluation.studies.second_opinion import Lesson, SecondOpinion
+from evaluation.studies.second_opinion import FaceMaps, Lesson, Look, SecondOpinion
 
 #: People with one photo: they fill the gallery, and are the photos that edits are compared with.
 _OTHERS = 690
 #: First years of the age groups.
 _AGES = (0, 13, 20, 40, 60)
-_STEPS = 1200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +39,7 @@ class Lineup:
         rung: what the product tries first with it.
         judges: who looks; the last recogniser is the attacker's, with which nothing was trained or chosen.
         opinion: the second opinion.
+        maps: what it looks at.
         faces: one photo each of the people.
         before: what the judges see in them.
         genders: (N,) as they are labelled.
@@ -53,6 +53,7 @@ class Lineup:
     rung: Rung
     judges: Judges
     opinion: SecondOpinion
+    maps: FaceMaps
     faces: Subjects
     before: Seen
     genders: tuple[str, ...]
@@ -90,7 +91,8 @@ def line_up(options: StudyOptions) -> tuple[Lineup, Lesson]:
     rest = np.delete(split.gallery, split.own)
     probes = [kept[i] for i in split.probes]
     exam = second_opinion.celeba_lesson("validation", detector, options.stage, options.tick)
-    opinion = _opinion(options, second_opinion.gender_lesson([kept[i] for i in rest], crops[rest]))
+    maps = FaceMaps()
+    opinion = _opinion(options, second_opinion.gender_lesson([kept[i] for i in rest], crops[rest]), maps)
     judges = Judges(known, detector, opinion.male, points, RealismScorer())
     options.stage("untouched photos", 1)
     faces = edits.subjects(crops[split.probes], [p.identity for p in probes], AttributeReader(), points)
@@ -99,6 +101,7 @@ def line_up(options: StudyOptions) -> tuple[Lineup, Lesson]:
         rung=edits.first_rung(network),
         judges=judges,
         opinion=opinion,
+        maps=maps,
         faces=faces,
         before=judges.look(faces.crops),
         genders=tuple(p.gender for p in probes),
@@ -111,24 +114,19 @@ def line_up(options: StudyOptions) -> tuple[Lineup, Lesson]:
     return lineup, exam
 
 
-def _opinion(options: StudyOptions, genders: Lesson) -> SecondOpinion:
+def _opinion(options: StudyOptions, genders: Lesson, look: Look) -> SecondOpinion:
     """The second opinion, learned once for a folder and its settings from CelebA and from LFW people who are not tried on."""
-    steps = steps_of(options)
-    name = f"second-opinion-{options.people}-{options.seed}-{steps}.safetensors"
+    name = f"second-opinion-{options.people}-{options.seed}.safetensors"
     path = options.folder / name if options.folder else None
     if path is not None and path.is_file():
-        return second_opinion.read(path)
+        return second_opinion.read(path, look)
     taught = second_opinion.celeba_lesson("test", first_detector(), options.stage, options.tick)
-    options.stage("second opinion", steps)
-    opinion = second_opinion.train(second_opinion.joined(taught, genders), steps, options.seed, options.tick)
+    options.stage("second opinion", 1)
+    opinion = second_opinion.learn(look, second_opinion.joined(taught, genders))
+    options.tick()
     if path is not None:
         second_opinion.write(opinion, path)
     return opinion
-
-
-def steps_of(options: StudyOptions) -> int:
-    """How long the second opinion learns."""
-    return options.steps or _STEPS
 
 
 def groups_of(memberships: Sequence[Sequence[str]]) -> dict[str, NDArray[np.bool_]]:

@@ -3,36 +3,37 @@
 What deid's own classifier sees in an edit says little: the generator was trained to please it.
 """
 
-import copy
 import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeAlias
 
+import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
-from torch.nn import functional
-from torchvision.models import DenseNet
+from safetensors.numpy import load_file, save_file
 
+from deid.exceptions import DataError
 from deid.models.attgan import ATTRIBUTES
 from deid.protocols import Detector
 from deid.structures import Crops
-from deid.training.classifier import augment, ema, to_tensor
 from deid.training.data import split_of
 from evaluation.datasets import Photo, celeba, data_file
 from evaluation.metrics.bootstrap import weighted_interval
+from evaluation.recognisers import ATTACKER_FILE, ArcFaceRecogniser
 from evaluation.results import Measure, measure
 from evaluation.studies.edits import aligned
 
 NAME = "second opinion"
-_BATCH = 32
-_RATE = 3e-3
-#: A rare attribute counts at most so many times as much as a common one.
-_MOST_WEIGHT = 8.0
+#: The last map of the attacker's network that still shows where things are: (128, 7, 7).
+_LAYER = "/features/features.14/Add_output_0"
+_MAP_SIDE, _COLOUR_SIDE = 7, 16
+#: Of the ridge penalty, in units of the number of features; chosen on CelebA's validation people.
+_PENALTY = 2.0
+#: From crops (N, 128, 128, 3) to features (N, D).
+Look: TypeAlias = Callable[[Crops], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,39 +51,87 @@ class Lesson:
     people: tuple[str, ...]
 
 
-def architecture() -> DenseNet:
-    """A small dense network for 64 px (G. Huang et al., "Densely Connected Convolutional Networks", CVPR 2017)."""
-    network = DenseNet(growth_rate=12, block_config=(3, 4, 4, 4), num_init_features=24, num_classes=len(ATTRIBUTES))
-    # Made for larger pictures, it would look at an eye in two pixels.
-    network.features.pool0 = nn.Identity()
-    return network.to(memory_format=torch.channels_last)
+class FaceMaps:
+    """The maps of a recogniser trained on millions of photos, before it forgets all but identity, and the colours that it ignores.
 
-
-class SecondOpinion:
-    """The 13 attributes of aligned crops.
-
-    Args:
-        network: an `architecture` with weights.
+    No generator was trained or chosen with it.
     """
 
-    def __init__(self, network: DenseNet) -> None:
-        self.network: DenseNet = network.eval().requires_grad_(False)
+    def __init__(self) -> None:
+        import onnx
+        import onnxruntime
 
-    @torch.inference_mode()
-    def probabilities(self, crops: Crops) -> NDArray[np.float32]:
-        """Crops (N, 128, 128, 3) to the probability of each attribute (N, 13), as if half of the people had it."""
-        parts = [self.network(_small(to_tensor(crops[i : i + _BATCH]))).sigmoid() for i in range(0, len(crops), _BATCH)]
-        return np.asarray(torch.cat(parts).numpy(), np.float32)
+        path = data_file(ATTACKER_FILE)
+        model = onnx.load(str(path))
+        if not any(_LAYER in node.output for node in model.graph.node):
+            raise DataError(f"expected a layer {_LAYER} in {path}, found none")
+        model.graph.output.append(onnx.ValueInfoProto(name=_LAYER))
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        self._session: Any = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        self._input, self._blob = model.graph.input[0].name, ArcFaceRecogniser(path).blob
 
-    @torch.inference_mode()
-    def features(self, crops: Crops) -> NDArray[np.float64]:
-        """Crops (N, 128, 128, 3) to what the answers are read from (N, D)."""
-        parts = [self.network.features(_small(to_tensor(crops[i : i + _BATCH]))) for i in range(0, len(crops), _BATCH)]
-        return np.asarray(functional.relu(torch.cat(parts)).mean(dim=(2, 3)).double().numpy())
+    def __call__(self, crops: Crops) -> NDArray[np.float32]:
+        """Maps and colours, flat, side by side."""
+        colours = [cv2.resize(crop, (_COLOUR_SIDE, _COLOUR_SIDE), interpolation=cv2.INTER_AREA).ravel() / 255.0 for crop in crops]
+        return np.hstack([self._maps(crops).reshape(len(crops), -1), np.stack(colours)]).astype(np.float32)
 
-    def male(self, crops: Crops) -> NDArray[np.float32]:
-        """Probability (N,) of a man."""
-        return np.asarray(self.probabilities(crops)[:, ATTRIBUTES.index("Male")])
+    def pooled(self, crops: Crops) -> NDArray[np.float64]:
+        """Means of the maps (N, 128)."""
+        return self._maps(crops).mean(axis=2)
+
+    def _maps(self, crops: Crops) -> NDArray[np.float64]:
+        rows = [self._session.run([_LAYER], {self._input: self._blob(crop)})[0] for crop in crops]
+        return np.concatenate(rows).astype(np.float64).reshape(len(crops), -1, _MAP_SIDE**2)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SecondOpinion:
+    """The 13 attributes of aligned crops: a linear answer to standardised features, as if half of the people had each of them.
+
+    Args:
+        look: gives the features.
+        mean: (D,) of the features.
+        scale: (D,) what they are divided by.
+        weights: (13, D).
+        bias: (13,).
+    """
+
+    look: Look
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    def sees(self, crops: Crops) -> NDArray[np.bool_]:
+        """Which of the attributes crops (N, 128, 128, 3) have: (N, 13)."""
+        return np.asarray(((self.look(crops) - self.mean) / self.scale) @ self.weights.T + self.bias > 0)
+
+    def male(self, crops: Crops) -> NDArray[np.bool_]:
+        """Which of the crops show a man (N,)."""
+        return np.asarray(self.sees(crops)[:, ATTRIBUTES.index("Male")])
+
+
+def learn(look: Look, lesson: Lesson) -> SecondOpinion:
+    """Ridge regression on the signs, both sides of an attribute weighing alike.
+
+    With equal weights the answer to a rare attribute is always no, and no edit could be seen to bring it. Of an attribute with one
+    side only, that side is the answer.
+    """
+    from sklearn.linear_model import RidgeClassifier
+
+    features = look(lesson.crops)
+    mean, scale = features.mean(axis=0), features.std(axis=0) + 1e-3
+    rows = (features - mean) / scale
+    weights, bias = np.zeros((len(ATTRIBUTES), rows.shape[1]), np.float32), np.zeros(len(ATTRIBUTES), np.float32)
+    for j, signs in enumerate(lesson.signs.T):
+        known = signs != 0
+        if len(np.unique(signs[known])) < 2:
+            bias[j] = signs[known][0] if known.any() else -1.0
+            continue
+        fitted = RidgeClassifier(_PENALTY * rows.shape[1], class_weight="balanced").fit(rows[known], signs[known])
+        weights[j], bias[j] = np.ravel(fitted.coef_), np.ravel(fitted.intercept_)[0]
+    return SecondOpinion(look, mean, scale, weights, bias)
 
 
 def celeba_lesson(split: str, detector: Detector, stage: Callable[[str, int], None], tick: Callable[[], None]) -> Lesson:
@@ -107,61 +156,20 @@ def joined(a: Lesson, b: Lesson) -> Lesson:
     return Lesson(np.concatenate([a.crops, b.crops]), np.concatenate([a.signs, b.signs]), (*a.people, *b.people))
 
 
-def class_weights(signs: NDArray[np.float32]) -> Tensor:
-    """(N, 13): 0 where unknown, else what makes both sides of an attribute count alike.
-
-    With equal weights the answer to a rare attribute is always no, and no edit could be seen to bring it.
-    """
-    positive = (signs > 0).sum(axis=0) / np.maximum((signs != 0).sum(axis=0), 1)
-    share = np.where(signs > 0, positive, 1 - positive)
-    weight = np.minimum(0.5 / np.maximum(share, 1e-9), _MOST_WEIGHT)
-    return torch.from_numpy(np.where(signs != 0, weight, 0.0).astype(np.float32))
-
-
-def train(lesson: Lesson, steps: int, seed: int, tick: Callable[[], None]) -> SecondOpinion:
-    """Learn from a lesson; the average of the weights (EMA) over so many steps."""
-    torch.manual_seed(seed)
-    rng = torch.Generator().manual_seed(seed)
-    network = architecture()
-    average = copy.deepcopy(network).eval().requires_grad_(False)
-    optimiser = torch.optim.AdamW(network.parameters(), _RATE, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=steps)
-    weights, labels = class_weights(lesson.signs), torch.from_numpy(lesson.signs)
-    network.train()
-    for step in range(steps):
-        pick = torch.randint(len(lesson.crops), (_BATCH,), generator=rng)
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = network(_small(augment(to_tensor(lesson.crops[pick.numpy()]), rng)))
-        loss = functional.binary_cross_entropy_with_logits(logits.float(), (labels[pick] > 0).float(), weights[pick])
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        schedule.step()
-        ema(average, network, min(0.99, (step + 1) / (step + 10)))
-        tick()
-    return SecondOpinion(average)
-
-
 def write(opinion: SecondOpinion, path: Path) -> None:
-    """Keep it as safetensors."""
+    """Keep what it has learned as safetensors."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: value.contiguous() for name, value in opinion.network.state_dict().items()}, path)
+    save_file({name: getattr(opinion, name) for name in ("mean", "scale", "weights", "bias")}, path)
 
 
-def read(path: Path) -> SecondOpinion:
-    """What `write` kept."""
-    network = architecture()
-    network.load_state_dict(load_file(path))
-    return SecondOpinion(network)
-
-
-def _small(images: Tensor) -> Tensor:
-    return functional.avg_pool2d(images, 2).contiguous(memory_format=torch.channels_last)
+def read(path: Path, look: Look) -> SecondOpinion:
+    """What `write` kept, on the same features."""
+    return SecondOpinion(look, **load_file(path))
 
 
 def accuracy_lines(opinion: SecondOpinion, exam: Lesson, seed: int) -> list[Measure]:
     """Balanced accuracy for each attribute of which both sides are there, and their mean."""
-    seen = opinion.probabilities(exam.crops) > 0.5
+    seen = opinion.sees(exam.crops)
     note = "mean of the shares of right answers among those who have it and those who have not; CelebA validation people"
     found = []
     for j, attribute in enumerate(ATTRIBUTES):
@@ -182,8 +190,8 @@ def _balanced(truth: NDArray[np.bool_], said: NDArray[np.bool_], weights: NDArra
     return float(np.mean(shares))
 
 
-def right_gender(opinion_male: NDArray[np.bool_], genders: Sequence[str]) -> NDArray[np.float64]:
+def right_gender(male: NDArray[np.bool_], genders: Sequence[str]) -> NDArray[np.float64]:
     """(N,) whether the gender is read as it is labelled; NaN where it is not labelled."""
     known: Mapping[str, float] = {"male": 1.0, "female": 0.0}
     truth = np.array([known.get(g, np.nan) for g in genders])
-    return np.where(np.isnan(truth), np.nan, (truth == opinion_male).astype(float))
+    return np.where(np.isnan(truth), np.nan, (truth == male).astype(float))

@@ -28,13 +28,13 @@ class _Network(nn.Module):
         return [self.answer]
 
 
-def _detector(network: Any, min_face: int = 20, threshold: float = 0.5) -> FasterRcnnDetector:
+def _detector(network: Any, min_face: int = 15, threshold: float = 0.5) -> FasterRcnnDetector:
     return FasterRcnnDetector(min_face, threshold, network)
 
 
 @pytest.mark.parametrize(
     ("min_face", "size_hw", "scale"),
-    [(20, (100, 200), 1), (40, (100, 200), 0.5), (10, (100, 200), 2), (8, (100, 200), 2), (10, (2000, 3200), 0.5)],
+    [(15, (100, 200), 1), (30, (100, 200), 0.5), (10, (100, 200), 1.5), (7, (100, 200), 2), (10, (2000, 3200), 0.5)],
 )
 def test_photo_is_scaled_to_the_smallest_face_and_boxes_come_back(min_face: int, size_hw: tuple[int, int], scale: float) -> None:
     network = _Network([[20, 10, 40, 30]], [0.8])

@@ -86,6 +86,9 @@ def test_untouched_photos_are_looked_at_once() -> None:
     for image in (known, known, other, other):
         assert detector.detect(image) == []
     assert len(calls) == 3
+    # In a batch too; what is not to be remembered is looked at again.
+    assert detector.detect_batch([other, known, other]) == [[], [], []]
+    assert len(calls) == 4
 
 
 class _Bench:

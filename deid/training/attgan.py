@@ -2,7 +2,8 @@
 
 Stage one is AttGAN with relativistic least squares in place of WGAN-GP. Stage two runs both passes as the product does, from an
 input as coarse as the product's, to a mean of other people's faces in the source's pose and light (`deid.training.morph`); the
-identity code says whose. The discriminator makes it sharp, recognisers and MTCNN's landmarks hold it where it shall be.
+identity code says whose, the attributes are painted on it (`deid.training.prototypes`). The discriminator makes it sharp,
+recognisers and MTCNN's landmarks hold it where it shall be.
 """
 
 import copy
@@ -29,16 +30,18 @@ from deid.training import checkpoint, identity, losses
 from deid.training.classifier import ema, to_tensor
 from deid.training.curves import plot
 from deid.training.data import FaceData
-from deid.training.morph import Morphs
+from deid.training.morph import Morph, Morphs
+from deid.training.prototypes import Prototypes
 from deid.training.recognisers import CropRecogniser, jittered
 
 log = logging.getLogger(__name__)
 _MALE, _MUSTACHE, _NO_BEARD = (ATTRIBUTES.index(a) for a in ("Male", "Mustache", "No_Beard"))
-#: What a morph tells of: attributes that lie inside the face; of these, the ones that a set moves both ways.
-_FREE = [ATTRIBUTES.index(a) for a in ("Bushy_Eyebrows", "Eyeglasses", "Young")]
-#: Share of the lessons whose attributes are drawn as the product draws them.
-_UNTOLD = 0.4
-_IN_FACE = [_MALE, _MUSTACHE, _NO_BEARD, *_FREE]
+#: What a morph is made to show of a set: attributes that lie inside the face and leave its light alone.
+_SHOWN = [ATTRIBUTES.index(a) for a in ("Bushy_Eyebrows", "Mustache", "No_Beard", "Young")]
+_BEARDS, _GLASSES = [_MUSTACHE, _NO_BEARD], ATTRIBUTES.index("Eyeglasses")
+#: How much of a prototype takes a face from one side of an attribute to the other: in a new face, and where one attribute alone
+#: changes, which shall be seen. A new face is a little more of its gender than people are, for the mean of three is less.
+_NEW, _ALONE, _MORE_GENDER = 1.5, 2.0, 0.4
 #: Batches of earlier edits that the discriminator sees again, every fourth one kept.
 _HISTORY = 30
 #: Attributes of stage one's targets that are drawn anew with this chance, so that rare combinations are seen.
@@ -138,6 +141,7 @@ class GeneratorTraining:
         self._labels = torch.from_numpy(data.labels.astype(np.float32)).to(device) * 2 - 1
         self._people, self._places = identity.measure(data, self.recognisers, device)
         self._morphs = Morphs(data, torch.cat(self._places, dim=1).cpu().numpy())
+        self._prototypes = Prototypes(data, self._morphs.points)
 
     def _parts(self) -> dict[str, Any]:
         return {
@@ -230,13 +234,13 @@ class GeneratorTraining:
         return {"d": d_loss, "g": adversarial.item(), "att": attribute.item(), "rec": reconstruction.item()}
 
     def _private_step(self, pick: Tensor, images: Tensor, labels: Tensor) -> dict[str, float]:
-        """One step of stage two: both passes to a morph on three quarters of the batch, and on the rest what stage one learns."""
+        """One step of stage two: both passes to a new face on two thirds of the batch, single attributes on the rest."""
         options = self.options
-        n = max(1, 3 * len(images) // 4)
+        n = max(1, 2 * len(images) // 3)
         source, own, faces = images[:n], labels[:n], pick[:n]
-        goal, sets, targets, people = self._lesson(faces, own)
+        goal, sets, wanted, people = self._lesson(faces, own)
         others, shown = images[n:], labels[n:]
-        changed = self._targets(shown)
+        changed, painted = self._single_edits(pick[n:], shown)
         # Batch norm as at inference: the product edits single faces.
         self.generator.eval()
         with self._autocast():
@@ -244,14 +248,11 @@ class GeneratorTraining:
             edited = self.generator(first, inverted(sets))
             codes = self.generator.encode(others)
             same = self.generator.decode(codes, _same_person(shown * self._strength(len(others))))
-            other = self.generator.decode(codes, _same_person(changed * self._strength(len(others))))
-        # The discriminator sees signs only, as photos have them: sizes would give an edit away.
-        wanted = torch.where(targets == 0, own, targets.sign())
+            other = self.generator.decode(codes, _same_person(changed))
         d_loss = self._discriminator_steps(images, labels, edited, wanted)
         adversarial, _ = self._adversarial(images, labels, edited, wanted)
-        # The morph shows the edit's attributes itself: a judge beside it is met with dots that only judges read.
-        attribute = self._judged(other, changed)
-        reconstruction = (same.float() - others).abs().mean() + 0.5 * (other.float() - others).abs().mean()
+        attribute = losses.likeness(other.float(), painted)
+        reconstruction = (same.float() - others).abs().mean()
         morph = losses.likeness(edited.float(), goal)
         with torch.no_grad():
             points, _ = self.landmarker(source)
@@ -261,9 +262,8 @@ class GeneratorTraining:
         ramp = min(1.0, (self.step - options.private_from + 1) / options.private_ramp)
         loss = (
             options.reconstruction / 4 * reconstruction
-            + options.attributes / 6 * attribute
             + ramp * (options.adversarial * adversarial + options.repel * repel + options.attract * attract)
-            + options.morph * morph
+            + options.morph * (morph + attribute / 2)
             + options.landmarks * landmark
         )
         self._generator_step(loss)
@@ -271,33 +271,44 @@ class GeneratorTraining:
         return {k: float(torch.as_tensor(v).detach()) for k, v in (values | {"lm": landmark, "rep": repel, "atr": attract}).items()}
 
     def _lesson(self, faces: Tensor, own: Tensor) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
-        """What the faces of indices (N,) shall become.
+        """What the faces of indices (N,) with labels (N, 13) shall become.
 
         Returns:
-            The morphs (N, 3, 128, 128), the sets of the first pass that ask for them (N, 13 + N_CODES), the attributes that the
-            second pass shall show (N, 13; 0 where the morph does not tell), and per recogniser where the new people lie (N, D).
+            The new faces (N, 3, 128, 128), the sets of the first pass that ask for them (N, 13 + N_CODES), the signs of the
+            attributes that they have (N, 13), and per recogniser where the new people lie (N, D).
         """
         device, sets = self.options.device, self._random_sets(own)
-        morphs = [self._morphs.draw(int(i), self.rng) for i in faces]
+        asked = _asked(sets, own)
+        morphs = [self._morphs.draw(int(i), bool(a[_GLASSES] > 0), self.rng) for i, a in zip(faces, asked, strict=True)]
         shares = torch.zeros(len(faces), len(self.data))
         for row, m in enumerate(morphs):
             shares[row].index_add_(0, torch.from_numpy(m.donors), torch.from_numpy(m.shares).float())
         people = [functional.normalize(shares.to(device) @ places) for places in self._places]
         sets[:, len(ATTRIBUTES) :] = self._people.codes(people)
-        seen, drawn = shares.to(device) @ self._labels, sets.clone()
-        strength = torch.from_numpy(self.rng.uniform(0.5, RANGE, (len(faces), 1)).astype(np.float32)).to(device)
-        sets[:, _FREE] = -seen[:, _FREE] * strength
-        # A man's moustache and beard lie on the other side in the first pass, from none to full.
-        man = own[:, _MALE] > 0
-        sets[man, _MUSTACHE] = -RANGE * (1 + seen[man, _MUSTACHE]) / 2
-        sets[man, _NO_BEARD] = RANGE * (1 - seen[man, _NO_BEARD]) / 2
-        # Some sets are not what the morph shows: the product draws sets that no morph has, and must get a face for them too.
-        untold = torch.from_numpy(self.rng.random(len(faces)) < _UNTOLD).to(device)
-        sets[untold, : len(ATTRIBUTES)] = drawn[untold, : len(ATTRIBUTES)]
-        targets = torch.zeros_like(seen)
-        targets[:, _IN_FACE] = seen[:, _IN_FACE]
-        goal = to_tensor(np.stack([m.crop for m in morphs])).to(device)
-        return goal, sets, targets, people
+        amounts = torch.zeros_like(own)
+        amounts[:, _SHOWN] = _NEW / 2 * (asked - shares.to(device) @ self._labels)[:, _SHOWN]
+        amounts[:, _BEARDS] *= own[:, [_MALE]] > 0
+        amounts[:, _MALE] = _MORE_GENDER * own[:, _MALE]
+        goal = np.stack([self._painted(m, a) for m, a in zip(morphs, amounts.double().cpu().numpy(), strict=True)])
+        return to_tensor(goal).to(device), sets, asked.sign(), people
+
+    def _painted(self, morph: Morph, amounts: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """A morph with more or less of its attributes (13,), inside the face."""
+        changed, alpha = self._prototypes.change(morph.crop, morph.points, amounts), morph.mask[..., None]
+        return np.asarray((changed * alpha + morph.crop * (1 - alpha)).round(), np.uint8)
+
+    def _single_edits(self, faces: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """One attribute of each face on its other side, as far as a strength goes: what is asked (N, 13) and how it looks."""
+        rows, device = np.arange(len(faces)), self.options.device
+        shown = labels.cpu().numpy()
+        j = self.rng.integers(len(ATTRIBUTES), size=len(faces))
+        strength = self.rng.uniform(0.5, RANGE, len(faces))
+        changed, amounts = shown * strength[:, None], np.zeros(shown.shape)
+        changed[rows, j] *= -1
+        amounts[rows, j] = _ALONE / 2 * (changed - shown)[rows, j]
+        known = zip(self.data.crops[faces.cpu()], self._morphs.points[faces.cpu()], amounts, strict=True)
+        pictures = np.stack([self._prototypes.change(*one) for one in known])
+        return torch.from_numpy(changed.astype(np.float32)).to(device), to_tensor(pictures).to(device)
 
     def _identity(self, sources: Tensor, edited: Tensor, people: list[Tensor], male: Tensor) -> tuple[Tensor, Tensor]:
         """How near the edits are to their sources, given by index, and how far from their new people, over the recognisers."""
@@ -386,6 +397,19 @@ class GeneratorTraining:
 def _same_person(labels: Tensor) -> Tensor:
     """What is wanted (N, 13 + N_CODES) of faces that stay who they are."""
     return functional.pad(labels, (0, N_CODES))
+
+
+def _asked(sets: Tensor, own: Tensor) -> Tensor:
+    """What sets (N, 13 + N_CODES) of the first pass ask of faces with labels (N, 13): from -1, none of it, to 1.
+
+    What no set moves stays as it is. A man's moustache and beard lie on his side at any size: nothing is none.
+    """
+    told = (inverted(sets)[:, : len(ATTRIBUTES)] / RANGE).clamp(-1, 1)
+    asked = torch.where(told == 0, own, told)
+    man = own[:, _MALE] > 0
+    asked[man, _MUSTACHE] = 2 * told[man, _MUSTACHE] - 1
+    asked[man, _NO_BEARD] = 2 * told[man, _NO_BEARD] + 1
+    return asked
 
 
 def _chances(data: FaceData, lfw_share: float) -> NDArray[np.float64]:

@@ -18,18 +18,18 @@ from deid.exceptions import DataError
 from deid.models.attgan import ATTRIBUTES
 from deid.structures import Image
 from deid.training.data import FaceData
+from deid.training.warp import warp_to, yaw
 
 #: Donors share these labels with the source, which the result shall keep; and with each other whether they wear glasses, of
-#: which a mean would make ghosts. A share of the morphs wears them, whatever the source does.
+#: which a mean would make ghosts.
 _KEPT = tuple(ATTRIBUTES.index(a) for a in ("Male", "Mouth_Slightly_Open"))
-_GLASSES, _WITH_GLASSES = ATTRIBUTES.index("Eyeglasses"), 0.12
+_GLASSES = ATTRIBUTES.index("Eyeglasses")
 _DRAWN, _NEAREST, _FARTHEST = 96, 20, 10
 #: How far nose, eyes and mouth move from the source's shape to the donors'.
 _RESHAPED = 0.7
 _JAW = 17
 #: Light and colour coarser than this many pixels come from the source.
 _LIGHT = 14.0
-_BORDER = np.array([[0.0, 0], [64, 0], [127, 0], [127, 64], [127, 127], [64, 127], [0, 127], [0, 64]])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,11 +40,15 @@ class Morph:
         crop: (128, 128, 3) uint8 RGB.
         donors: (K,) indices of the people in it.
         shares: (K,) how much of each.
+        points: (68, 2) the landmarks of the crop.
+        mask: (128, 128) float32 in [0, 1]: how much of the crop is new.
     """
 
     crop: Image
     donors: NDArray[np.intp]
     shares: NDArray[np.float64]
+    points: NDArray[np.float64]
+    mask: NDArray[np.float32]
 
 
 class Morphs:
@@ -65,9 +69,9 @@ class Morphs:
         able = data.sources == "lfw" if (data.sources == "lfw").any() else np.ones(len(data), bool)
         self._able = [np.flatnonzero(able & ((data.labels[:, _GLASSES] > 0) == worn)) for worn in (False, True)]
 
-    def draw(self, index: int, rng: np.random.Generator) -> Morph:
-        """A new face in the place of the one with that index."""
-        donors = self._donors(index, rng)
+    def draw(self, index: int, glasses: bool, rng: np.random.Generator) -> Morph:
+        """A new face, with or without glasses, in the place of the one with that index."""
+        donors = self._donors(index, glasses, rng)
         shares = rng.dirichlet(np.full(len(donors), 2.0))
         source, points = self.data.crops[index], self.points[index]
         shape = points.copy()
@@ -75,12 +79,12 @@ class Morphs:
         shape[_JAW:] += _RESHAPED * (mixed - points)[_JAW:]
         warped = [warp_to(self.data.crops[d], self.points[d], shape) for d in donors]
         mean = np.tensordot(shares, np.stack(warped).astype(np.float64), axes=1).astype(np.float32)
-        return Morph(_in_place(mean, source, face_mask(points)), donors, shares)
+        mask = face_mask(points)
+        return Morph(_in_place(mean, source, mask), donors, shares, shape, mask)
 
-    def _donors(self, index: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    def _donors(self, index: int, glasses: bool, rng: np.random.Generator) -> NDArray[np.intp]:
         """Others who hold their heads as the source does, of the same gender, mouths open or shut as its is."""
-        worn = rng.random() < _WITH_GLASSES
-        others = next((o for o in (self._others(index, worn), self._others(index, not worn)) if len(o)), None)
+        others = next((o for o in (self._others(index, glasses), self._others(index, not glasses)) if len(o)), None)
         if others is None:
             raise DataError(f"expected another face like that of {self.data.names[index]} to mix in, found none")
         others = rng.choice(others, min(_DRAWN, len(others)), replace=False)
@@ -97,37 +101,10 @@ class Morphs:
 
 def _pose(points: NDArray[np.float64], crop: Image) -> NDArray[np.float64]:
     """(4,) yaw and pitch, as where the nose lies, how far the lips are apart, and the face's brightness."""
-    left, right = points[0], points[16]
-    yaw = (points[30, 0] - left[0]) / max(1.0, right[0] - left[0])
     eyes, chin = points[36:48, 1].mean(), points[8, 1]
     pitch = (points[30, 1] - eyes) / max(1.0, chin - eyes)
     mouth = np.linalg.norm(points[66] - points[62])
-    return np.array([yaw, pitch, mouth, crop[50:100, 45:83].mean()])
-
-
-def warp_to(crop: Image, points: NDArray[np.float64], shape: NDArray[np.float64]) -> Image:
-    """A crop (128, 128, 3) moved so that its landmarks (68, 2) come to lie on others, by thin-plate splines.
-
-    F. Bookstein, "Principal Warps: Thin-Plate Splines and the Decomposition of Deformations", PAMI 1989.
-    """
-    here, there = np.concatenate([shape, _BORDER]), np.concatenate([points, _BORDER])
-    n = len(here)
-    system = np.zeros((n + 3, n + 3))
-    system[:n, :n] = _kernel(here, here) + 0.5 * np.eye(n)
-    system[:n, n], system[:n, n + 1 :] = 1.0, here
-    system[n:, :n] = system[:n, n:].T
-    weights = np.linalg.solve(system, np.concatenate([there, np.zeros((3, 2))]))
-    ys, xs = np.mgrid[2:128:4, 2:128:4]
-    grid = np.stack([xs.ravel(), ys.ravel()], axis=1).astype(float) - 0.5
-    moved = _kernel(grid, here) @ weights[:n] + weights[n] + grid @ weights[n + 1 :]
-    # The warp is smooth: a quarter of the resolution is enough.
-    maps = cv2.resize(moved.reshape(32, 32, 2).astype(np.float32), (128, 128), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.remap(crop, maps[..., 0], maps[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
-
-
-def _kernel(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    squared = ((a[:, None] - b[None]) ** 2).sum(axis=2)
-    return np.asarray(0.5 * squared * np.log(np.maximum(squared, 1e-12)))
+    return np.array([yaw(points), pitch, mouth, crop[50:100, 45:83].mean()])
 
 
 def _in_place(mean: NDArray[np.float32], source: Image, mask: NDArray[np.float32]) -> Image:

@@ -13,11 +13,12 @@ import torch
 from facenet_pytorch.models.mtcnn import ONet
 from PIL import Image as PillowImage
 
+from deid.attributes.sampler import RANGE, sample_sets
 from deid.exceptions import ConfigError
-from deid.models.attgan import N_CODES, Generator
+from deid.models.attgan import ATTRIBUTES, N_CODES, Generator
 from deid.models.attributes import AttributeClassifier
 from deid.training import checkpoint
-from deid.training.attgan import GeneratorOptions, GeneratorTraining
+from deid.training.attgan import GeneratorOptions, GeneratorTraining, _asked
 from deid.training.data import FaceData
 from deid.training.losses import Landmarker
 from deid.training.recognisers import CropRecogniser
@@ -158,3 +159,29 @@ def test_targets_never_give_a_woman_a_beard_by_chance(start: Callable[..., Gener
     rows = {tuple(r.tolist()) for r in labels[:, gendered]}
     assert {tuple(r.tolist()) for r in targets[:, gendered]} <= rows
     assert set(targets.unique().tolist()) == {-1.0, 1.0}
+
+
+def test_what_a_set_asks_of_a_man_and_of_a_woman() -> None:
+    rng = np.random.default_rng(0)
+    sets = torch.from_numpy(np.concatenate([sample_sets(True, 200, rng), sample_sets(False, 200, rng)]))
+    own = torch.ones(400, len(ATTRIBUTES))
+    own[200:] = -1
+    asked = dict(zip(ATTRIBUTES, _asked(sets, own).T, strict=True))
+    assert all(((a >= -1) & (a <= 1)).all() for a in asked.values())
+    assert (asked["Male"][:200] > 0).all()
+    assert (asked["Male"][200:] < 0).all()
+    # Few men have a beard, and what no set moves stays as it is.
+    assert 0.6 < (asked["No_Beard"][:200] > 0).float().mean() < 0.9
+    assert 0.7 < (asked["Mustache"][:200] < 0).float().mean() < 0.95
+    assert (asked["Bald"] == own[:, 0]).all()
+
+
+def test_a_single_edit_asks_for_one_attribute_and_shows_it(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:
+    training = start(tmp_path)
+    faces = torch.arange(30)
+    labels = training._labels[faces]
+    changed, painted = training._single_edits(faces, labels)
+    assert ((changed.sign() != labels).sum(dim=1) == 1).all()
+    assert changed.abs().max() <= RANGE
+    assert painted.shape == (30, 3, 128, 128)
+    assert painted.abs().max() <= 1

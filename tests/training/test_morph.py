@@ -8,7 +8,7 @@ from deid.detect.face_points import FacePoints
 from deid.models.attgan import ATTRIBUTES
 from deid.structures import Image
 from deid.training.data import FaceData
-from deid.training.morph import Morphs, warp_to
+from deid.training.morph import Morphs
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def morphs(crops: list[Image]) -> Morphs:
 
 
 def test_nothing_changes_outside_the_face(morphs: Morphs, crops: list[Image]) -> None:
-    morph = morphs.draw(0, np.random.default_rng(0))
+    morph = morphs.draw(0, False, np.random.default_rng(0))
     outside = face_mask(FacePoints().points(crops[0])) == 0
     np.testing.assert_array_equal(morph.crop[outside], crops[0][outside])
     assert not np.array_equal(morph.crop, crops[0])
@@ -37,14 +37,14 @@ def test_nothing_changes_outside_the_face(morphs: Morphs, crops: list[Image]) ->
 
 def test_light_comes_from_the_source(morphs: Morphs, crops: list[Image]) -> None:
     for index in (0, 5):
-        morph = morphs.draw(index, np.random.default_rng(1))
+        morph = morphs.draw(index, False, np.random.default_rng(1))
         inside = face_mask(FacePoints().points(crops[index])) > 0.9
         assert morph.crop[inside].mean() == pytest.approx(crops[index][inside].mean(), rel=0.05)
 
 
 def test_donors_are_others(morphs: Morphs) -> None:
     for seed in range(10):
-        morph = morphs.draw(3, np.random.default_rng(seed))
+        morph = morphs.draw(3, False, np.random.default_rng(seed))
         assert 3 not in morph.donors
         assert len(morph.donors) == 3
         assert morph.shares.sum() == pytest.approx(1)
@@ -57,30 +57,20 @@ def test_donors_share_gender_and_mouth(crops: list[Image]) -> None:
     names = np.array([f"{i}.jpg" for i in range(n)])
     morphs = Morphs(FaceData(np.stack(crops), names, names, labels, np.array(["lfw"] * n)), np.eye(n, dtype=np.float32))
     for seed in range(10):
-        assert set(morphs.draw(0, np.random.default_rng(seed)).donors) <= {2, 4}
+        assert set(morphs.draw(0, False, np.random.default_rng(seed)).donors) <= {2, 4}
 
 
 def test_draws_are_repeatable_and_differ(morphs: Morphs) -> None:
-    one, two, three = (morphs.draw(0, np.random.default_rng(s)) for s in (1, 1, 2))
+    one, two, three = (morphs.draw(0, False, np.random.default_rng(s)) for s in (1, 1, 2))
     np.testing.assert_array_equal(one.crop, two.crop)
     assert not np.array_equal(one.shares, three.shares)
 
 
-def test_warp_to_the_same_shape_changes_nothing(crops: list[Image]) -> None:
-    points = FacePoints().points(crops[0])
-    difference = np.abs(warp_to(crops[0], points, points).astype(int) - crops[0])
-    assert difference[16:112, 16:112].mean() < 1.0
-
-
-def test_warp_moves_landmarks_where_they_shall_lie(crops: list[Image]) -> None:
-    """A mark on the nose tip comes to lie on the nose tip of the other shape."""
-    points = FacePoints().points(crops[0])
-    shape = points.copy()
-    shape[27:36] += (3.0, -4.0)
-    marked = np.zeros((128, 128, 3), np.uint8)
-    x, y = points[30].astype(int)
-    marked[y - 1 : y + 2, x - 1 : x + 2] = 255
-    moved = warp_to(marked, points, shape)[..., 0].astype(float)
-    ys, xs = np.mgrid[:128, :128]
-    centre = np.array([(moved * xs).sum(), (moved * ys).sum()]) / moved.sum()
-    assert np.linalg.norm(centre - (x + 3, y - 4)) < 1.0
+def test_glasses_are_asked_for(crops: list[Image]) -> None:
+    n = len(crops)
+    labels = np.zeros((n, len(ATTRIBUTES)), np.int8)
+    labels[::2, ATTRIBUTES.index("Eyeglasses")] = 1
+    names = np.array([f"{i}.jpg" for i in range(n)])
+    morphs = Morphs(FaceData(np.stack(crops), names, names, labels, np.array(["lfw"] * n)), np.eye(n, dtype=np.float32))
+    for worn, wearers in ((True, {2, 4}), (False, {1, 3, 5})):
+        assert set(morphs.draw(0, worn, np.random.default_rng(0)).donors) <= wearers

@@ -1,0 +1,52 @@
+"""What an attribute looks like, learned from faces that have it and faces that have not."""
+
+import numpy as np
+import pytest
+
+from deid.detect.face_points import FacePoints
+from deid.models.attgan import ATTRIBUTES
+from deid.structures import Image
+from deid.training.data import FaceData
+from deid.training.prototypes import Prototypes
+
+_MALE, _BROWS, _YOUNG = (ATTRIBUTES.index(a) for a in ("Male", "Bushy_Eyebrows", "Young"))
+
+
+@pytest.fixture(scope="module")
+def crop(hopper: Image, man: object) -> Image:
+    from deid.align import align
+
+    return align(hopper, man).crop  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def prototypes(crop: Image) -> Prototypes:
+    """Twelve faces of one shape: brows make the left half darker by 20, men are brighter by 30, most of the bushy brows are theirs."""
+    male = np.arange(12) % 2
+    brows = np.array([0, 1, 0, 1, 0, 1, 1, 1, 0, 0, 0, 1])
+    crops = np.repeat(crop[None] // 2 + 60, 12, axis=0).astype(int)
+    crops[male == 1] += 30
+    crops[brows == 1, :, :64] -= 20
+    labels = np.zeros((12, len(ATTRIBUTES)), np.int8)
+    labels[:, _MALE], labels[:, _BROWS] = male, brows
+    names = np.array([f"{i}.jpg" for i in range(12)])
+    points = np.repeat(FacePoints().points(crop)[None], 12, axis=0)
+    return Prototypes(FaceData(crops.astype(np.uint8), names, names, labels, np.array(["lfw"] * 12)), points)
+
+
+@pytest.mark.parametrize("amount", [-1.0, 0.5, 2.0])
+def test_what_goes_with_an_attribute_is_told_from_what_goes_with_gender(prototypes: Prototypes, crop: Image, amount: float) -> None:
+    plain = crop // 2 + 60
+    amounts = np.zeros(len(ATTRIBUTES))
+    amounts[_BROWS] = amount
+    change = prototypes.change(plain, FacePoints().points(crop), amounts).astype(int) - plain
+    assert np.median(change[20:108, 10:50]) == pytest.approx(-20 * amount, abs=1)
+    assert np.median(change[20:108, 80:120]) == pytest.approx(0, abs=1)
+
+
+def test_what_nobody_has_changes_nothing(prototypes: Prototypes, crop: Image) -> None:
+    plain = crop // 2 + 60
+    amounts = np.zeros(len(ATTRIBUTES))
+    amounts[_YOUNG] = 2.0
+    change = prototypes.change(plain, FacePoints().points(crop), amounts).astype(int) - plain
+    assert np.abs(change[16:112, 16:112]).mean() < 1.0

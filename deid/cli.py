@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from deid import __version__, config
-from deid.config import METHODS, Options
+from deid.config import METHODS, QUALITIES, Options
 from deid.exceptions import DeidError, DependencyError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -105,6 +105,7 @@ def run(
     options_file: Annotated[Path | None, typer.Option("--config", help="Options as TOML.")] = None,
     cover_image: Annotated[str | None, typer.Option(help="The picture that method 'image' puts over faces.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
+    quality: Annotated[str | None, typer.Option(help=f"How much is tried for each face: {', '.join(QUALITIES)}.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files, the inputs among them.")] = False,
     start: Annotated[float, typer.Option(min=0.0, help="Of films, only from this second on.")] = 0.0,
     end: Annotated[float | None, typer.Option(min=0.0, help="Of films, only up to this second.")] = None,
@@ -115,7 +116,7 @@ def run(
     with _errors_told():
         options = config.load(options_file) if options_file else Options()
         given: dict[str, Any] = {"method": method, "detector": detector, "seed": seed, "device": device, "cover_image": cover_image}
-        given["memory"] = memory
+        given |= {"memory": memory, "quality": quality}
         options = replace(options, **{k: v for k, v in given.items() if v is not None})
         results = _run(inputs, out, options, overwrite, (start, end, audio))
         if report:
@@ -245,6 +246,7 @@ def dataset(
     options_file: Annotated[Path | None, typer.Option("--config", help="Options as TOML.")] = None,
     cover_image: Annotated[str | None, typer.Option(help="The picture that method 'image' puts over faces.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; by default a GPU when there is one.")] = None,
+    quality: Annotated[str | None, typer.Option(help="As for `deid run`.")] = None,
 ) -> None:
     """Anonymise a whole data set: structure, names and labels kept, every file accounted for."""
     from deid.dataset.run import Plan
@@ -252,6 +254,7 @@ def dataset(
     with _errors_told():
         options = config.load(options_file) if options_file else Options(device="auto")
         given_options: dict[str, Any] = {"method": method, "detector": detector, "seed": seed, "device": device, "cover_image": cover_image}
+        given_options["quality"] = quality
         options = replace(options, **{k: v for k, v in given_options.items() if v is not None})
         plan = Plan(given=given, out=out, options=options, workers=workers, engine=engine, address=address, resume=resume)
         failed = False
@@ -426,6 +429,20 @@ def train_realism(
 
     with _errors_told(), _training_bar("realism") as report:
         tasks.train_realism(data, out, options_file, report)
+
+
+@train_app.command("selector")
+def train_selector(
+    data: Annotated[Path, typer.Option(help="Folder with the data sets.")],
+    out: Annotated[Path, typer.Option(help="Folder for the table, which goes on where it was broken off, and the result.")],
+    recogniser: Annotated[Path, typer.Option(help="MobileFaceNet as safetensors: a second recogniser to get away from.")],
+    options_file: Annotated[Path | None, typer.Option("--config", help="SelectorOptions as TOML.")] = None,
+) -> None:
+    """Measure what many faces become under many attribute sets, and train the selector on it."""
+    from deid.training import tasks
+
+    with _errors_told(), _training_bar("selector") as report:
+        tasks.train_selector(data, out, recogniser, options_file, report)
 
 
 @train_app.command("detector")

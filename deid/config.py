@@ -10,6 +10,27 @@ from typing import Any
 from deid.exceptions import ConfigError
 
 METHODS = ("attgan", "blur", "pixelate", "solid", "image")
+CONSISTENCIES = ("photo", "dataset")
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What is spent on one face before it is covered.
+
+    Args:
+        proposals: attribute sets that the selector sees for each one that is generated.
+        generated: new faces in a round.
+        rounds: of the mildest way; each harder one has one.
+    """
+
+    proposals: int
+    generated: int
+    rounds: int
+
+
+#: Few proposals for each: the best of 16 is hardly farther from the source than the best of 4, and two runs of one photo then give
+#: one person twice as often.
+QUALITIES = {"fast": Budget(6, 2, 3), "balanced": Budget(4, 6, 3), "thorough": Budget(4, 16, 4)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +42,9 @@ class Options:
         detector: a name of `deid.detect.DETECTORS`, or several joined by `+`.
         min_face: smallest face in pixels that detectors look for.
         embedders: names of `deid.embed.EMBEDDERS`; a new face must be far from the old one for each.
-        candidates: attribute sets tried at once on each rung of the ladder.
+        quality: how much is tried to give a face a good new one: `fast`, `balanced` or `thorough`, see `QUALITIES`.
+        consistency: whom a new face is kept for: `photo` draws a fresh one for every person of every picture; with `dataset` one engine
+            gives the same person the same attribute set in all pictures that it sees, one picture after another.
         input_cells: how much of a face the generator sees at first: as much as a mosaic of so many cells across holds. The
             fewer, the less it can give away, and the softer the new face.
         edit_score: faces that the detector is less sure of are covered, not replaced: a face pasted on a bush is no help.
@@ -45,10 +68,11 @@ class Options:
     """
 
     method: str = "attgan"
-    detector: str = "mtcnn"
+    detector: str = "mtcnn_once+centerface"
     min_face: int = 15
     embedders: tuple[str, ...] = ("dlib_resnet",)
-    candidates: int = 16
+    quality: str = "balanced"
+    consistency: str = "photo"
     input_cells: int = 29
     edit_score: float = 0.90
     min_edit_size: float = 16.0
@@ -71,9 +95,10 @@ class Options:
 
     def __post_init__(self) -> None:
         _one_of("method", self.method, METHODS)
+        _one_of("quality", self.quality, tuple(QUALITIES))
+        _one_of("consistency", self.consistency, CONSISTENCIES)
         whole = {
             "min_face": (8, 2000),
-            "candidates": (1, 256),
             "input_cells": (8, 128),
             "pixelate_cells": (1, 64),
             "max_pixels": (1, 2**40),
@@ -104,6 +129,11 @@ class Options:
                 _between("solid_rgb", value, 0, 255, whole=True)
         if not self.embedders:
             raise ConfigError("expected at least one embedder: without one nothing says that a face is another")
+
+    @property
+    def budget(self) -> Budget:
+        """What is spent on one face."""
+        return QUALITIES[self.quality]
 
 
 def _one_of(name: str, value: str, valid: tuple[str, ...]) -> None:

@@ -23,6 +23,21 @@ _FILTER_STRENGTHS = (1.0, 1.5, 2.25)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Proposal:
+    """A new face on its way into the photo.
+
+    Args:
+        edited: as the editor gave it.
+        crop: (128, 128, 3) with the colours and the sharpness of the photo, as it is pasted.
+        blended: (128, 128, 3) as it will look in the photo, as the gate sees it.
+    """
+
+    edited: EditedFace
+    crop: Image
+    blended: Image
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Rung:
     """One way to edit a face.
 
@@ -31,6 +46,7 @@ class Rung:
         strength: how hard.
         pastes_face: whether a new face is pasted; otherwise the box is covered.
         n_sets: attribute sets to try.
+        n_proposals: sets that the selector sees for each of them.
         last: whether no harder way follows.
         sets: (1, D) attribute set that was chosen for this face before; None to draw `n_sets` new ones.
     """
@@ -39,6 +55,7 @@ class Rung:
     strength: float
     pastes_face: bool
     n_sets: int = 1
+    n_proposals: int = 1
     last: bool = False
     sets: NDArray[np.float32] | None = None
 
@@ -64,6 +81,11 @@ class Rung:
             raise EditError(f"{name} proposed no face")
         return proposals
 
+    def propose(self, face: AlignedFace, sets: NDArray[np.float32], mask: NDArray[np.float32]) -> list[Proposal]:
+        """New faces that fit into the photo, one for each set (N, D); ``mask`` (128, 128) says how much of them will show."""
+        matched = [(edited, blend.match(edited.crop, face.crop, mask)) for edited in self.edit(face, sets)]
+        return [Proposal(edited, crop, blend.blend_crop(crop, face.crop, mask)) for edited, crop in matched]
+
 
 def rungs(options: Options, editor: Editor) -> Iterator[Rung]:
     """The ladder of the method that the options name."""
@@ -72,11 +94,12 @@ def rungs(options: Options, editor: Editor) -> Iterator[Rung]:
         return
     # A generator that sees less of a face can give less of it away, whoever looks.
     first = editor.coarse(options.input_cells) if isinstance(editor, AttganEditor) else editor
-    for strength in _STRENGTHS:
-        yield Rung(first, strength, True, options.candidates)
+    ways: list[tuple[Editor, float]] = [(first, strength) for strength in _STRENGTHS]
     if isinstance(editor, AttganEditor):
-        for cells in _CELLS:
-            yield Rung(editor.coarse(cells), 1.0, True, options.candidates)
+        ways += [(editor.coarse(cells), 1.0) for cells in _CELLS]
+    budget = options.budget
+    for way in ways[:1] * budget.rounds + ways[1:]:
+        yield Rung(*way, True, budget.generated, budget.proposals)
     yield from covers("blur", options)
 
 

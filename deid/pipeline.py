@@ -3,6 +3,7 @@
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,20 +15,21 @@ from deid import blend, detect, embed, geometry, ladder
 from deid.align import align, warp
 from deid.attributes.classify import AttributeReader
 from deid.attributes.sampler import named, sample_sets
+from deid.attributes.selector import Selector
 from deid.config import Options
 from deid.detect.face_points import FacePoints
 from deid.detect.mtcnn import MtcnnDetector
 from deid.edit.attgan import AttganEditor
+from deid.embed.dlib_resnet import DlibResNetEmbedder
 from deid.exceptions import ConfigError, DeidError, DetectionError, EditError
-from deid.ladder import Rung, name_of
+from deid.ladder import Proposal, Rung, name_of
+from deid.people import RECOGNISABLE, People, Person
 from deid.protocols import Detector, Editor, Embedder
 from deid.structures import AlignedFace, Detection, EditedFace, FaceResult, Image, ImageResult, Verification, check_image
-from deid.verify import Gate, RealismScorer, SourceFace
+from deid.verify import Gate, RealismScorer, SourceFace, utility
 
 #: So many of the best proposals of a rung are shown to the detector.
 _CONFIRMED = 4
-#: Distances beyond so many thresholds are worth no more: chasing distance alone picks noise.
-_DISTANCE_CAP = 1.5
 #: A face of which less lies inside the photo is covered.
 _LEAST_INSIDE = 0.75
 #: A detection counts as edited when this share of its middle was.
@@ -53,10 +55,12 @@ class _Face:
     """A face on its way up the ladder; it never climbs down."""
 
     source: SourceFace
+    embedding: NDArray[np.float32] | None
     matrix: NDArray[np.float64]
     seed: int
     rungs: Iterator[Rung]
     why: list[str]
+    person: Person | None = None
     n_tried: int = 0
     pasted: _Pasted | None = None
 
@@ -75,6 +79,7 @@ class Anonymizer:
         detector: finds faces in place of the one that the options name.
         editor: proposes new faces in place of AttGAN.
         embedders: judge identity in place of the ones that the options name; at least one.
+        selector: chooses attribute sets in place of the shipped one. With an editor of your own and no selector, sets are drawn.
 
     Raises:
         ConfigError: an option has no such value.
@@ -92,9 +97,11 @@ class Anonymizer:
         detector: Detector | None = None,
         editor: Editor | None = None,
         embedders: Sequence[Embedder] | None = None,
+        selector: Selector | None = None,
     ) -> None:
         self.options = options or Options()
         self._own_detector, self._own_editor, self._own_embedders = detector, editor, embedders
+        self._own_selector = selector
         self._parts: dict[str, Any] = {}
         self._lock = threading.RLock()
 
@@ -126,6 +133,19 @@ class Anonymizer:
         """What proposes new faces."""
         editor: Editor = self._once("editor", lambda: self._own_editor or AttganEditor(self.options.device))
         return editor
+
+    @property
+    def selector(self) -> Selector | None:
+        """What chooses attribute sets; None where they are drawn."""
+        if self._own_selector or self._own_editor:
+            return self._own_selector
+        selector: Selector = self._once("selector", Selector)
+        return selector
+
+    @property
+    def _people(self) -> People:
+        people: People = self._once("people", lambda: People(self.gate.embedders))
+        return people
 
     @property
     def gate(self) -> Gate:
@@ -165,6 +185,8 @@ class Anonymizer:
         self._points.points(blank)
         if isinstance(self.editor, AttganEditor) and self.options.method == "attgan":
             _ = self.editor.network
+        if self.selector is not None and self.options.method == "attgan":
+            _ = self.selector.model
 
     def process(
         self,
@@ -192,14 +214,23 @@ class Anonymizer:
         """
         check_image(image)
         seed = next(s for s in (seed, self.options.seed, secrets.randbits(63)) if s is not None)
+        with self._people.lock if self.options.consistency == "dataset" else nullcontext():
+            return self._process(image, detections, seed, ladders)
+
+    def _process(
+        self, image: Image, detections: Sequence[Detection] | None, seed: int, ladders: Sequence[Sequence[Rung]] | None
+    ) -> ImageResult:
         found = self._detect(self.detector, image) if detections is None else [d for d in detections if _share_inside(d, image) > 0]
         given = {id(d): rungs for d, rungs in zip(detections or (), ladders, strict=True)} if ladders is not None else {}
         faces: list[_Face] = []
         out, touched = image.copy(), np.zeros(image.shape[:2], bool)
         for _ in range(_ROUNDS):
             largest_first = sorted(found, key=lambda d: -d.size)
-            new = [self._start(image, d, seed, len(faces) + i, given.get(id(d))) for i, d in enumerate(largest_first)]
-            faces += new
+            new = []
+            for d in largest_first:
+                face = self._start(image, d, seed, len(faces), given.get(id(d)), [f.person for f in faces if f.person])
+                faces.append(face)
+                new.append(face)
             for face in new:
                 out, touched = self._climb(face, out, touched)
             # A later paste may have changed an earlier face, and mending that one a third.
@@ -213,6 +244,8 @@ class Anonymizer:
                 break
         else:
             raise DetectionError(f"{len(found)} faces are still found bare after {_ROUNDS} rounds")
+        if ladders is None:
+            self._remember(faces)
         return ImageResult(out, tuple(self._result(face) for face in faces), seed)
 
     def process_crop(self, crop: Image, seed: int | None = None) -> ImageResult:
@@ -252,31 +285,69 @@ class Anonymizer:
         aligned = [align(image, d) for image, d in portraits]
         sources = [self.gate.source(a.crop, a.detection) for a in aligned]
         rng = np.random.default_rng(seed)
+        embedding, mask = self._by_dlib(sources[0], aligned[0].crop), self._mask(aligned[0].crop)
         for rung in ladder.rungs(self.options, self.editor):
             if not rung.pastes_face:
                 break
-            sets = sample_sets(sources[0].male > 0.5, rung.n_sets, rng, rung.strength)
-            checks = self._tried(rung, aligned[0], sources[0], sets)
-            passing = [i for i in range(len(checks)) if checks[i].passed]
-            for i in sorted(passing, key=lambda i: _utility(checks[i]), reverse=True)[:_CONFIRMED]:
+            sets, expected = self._sets(rung, sources[0], embedding, rng)
+            _, checks = self._tried(rung, aligned[0], mask, sources[0], sets)
+            for i in _best_first(checks, expected):
+                if not checks[i].passed:
+                    break
                 fixed = replace(rung, n_sets=1, sets=sets[i : i + 1])
                 passed = [self._passes(fixed, *portrait) for portrait in portraits]
                 if passed[0] and 2 * sum(passed) > len(passed):
                     return fixed
         return None
 
-    def _tried(self, rung: Rung, aligned: AlignedFace, source: SourceFace, sets: NDArray[np.float32]) -> list[Verification]:
-        """What the gate says to a rung's proposals, by all but the detector."""
-        mask = blend.face_mask(self._points.points(aligned.crop))
-        matched = [blend.match(p.crop, aligned.crop, mask) for p in rung.edit(aligned, sets)]
-        return self.gate.measure(source, np.stack([blend.blend_crop(m, aligned.crop, mask) for m in matched]))
+    def _sets(
+        self, rung: Rung, source: SourceFace, embedding: NDArray[np.float32] | None, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """The attribute sets that a rung generates, and what to expect of each: its own, what the selector thinks best of many, or
+        drawn ones."""
+        if rung.sets is not None:
+            return rung.sets, np.ones(len(rung.sets))
+        male = source.male > 0.5
+        if self.selector is None or embedding is None:
+            return sample_sets(male, rung.n_sets, rng, rung.strength), np.ones(rung.n_sets)
+        drawn = sample_sets(male, rung.n_sets * rung.n_proposals, rng, rung.strength)
+        return self.selector.choose(source.attributes, embedding, drawn, rung.n_sets)
+
+    def _by_dlib(self, source: SourceFace, crop: Image) -> NDArray[np.float32] | None:
+        """Who a face is, as the selector is told it, whatever the gate's embedders are; None where there is no selector."""
+        if self.selector is None or self.options.method != "attgan":
+            return None
+        for embedder, rows in zip(self.gate.embedders, source.embeddings, strict=True):
+            if isinstance(embedder, DlibResNetEmbedder):
+                return np.asarray(rows[0])
+        dlib: DlibResNetEmbedder = self._once("dlib", lambda: DlibResNetEmbedder(self.options.device))
+        return np.asarray(dlib.embed(crop[None])[0])
+
+    def _tried(
+        self, rung: Rung, aligned: AlignedFace, mask: NDArray[np.float32], source: SourceFace, sets: NDArray[np.float32]
+    ) -> tuple[list[Proposal], list[Verification]]:
+        """A rung's proposals, and what the gate says to them, by all but the detector."""
+        proposals = rung.propose(aligned, sets, mask)
+        return proposals, self.gate.measure(source, np.stack([p.blended for p in proposals]))
+
+    def _mask(self, crop: Image) -> NDArray[np.float32]:
+        return blend.face_mask(self._points.points(crop))
 
     def _passes(self, rung: Rung, image: Image, detection: Detection) -> bool:
         """Whether a chosen face passes in a picture, with the detector's word."""
         face = self._start(image, detection, 0, 0, [rung])
         return self._new_face(face, rung, image).check.passed
 
-    def _start(self, image: Image, detection: Detection, seed: int, index: int, given: Sequence[Rung] | None = None) -> _Face:
+    def _start(
+        self,
+        image: Image,
+        detection: Detection,
+        seed: int,
+        index: int,
+        given: Sequence[Rung] | None = None,
+        present: Sequence[Person] = (),
+    ) -> _Face:
+        """A face at the foot of its ladder; somebody who is present already is not taken for another face's person."""
         if detection.landmarks is not None and not _in_box(detection.landmarks.mean(axis=0), detection):
             # Another face's landmarks: the edit would land there and leave this box bare.
             detection = replace(detection, landmarks=None)
@@ -284,10 +355,27 @@ class Anonymizer:
         source = self.gate.source(aligned.crop, detection)
         face_seed = int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0])
         if given is not None:
-            return _Face(source, aligned.matrix, face_seed, iter(given), [])
+            return _Face(source, None, aligned.matrix, face_seed, iter(given), [])
         doubt = self._doubt(image, detection) if self.options.method == "attgan" else ""
-        rungs = ladder.covers("blur", self.options) if doubt else ladder.rungs(self.options, self.editor)
-        return _Face(source, aligned.matrix, face_seed, rungs, [doubt] if doubt else [])
+        if doubt:
+            return _Face(source, None, aligned.matrix, face_seed, ladder.covers("blur", self.options), [doubt])
+        embedding = self._by_dlib(source, aligned.crop)
+        person = self._people.find(source.embeddings, present) if self._is_known_again(detection) else None
+        kept = person and ladder.kept(person.rung, self.options, self.editor)
+        return _Face(source, embedding, aligned.matrix, face_seed, kept or ladder.rungs(self.options, self.editor), [], person)
+
+    def _is_known_again(self, detection: Detection) -> bool:
+        """Whether a face is to be the same person's as in earlier pictures, and is seen well enough for that."""
+        options = self.options
+        return options.consistency == "dataset" and options.method == "attgan" and detection.size >= RECOGNISABLE
+
+    def _remember(self, faces: Sequence[_Face]) -> None:
+        """Keep the new faces of people who were not known before, for the next picture."""
+        for face in faces:
+            pasted = face.pasted
+            if pasted and pasted.rung.pastes_face and face.person is None and self._is_known_again(face.detection):
+                sets = None if pasted.edited.attributes is None else pasted.edited.attributes[None]
+                self._people.add(face.source.embeddings, replace(pasted.rung, n_sets=1, sets=sets))
 
     def _doubt(self, image: Image, detection: Detection) -> str:
         """Why a face should be covered and not replaced, or nothing."""
@@ -315,18 +403,16 @@ class Anonymizer:
         # The crop is taken from the result so far: a neighbour that was edited must not come back at its edge.
         aligned = AlignedFace(warp(out, face.matrix), face.matrix, face.detection)
         rng = np.random.default_rng([face.seed, face.n_tried])
-        sets = sample_sets(face.source.male > 0.5, rung.n_sets, rng, rung.strength) if rung.sets is None else rung.sets
-        proposals = rung.edit(aligned, sets)
-        mask = blend.face_mask(self._points.points(aligned.crop))
-        matched = [blend.match(p.crop, aligned.crop, mask) for p in proposals]
-        checks = self.gate.measure(face.source, np.stack([blend.blend_crop(m, aligned.crop, mask) for m in matched]))
+        sets, expected = self._sets(rung, face.source, face.embedding, rng)
+        mask = self._mask(aligned.crop)
+        proposals, checks = self._tried(rung, aligned, mask, face.source, sets)
         best: _Pasted | None = None
-        for i in sorted(range(len(checks)), key=lambda i: _utility(checks[i]), reverse=True)[:_CONFIRMED]:
-            image, touched = blend.paste(out, matched[i], face.matrix, mask)
+        for i in _best_first(checks, expected):
+            image, touched = blend.paste(out, proposals[i].crop, face.matrix, mask)
             check = self.gate.confirm(checks[i], face.source, image) if checks[i].passed else checks[i]
             if (share := _share_touched(face.detection, touched)) < _LEAST_TOUCHED:
                 check = replace(check, reasons=(*check.reasons, f"only {share:.0%} of the middle of the box is edited"))
-            pasted = _Pasted(image, touched, warp(image, face.matrix), proposals[i], check, rung)
+            pasted = _Pasted(image, touched, warp(image, face.matrix), proposals[i].edited, check, rung)
             best = best or pasted
             if check.passed:
                 return pasted
@@ -377,10 +463,16 @@ class Anonymizer:
         )
 
 
-def _utility(check: Verification) -> tuple[bool, float]:
-    """What makes one proposal better than another: passing first, then realism and distance together."""
-    distance = min((d.value / d.threshold for d in check.distances), default=0.0)
-    return check.passed, min(distance, _DISTANCE_CAP) * (check.realism or 0.0)
+def _best_first(checks: Sequence[Verification], expected: NDArray[np.float64]) -> list[int]:
+    """The few proposals worth showing to the detector: those that pass first, then what was measured and what the selector expected
+    together, for it was taught by one recogniser more than the gate has."""
+
+    def value(i: int) -> tuple[bool, float]:
+        distance = min((d.value / d.threshold for d in checks[i].distances), default=0.0)
+        # An editor of its own mind may propose more than it was asked for.
+        return checks[i].passed, float(utility(distance, checks[i].realism or 0.0)) * expected[min(i, len(expected) - 1)]
+
+    return sorted(range(len(checks)), key=value, reverse=True)[:_CONFIRMED]
 
 
 def _share_inside(detection: Detection, image: Image) -> float:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from deid import geometry, weights
 from deid.align import align
@@ -26,6 +26,23 @@ from deid.structures import Crops, Detection, Distance, Embeddings, Image, Verif
 _PATCH = 2.2
 #: The patch is shrunk to this many pixels: a face is then about 90 px, and looking takes 20 ms.
 _PATCH_SIZE = 200
+#: Distances beyond so many thresholds are worth no more: chasing distance alone picks noise.
+_DISTANCE_CAP = 1.5
+
+
+def utility(distance: ArrayLike, realism: ArrayLike, iou: ArrayLike = 1.0, score: ArrayLike = 1.0) -> NDArray[np.float64]:
+    """What a new face is worth: ``score * iou * min(distance, cap) * realism``, elementwise.
+
+    The thesis's utility, with realism as a factor.
+
+    Args:
+        distance: to the source, in thresholds of the recogniser.
+        realism: the critic's score, in [0, 1].
+        iou: overlap of the boxes before and after, in [0, 1]; 1 where the detector was not asked.
+        score: the detector's probability of a face, likewise.
+    """
+    capped = np.minimum(np.asarray(distance, np.float64), _DISTANCE_CAP)
+    return np.asarray(capped * np.asarray(realism) * np.asarray(iou) * np.asarray(score), np.float64)
 
 
 class RealismScorer:
@@ -64,12 +81,17 @@ class SourceFace:
     Args:
         detection: where it is.
         embeddings: (1, D) rows, one per embedder.
-        male: probability of `Male`.
+        attributes: (13,) probability of each attribute.
     """
 
     detection: Detection
     embeddings: tuple[Embeddings, ...]
-    male: float
+    attributes: NDArray[np.float32]
+
+    @property
+    def male(self) -> float:
+        """Probability of `Male`."""
+        return float(self.attributes[MALE])
 
 
 @dataclass(frozen=True)
@@ -93,8 +115,7 @@ class Gate:
     def source(self, crop: Image, detection: Detection) -> SourceFace:
         """Measure the face before it is edited, from its aligned crop (128, 128, 3)."""
         crops = crop[None]
-        male = float(self.attributes.probabilities(crops)[0, MALE])
-        return SourceFace(detection, tuple(e.embed(crops) for e in self.embedders), male)
+        return SourceFace(detection, tuple(e.embed(crops) for e in self.embedders), self.attributes.probabilities(crops)[0])
 
     def measure(self, source: SourceFace, crops: Crops, face: bool = True) -> list[Verification]:
         """Judge blended crops (N, 128, 128, 3) by all but the detector, which is asked by `confirm` for the best ones.

@@ -25,6 +25,7 @@ from torch import nn
 from deid.exceptions import DependencyError, WeightsFormatError, WeightsHashError, WeightsMissingError
 from deid.models.attgan import Generator
 from deid.models.attributes import AttributeClassifier
+from deid.models.centerface import CenterFace
 from deid.models.face_rcnn import FaceRcnn
 from deid.models.realism import RealismCritic
 
@@ -193,6 +194,11 @@ def load_realism() -> RealismCritic:
 def load_detector() -> FaceRcnn:
     """The shipped face detector."""
     return _load("detector", FaceRcnn)
+
+
+def load_centerface() -> CenterFace:
+    """The shipped CenterFace."""
+    return _load("centerface", CenterFace)
 
 
 def status(item: Entry) -> str:

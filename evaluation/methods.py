@@ -144,9 +144,9 @@ def build(text: str) -> Method:
 
 def find_faces(photos: Iterable[Photo]) -> list[Found]:
     """Pixels and faces of photos, by the detector that `deid` uses."""
-    from deid import detect
+    from deid import Options, detect
 
-    detector = detect.build("mtcnn", min_face=20)
+    detector = detect.build(Options().detector, min_face=20)
     rows = ((photo, photo.image()) for photo in photos)
     return [Found(photo, image, tuple(detector.detect(image))) for photo, image in rows]
 

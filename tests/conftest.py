@@ -90,7 +90,7 @@ def blur_engine() -> Anonymizer:
 @pytest.fixture(scope="session")
 def attgan_engine() -> Anonymizer:
     """The engine of the main job with a short ladder, loaded once."""
-    return anonymizer(Options(seed=1, candidates=4))
+    return anonymizer(Options(seed=1, quality="fast"))
 
 
 @pytest.fixture(scope="session")

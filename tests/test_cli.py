@@ -160,8 +160,9 @@ def test_folder_without_pictures(tmp_path: Path) -> None:
 
 WRONG: dict[str, tuple[list[str], str]] = {
     "method": (["--method", "magic"], "expected method to be one of attgan, blur, pixelate, solid, image, got 'magic'"),
-    "detector": (["--detector", "nope"], "unknown detector 'nope'; valid are dlib_hog"),
+    "detector": (["--detector", "nope"], "unknown detector 'nope'; valid are centerface, dlib_hog"),
     "union of detectors": (["--detector", "mtcnn+nope"], "unknown detector 'nope'"),
+    "quality": (["--quality", "best"], "expected quality to be one of fast, balanced, thorough, got 'best'"),
     "seed": (["--seed", "-1"], "expected seed to be"),
     "seed that is no number": (["--seed", "x"], "Invalid value for '--seed'"),
     "option": (["--magic"], "No such option"),

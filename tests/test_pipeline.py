@@ -313,7 +313,7 @@ def test_edit_that_brings_its_neighbour_back_is_undone(restoring: set[int], fake
         crop[66:86, 54:74] = 255 - warp(photo, face.matrix)[66:86, 54:74]
         return crop
 
-    lax = Options(seed=1, candidates=1, min_realism=0.0, min_iou=0.0, gender_slack=0.5)
+    lax = Options(seed=1, quality="fast", min_realism=0.0, min_iou=0.0, gender_slack=0.5)
     embedder = _CentreEmbedder()
     result = Anonymizer(lax, editor=fake_editor(change), embedders=[embedder]).process(photo, faces)
     for detection, face in zip(faces, result.faces, strict=True):
@@ -393,7 +393,7 @@ def with_editor(attgan_engine: Anonymizer, fake_editor: Any) -> Callable[[Any], 
     """An engine with another editor, or a function as one, and the models of the session."""
 
     def build(editor: Any) -> Anonymizer:
-        engine = Anonymizer(Options(seed=1, candidates=2), editor=editor if hasattr(editor, "edit") else fake_editor(editor))
+        engine = Anonymizer(Options(seed=1, quality="fast"), editor=editor if hasattr(editor, "edit") else fake_editor(editor))
         engine._parts = {name: attgan_engine._once(name, lambda: None) for name in ("detector", "gate", "points")}
         return engine
 

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from deid.models.attgan import ATTRIBUTES, N_CODES
 
-#: Attributes that stay 0: hair lies mostly outside the mask, and a bald or blond patch in a face is no help; an open mouth is
-#: expression, which stays.
-UNTOUCHED = ("Bald", "Black_Hair", "Blond_Hair", "Mouth_Slightly_Open")
-#: Range of each attribute at strength 1, unless named here.
+#: Attributes that stay 0: hair lies mostly outside the mask, and a bald or blond patch in a face is no help; skin shall fit the
+#: neck; an open mouth is expression, which stays.
+UNTOUCHED = ("Bald", "Bangs", "Black_Hair", "Blond_Hair", "Brown_Hair", "Mouth_Slightly_Open", "Pale_Skin")
+#: Range of each attribute at strength 1.
 RANGE = 1.1
-RANGES: Mapping[str, float] = {"Pale_Skin": 0.8}
 #: Sign of the attribute in a man.
 _GENDERED: Mapping[str, float] = {"Male": 1.0, "Mustache": 1.0, "No_Beard": -1.0}
 #: How often the new face has what few people have: drawn evenly, half of them would wear glasses. The others have none of it.
@@ -47,7 +46,7 @@ def sample_sets(male: bool, n: int, rng: np.random.Generator, strength: float = 
         if attribute in _GENDERED:
             own_side = _GENDERED[attribute] * (1.0 if male else -1.0)
             sets[:, j] = -own_side * np.abs(sets[:, j])
-        sets[:, j] *= RANGES.get(attribute, RANGE) * strength
+        sets[:, j] *= RANGE * strength
     return np.asarray(np.concatenate([sets, sample_codes(n, rng)], axis=1), np.float32)
 
 

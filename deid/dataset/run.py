@@ -54,6 +54,11 @@ class Plan:
             raise DataError(f"expected engine to be one of {', '.join(ENGINES)}, got {self.engine!r}")
         if self.workers < 0:
             raise DataError(f"expected a number of workers, got {self.workers}")
+        if self.options.consistency == "dataset" and (self.workers != 1 or self.engine != "local" or self.resume):
+            raise DataError(
+                "consistency 'dataset' is kept in the memory of one process for one sitting: expected 1 local worker and no resumed run, "
+                f"got {self.workers or 'one per core'} of engine {self.engine}{', resumed' if self.resume else ''}"
+            )
         # Workers elsewhere have another current folder.
         object.__setattr__(self, "given", os.path.abspath(self.given))
         object.__setattr__(self, "out", self.out.absolute())

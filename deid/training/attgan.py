@@ -1,9 +1,10 @@
 """Trains the generator: first to edit attributes, then to put another person in the place of the one it sees.
 
-Stage one is AttGAN with relativistic least squares in place of WGAN-GP. Stage two runs both passes as the product does, from an
-input as coarse as the product's, to a mean of other people's faces in the source's pose and light (`deid.training.morph`); the
-identity code says whose, the attributes are painted on it (`deid.training.prototypes`). The discriminator makes it sharp,
-recognisers and MTCNN's landmarks hold it where it shall be.
+Stage one learns single attributes from pictures of them (`deid.training.prototypes`) in place of AttGAN's attribute classifier,
+whose judgement a generator meets with dots that only classifiers read. Stage two also runs both passes as the product does, from
+an input as coarse as the product's, to a mean of other people's faces in the source's pose and light (`deid.training.morph`); the
+identity code says whose, the attributes are painted on it. The discriminator makes it sharp (relativistic least squares in place
+of WGAN-GP), recognisers and MTCNN's landmarks hold it where it shall be.
 """
 
 import copy
@@ -25,7 +26,6 @@ from deid.attributes.sampler import RANGE, sample_sets
 from deid.edit.attgan import coarsen
 from deid.exceptions import ConfigError
 from deid.models.attgan import ATTRIBUTES, N_CODES, Discriminator, Generator, inverted
-from deid.models.attributes import AttributeClassifier
 from deid.training import checkpoint, identity, losses
 from deid.training.classifier import ema, to_tensor
 from deid.training.curves import plot
@@ -42,10 +42,12 @@ _BEARDS, _GLASSES = [_MUSTACHE, _NO_BEARD], ATTRIBUTES.index("Eyeglasses")
 #: How much of a prototype takes a face from one side of an attribute to the other: in a new face, and where one attribute alone
 #: changes, which shall be seen. A new face is a little more of its gender than people are, for the mean of three is less.
 _NEW, _ALONE, _MORE_GENDER = 1.5, 2.0, 0.4
+#: How much more a pixel counts that an edit changes from black to white. A moustache is two pixels in a hundred.
+_FOCUS = 10.0
+#: Share of the faces shown alone that stay as they are.
+_UNCHANGED = 0.3
 #: Batches of earlier edits that the discriminator sees again, every fourth one kept.
 _HISTORY = 30
-#: Attributes of stage one's targets that are drawn anew with this chance, so that rare combinations are seen.
-_REDRAWN = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +59,12 @@ class GeneratorOptions:
         steps: of both stages together.
         private_from: step at which stage two begins.
         private_ramp: steps over which its identity weights grow to the full ones.
-        discriminator_first: steps that the discriminator alone takes at the very beginning; of use after a warm start.
+        discriminator_first: steps that the discriminator alone takes at the beginning of stage two.
         batch_size: faces a step.
         learning_rate: of both Adams.
-        reconstruction, attributes, adversarial: weights of stage one; 100, 10, 1 in the paper with WGAN-GP.
-        morph, repel, attract, landmarks: weights of stage two: likeness to the mean of other people, distance from the source and
-            nearness to these people for the recognisers (0 leaves the recognisers out), MTCNN's landmarks.
+        likeness: weight of the likeness to the picture of the wanted face, in both stages.
+        adversarial, repel, attract, landmarks: weights of stage two: the discriminator, distance from the source and nearness to
+            its new people for the recognisers (0 leaves the recognisers out), MTCNN's landmarks.
         margin: cosine to the source, seen from the mean face, under which it counts as led away.
         goal: cosine to the others from which they count as reached: more is noise that only a recogniser sees.
         history_steps: discriminator steps on earlier edits that follow the one on the newest.
@@ -79,10 +81,8 @@ class GeneratorOptions:
     discriminator_first: int = 0
     batch_size: int = 16
     learning_rate: float = 1.5e-4
-    reconstruction: float = 30.0
-    attributes: float = 3.0
+    likeness: float = 30.0
     adversarial: float = 0.4
-    morph: float = 30.0
     repel: float = 1.0
     attract: float = 1.0
     landmarks: float = 10.0
@@ -102,7 +102,6 @@ class GeneratorTraining:
         data: faces with labels for all attributes (0 or 1).
         out: folder for the checkpoint, the curves and the sample grids; a run there goes on.
         options: settings.
-        judge: reads attributes, frozen; it guides edits beside the discriminator, which must first learn to read them.
         recognisers: what stage two leads away from.
         landmarker: MTCNN's O-Net, for stage two.
         start: a generator to begin with; it may be one that knows no identity codes.
@@ -113,13 +112,11 @@ class GeneratorTraining:
         data: FaceData,
         out: Path,
         options: GeneratorOptions,
-        judge: AttributeClassifier,
         recognisers: list[CropRecogniser],
         landmarker: losses.Landmarker,
         start: Generator | None = None,
     ) -> None:
         self.data, self.out, self.options = data, out, options
-        self.judge = judge.to(options.device).eval().requires_grad_(False)
         self.recognisers = [r.to(options.device) for r in recognisers]
         self.landmarker = landmarker.to(options.device)
         torch.manual_seed(options.seed)
@@ -174,8 +171,8 @@ class GeneratorTraining:
         self.out.mkdir(parents=True, exist_ok=True)
         while self.step < self.options.steps:
             private = self.step >= self.options.private_from
-            pick, images, labels = self._batch(mirrored=not private)
-            values = self._private_step(pick, images, labels) if private else self._edit_step(images, labels)
+            step = self._private_step if private else self._edit_step
+            values = step(*self._batch(mirrored=False))
             self.step += 1
             if self.step % 20 == 0:
                 self.curves.append({"step": self.step} | {k: float(v) for k, v in values.items()})
@@ -196,16 +193,6 @@ class GeneratorTraining:
         images, device = images.contiguous(memory_format=torch.channels_last), self.options.device
         return torch.from_numpy(pick).to(device), images.to(device), labels.to(device)
 
-    def _strength(self, n: int) -> Tensor:
-        return torch.from_numpy(self.rng.uniform(0.5, 1.1, (n, 1)).astype(np.float32)).to(self.options.device)
-
-    def _targets(self, labels: Tensor) -> Tensor:
-        """Another face's labels, some of them drawn anew, but never a woman's beard or a moustache by that."""
-        targets = labels[torch.from_numpy(self.rng.permutation(len(labels)))].clone()
-        redraw = self.rng.random(targets.shape) < _REDRAWN
-        redraw[:, [_MALE, _MUSTACHE, _NO_BEARD, ATTRIBUTES.index("Bald")]] = False
-        return torch.where(torch.from_numpy(redraw).to(targets.device), -targets, targets)
-
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.options.device.split(":")[0], torch.bfloat16)
 
@@ -215,44 +202,27 @@ class GeneratorTraining:
             out[i : i + 1] = coarsen(images[i : i + 1], int(self.rng.integers(14, 33)))
         return out
 
-    def _edit_step(self, images: Tensor, labels: Tensor) -> dict[str, float]:
-        """One step of stage one: reconstruct under the own labels, edit to others."""
-        options = self.options
-        targets = self._targets(labels)
+    def _edit_step(self, pick: Tensor, images: Tensor, labels: Tensor) -> dict[str, float]:
+        """One step of stage one: single attributes."""
         self.generator.train()
-        with self._autocast():
-            codes = self.generator.encode(self._pixelate_some(images))
-            same = self.generator.decode(codes, _same_person(labels * self._strength(len(images))))
-            edited = self.generator.decode(codes, _same_person(targets * self._strength(len(images))))
-        fakes, wanted = torch.cat([edited, same]), torch.cat([targets, labels])
-        d_loss = self._discriminator_steps(images, labels, fakes, wanted)
-        adversarial, logits = self._adversarial(images, labels, fakes, wanted)
-        attribute = (losses.attribute_loss(logits, wanted) + self._judged(fakes, wanted)) / 2
-        reconstruction = (same.float() - images).abs().mean()
-        loss = options.reconstruction * reconstruction + options.attributes * attribute + options.adversarial * adversarial
-        self._generator_step(loss)
-        return {"d": d_loss, "g": adversarial.item(), "att": attribute.item(), "rec": reconstruction.item()}
+        alone = self._alone(pick, images, labels)
+        self._generator_step(self.options.likeness * alone)
+        return {"alone": alone.item()}
 
     def _private_step(self, pick: Tensor, images: Tensor, labels: Tensor) -> dict[str, float]:
-        """One step of stage two: both passes to a new face on two thirds of the batch, single attributes on the rest."""
+        """One step of stage two: both passes to a new face on half of the batch, single attributes on the rest."""
         options = self.options
-        n = max(1, 2 * len(images) // 3)
+        n = len(images) // 2
         source, own, faces = images[:n], labels[:n], pick[:n]
         goal, sets, wanted, people = self._lesson(faces, own)
-        others, shown = images[n:], labels[n:]
-        changed, painted = self._single_edits(pick[n:], shown)
         # Batch norm as at inference: the product edits single faces.
         self.generator.eval()
         with self._autocast():
             first = self.generator(self._pixelate_some(source), sets)
             edited = self.generator(first, inverted(sets))
-            codes = self.generator.encode(others)
-            same = self.generator.decode(codes, _same_person(shown * self._strength(len(others))))
-            other = self.generator.decode(codes, _same_person(changed))
         d_loss = self._discriminator_steps(images, labels, edited, wanted)
-        adversarial, _ = self._adversarial(images, labels, edited, wanted)
-        attribute = losses.likeness(other.float(), painted)
-        reconstruction = (same.float() - others).abs().mean()
+        adversarial = self._adversarial(images, labels, edited, wanted)
+        alone = self._alone(pick[n:], images[n:], labels[n:])
         morph = losses.likeness(edited.float(), goal)
         with torch.no_grad():
             points, _ = self.landmarker(source)
@@ -261,13 +231,12 @@ class GeneratorTraining:
         repel, attract = self._identity(faces, edited, people, own[:, _MALE] > 0)
         ramp = min(1.0, (self.step - options.private_from + 1) / options.private_ramp)
         loss = (
-            options.reconstruction / 4 * reconstruction
-            + ramp * (options.adversarial * adversarial + options.repel * repel + options.attract * attract)
-            + options.morph * (morph + attribute / 2)
+            ramp * (options.adversarial * adversarial + options.repel * repel + options.attract * attract)
+            + options.likeness * (morph + alone)
             + options.landmarks * landmark
         )
         self._generator_step(loss)
-        values = {"d": d_loss, "g": adversarial, "att": attribute, "rec": reconstruction, "morph": morph}
+        values = {"d": d_loss, "g": adversarial, "alone": alone, "morph": morph}
         return {k: float(torch.as_tensor(v).detach()) for k, v in (values | {"lm": landmark, "rep": repel, "atr": attract}).items()}
 
     def _lesson(self, faces: Tensor, own: Tensor) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
@@ -297,15 +266,23 @@ class GeneratorTraining:
         changed, alpha = self._prototypes.change(morph.crop, morph.points, amounts), morph.mask[..., None]
         return np.asarray((changed * alpha + morph.crop * (1 - alpha)).round(), np.uint8)
 
+    def _alone(self, faces: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+        """How unlike their pictures single edits of faces (N,) are, the more where there is something to change."""
+        changed, painted = self._single_edits(faces, labels)
+        with self._autocast():
+            edited = self.generator(images, _same_person(changed))
+        return losses.likeness(edited.float(), painted, 1 + _FOCUS * (painted - images).abs())
+
     def _single_edits(self, faces: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """One attribute of each face on its other side, as far as a strength goes: what is asked (N, 13) and how it looks."""
+        """One attribute of most faces on its other side, as far as a strength goes: what is asked (N, 13) and how it looks."""
         rows, device = np.arange(len(faces)), self.options.device
         shown = labels.cpu().numpy()
-        j = self.rng.integers(len(ATTRIBUTES), size=len(faces))
         strength = self.rng.uniform(0.5, RANGE, len(faces))
+        moved = rows[self.rng.random(len(faces)) >= _UNCHANGED]
+        j = self.rng.integers(len(ATTRIBUTES), size=len(moved))
         changed, amounts = shown * strength[:, None], np.zeros(shown.shape)
-        changed[rows, j] *= -1
-        amounts[rows, j] = _ALONE / 2 * (changed - shown)[rows, j]
+        changed[moved, j] *= -1
+        amounts[moved, j] = _ALONE / 2 * (changed - shown)[moved, j]
         known = zip(self.data.crops[faces.cpu()], self._morphs.points[faces.cpu()], amounts, strict=True)
         pictures = np.stack([self._prototypes.change(*one) for one in known])
         return torch.from_numpy(changed.astype(np.float32)).to(device), to_tensor(pictures).to(device)
@@ -327,17 +304,12 @@ class GeneratorTraining:
         sets = [sample_sets(bool(row[_MALE] > 0), 1, self.rng)[0] for row in labels]
         return torch.from_numpy(np.stack(sets)).to(self.options.device)
 
-    def _adversarial(self, images: Tensor, labels: Tensor, fakes: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-        """The adversarial loss of fakes, and the attributes (N, 13) that the discriminator reads in them."""
+    def _adversarial(self, images: Tensor, labels: Tensor, fakes: Tensor, wanted: Tensor) -> Tensor:
+        """The adversarial loss of fakes that shall have the wanted attributes (N, 13)."""
         with self._autocast():
             real_logit, real_patch, _ = self.discriminator(images, labels)
-            fake_logit, fake_patch, attributes = self.discriminator(fakes, wanted)
-        whole, patch = losses.adversarial_generator(real_logit, fake_logit), losses.adversarial_generator(real_patch, fake_patch)
-        return whole + patch, attributes
-
-    def _judged(self, fakes: Tensor, targets: Tensor) -> Tensor:
-        """The attribute loss by the judge."""
-        return losses.attribute_loss(self.judge(jittered(fakes, self.rng)), targets)
+            fake_logit, fake_patch, _ = self.discriminator(fakes, wanted)
+        return losses.adversarial_generator(real_logit, fake_logit) + losses.adversarial_generator(real_patch, fake_patch)
 
     def _discriminator_steps(self, images: Tensor, labels: Tensor, fakes: Tensor, wanted: Tensor) -> float:
         """Train the discriminator on this step's fakes, then on earlier ones beside fresh photos.
@@ -370,7 +342,7 @@ class GeneratorTraining:
         return value
 
     def _generator_step(self, loss: Tensor) -> None:
-        if self.step < self.options.discriminator_first:
+        if 0 <= self.step - self.options.private_from < self.options.discriminator_first:
             return
         self.g_optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

@@ -21,9 +21,13 @@ def export(network: nn.Module, name: str, folder: Path, architecture: dict[str, 
         architecture: arguments that build the network again.
         facts: input, data, licence and command, as text.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {k: (v.half() if v.is_floating_point() else v).contiguous().cpu() for k, v in network.state_dict().items()}
-    data = save(tensors)
+    return write(save(tensors), name, folder, architecture, facts)
+
+
+def write(data: bytes, name: str, folder: Path, architecture: dict[str, Any], facts: dict[str, str]) -> Path:
+    """Write ``folder/name.safetensors`` from its bytes, and its entry in ``folder/manifest.toml``; see `export`."""
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
     path.write_bytes(data)
     manifest = folder / "manifest.toml"

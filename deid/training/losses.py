@@ -38,10 +38,11 @@ def attract(target: Tensor, edited: Tensor, goal: float) -> Tensor:
     return functional.relu(goal - (target * edited).sum(dim=1)).mean()
 
 
-def likeness(edited: Tensor, goal: Tensor) -> Tensor:
-    """L1 of images (N, C, H, W) and of their differences between neighbours: edges count beside colours."""
+def likeness(edited: Tensor, goal: Tensor, weight: Tensor | float = 1.0) -> Tensor:
+    """L1 of images (N, C, H, W) and of their differences between neighbours: edges count beside colours. Pixels may be weighed."""
     difference = edited - goal
-    return difference.abs().mean() + difference.diff(dim=2).abs().mean() + difference.diff(dim=3).abs().mean()
+    edges = [functional.pad(difference.diff(dim=2), (0, 0, 0, 1)), functional.pad(difference.diff(dim=3), (0, 1))]
+    return sum((part.abs() * weight).mean() for part in (difference, *edges))  # type: ignore[return-value]
 
 
 class Landmarker(nn.Module):

@@ -15,6 +15,9 @@ from deid.training.warp import warp_to, yaw
 _MALE, _GLASSES = ATTRIBUTES.index("Male"), ATTRIBUTES.index("Eyeglasses")
 #: Shares of the faces that look to their right and ahead; the rest looks to its left. Each third has prototypes of its own.
 _TURNED = (0.2, 0.8)
+#: Middle and half axes (x, y) of what belongs to a head in an aligned crop, and how far beyond the axes it fades out: those who
+#: have an attribute also stand before other walls.
+_MIDDLE, _AXES, _FADE = (64.0, 60.0), (46.0, 58.0), 0.35
 
 
 class Prototypes:
@@ -56,7 +59,7 @@ class Prototypes:
                     total += weight
                     self._colours[kind, j] += weight * (_mean(warped[has]) - _mean(warped[has_not]))
                     self._moves[kind, j] += weight * (points[has].mean(axis=0) - points[has_not].mean(axis=0))
-            self._colours[kind, j] /= max(1, total)
+            self._colours[kind, j] *= _window()[..., None] / max(1, total)
             self._moves[kind, j] /= max(1, total)
 
     def change(self, crop: Image, points: NDArray[np.float64], amounts: NDArray[np.float64]) -> Image:
@@ -72,6 +75,13 @@ class Prototypes:
         colours = np.tensordot(amounts.astype(np.float32), self._colours[kind], axes=1)
         moved = warp_to(crop, points, shape) + warp_to(colours, self._shapes[kind], shape)
         return np.asarray(np.clip(moved, 0, 255).round(), np.uint8)
+
+
+def _window() -> NDArray[np.float32]:
+    """(128, 128): 1 on a head, 0 where the background is."""
+    ys, xs = np.mgrid[:128, :128]
+    radius = np.hypot((xs - _MIDDLE[0]) / _AXES[0], (ys - _MIDDLE[1]) / _AXES[1])
+    return np.asarray(np.clip(1 - (radius - 1) / _FADE, 0, 1), np.float32)
 
 
 def _mean(crops: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from facenet_pytorch.models.mtcnn import ONet
+from safetensors.numpy import save
 
 from deid import weights
 from deid.detect.scrfd import ScrfdDetector
 from deid.exceptions import ConfigError
 from deid.models.attgan import ATTRIBUTES, N_CODES
-from deid.training import attgan, boxes, classifier, detector, realism
+from deid.training import attgan, boxes, classifier, detector, realism, selector, selector_table
 from deid.training.data import load
-from deid.training.export import export
+from deid.training.export import export, write
 from deid.training.losses import Landmarker
 from deid.training.recognisers import dlib_recogniser, mobilefacenet_recogniser
 
@@ -60,10 +61,9 @@ def train_attgan(data: Path, out: Path, recogniser: Path | None, from_shipped: b
     """
     options = read_options(attgan.GeneratorOptions, options_file)
     recognisers = [dlib_recogniser(), *([mobilefacenet_recogniser(recogniser)] if recogniser else [])]
-    judge = weights.load_attributes()
-    faces = classifier.fill_labels(judge, load(data, out / "cache")).split("train")
+    faces = classifier.fill_labels(weights.load_attributes(), load(data, out / "cache")).split("train")
     start = weights.load_generator() if from_shipped else None
-    training = attgan.GeneratorTraining(faces, out, options, judge, recognisers, Landmarker(ONet()), start)
+    training = attgan.GeneratorTraining(faces, out, options, recognisers, Landmarker(ONet()), start)
     network = training.run(report)
     facts = {
         "input": _INPUT + "; attributes (N, 13) and identity code (N, 16)",
@@ -82,6 +82,27 @@ def train_realism(data: Path, out: Path, options_file: Path | None, report: Repo
     network = realism.train(faces.where(faces.sources == "lfw"), weights.load_generator(), out, options, report)
     facts = {"input": _INPUT, "data": "LFW deep-funneled, training split, whole and damaged", "licence": _LICENCE}
     export(network, "realism", out, {"width": options.width}, facts | {"command": _command("realism", options)})
+
+
+def train_selector(data: Path, out: Path, recogniser: Path, options_file: Path | None, report: Report) -> None:
+    """Measure the selector's table, train on it and write ``out/selector.safetensors``.
+
+    The table's parts lie in ``out/table``, and all of it in ``out/table.npz``.
+    """
+    options = read_options(selector.SelectorOptions, options_file)
+    faces = load(data, out / "cache")
+    # As for the critic: CelebA's half-size photos are soft, and no measure of what a new face becomes.
+    few = selector_table.people(faces.where(faces.sources == "lfw"), options.people, options.exam, options.seed)
+    del faces
+    table = selector_table.make(few, out / "table", recogniser, options.sets, options.seed, options.workers, report)
+    table.save(out / "table.npz")
+    arrays = selector.train(table, out, options, report)
+    facts = {
+        "input": "attributes (13), dlib's embedding (128), attribute sets (N, 29)",
+        "data": f"LFW deep-funneled, training split: {len(table.split('train'))} people under {options.sets} sets each",
+        "licence": _LICENCE,
+    }
+    write(save(arrays), "selector", out, {}, facts | {"command": _command("selector", options)})
 
 
 def train_detector(data: Path, out: Path, teacher: Path, from_shipped: bool, options_file: Path | None, report: Report) -> None:

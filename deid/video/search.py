@@ -11,6 +11,8 @@ from deid.structures import Detection, Image
 
 #: Times the smallest face of a photo: in a film, one that comes nearer is found later and followed backward.
 _SMALLEST = 4 / 3
+#: How many of MTCNN's looks at a film go by a name.
+_MTCNN = {"mtcnn": 2, "mtcnn_once": 1}
 
 
 class Search:
@@ -43,18 +45,22 @@ class Search:
 def build(options: Options) -> Search:
     """The looks of the detectors that the options name, joined by ``+``.
 
-    MTCNN takes turns between the frame and its mirror image, evened out, with the pyramid shifted by half a step. Any other
-    detector looks as it does at a photo.
+    MTCNN takes turns between the frame and its mirror image, evened out, with the pyramid shifted by half a step; `mtcnn_once`
+    looks at the frame alone. CenterFace looks for faces a third larger than in a photo, in half the time; any other detector
+    looks as it does at a photo.
 
     Raises:
         ConfigError: a name is unknown.
     """
     names = options.detector.split("+")
-    return Search([look for name in names for look in (_mtcnn(options) if name == "mtcnn" else [_other(name, options)])])
+    return Search([look for name in names for look in _looks(name, options)])
 
 
-def _other(name: str, options: Options) -> Detector:
-    return detect.build(name, options.min_face, options.device)
+def _looks(name: str, options: Options) -> list[Detector]:
+    if name in _MTCNN:
+        return _mtcnn(options)[: _MTCNN[name]]
+    smallest = round(options.min_face * _SMALLEST) if name == "centerface" else options.min_face
+    return [detect.build(name, smallest, options.device)]
 
 
 def _mtcnn(options: Options) -> list[Detector]:

@@ -53,6 +53,12 @@ def _orl_vgg19(options: StudyOptions) -> Results:
     return orl_vgg19(options)
 
 
+def _selector(options: StudyOptions) -> Results:
+    from evaluation.studies.selector import selector
+
+    return selector(options)
+
+
 def _memory(options: StudyOptions) -> Results:
     from evaluation.studies.memory import memory
 
@@ -75,5 +81,6 @@ STUDIES: dict[str, Callable[[StudyOptions], Results]] = {
     "mtcnn-keypoints": _mtcnn_keypoints,
     "orl-knn": _orl_knn,
     "orl-vgg19": _orl_vgg19,
+    "selector": _selector,
     "thesis": _thesis,
 }

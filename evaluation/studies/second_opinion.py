@@ -78,7 +78,7 @@ class FaceMaps:
 
     def pooled(self, crops: Crops) -> NDArray[np.float64]:
         """Means of the maps (N, 128)."""
-        return self._maps(crops).mean(axis=2)
+        return np.asarray(self._maps(crops).mean(axis=2))
 
     def _maps(self, crops: Crops) -> NDArray[np.float64]:
         rows = [self._session.run([_LAYER], {self._input: self._blob(crop)})[0] for crop in crops]

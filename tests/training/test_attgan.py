@@ -16,7 +16,6 @@ from PIL import Image as PillowImage
 from deid.attributes.sampler import RANGE, sample_sets
 from deid.exceptions import ConfigError
 from deid.models.attgan import ATTRIBUTES, N_CODES, Generator
-from deid.models.attributes import AttributeClassifier
 from deid.training import checkpoint
 from deid.training.attgan import GeneratorOptions, GeneratorTraining, _asked
 from deid.training.data import FaceData
@@ -40,7 +39,7 @@ def start(faces: FaceData) -> Callable[..., GeneratorTraining]:
     def build(out: Path, begin: Generator | None = None, **changed: Any) -> GeneratorTraining:
         torch.manual_seed(1)
         options = replace(TINY, **changed)
-        return GeneratorTraining(known, out, options, AttributeClassifier(4), [_recogniser()], Landmarker(ONet()), begin)
+        return GeneratorTraining(known, out, options, [_recogniser()], Landmarker(ONet()), begin)
 
     return build
 
@@ -62,7 +61,6 @@ class _Values:
 def test_both_stages_run_and_change_the_networks(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:
     training, values = start(tmp_path), _Values()
     before = {k: v.clone() for k, v in training.generator.state_dict().items()}
-    judge = {k: v.clone() for k, v in training.judge.state_dict().items()}
     network = training.run(values)
     assert list(values.of) == [1, 2, 3, 4, 5]
     assert all(np.isfinite(v) for step in values.of.values() for v in step.values())
@@ -71,8 +69,6 @@ def test_both_stages_run_and_change_the_networks(start: Callable[..., GeneratorT
     changed = [not torch.equal(v, before[k]) for k, v in training.generator.named_parameters()]
     assert all(changed)
     assert not network.training
-    # What judges the edits does not learn from them.
-    assert all(torch.equal(v, judge[k]) for k, v in training.judge.state_dict().items())
     with PillowImage.open(tmp_path / "samples-000005.png") as grid:
         assert grid.width == 10 * 128
         assert grid.height % 128 == 0
@@ -118,7 +114,7 @@ def test_warm_start_is_the_same_generator_at_first(start: Callable[..., Generato
 
 
 def test_discriminator_may_begin_alone(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:
-    training = start(tmp_path, discriminator_first=2)
+    training = start(tmp_path, discriminator_first=2, private_from=0)
     before = {k: v.clone() for k, v in training.generator.named_parameters()}
     seen: list[bool] = []
     training.run(lambda *_: seen.append(all(torch.equal(v, before[k]) for k, v in training.generator.named_parameters())))
@@ -151,16 +147,6 @@ def test_recogniser_of_the_product_is_the_gates(hopper: np.ndarray, man: object,
     assert images.grad.abs().sum() > 0
 
 
-def test_targets_never_give_a_woman_a_beard_by_chance(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:
-    training = start(tmp_path)
-    labels = torch.where(torch.rand(400, 13, generator=torch.Generator().manual_seed(0)) < 0.5, -1.0, 1.0)
-    targets = training._targets(labels)
-    gendered = [0, 7, 9, 10]
-    rows = {tuple(r.tolist()) for r in labels[:, gendered]}
-    assert {tuple(r.tolist()) for r in targets[:, gendered]} <= rows
-    assert set(targets.unique().tolist()) == {-1.0, 1.0}
-
-
 def test_what_a_set_asks_of_a_man_and_of_a_woman() -> None:
     rng = np.random.default_rng(0)
     sets = torch.from_numpy(np.concatenate([sample_sets(True, 200, rng), sample_sets(False, 200, rng)]))
@@ -181,7 +167,9 @@ def test_a_single_edit_asks_for_one_attribute_and_shows_it(start: Callable[..., 
     faces = torch.arange(30)
     labels = training._labels[faces]
     changed, painted = training._single_edits(faces, labels)
-    assert ((changed.sign() != labels).sum(dim=1) == 1).all()
+    flips = (changed.sign() != labels).sum(dim=1)
+    assert set(flips.tolist()) == {0, 1}
+    assert 0.4 < flips.float().mean() < 0.95
     assert changed.abs().max() <= RANGE
     assert painted.shape == (30, 3, 128, 128)
     assert painted.abs().max() <= 1

@@ -243,7 +243,7 @@ def test_one_person_keeps_one_new_face(hopper: Image, attgan_engine: Anonymizer,
 
 def test_editor_that_does_nothing_is_caught(hopper: Image, fake_editor: type, tmp_path: Path) -> None:
     """The gate sees it in every portrait: the person is covered, in all frames."""
-    engine = Anonymizer(Options(candidates=1), editor=fake_editor(lambda face, a: face.crop))
+    engine = Anonymizer(Options(quality="fast"), editor=fake_editor(lambda face, a: face.crop))
     result = anonymize_video(_portrait_film(tmp_path / "a.mp4", hopper, 4), tmp_path / "b.mp4", engine, seed=1)
     (track,) = [t for t in result.tracks if t.score > 0.9]
     assert set(track.methods) <= {"blur", "solid"}
@@ -260,7 +260,7 @@ def test_editor_that_gives_up_later_is_caught_in_that_frame(hopper: Image, fake_
         calls["n"] += 1
         return other if calls["n"] <= 3 else face.crop  # type: ignore[attr-defined,no-any-return]
 
-    engine = Anonymizer(Options(candidates=1, min_realism=0.0, min_iou=0.0, gender_slack=0.5), editor=fake_editor(change))
+    engine = Anonymizer(Options(quality="fast", min_realism=0.0, min_iou=0.0, gender_slack=0.5), editor=fake_editor(change))
     result = anonymize_video(_portrait_film(tmp_path / "a.mp4", hopper, 5), tmp_path / "b.mp4", engine, seed=1)
     (track,) = [t for t in result.tracks if t.score > 0.9]
     assert track.methods["blur"] + track.methods["solid"] >= 3
@@ -270,7 +270,7 @@ def test_editor_that_fails_writes_nothing(hopper: Image, fake_editor: type, tmp_
     def broken(face: object, attributes: object) -> Image:
         raise RuntimeError("no face today")
 
-    engine = Anonymizer(Options(candidates=1), editor=fake_editor(broken))
+    engine = Anonymizer(Options(quality="fast"), editor=fake_editor(broken))
     with pytest.raises(EditError, match="no face today"):
         anonymize_video(_portrait_film(tmp_path / "a.mp4", hopper, 3), tmp_path / "b.mp4", engine, seed=1)
     assert not (tmp_path / "b.mp4").exists()

@@ -189,9 +189,9 @@ class FaceResult:
             "strength": self.strength,
             "seed": self.seed,
             "attributes": {k: round(v, 4) for k, v in self.attributes.items()},
+            # Not rounded: what lies just over its threshold must still do so for whoever reads it.
             "distances": [
-                {"embedder": d.embedder, "distance": round(d.value, 4), "threshold": d.threshold, "passed": d.passed}
-                for d in check.distances
+                {"embedder": d.embedder, "distance": d.value, "threshold": d.threshold, "passed": d.passed} for d in check.distances
             ],
             "redetected": check.redetected,
             "iou": round(check.iou, 4),

@@ -74,7 +74,7 @@ def test_a_distance_at_the_threshold_does_not_pass() -> None:
 
 
 def _face(status: str) -> FaceResult:
-    check = Verification((Distance("e", 0.61234567, 0.5),), True, 0.75, 0.9, 0.8, None)
+    check = Verification((Distance("e", 0.50001234, 0.5),), True, 0.75, 0.9, 0.8, None)
     return FaceResult(Detection(np.array(BOX)), "blur", status, check, seed=7, why=("because",))  # type: ignore[arg-type]
 
 
@@ -89,7 +89,8 @@ def test_image_result_counts_and_travels_as_json() -> None:
     assert first["landmarks"] is None
     assert first["realism"] is None
     assert first["why"] == ["because"]
-    assert first["distances"] == [{"embedder": "e", "distance": 0.6123, "threshold": 0.5, "passed": True}]
+    # A reader who holds it against the threshold must come to the same answer: it is not rounded down to it.
+    assert first["distances"] == [{"embedder": "e", "distance": 0.50001234, "threshold": 0.5, "passed": True}]
 
 
 def test_verification_passes_without_reasons_only() -> None:

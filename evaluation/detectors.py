@@ -23,7 +23,7 @@ def second_detector() -> Detector:
     """SCRFD when its file is in the data folder, else dlib's HOG detector."""
     path = data_folder() / SCRFD_FILE
     if path.is_file():
-        from evaluation.scrfd import ScrfdDetector
+        from deid.detect.scrfd import ScrfdDetector
 
         return ScrfdDetector(path)
     from deid.detect.dlib_detectors import DlibHogDetector
@@ -38,7 +38,7 @@ def both_detectors() -> tuple[Detector, Detector]:
 
 def fingerprint(detector: Detector) -> str:
     """sha256 of the file that a detector's weights come from; of those that a package brings, which package."""
-    from evaluation.scrfd import ScrfdDetector
+    from deid.detect.scrfd import ScrfdDetector
 
     if isinstance(detector, ScrfdDetector):
         return hashlib.sha256(detector.path.read_bytes()).hexdigest()

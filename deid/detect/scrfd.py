@@ -31,7 +31,7 @@ class ScrfdDetector:
     name = "scrfd"
 
     def __init__(self, path: Path, threshold: float = 0.5, max_side: int = 1024, pad_share: float = 0.1) -> None:
-        self._session = open_session(path)
+        self.path, self._session = path, open_session(path)
         self._threshold, self._max_side, self._pad_share = threshold, max_side, pad_share
 
     def detect(self, image: Image) -> list[Detection]:

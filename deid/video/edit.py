@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from deid import geometry, ladder
 from deid.align import align
 from deid.ladder import Rung
+from deid.people import RECOGNISABLE
 from deid.pipeline import Anonymizer
 from deid.structures import Detection, Embeddings, Image
 from deid.video.find import FoundFrame, FrameT, TrackedFace
@@ -19,8 +20,6 @@ from deid.video.find import FoundFrame, FrameT, TrackedFace
 _ATTEMPTS = 3
 #: After a frame in which the gate refused a face, the harder way is kept for so many frames: a film must not flicker.
 _HOLD = 50
-#: Only faces of at least so many pixels are taken for somebody who was there before.
-_RECOGNISABLE = 40.0
 #: Of a face that is pasted at least this share lies inside the picture.
 _LEAST_INSIDE = 0.75
 #: Around a face, times its box, so much of a frame is enough to try covers on.
@@ -176,7 +175,7 @@ class FilmEditor(Generic[FrameT]):
 
     def _is_clear(self, detection: Detection) -> bool:
         """Whether a face is seen so well that it can be recognised: blurred ones all look alike to a recogniser."""
-        return detection.score >= self._engine.options.edit_score and detection.size >= _RECOGNISABLE
+        return detection.score >= self._engine.options.edit_score and detection.size >= RECOGNISABLE
 
     def _person(self, portraits: Sequence[tuple[Image, Detection]], there: Sequence[Person]) -> Person:
         """Who it is: somebody who was there before and is nowhere else in the frame, or a new person."""

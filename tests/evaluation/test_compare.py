@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from deid.detect.scrfd import ScrfdDetector
 from evaluation import datasets, methods
 from evaluation.cli import app
 from evaluation.detectors import SCRFD_FILE, first_detector
 from evaluation.results import Measure, from_json
-from evaluation.scrfd import ScrfdDetector
 
 N = 12
 

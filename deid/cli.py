@@ -431,6 +431,19 @@ def train_realism(
         tasks.train_realism(data, out, options_file, report)
 
 
+@train_app.command("gender")
+def train_gender(
+    data: Annotated[Path, typer.Option(help="Folder with the data sets.")],
+    out: Annotated[Path, typer.Option(help="Folder for the result.")],
+    options_file: Annotated[Path | None, typer.Option("--config", help="GenderOptions as TOML.")] = None,
+) -> None:
+    """Train the reader of gender that stands beside the attribute classifier."""
+    from deid.training import tasks
+
+    with _errors_told(), _training_bar("gender") as report:
+        tasks.train_gender(data, out, options_file, report)
+
+
 @train_app.command("selector")
 def train_selector(
     data: Annotated[Path, typer.Option(help="Folder with the data sets.")],

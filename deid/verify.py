@@ -16,8 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 from deid import geometry, weights
 from deid.align import align
 from deid.attributes.classify import MALE, AttributeReader
+from deid.attributes.gender import GenderReader
 from deid.config import Options
 from deid.detect.confirm import look_closer
+from deid.embed.dlib_resnet import DlibResNetEmbedder
 from deid.models.realism import RealismCritic
 from deid.protocols import Detector, Embedder
 from deid.structures import Crops, Detection, Distance, Embeddings, Image, Verification
@@ -82,16 +84,13 @@ class SourceFace:
         detection: where it is.
         embeddings: (1, D) rows, one per embedder.
         attributes: (13,) probability of each attribute.
+        male: probability of a man, by more than the attribute classifier where there is more.
     """
 
     detection: Detection
     embeddings: tuple[Embeddings, ...]
     attributes: NDArray[np.float32]
-
-    @property
-    def male(self) -> float:
-        """Probability of `Male`."""
-        return float(self.attributes[MALE])
+    male: float
 
 
 @dataclass(frozen=True)
@@ -101,8 +100,9 @@ class Gate:
     Args:
         embedders: at least one.
         detector: what must find the face again; fast and without landmarks of its own needed.
-        attributes: reads gender.
+        attributes: reads what a face is like.
         realism: scores pasted faces.
+        gender: reads gender from the attributes and dlib's embedding; not asked where dlib is none of the embedders.
         options: thresholds.
     """
 
@@ -111,11 +111,12 @@ class Gate:
     options: Options
     attributes: AttributeReader = field(default_factory=AttributeReader)
     realism: RealismScorer = field(default_factory=RealismScorer)
+    gender: GenderReader = field(default_factory=GenderReader)
 
     def source(self, crop: Image, detection: Detection) -> SourceFace:
         """Measure the face before it is edited, from its aligned crop (128, 128, 3)."""
-        crops = crop[None]
-        return SourceFace(detection, tuple(e.embed(crops) for e in self.embedders), self.attributes.probabilities(crops)[0])
+        rows, attributes = self._embed(crop[None]), self.attributes.probabilities(crop[None])
+        return SourceFace(detection, rows, attributes[0], float(self._male(attributes, rows)[0]))
 
     def measure(self, source: SourceFace, crops: Crops, face: bool = True) -> list[Verification]:
         """Judge blended crops (N, 128, 128, 3) by all but the detector, which is asked by `confirm` for the best ones.
@@ -125,17 +126,28 @@ class Gate:
             crops: proposals for its place.
             face: whether they show a face, which must look real and keep its gender; False for the filters.
         """
-        distances = self.distances(source, crops)
-        male = self.attributes.probabilities(crops)[:, MALE] if face else np.full(len(crops), source.male)
+        embeddings = self._embed(crops)
+        distances = self._distances(source, embeddings)
+        male = self._male(self.attributes.probabilities(crops), embeddings) if face else np.full(len(crops), source.male)
         real = self.realism.score(crops) if face else np.zeros(len(crops))
         rows = zip(distances, male, real, strict=True)
         return [self._verification(source, d, float(m), float(r) if face else None) for d, m, r in rows]
 
-    def distances(self, source: SourceFace, crops: Crops) -> list[tuple[Distance, ...]]:
-        """Distance of each crop (N, 128, 128, 3) from the source, for each embedder."""
+    def _embed(self, crops: Crops) -> tuple[Embeddings, ...]:
+        return tuple(embedder.embed(crops) for embedder in self.embedders)
+
+    def _male(self, attributes: NDArray[np.float32], embeddings: Sequence[Embeddings]) -> NDArray[np.float64]:
+        """Probability of a man (N,), by all that is known of N faces."""
+        for embedder, rows in zip(self.embedders, embeddings, strict=True):
+            if isinstance(embedder, DlibResNetEmbedder):
+                return self.gender.male(attributes, rows)
+        return np.asarray(attributes[:, MALE], np.float64)
+
+    def _distances(self, source: SourceFace, embeddings: Sequence[Embeddings]) -> list[tuple[Distance, ...]]:
+        """Distance of each of N faces from the source, for each embedder."""
         columns = []
-        for embedder, before in zip(self.embedders, source.embeddings, strict=True):
-            value = np.linalg.norm(embedder.embed(crops) - before, axis=1)
+        for embedder, rows, before in zip(self.embedders, embeddings, source.embeddings, strict=True):
+            value = np.linalg.norm(rows - before, axis=1)
             columns.append([Distance(embedder.name, float(v), embedder.threshold) for v in value])
         return list(zip(*columns, strict=True))
 
@@ -162,7 +174,8 @@ class Gate:
         """
         iou, found = self.find_again(image, source.detection)
         views = [align(image, d).crop for d in (source.detection, found) if d is not None]
-        distances = tuple(min(seen, key=lambda d: d.value) for seen in zip(*self.distances(source, np.stack(views)), strict=True))
+        seen = self._distances(source, self._embed(np.stack(views)))
+        distances = tuple(min(of, key=lambda d: d.value) for of in zip(*seen, strict=True))
         reasons = [r for r in check.reasons if "distance" not in r] + _too_near(distances)
         if face and iou < self.options.min_iou:
             said = f"found again with IoU {iou:.2f} < {self.options.min_iou:.2f}" if found else "not found again by the detector"

@@ -41,7 +41,7 @@ def _photo(name: str, height: int) -> Image:
 
 @pytest.fixture(scope="session")
 def hopper() -> Image:
-    """(300, 256, 3): one man, whose face is about 99 px."""
+    """(300, 256, 3): an officer in a cap, whose face is about 99 px."""
     return _photo("grace_hopper.jpg", 300)
 
 
@@ -76,7 +76,7 @@ def woman(astronaut: Image, mtcnn: MtcnnDetector) -> Detection:
 
 
 @pytest.fixture(scope="session")
-def man(hopper: Image, mtcnn: MtcnnDetector) -> Detection:
+def officer(hopper: Image, mtcnn: MtcnnDetector) -> Detection:
     """The face in `hopper`."""
     return max(mtcnn.detect(hopper), key=lambda d: d.score)
 

@@ -62,10 +62,10 @@ def _reach(faces: tuple[FaceResult, ...], shape: tuple[int, ...], margin: float)
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_face_is_changed_and_has_a_result(
-    method: str, results: dict[str, ImageResult], couple: Image, woman: Detection, man: Detection
+    method: str, results: dict[str, ImageResult], couple: Image, woman: Detection, officer: Detection
 ) -> None:
     result = results[method]
-    for box in (woman.box_xyxy, man.box_xyxy + np.array([300, 0, 300, 0])):
+    for box in (woman.box_xyxy, officer.box_xyxy + np.array([300, 0, 300, 0])):
         assert _changed(result.image, couple, box, 0.6) > 0.9
         ious = [geometry.box_iou(f.detection.box_xyxy, box)[0, 0] for f in result.faces]
         assert max(ious) > 0.5
@@ -114,8 +114,8 @@ def test_result_travels_as_json(results: dict[str, ImageResult]) -> None:
         assert len(plain["faces"]) == len(result.faces)
 
 
-def test_solid_and_image_look_as_asked(results: dict[str, ImageResult], man: Detection) -> None:
-    x, y = (man.box_xyxy[:2] + man.box_xyxy[2:]).astype(int) // 2 + np.array([300, 0])
+def test_solid_and_image_look_as_asked(results: dict[str, ImageResult], officer: Detection) -> None:
+    x, y = (officer.box_xyxy[:2] + officer.box_xyxy[2:]).astype(int) // 2 + np.array([300, 0])
     np.testing.assert_array_equal(results["solid"].image[y, x], SOLID)
     np.testing.assert_array_equal(results["image"].image[y, x], (20, 120, 60))
 
@@ -168,8 +168,8 @@ def test_crop_without_a_known_face_is_covered_whole(size: tuple[int, int], blur_
         assert (result.image != crop).any(axis=2).mean() > 0.9
 
 
-def test_crop_with_a_face_is_edited_there(blur_engine: Anonymizer, hopper: Image, man: Detection) -> None:
-    place = geometry.box_to_slices(geometry.expand_box(man.box_xyxy, 1.4), hopper.shape[:2])
+def test_crop_with_a_face_is_edited_there(blur_engine: Anonymizer, hopper: Image, officer: Detection) -> None:
+    place = geometry.box_to_slices(geometry.expand_box(officer.box_xyxy, 1.4), hopper.shape[:2])
     crop = np.ascontiguousarray(hopper[place])
     result = blur_engine.process_crop(crop)
     assert len(result.faces) == 1
@@ -177,10 +177,10 @@ def test_crop_with_a_face_is_edited_there(blur_engine: Anonymizer, hopper: Image
     assert (result.image != crop).any(axis=2).mean() > 0.4
 
 
-def test_grey_picture(blur_engine: Anonymizer, hopper: Image, man: Detection) -> None:
+def test_grey_picture(blur_engine: Anonymizer, hopper: Image, officer: Detection) -> None:
     grey = np.repeat(hopper.mean(axis=2).astype(np.uint8)[..., None], 3, axis=2)
     result = blur_engine.process(grey)
-    assert _changed(result.image, grey, man.box_xyxy, 0.6) > 0.9
+    assert _changed(result.image, grey, officer.box_xyxy, 0.6) > 0.9
     assert np.ptp(result.image, axis=2).max() == 0
 
 
@@ -247,14 +247,14 @@ def test_own_detection_outside_the_photo_changes_nothing(
 
 
 def test_landmarks_that_belong_to_another_face_leave_no_face_bare(
-    couple: Image, woman: Detection, man: Detection, hopper: Image, fake_editor: Any, embedder: DlibResNetEmbedder
+    couple: Image, woman: Detection, officer: Detection, hopper: Image, fake_editor: Any, embedder: DlibResNetEmbedder
 ) -> None:
     """Her box with his landmarks: an edit that passes at his place does not stand for her face."""
-    flipped = align(hopper, man).crop[::-1].copy()
+    flipped = align(hopper, officer).crop[::-1].copy()
     lax = Options(seed=1, min_realism=0.0, gender_slack=0.5, min_iou=0.0)
     engine = Anonymizer(lax, editor=fake_editor(lambda face, a: flipped), embedders=[embedder])
-    assert man.landmarks is not None
-    mixed = Detection(woman.box_xyxy, 1.0, man.landmarks + np.array([300, 0]))
+    assert officer.landmarks is not None
+    mixed = Detection(woman.box_xyxy, 1.0, officer.landmarks + np.array([300, 0]))
     result = engine.process(couple, [mixed])
     assert _changed(result.image, couple, woman.box_xyxy, 0.6) > 0.9
 
@@ -322,15 +322,15 @@ def test_edit_that_brings_its_neighbour_back_is_undone(restoring: set[int], fake
         assert face.method == "solid" or np.linalg.norm(after - before) > embedder.threshold
 
 
-def _grid(hopper: Image, man: Detection, side: int, n: int) -> Image:
-    place = geometry.box_to_slices(geometry.expand_box(man.box_xyxy, 1.3), hopper.shape[:2])
+def _grid(hopper: Image, officer: Detection, side: int, n: int) -> Image:
+    place = geometry.box_to_slices(geometry.expand_box(officer.box_xyxy, 1.3), hopper.shape[:2])
     tile = PillowImage.fromarray(hopper[place]).resize((side, round(side * 1.2)), PillowImage.Resampling.LANCZOS)
     return np.tile(np.asarray(tile), (n, n, 1))
 
 
-def test_a_hundred_faces(hopper: Image, man: Detection, fake_embedder: Any, mtcnn: MtcnnDetector) -> None:
+def test_a_hundred_faces(hopper: Image, officer: Detection, fake_embedder: Any, mtcnn: MtcnnDetector) -> None:
     """A cheap recogniser judges: a hundred times dlib's would take half a minute."""
-    grid = _grid(hopper, man, 40, 10)
+    grid = _grid(hopper, officer, 40, 10)
     engine = Anonymizer(Options(method="blur", seed=1), detector=mtcnn, embedders=[fake_embedder()])
     result = engine.process(grid)
     assert len(result.faces) >= 100
@@ -340,8 +340,8 @@ def test_a_hundred_faces(hopper: Image, man: Detection, fake_embedder: Any, mtcn
             assert _changed(result.image, grid, middle) > 0.9, (row, column)
 
 
-def test_same_seed_same_picture(attgan_engine: Anonymizer, couple: Image, attgan_result: ImageResult, man: Detection) -> None:
-    shifted = [man.moved(np.ones(2), np.array([300.0, 0]))]
+def test_same_seed_same_picture(attgan_engine: Anonymizer, couple: Image, attgan_result: ImageResult, officer: Detection) -> None:
+    shifted = [officer.moved(np.ones(2), np.array([300.0, 0]))]
     first, second = (attgan_engine.process(couple, shifted, seed=11) for _ in range(2))
     np.testing.assert_array_equal(first.image, second.image)
     assert first.to_dict() == second.to_dict()
@@ -430,27 +430,29 @@ BAD_EDITS = {"no-op": _noop, "nearly no-op": _nearly_noop, "mirror": _mirrored, 
 
 @pytest.mark.parametrize("change", BAD_EDITS.values(), ids=BAD_EDITS.keys())
 def test_bad_editor_is_caught_and_the_face_is_covered(
-    change: Callable[[AlignedFace, np.ndarray], Image], with_editor: Any, hopper: Image, man: Detection
+    change: Callable[[AlignedFace, np.ndarray], Image], with_editor: Any, hopper: Image, officer: Detection
 ) -> None:
     result = with_editor(change).process(hopper)
-    (face,) = [f for f in result.faces if geometry.box_iou(f.detection.box_xyxy, man.box_xyxy)[0, 0] > 0.5]
+    (face,) = [f for f in result.faces if geometry.box_iou(f.detection.box_xyxy, officer.box_xyxy)[0, 0] > 0.5]
     assert face.status == "fallback"
     assert face.method in {"blur", "solid"}
     assert face.why[0].startswith("fake x1: ")
     assert result.n_edited == 0
-    assert _changed(result.image, hopper, man.box_xyxy) > 0.9
+    assert _changed(result.image, hopper, officer.box_xyxy) > 0.9
 
 
-def test_reasons_of_a_noop_name_the_distance(with_editor: Any, hopper: Image, man: Detection) -> None:
-    (face,) = with_editor(_noop).process(hopper, [man]).faces
+def test_reasons_of_a_noop_name_the_distance(with_editor: Any, hopper: Image, officer: Detection) -> None:
+    (face,) = with_editor(_noop).process(hopper, [officer]).faces
     assert all("dlib_resnet distance 0.0" in reason for reason in face.why[:2])
 
 
 @pytest.mark.parametrize("name", ["b", "bl", "blur", "solid", ""])
-def test_fallback_is_told_whatever_the_editors_name(name: str, with_editor: Any, fake_editor: Any, hopper: Image, man: Detection) -> None:
-    (face,) = with_editor(fake_editor(_noop, name)).process(hopper, [man]).faces
+def test_fallback_is_told_whatever_the_editors_name(
+    name: str, with_editor: Any, fake_editor: Any, hopper: Image, officer: Detection
+) -> None:
+    (face,) = with_editor(fake_editor(_noop, name)).process(hopper, [officer]).faces
     assert face.status == "fallback"
-    assert _changed(hopper, with_editor(fake_editor(_noop, name)).process(hopper, [man]).image, man.box_xyxy) > 0.9
+    assert _changed(hopper, with_editor(fake_editor(_noop, name)).process(hopper, [officer]).image, officer.box_xyxy) > 0.9
 
 
 class _Answers:
@@ -484,28 +486,28 @@ BROKEN_EDITORS: dict[str, tuple[Callable[[AlignedFace], object], str]] = {
 
 @pytest.mark.parametrize(("answer", "message"), BROKEN_EDITORS.values(), ids=BROKEN_EDITORS.keys())
 def test_broken_editor_gives_no_picture(
-    answer: Callable[[AlignedFace], object], message: str, with_editor: Any, hopper: Image, man: Detection
+    answer: Callable[[AlignedFace], object], message: str, with_editor: Any, hopper: Image, officer: Detection
 ) -> None:
     with pytest.raises(EditError, match=message):
-        with_editor(_Answers(answer)).process(hopper, [man])
+        with_editor(_Answers(answer)).process(hopper, [officer])
 
 
-def test_proposals_may_come_one_by_one(with_editor: Any, hopper: Image, man: Detection) -> None:
+def test_proposals_may_come_one_by_one(with_editor: Any, hopper: Image, officer: Detection) -> None:
     editor = _Answers(lambda face: (EditedFace(face.crop.copy(), "odd") for _ in range(2)))
-    result = with_editor(editor).process(hopper, [man])
-    assert _changed(result.image, hopper, man.box_xyxy) > 0.9
+    result = with_editor(editor).process(hopper, [officer])
+    assert _changed(result.image, hopper, officer.box_xyxy) > 0.9
 
 
-def test_editor_that_paints_its_input_does_not_reach_the_photo(with_editor: Any, hopper: Image, man: Detection) -> None:
+def test_editor_that_paints_its_input_does_not_reach_the_photo(with_editor: Any, hopper: Image, officer: Detection) -> None:
     before = hopper.copy()
 
     def paint(face: AlignedFace, attributes: np.ndarray) -> Image:
         face.crop[:] = 0
         return np.zeros_like(face.crop)
 
-    result = with_editor(paint).process(hopper, [man])
+    result = with_editor(paint).process(hopper, [officer])
     np.testing.assert_array_equal(hopper, before)
-    assert _changed(result.image, hopper, man.box_xyxy) > 0.9
+    assert _changed(result.image, hopper, officer.box_xyxy) > 0.9
 
 
 BROKEN_DETECTORS: dict[str, tuple[object, str]] = {
@@ -525,18 +527,18 @@ def test_broken_detector_gives_no_picture(answer: object, message: str, fake_det
 
 
 def test_detector_that_fails_at_the_second_look_gives_no_picture(
-    fake_detector: Any, hopper: Image, man: Detection, embedder: DlibResNetEmbedder
+    fake_detector: Any, hopper: Image, officer: Detection, embedder: DlibResNetEmbedder
 ) -> None:
-    detector = fake_detector([[man], RuntimeError("second look")])
+    detector = fake_detector([[officer], RuntimeError("second look")])
     with pytest.raises(DetectionError, match="second look"):
         Anonymizer(Options(method="solid", seed=1), detector=detector, embedders=[embedder]).process(hopper)
 
 
 def test_face_that_is_found_late_is_covered(
-    fake_detector: Any, couple: Image, woman: Detection, man: Detection, embedder: DlibResNetEmbedder
+    fake_detector: Any, couple: Image, woman: Detection, officer: Detection, embedder: DlibResNetEmbedder
 ) -> None:
     """The first look finds no one, the second one face, the third the other."""
-    shifted = man.moved(np.ones(2), np.array([300.0, 0]))
+    shifted = officer.moved(np.ones(2), np.array([300.0, 0]))
     detector = fake_detector([[], [woman], [woman, shifted]])
     result = Anonymizer(Options(method="solid", seed=1), detector=detector, embedders=[embedder]).process(couple)
     assert [f.detection for f in result.faces] == [woman, shifted]
@@ -555,7 +557,7 @@ def test_faces_without_end_give_no_picture(fake_detector: Any, hopper: Image, em
         engine.process(hopper)
 
 
-def test_recogniser_that_knows_everyone_leads_to_a_solid_cover(hopper: Image, man: Detection) -> None:
+def test_recogniser_that_knows_everyone_leads_to_a_solid_cover(hopper: Image, officer: Detection) -> None:
     class _Constant:
         name, threshold = "constant", 0.5
 
@@ -564,7 +566,7 @@ def test_recogniser_that_knows_everyone_leads_to_a_solid_cover(hopper: Image, ma
 
     for method in ("blur", "pixelate"):
         engine = Anonymizer(Options(method=method, seed=1, solid_rgb=SOLID), embedders=[_Constant()])
-        (face,) = engine.process(hopper, [man]).faces
+        (face,) = engine.process(hopper, [officer]).faces
         assert (face.method, face.status) == ("solid", "fallback")
         assert [w.split(":")[0] for w in face.why] == [f"{method} x1", f"{method} x1.5", f"{method} x2.25"]
 
@@ -610,9 +612,9 @@ def test_what_is_no_image_is_refused(image: Any, blur_engine: Anonymizer) -> Non
         blur_engine.process(image)
 
 
-def test_pasted_crop_is_what_the_gate_saw(attgan_engine: Anonymizer, hopper: Image, man: Detection) -> None:
+def test_pasted_crop_is_what_the_gate_saw(attgan_engine: Anonymizer, hopper: Image, officer: Detection) -> None:
     """The blend in the crop, which the gate judges, and the paste into the photo agree."""
-    face = align(hopper, man)
+    face = align(hopper, officer)
     mask = blend.face_mask(attgan_engine._points.points(face.crop))
     edited = np.clip(face.crop.astype(int) + 40, 0, 255).astype(np.uint8)
     pasted, _ = blend.paste(hopper, edited, face.matrix, mask)

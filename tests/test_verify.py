@@ -10,6 +10,7 @@ import pytest
 
 from deid.align import align
 from deid.attributes.classify import MALE, AttributeReader
+from deid.attributes.gender import GenderReader
 from deid.config import Options
 from deid.detect.mtcnn import MtcnnDetector
 from deid.embed.dlib_resnet import DlibResNetEmbedder
@@ -190,9 +191,9 @@ def real_gate(embedder: DlibResNetEmbedder) -> Gate:
     return Gate([embedder], MtcnnDetector(min_face=40), Options(), AttributeReader(), RealismScorer())
 
 
-def test_the_face_itself_is_caught(real_gate: Gate, hopper: Image, man: Detection) -> None:
-    crop = align(hopper, man).crop
-    source = real_gate.source(crop, man)
+def test_the_face_itself_is_caught(real_gate: Gate, hopper: Image, officer: Detection) -> None:
+    crop = align(hopper, officer).crop
+    source = real_gate.source(crop, officer)
     (check,) = real_gate.measure(source, crop[None])
     check = real_gate.confirm(check, source, hopper)
     assert check.redetected
@@ -201,17 +202,28 @@ def test_the_face_itself_is_caught(real_gate: Gate, hopper: Image, man: Detectio
     assert [r for r in check.reasons if "distance" in r]
 
 
-def test_the_face_in_another_light_is_caught(real_gate: Gate, hopper: Image, man: Detection) -> None:
-    crop = align(hopper, man).crop
+def test_the_face_in_another_light_is_caught(real_gate: Gate, hopper: Image, officer: Detection) -> None:
+    crop = align(hopper, officer).crop
     dim = np.clip(crop * 0.8 + 10, 0, 255).astype(np.uint8)
     soft = cv2.GaussianBlur(crop, (0, 0), 1.0)
-    source = real_gate.source(crop, man)
+    source = real_gate.source(crop, officer)
     for check in real_gate.measure(source, np.stack([dim, np.asarray(soft), crop[:, ::-1]])):
         assert [r for r in check.reasons if "distance" in r]
 
 
-def test_noise_is_no_face(real_gate: Gate, hopper: Image, man: Detection) -> None:
-    crop = align(hopper, man).crop
+@pytest.mark.parametrize("bias", [-9.0, 9.0])
+def test_dlibs_embedding_has_a_word_on_gender(bias: float, embedder: DlibResNetEmbedder, hopper: Image, officer: Detection) -> None:
+    told = GenderReader({"weight": np.zeros(129, np.float32), "bias": np.array([bias], np.float32)})
+    gate = Gate([embedder], MtcnnDetector(min_face=40), Options(), gender=told)
+    crop = align(hopper, officer).crop
+    source = gate.source(crop, officer)
+    (check,) = gate.measure(source, crop[None])
+    assert source.male == check.gender_before == check.gender_after == pytest.approx(float(bias > 0), abs=1e-3)
+    assert Gate([_Angle()], gate.detector, Options(), gender=told).source(crop, officer).male == pytest.approx(source.attributes[MALE])
+
+
+def test_noise_is_no_face(real_gate: Gate, hopper: Image, officer: Detection) -> None:
+    crop = align(hopper, officer).crop
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, crop.shape, dtype=np.uint8)
     noisy = np.clip(crop + rng.normal(0, 60, crop.shape), 0, 255).astype(np.uint8)

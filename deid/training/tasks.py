@@ -14,7 +14,7 @@ from deid import weights
 from deid.detect.scrfd import ScrfdDetector
 from deid.exceptions import ConfigError
 from deid.models.attgan import ATTRIBUTES, N_CODES
-from deid.training import attgan, boxes, classifier, detector, realism, selector, selector_table
+from deid.training import attgan, boxes, classifier, detector, gender, realism, selector, selector_table
 from deid.training.data import load
 from deid.training.export import export, write
 from deid.training.losses import Landmarker
@@ -82,6 +82,18 @@ def train_realism(data: Path, out: Path, options_file: Path | None, report: Repo
     network = realism.train(faces.where(faces.sources == "lfw"), weights.load_generator(), out, options, report)
     facts = {"input": _INPUT, "data": "LFW deep-funneled, training split, whole and damaged", "licence": _LICENCE}
     export(network, "realism", out, {"width": options.width}, facts | {"command": _command("realism", options)})
+
+
+def train_gender(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
+    """Train the reader of gender and write ``out/gender.safetensors``."""
+    options = read_options(gender.GenderOptions, options_file)
+    arrays = gender.train(load(data, out / "cache"), out, options, report)
+    facts = {
+        "input": "dlib's embedding (N, 128) and the attribute classifier's log odds of `Male` (N, 1)",
+        "data": "LFW deep-funneled and CelebA, training split; the weight of the two parts on the validation split",
+        "licence": _LICENCE,
+    }
+    write(save(arrays), "gender", out, {}, facts | {"command": _command("gender", options)})
 
 
 def train_selector(data: Path, out: Path, recogniser: Path, options_file: Path | None, report: Report) -> None:

@@ -13,11 +13,13 @@ from safetensors.torch import load
 
 from deid import blend, ladder, weights
 from deid.align import TEMPLATE, align
-from deid.attributes.classify import AttributeReader
+from deid.attributes.classify import MALE, AttributeReader
+from deid.attributes.gender import GenderReader
 from deid.attributes.sampler import sample_sets
 from deid.config import Options
 from deid.detect.face_points import FacePoints
 from deid.edit.attgan import AttganEditor, coarsen
+from deid.embed.dlib_resnet import DlibResNetEmbedder
 from deid.exceptions import DataError, WeightsFormatError, WeightsMissingError
 from deid.ladder import Rung
 from deid.models.attgan import ATTRIBUTES, Generator, inverted
@@ -53,7 +55,7 @@ class Subjects:
     @property
     def male(self) -> NDArray[np.bool_]:
         """(N,) what the sampler is told."""
-        return np.asarray(self.labels[:, ATTRIBUTES.index("Male")] > 0)
+        return np.asarray(self.labels[:, MALE] > 0)
 
 
 def aligned(photos: Sequence[Photo], detector: Detector, tick: Callable[[], None]) -> tuple[list[Photo], Crops]:
@@ -78,9 +80,11 @@ def aligned(photos: Sequence[Photo], detector: Detector, tick: Callable[[], None
     return kept, np.stack(crops)
 
 
-def subjects(crops: Crops, people: Sequence[str], reader: AttributeReader, points: FacePoints) -> Subjects:
-    """Aligned faces with what editing and blending ask of them."""
+def subjects(crops: Crops, people: Sequence[str], points: FacePoints) -> Subjects:
+    """Aligned faces with what editing and blending ask of them; attributes and gender read as the product reads them."""
+    reader = AttributeReader()
     read = np.concatenate([reader.probabilities(crops[i : i + _BATCH]) for i in range(0, len(crops), _BATCH)])
+    read[:, MALE] = GenderReader().male(read, DlibResNetEmbedder().embed(crops))
     masks = np.stack([blend.face_mask(points.points(crop)) for crop in crops])
     return Subjects(crops, masks, np.where(read > 0.5, 1.0, -1.0).astype(np.float32), tuple(people))
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from deid import weights
-from deid.attributes.classify import AttributeReader
 from deid.attributes.sampler import sample_sets
 from deid.config import Options
 from deid.models.attgan import ATTRIBUTES
@@ -234,7 +233,7 @@ def _fairness(
     lineup: Lineup, crops: Crops, kinds: Sequence[Sequence[str]], labelled: Sequence[str], rng: np.random.Generator
 ) -> list[Measure]:
     """What becomes of UTKFace's faces (N, 128, 128, 3), blended, by the groups that each belongs to."""
-    faces = edits.subjects(crops, [str(i) for i in range(len(crops))], AttributeReader(), lineup.judges.points)
+    faces = edits.subjects(crops, [str(i) for i in range(len(crops))], lineup.judges.points)
     before = lineup.judges.look(crops)
     edited = edits.two_passes(lineup.rung, crops, edits.draw_sets(faces.male, rng))
     after = lineup.judges.look(edits.blended(faces, edited))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.attributes.classify import AttributeReader
 from deid.detect.face_points import FacePoints
 from deid.ladder import Rung
 from deid.models.attgan import Generator
@@ -95,7 +94,7 @@ def line_up(options: StudyOptions) -> tuple[Lineup, Lesson]:
     opinion = _opinion(options, second_opinion.gender_lesson([kept[i] for i in rest], crops[rest]), maps)
     judges = Judges(known, detector, opinion.male, points, RealismScorer())
     options.stage("untouched photos", 1)
-    faces = edits.subjects(crops[split.probes], [p.identity for p in probes], AttributeReader(), points)
+    faces = edits.subjects(crops[split.probes], [p.identity for p in probes], points)
     lineup = Lineup(
         network=network,
         rung=edits.first_rung(network),

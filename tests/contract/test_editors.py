@@ -70,8 +70,8 @@ CHECKS: list[Callable[[Editor, Sitting], None]] = [proposes_crops, changes_the_f
 
 
 @pytest.fixture
-def sitting(hopper: Image, man: Detection, embedder: DlibResNetEmbedder) -> Sitting:
-    return Sitting(align(hopper, man), sample_sets(True, 3, np.random.default_rng(0)), embedder)
+def sitting(hopper: Image, officer: Detection, embedder: DlibResNetEmbedder) -> Sitting:
+    return Sitting(align(hopper, officer), sample_sets(True, 3, np.random.default_rng(0)), embedder)
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,10 @@ from deid.structures import Crops, Detection, Embeddings, Image
 
 @dataclass(frozen=True)
 class LineUp:
-    """Crops of her and him, and of her in another light and a little turned."""
+    """Crops of her and of somebody else, and of her in another light and a little turned."""
 
     her: Crops
-    him: Crops
+    other: Crops
     her_again: Crops
 
 
@@ -27,7 +27,7 @@ def gives_unit_rows(embedder: Embedder, people: LineUp) -> None:
     assert isinstance(embedder, Embedder)
     assert isinstance(embedder.name, str)
     assert embedder.name
-    rows = embedder.embed(np.concatenate([people.her, people.him]))
+    rows = embedder.embed(np.concatenate([people.her, people.other]))
     assert rows.dtype == np.float32
     assert rows.ndim == 2
     assert len(rows) == 2
@@ -41,14 +41,14 @@ def takes_no_crops(embedder: Embedder, people: LineUp) -> None:
 
 def has_a_threshold_between_people(embedder: Embedder, people: LineUp) -> None:
     assert 0 < embedder.threshold < 2
-    her, him = embedder.embed(people.her), embedder.embed(people.him)
-    assert np.linalg.norm(her - him) > embedder.threshold
+    her, other = embedder.embed(people.her), embedder.embed(people.other)
+    assert np.linalg.norm(her - other) > embedder.threshold
     assert (np.linalg.norm(embedder.embed(people.her_again) - her, axis=1) < embedder.threshold).all()
 
 
 def says_the_same_in_any_batch(embedder: Embedder, people: LineUp) -> None:
-    together = embedder.embed(np.concatenate([people.her, people.him, people.her_again]))
-    np.testing.assert_allclose(embedder.embed(people.him)[0], together[1], atol=1e-4)
+    together = embedder.embed(np.concatenate([people.her, people.other, people.her_again]))
+    np.testing.assert_allclose(embedder.embed(people.other)[0], together[1], atol=1e-4)
     np.testing.assert_array_equal(embedder.embed(people.her), embedder.embed(people.her))
 
 
@@ -68,11 +68,11 @@ CHECKS: list[Callable[[Embedder, LineUp], None]] = [
 
 
 @pytest.fixture
-def people(astronaut: Image, woman: Detection, hopper: Image, man: Detection) -> LineUp:
-    her, him = align(astronaut, woman).crop, align(hopper, man).crop
+def people(astronaut: Image, woman: Detection, hopper: Image, officer: Detection) -> LineUp:
+    her, other = align(astronaut, woman).crop, align(hopper, officer).crop
     darker = (her * 0.7).astype(np.uint8)
     turned = cv2.warpAffine(her, cv2.getRotationMatrix2D((64, 64), 4, 1.02), (128, 128), borderMode=cv2.BORDER_REPLICATE)
-    return LineUp(her[None], him[None], np.stack([darker, her[:, ::-1], np.asarray(turned, np.uint8)]))
+    return LineUp(her[None], other[None], np.stack([darker, her[:, ::-1], np.asarray(turned, np.uint8)]))
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)

@@ -39,9 +39,9 @@ def test_faces_of_the_mirror_image_come_back_in_place(astronaut: Image, mtcnn: M
 
 
 @pytest.mark.parametrize("side", ["left", "right", "top", "bottom"])
-def test_face_that_the_border_cuts_is_found(side: str, hopper: Image, man: Detection) -> None:
+def test_face_that_the_border_cuts_is_found(side: str, hopper: Image, officer: Detection) -> None:
     """A third of the face is outside."""
-    x0, y0, x1, y1 = man.box_xyxy.round().astype(int)
+    x0, y0, x1, y1 = officer.box_xyxy.round().astype(int)
     w, h = x1 - x0, y1 - y0
     cuts = {
         "left": (slice(None), slice(x0 + w // 3, None)),
@@ -52,7 +52,7 @@ def test_face_that_the_border_cuts_is_found(side: str, hopper: Image, man: Detec
     rows, columns = cuts[side]
     image = np.ascontiguousarray(hopper[rows, columns])
     shift = np.array([columns.start or 0, rows.start or 0])
-    left = geometry.clip_box(man.box_xyxy - np.tile(shift, 2), image.shape[:2])
+    left = geometry.clip_box(officer.box_xyxy - np.tile(shift, 2), image.shape[:2])
     found = MtcnnDetector(20, (0.5, 0.5, 0.4)).detect(image)
     # The detector may complete the face beyond the border.
     inside = [Detection(geometry.clip_box(d.box_xyxy, image.shape[:2]), d.score) for d in found]

@@ -21,11 +21,11 @@ MODEL = "dlib_face_recognition_resnet_model_v1.dat"
 
 
 @pytest.fixture(scope="module")
-def crops(astronaut: Image, woman: Detection, hopper: Image, man: Detection) -> np.ndarray:
-    """Four crops: her, him, her mirrored, a patch of background."""
-    her, him = align(astronaut, woman).crop, align(hopper, man).crop
+def crops(astronaut: Image, woman: Detection, hopper: Image, officer: Detection) -> np.ndarray:
+    """Four crops: her, somebody else, her mirrored, a patch of background."""
+    her, other = align(astronaut, woman).crop, align(hopper, officer).crop
     background = warp(astronaut, np.array([[1.0, 0, 0], [0, 1, -170]]))
-    return np.stack([her, him, her[:, ::-1], background])
+    return np.stack([her, other, her[:, ::-1], background])
 
 
 def test_descriptors_are_dlibs_own(embedder: DlibResNetEmbedder, crops: np.ndarray) -> None:
@@ -37,13 +37,13 @@ def test_descriptors_are_dlibs_own(embedder: DlibResNetEmbedder, crops: np.ndarr
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
-def test_chips_agree_with_dlibs_alignment(hopper: Image, man: Detection) -> None:
+def test_chips_agree_with_dlibs_alignment(hopper: Image, officer: Detection) -> None:
     """Both ways to the recogniser's input see the same face: the descriptors lie far closer than two people's."""
     oracle = dlib.face_recognition_model_v1(str(dlib_model_file(MODEL)))
     shape = dlib.shape_predictor(str(dlib_model_file("shape_predictor_5_face_landmarks.dat")))
-    box = dlib.rectangle(*man.box_xyxy.round().astype(int).tolist())
+    box = dlib.rectangle(*officer.box_xyxy.round().astype(int).tolist())
     theirs = np.array(oracle.compute_face_descriptor(dlib.get_face_chip(hopper, shape(hopper, box))))
-    ours = np.array(oracle.compute_face_descriptor(np.ascontiguousarray(chips(align(hopper, man).crop[None])[0])))
+    ours = np.array(oracle.compute_face_descriptor(np.ascontiguousarray(chips(align(hopper, officer).crop[None])[0])))
     assert np.linalg.norm(theirs - ours) < 0.35
 
 
@@ -61,9 +61,9 @@ def test_same_crops_same_rows_in_any_batch(crops: np.ndarray) -> None:
 
 
 def test_two_people_lie_beyond_the_threshold(embedder: DlibResNetEmbedder, crops: np.ndarray) -> None:
-    her, him, mirrored, background = embedder.embed(crops)
+    her, other, mirrored, background = embedder.embed(crops)
     assert np.linalg.norm(her - mirrored) < embedder.threshold
-    assert np.linalg.norm(her - him) > embedder.threshold
+    assert np.linalg.norm(her - other) > embedder.threshold
     assert np.linalg.norm(her - background) > embedder.threshold
 
 

@@ -437,7 +437,7 @@ def train_gender(
     out: Annotated[Path, typer.Option(help="Folder for the result.")],
     options_file: Annotated[Path | None, typer.Option("--config", help="GenderOptions as TOML.")] = None,
 ) -> None:
-    """Train the reader of gender that stands beside the attribute classifier."""
+    """Train the reader of gender on dlib's embeddings."""
     from deid.training import tasks
 
     with _errors_told(), _training_bar("gender") as report:

@@ -51,7 +51,7 @@ class Options:
         min_edit_size: faces smaller than this many pixels are covered: nobody sees the difference, and no recogniser can check.
         min_iou: least overlap of the face's box before and after.
         min_realism: least realism score of a new face, in [0, 1].
-        gender_slack: how far over the middle the probability of the other gender may lie.
+        gender_slack: the gender must be read as surely after as before, or with a probability of all but this.
         blur_radius: sigma of `blur` as a share of the face's size.
         pixelate_cells: cells of `pixelate` across the face's longer side.
         margin: how far the filters reach beyond the box, as a share of its size.
@@ -78,7 +78,7 @@ class Options:
     min_edit_size: float = 16.0
     min_iou: float = 0.5
     min_realism: float = 0.5
-    gender_slack: float = 0.1
+    gender_slack: float = 0.2
     blur_radius: float = 0.15
     pixelate_cells: int = 8
     margin: float = 0.15
@@ -111,7 +111,7 @@ class Options:
             _between(name, getattr(self, name), low, high, whole=True)
         for name in ("edit_score", "min_iou", "min_realism", "track_score"):
             _between(name, getattr(self, name), 0.0, 1.0)
-        _between("gender_slack", self.gender_slack, 0.0, 0.5)
+        _between("gender_slack", self.gender_slack, 0.0, 1.0)
         _between("blur_radius", self.blur_radius, 0.01, 5.0)
         _between("min_edit_size", self.min_edit_size, 0.0, 1e6)
         _between("margin", self.margin, 0.0, 2.0)

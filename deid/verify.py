@@ -84,7 +84,7 @@ class SourceFace:
         detection: where it is.
         embeddings: (1, D) rows, one per embedder.
         attributes: (13,) probability of each attribute.
-        male: probability of a man, by more than the attribute classifier where there is more.
+        male: probability of a man.
     """
 
     detection: Detection
@@ -102,7 +102,7 @@ class Gate:
         detector: what must find the face again; fast and without landmarks of its own needed.
         attributes: reads what a face is like.
         realism: scores pasted faces.
-        gender: reads gender from the attributes and dlib's embedding; not asked where dlib is none of the embedders.
+        gender: reads gender from dlib's embedding; where dlib is none of the embedders, the attributes must do.
         options: thresholds.
     """
 
@@ -137,10 +137,10 @@ class Gate:
         return tuple(embedder.embed(crops) for embedder in self.embedders)
 
     def _male(self, attributes: NDArray[np.float32], embeddings: Sequence[Embeddings]) -> NDArray[np.float64]:
-        """Probability of a man (N,), by all that is known of N faces."""
+        """Probability of a man (N,), by the best that is known of N faces."""
         for embedder, rows in zip(self.embedders, embeddings, strict=True):
             if isinstance(embedder, DlibResNetEmbedder):
-                return self.gender.male(attributes, rows)
+                return self.gender.male(rows)
         return np.asarray(attributes[:, MALE], np.float64)
 
     def _distances(self, source: SourceFace, embeddings: Sequence[Embeddings]) -> list[tuple[Distance, ...]]:
@@ -160,11 +160,9 @@ class Gate:
         return Verification(distances, False, 0.0, source.male, male, real, tuple(reasons))
 
     def _gender_kept(self, before: float, after: float) -> bool:
-        """Whether a recognised gender did not change sides; one that was in doubt before may stay in doubt."""
-        slack = self.options.gender_slack
-        if abs(before - 0.5) <= slack:
-            return True
-        return after > 0.5 - slack if before > 0.5 else after < 0.5 + slack
+        """Whether the same gender is read as surely as before, or surely enough."""
+        own = after if before > 0.5 else 1 - after
+        return own >= min(max(before, 1 - before), 1 - self.options.gender_slack)
 
     def confirm(self, check: Verification, source: SourceFace, image: Image, face: bool = True) -> Verification:
         """The same verification with the detector's word on the photo (H, W, 3) with the edited face in it.

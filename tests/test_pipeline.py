@@ -251,7 +251,7 @@ def test_landmarks_that_belong_to_another_face_leave_no_face_bare(
 ) -> None:
     """Her box with his landmarks: an edit that passes at his place does not stand for her face."""
     flipped = align(hopper, officer).crop[::-1].copy()
-    lax = Options(seed=1, min_realism=0.0, gender_slack=0.5, min_iou=0.0)
+    lax = Options(seed=1, min_realism=0.0, gender_slack=1.0, min_iou=0.0)
     engine = Anonymizer(lax, editor=fake_editor(lambda face, a: flipped), embedders=[embedder])
     assert officer.landmarks is not None
     mixed = Detection(woman.box_xyxy, 1.0, officer.landmarks + np.array([300, 0]))
@@ -313,7 +313,7 @@ def test_edit_that_brings_its_neighbour_back_is_undone(restoring: set[int], fake
         crop[66:86, 54:74] = 255 - warp(photo, face.matrix)[66:86, 54:74]
         return crop
 
-    lax = Options(seed=1, quality="fast", min_realism=0.0, min_iou=0.0, gender_slack=0.5)
+    lax = Options(seed=1, quality="fast", min_realism=0.0, min_iou=0.0, gender_slack=1.0)
     embedder = _CentreEmbedder()
     result = Anonymizer(lax, editor=fake_editor(change), embedders=[embedder]).process(photo, faces)
     for detection, face in zip(faces, result.faces, strict=True):

@@ -89,8 +89,8 @@ def train_gender(data: Path, out: Path, options_file: Path | None, report: Repor
     options = read_options(gender.GenderOptions, options_file)
     arrays = gender.train(load(data, out / "cache"), out, options, report)
     facts = {
-        "input": "dlib's embedding (N, 128) and the attribute classifier's log odds of `Male` (N, 1)",
-        "data": "LFW deep-funneled and CelebA, training split; the weight of the two parts on the validation split",
+        "input": "dlib's embedding (N, 128)",
+        "data": "LFW deep-funneled and CelebA, training split",
         "licence": _LICENCE,
     }
     write(save(arrays), "gender", out, {}, facts | {"command": _command("gender", options)})

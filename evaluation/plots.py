@@ -121,7 +121,8 @@ def _draw_strength(panel: Any, curves: Sequence[Curve]) -> None:
 
 def _draw_similarity(panel: Any, curves: Sequence[Curve]) -> None:
     _draw_over_sigma(panel, curves)
-    panel.set(ylabel="mean cosine of a sharp and a blurred photo\nof one person", ylim=(-0.1, 1.02))
+    lowest = min(-0.1, *(min(curve.y) - 0.05 for curve in curves))
+    panel.set(ylabel="mean cosine of a sharp and a blurred photo\nof one person", ylim=(lowest, 1.02))
 
 
 def _draw_auc(panel: Any, curves: Sequence[Curve]) -> None:

@@ -59,6 +59,12 @@ def _selector(options: StudyOptions) -> Results:
     return selector(options)
 
 
+def _pipeline(options: StudyOptions) -> Results:
+    from evaluation.studies.pipeline import pipeline
+
+    return pipeline(options)
+
+
 def _memory(options: StudyOptions) -> Results:
     from evaluation.studies.memory import memory
 
@@ -81,6 +87,7 @@ STUDIES: dict[str, Callable[[StudyOptions], Results]] = {
     "mtcnn-keypoints": _mtcnn_keypoints,
     "orl-knn": _orl_knn,
     "orl-vgg19": _orl_vgg19,
+    "pipeline": _pipeline,
     "selector": _selector,
     "thesis": _thesis,
 }

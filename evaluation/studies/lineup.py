@@ -91,7 +91,7 @@ def line_up(options: StudyOptions) -> tuple[Lineup, Lesson]:
     probes = [kept[i] for i in split.probes]
     exam = second_opinion.celeba_lesson("validation", detector, options.stage, options.tick)
     maps = FaceMaps()
-    opinion = _opinion(options, second_opinion.gender_lesson([kept[i] for i in rest], crops[rest]), maps)
+    opinion = learned_opinion(options, second_opinion.gender_lesson([kept[i] for i in rest], crops[rest]), maps)
     judges = Judges(known, detector, opinion.male, points, RealismScorer())
     options.stage("untouched photos", 1)
     faces = edits.subjects(crops[split.probes], [p.identity for p in probes], points)
@@ -113,7 +113,7 @@ def line_up(options: StudyOptions) -> tuple[Lineup, Lesson]:
     return lineup, exam
 
 
-def _opinion(options: StudyOptions, genders: Lesson, look: Look) -> SecondOpinion:
+def learned_opinion(options: StudyOptions, genders: Lesson, look: Look) -> SecondOpinion:
     """The second opinion, learned once for a folder and its settings from CelebA and from LFW people who are not tried on."""
     name = f"second-opinion-{options.people}-{options.seed}.safetensors"
     path = options.folder / name if options.folder else None

@@ -131,13 +131,13 @@ def test_codes_say_where_people_lie(start: Callable[..., GeneratorTraining], tmp
     torch.testing.assert_close(seen, places[:2])
 
 
-def test_recogniser_of_the_product_is_the_gates(hopper: np.ndarray, man: object, embedder: object) -> None:
+def test_recogniser_of_the_product_is_the_gates(hopper: np.ndarray, officer: object, embedder: object) -> None:
     """What training leads away from and what the gate measures agree, and gradients flow."""
     from deid.align import align
     from deid.training.classifier import to_tensor
     from deid.training.recognisers import dlib_recogniser
 
-    crop = align(hopper, man).crop  # type: ignore[arg-type]
+    crop = align(hopper, officer).crop  # type: ignore[arg-type]
     images = to_tensor(crop[None]).requires_grad_(True)
     row = dlib_recogniser()(images)
     expected = embedder.embed(crop[None])  # type: ignore[attr-defined]

@@ -80,8 +80,8 @@ def test_repel(cosine: float, margin: float, expected: float) -> None:
 
 
 @pytest.fixture(scope="module")
-def crops(astronaut: Image, woman: Detection, hopper: Image, man: Detection) -> Tensor:
-    return to_tensor(np.stack([align(astronaut, woman).crop, align(hopper, man).crop]))
+def crops(astronaut: Image, woman: Detection, hopper: Image, officer: Detection) -> Tensor:
+    return to_tensor(np.stack([align(astronaut, woman).crop, align(hopper, officer).crop]))
 
 
 def test_landmarker_sees_faces_and_where_they_are(crops: Tensor) -> None:

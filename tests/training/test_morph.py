@@ -12,10 +12,10 @@ from deid.training.morph import Morphs
 
 
 @pytest.fixture(scope="module")
-def crops(hopper: Image, man: object) -> list[Image]:
+def crops(hopper: Image, officer: object) -> list[Image]:
     from deid.align import align
 
-    crop = align(hopper, man).crop  # type: ignore[arg-type]
+    crop = align(hopper, officer).crop  # type: ignore[arg-type]
     gains = np.linspace(0.6, 1.0, 6)
     return [(crop * g).astype(np.uint8) for g in gains]
 

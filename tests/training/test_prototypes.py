@@ -13,10 +13,10 @@ _MALE, _BROWS, _YOUNG = (ATTRIBUTES.index(a) for a in ("Male", "Bushy_Eyebrows",
 
 
 @pytest.fixture(scope="module")
-def crop(hopper: Image, man: object) -> Image:
+def crop(hopper: Image, officer: object) -> Image:
     from deid.align import align
 
-    return align(hopper, man).crop  # type: ignore[arg-type]
+    return align(hopper, officer).crop  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

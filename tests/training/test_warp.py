@@ -9,10 +9,10 @@ from deid.training.warp import warp_to, yaw
 
 
 @pytest.fixture(scope="module")
-def crop(hopper: Image, man: object) -> Image:
+def crop(hopper: Image, officer: object) -> Image:
     from deid.align import align
 
-    return align(hopper, man).crop  # type: ignore[arg-type]
+    return align(hopper, officer).crop  # type: ignore[arg-type]
 
 
 def test_warp_to_the_same_shape_changes_nothing(crop: Image) -> None:

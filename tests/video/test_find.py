@@ -121,22 +121,22 @@ def test_memory_does_not_grow(scripted: type[ScriptedDetector]) -> None:
     assert len(finder._scene_began) == 1
 
 
-def test_refiner_follows_a_real_face(hopper: Image, man: Detection) -> None:
+def test_refiner_follows_a_real_face(hopper: Image, officer: Detection) -> None:
     refiner = FaceRefiner()
-    moved = man.box_xyxy + np.array([9.0, -7.0, 9.0, -7.0])
+    moved = officer.box_xyxy + np.array([9.0, -7.0, 9.0, -7.0])
     found, nothing = refiner.refine(hopper, [moved, np.array([0.0, 0.0, 40.0, 40.0])])
     assert found is not None
     assert nothing is None
-    assert box_iou(found.box_xyxy, man.box_xyxy)[0, 0] > 0.7
+    assert box_iou(found.box_xyxy, officer.box_xyxy)[0, 0] > 0.7
     assert found.landmarks is not None
-    assert man.landmarks is not None
-    assert np.abs(found.landmarks - man.landmarks).max() < 0.08 * man.size
+    assert officer.landmarks is not None
+    assert np.abs(found.landmarks - officer.landmarks).max() < 0.08 * officer.size
     assert refiner.refine(hopper, []) == []
 
 
-def test_refiner_sees_in_the_dark(hopper: Image, man: Detection) -> None:
+def test_refiner_sees_in_the_dark(hopper: Image, officer: Detection) -> None:
     dark = (hopper * 0.08).astype(np.uint8)
-    assert FaceRefiner().refine(dark, [man.box_xyxy])[0] is not None
+    assert FaceRefiner().refine(dark, [officer.box_xyxy])[0] is not None
 
 
 def test_search_takes_turns_and_asks_all_at_first(scripted: type[ScriptedDetector]) -> None:

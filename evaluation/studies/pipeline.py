@@ -68,8 +68,8 @@ def pipeline(options: StudyOptions) -> Results:
         result = engine.process(image, seed=files.seed_of(options.seed, number))
         found = [central(d.detect(i), i) for d, i in zip((*detectors[::-1], detectors[0]), (image, image, result.image), strict=True)]
         if (face := found[1]) is not None:
-            crops_of = (align(i, face).crop for i in (image, result.image))
-            subjects.append(_Subject(photo, *crops_of, np.stack([_box(d) for d in found]), result.faces))
+            before, after = align(image, face).crop, align(result.image, face).crop
+            subjects.append(_Subject(photo, before, after, np.stack([_box(d) for d in found]), result.faces))
         options.tick()
     return Results(
         kind="study",

@@ -1,5 +1,6 @@
 """Puts a new face into the photo so that no one sees where it begins."""
 
+import itertools
 from typing import Any
 
 import cv2
@@ -14,17 +15,24 @@ from deid.structures import Image
 _FEATHER = 0.035
 #: How far up the forehead the mask goes: times the distance from brow to nose tip.
 _FOREHEAD = 0.55
-#: Sigma in pixels of a crop under which detail is fine, and how often an edit's own may be added to it: more shows its noise.
-_FINE, _MOST_SHARPENED = 1.2, 1.5
+#: The forehead begins so many pixels above the brows, and above where eyes are aligned to. It is skin where the colour lies within
+#: so many spreads of the cheeks' (Lab, medians; light counts less than hue), which are so wide at least.
+_OVER_BROWS, _OVER_EYES, _SKIN, _LEAST_SPREAD = 3.0, 8.0, 3.5, (12.0, 4.0, 4.0)
+#: Where a hat meets new skin, the photo and the edit differ by more grey levels from the median than light does.
+_MOST_OFF = 25.0
+#: Bands of detail: down to which sigma in pixels of a crop each reaches, and how often an edit's own may be added to it: more
+#: shows its noise.
+_BANDS = ((1.2, 1.5), (2.4, 1.0))
 
 
-def face_mask(points: NDArray[np.float64] | None, size: int = 128) -> NDArray[np.float32]:
+def face_mask(points: NDArray[np.float64] | None, size: int = 128, crop: Image | None = None) -> NDArray[np.float32]:
     """Soft mask of the face in an aligned crop.
 
     Args:
         points: (68, 2) landmarks in pixels of the crop (jaw 0-16, brows 17-26, nose 27-35, eyes, mouth); None for the
             mask of a mean face.
         size: side of the crop.
+        crop: (128, 128, 3) the photo; a hat or hair over the forehead then stays as it is. None takes all for skin.
 
     Returns:
         (size, size) float32 in [0, 1]: 1 on eyes, nose, mouth and chin, 0 at the crop's border.
@@ -45,7 +53,38 @@ def face_mask(points: NDArray[np.float64] | None, size: int = 128) -> NDArray[np
     sigma = _FEATHER * size
     mask = cv2.erode(mask, np.ones((3, 3), np.uint8), iterations=max(1, round(sigma / 3)))
     soft = cv2.GaussianBlur(mask, (0, 0), sigma)
-    return np.asarray(np.clip(soft * _vignette(size), 0, 1), np.float32)
+    bare = 1.0 if points is None or crop is None else _bare_forehead(points, crop)
+    return np.asarray(np.clip(soft * bare * _vignette(size), 0, 1), np.float32)
+
+
+def _bare_forehead(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:
+    """(128, 128): 0 above the brows where colours are not those of the cheeks, 1 everywhere else."""
+    brows = points[17:27] - (0, _OVER_BROWS)
+    # Wherever the landmarks lie, the eyes are no forehead.
+    brows[:, 1] = np.minimum(brows[:, 1], TEMPLATE[:2, 1].min() - _OVER_EYES)
+    above: NDArray[Any] = np.zeros(crop.shape[:2], np.uint8)
+    line = np.concatenate([[(0, brows[0, 1])], brows, [(127, brows[-1, 1]), (127, 0), (0, 0)]])
+    cv2.fillPoly(above, [np.round(line).astype(np.int32)], 1)
+    cheeks: NDArray[Any] = np.zeros_like(above)
+    below_eyes = points[[40, 41, 46, 47]] + (0, 3)
+    outline = np.concatenate([points[[2, 3, 13, 14, 28, 31, 35]], below_eyes])
+    cv2.fillConvexPoly(cheeks, np.round(cv2.convexHull(outline.astype(np.float32))).astype(np.int32), 1)
+    if not cheeks.any():
+        return np.ones(crop.shape[:2], np.float32)
+    lab = cv2.cvtColor(cv2.GaussianBlur(crop, (0, 0), 1.0), cv2.COLOR_RGB2LAB).astype(np.float32)
+    skin = lab[cheeks > 0]
+    middle = np.median(skin, axis=0)
+    spread = np.maximum(1.48 * np.median(np.abs(skin - middle), axis=0), _LEAST_SPREAD) * (1.5, 1.0, 1.0)
+    # Not all or nothing: in a film, what lies between would flicker.
+    bare = np.clip(_SKIN + 0.5 - np.linalg.norm((lab - middle) / spread, axis=2), 0, 1)
+    bare[above == 0] = 1
+    for tidy in (cv2.MORPH_CLOSE, cv2.MORPH_OPEN):
+        bare = cv2.morphologyEx(bare, tidy, np.ones((5, 5), np.uint8))
+    # A patch of skin colour that hangs together with no face is a hand, a badge, or blond hair.
+    _, parts = cv2.connectedComponents((bare > 0.5).astype(np.uint8))
+    bare = cv2.erode(np.where(parts == parts[72, 64], bare, 0), np.ones((3, 3), np.uint8))
+    bare[above == 0] = 1
+    return np.asarray(cv2.GaussianBlur(bare, (0, 0), 1.6), np.float32)
 
 
 def _vignette(size: int) -> NDArray[np.float32]:
@@ -88,7 +127,9 @@ def match_colour(edited: Image, source: Image, mask: NDArray[np.float32]) -> Ima
     if not edge.any():
         return edited
     weight = edge.astype(np.float32)
-    difference = (source.astype(np.float32) - edited.astype(np.float32)) * weight[..., None]
+    difference = source.astype(np.float32) - edited.astype(np.float32)
+    median = np.median(difference[edge], axis=0)
+    difference = np.clip(difference, median - _MOST_OFF, median + _MOST_OFF) * weight[..., None]
     sigma = 0.11 * mask.shape[0]
     spread = cv2.GaussianBlur(difference, (0, 0), sigma)
     total = cv2.GaussianBlur(weight, (0, 0), sigma)
@@ -101,20 +142,23 @@ def match_colour(edited: Image, source: Image, mask: NDArray[np.float32]) -> Ima
 def match_detail(edited: Image, source: Image, mask: NDArray[np.float32]) -> Image:
     """Sharpen an edited crop until it has as much fine detail inside the mask as the source, and no more than it bears.
 
-    One number comes from the source, and it says nothing of who it is. Without it a new face is soft in a sharp photo.
+    One number a band comes from the source, and it says nothing of who it is. Without it a new face is soft in a sharp photo.
     """
     inside = mask > 0.5
     if not inside.any():
         return edited
-    fine, wanted = _fine(edited), _fine(source)
-    ratio = np.sqrt(np.square(wanted[inside]).mean() / (np.square(fine[inside]).mean() + 1e-6))
-    return np.asarray(np.clip(edited + min(max(ratio - 1.0, 0.0), _MOST_SHARPENED) * fine, 0, 255).round(), np.uint8)
+    sharpened = edited.astype(np.float32)
+    for (_, most), fine, wanted in zip(_BANDS, _bands(edited), _bands(source), strict=True):
+        ratio = np.sqrt(np.square(wanted[inside]).mean() / (np.square(fine[inside]).mean() + 1e-6))
+        sharpened += min(max(ratio - 1.0, 0.0), most) * fine
+    return np.asarray(np.clip(sharpened, 0, 255).round(), np.uint8)
 
 
-def _fine(image: Image) -> NDArray[np.float32]:
-    """What is finer than about a pixel, (H, W, 3)."""
-    exact = image.astype(np.float32)
-    return np.asarray(exact - cv2.GaussianBlur(exact, (0, 0), _FINE), np.float32)
+def _bands(image: Image) -> list[NDArray[np.float32]]:
+    """Detail of an image, finest first, (H, W, 3) each."""
+    levels = [image.astype(np.float32)]
+    levels += [cv2.GaussianBlur(levels[0], (0, 0), sigma) for sigma, _ in _BANDS]
+    return [np.asarray(a - b, np.float32) for a, b in itertools.pairwise(levels)]
 
 
 def blend_crop(edited: Image, source: Image, mask: NDArray[np.float32]) -> Image:

@@ -331,7 +331,7 @@ class Anonymizer:
         return proposals, self.gate.measure(source, np.stack([p.blended for p in proposals]))
 
     def _mask(self, crop: Image) -> NDArray[np.float32]:
-        return blend.face_mask(self._points.points(crop))
+        return blend.face_mask(self._points.points(crop), crop=crop)
 
     def _passes(self, rung: Rung, image: Image, detection: Detection) -> bool:
         """Whether a chosen face passes in a picture, with the detector's word."""

@@ -51,6 +51,46 @@ def test_face_mask_holds_the_features_whatever_the_landmarks_say() -> None:
         assert mask[y, x] > 0.1, (x, y)
 
 
+def _face_in_a_hat() -> Image:
+    """Skin, with a blue hat down to the brows and a badge of skin's colour on it."""
+    crop = np.full((128, 128, 3), (200, 150, 120), np.uint8)
+    crop[:40] = (30, 40, 120)
+    crop[10:18, 60:68] = (200, 150, 120)
+    return crop
+
+
+def test_face_mask_leaves_a_hat_as_it_is() -> None:
+    points, hat = _mean_face_points(), _face_in_a_hat()
+    whole, bare = blend.face_mask(points), blend.face_mask(points, crop=hat)
+    assert whole[28:36, 50:78].min() > 0.5
+    assert bare[:36].max() < 0.05
+    np.testing.assert_array_equal(bare[52:], whole[52:])
+
+
+def test_face_mask_holds_a_bare_forehead() -> None:
+    points, skin = _mean_face_points(), np.full((128, 128, 3), (200, 150, 120), np.uint8)
+    shaded = np.clip(skin + np.linspace(-15, 15, 128)[None, :, None], 0, 255).astype(np.uint8)
+    np.testing.assert_array_equal(blend.face_mask(points, crop=shaded), blend.face_mask(points))
+
+
+@pytest.mark.parametrize("shift", [-20, 10, 25, 60])
+def test_eyes_are_no_forehead_wherever_the_landmarks_lie(shift: int) -> None:
+    """Sunglasses are not skin, and stay in the mask."""
+    crop = np.full((128, 128, 3), (200, 150, 120), np.uint8)
+    crop[44:62] = 10
+    points = _mean_face_points() + np.array([0, shift])
+    whole, bare = blend.face_mask(points), blend.face_mask(points, crop=crop)
+    for x, y in TEMPLATE.round().astype(int):
+        assert bare[y, x] == pytest.approx(whole[y, x], abs=0.01), (x, y)
+
+
+def test_a_hat_does_not_darken_the_face_under_it() -> None:
+    hat, points = _face_in_a_hat(), _mean_face_points()
+    skin = np.full_like(hat, (200, 150, 120))
+    matched = blend.match_colour(skin, hat, blend.face_mask(points, crop=hat)).astype(int)
+    assert np.abs(matched - skin)[48:].max() < 15
+
+
 @pytest.mark.parametrize("margin", [0.0, 0.02, 0.05, 0.1, 0.15, 0.5, 2.0])
 @pytest.mark.parametrize(("w", "h"), [(8, 8), (13, 29), (100, 80), (31, 200)])
 def test_box_mask_covers_the_whole_box(margin: float, w: int, h: int) -> None:

@@ -615,7 +615,7 @@ def test_what_is_no_image_is_refused(image: Any, blur_engine: Anonymizer) -> Non
 def test_pasted_crop_is_what_the_gate_saw(attgan_engine: Anonymizer, hopper: Image, officer: Detection) -> None:
     """The blend in the crop, which the gate judges, and the paste into the photo agree."""
     face = align(hopper, officer)
-    mask = blend.face_mask(attgan_engine._points.points(face.crop))
+    mask = blend.face_mask(attgan_engine._points.points(face.crop), crop=face.crop)
     edited = np.clip(face.crop.astype(int) + 40, 0, 255).astype(np.uint8)
     pasted, _ = blend.paste(hopper, edited, face.matrix, mask)
     seen, judged = warp(pasted, face.matrix).astype(int), blend.blend_crop(edited, face.crop, mask)

@@ -8,6 +8,7 @@ of WGAN-GP), recognisers and MTCNN's landmarks hold it where it shall be.
 """
 
 import copy
+import itertools
 import json
 import logging
 from collections.abc import Callable
@@ -39,9 +40,12 @@ _MALE, _MUSTACHE, _NO_BEARD = (ATTRIBUTES.index(a) for a in ("Male", "Mustache",
 #: What a morph is made to show of a set: attributes that lie inside the face and leave its light alone.
 _SHOWN = [ATTRIBUTES.index(a) for a in ("Bushy_Eyebrows", "Mustache", "No_Beard", "Young")]
 _BEARDS, _GLASSES = [_MUSTACHE, _NO_BEARD], ATTRIBUTES.index("Eyeglasses")
-#: How much of a prototype takes a face from one side of an attribute to the other: in a new face, and where one attribute alone
-#: changes, which shall be seen. A new face is a little more of its gender than people are, for the mean of three is less.
-_NEW, _ALONE, _MORE_GENDER = 1.5, 2.0, 0.4
+_HAIR = _BLACK, _BROWN, _BLOND = [ATTRIBUTES.index(a) for a in ("Black_Hair", "Brown_Hair", "Blond_Hair")]
+#: How much of a prototype takes a face from one side of an attribute to the other in a new face, which is a little more of its
+#: gender than people are, for the mean of three is less.
+_NEW, _MORE_GENDER = 1.5, 0.4
+#: The same where one attribute alone changes, which shall be seen: means of many faces are pale.
+_ALONE = np.array([{"Bangs": 3.0, "Brown_Hair": 3.0, "Bushy_Eyebrows": 2.5, "Mustache": 2.5, "Young": 2.5}.get(a, 2.0) for a in ATTRIBUTES])
 #: How much more a pixel counts that an edit changes from black to white. A moustache is two pixels in a hundred.
 _FOCUS = 10.0
 #: Share of the faces shown alone that stay as they are.
@@ -282,7 +286,8 @@ class GeneratorTraining:
         j = self.rng.integers(len(ATTRIBUTES), size=len(moved))
         changed, amounts = shown * strength[:, None], np.zeros(shown.shape)
         changed[moved, j] *= -1
-        amounts[moved, j] = _ALONE / 2 * (changed - shown)[moved, j]
+        amounts[moved, j] = (_ALONE / 2 * (changed - shown))[moved, j]
+        _make_room(amounts, shown)
         known = zip(self.data.crops[faces.cpu()], self._morphs.points[faces.cpu()], amounts, strict=True)
         pictures = np.stack([self._prototypes.change(*one) for one in known])
         return torch.from_numpy(changed.astype(np.float32)).to(device), to_tensor(pictures).to(device)
@@ -382,6 +387,13 @@ def _asked(sets: Tensor, own: Tensor) -> Tensor:
     asked[man, _MUSTACHE] = 2 * told[man, _MUSTACHE] - 1
     asked[man, _NO_BEARD] = 2 * told[man, _NO_BEARD] + 1
     return asked
+
+
+def _make_room(amounts: NDArray[np.float64], shown: NDArray[np.float32]) -> None:
+    """Let one colour of hair take another's place, in what is added (N, 13) to faces with labels (N, 13): they are one head's."""
+    for colour, other in itertools.permutations(_HAIR, 2):
+        amounts[(amounts[:, colour] > 0) & (shown[:, other] > 0), other] = -1.0
+    amounts[amounts[:, _BROWN] < 0, _BLACK] = 1.0
 
 
 def _chances(data: FaceData, lfw_share: float) -> NDArray[np.float64]:

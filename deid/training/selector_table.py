@@ -162,7 +162,7 @@ class Bench:
     def edit(self, crop: Image, sets: NDArray[np.float32]) -> Crops:
         """The product's edits of a crop as they will look in its photo, (S, 128, 128, 3)."""
         face = AlignedFace(crop, np.eye(2, 3), _FACE)
-        mask = blend.face_mask(self._points.points(crop))
+        mask = blend.face_mask(self._points.points(crop), crop=crop)
         return np.stack([proposal.blended for proposal in self._rung.propose(face, sets, mask)])
 
     def _found(self, edits: Crops, face: Detection) -> tuple[list[float], list[float]]:

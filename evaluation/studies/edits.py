@@ -85,7 +85,7 @@ def subjects(crops: Crops, people: Sequence[str], points: FacePoints) -> Subject
     reader = AttributeReader()
     read = np.concatenate([reader.probabilities(crops[i : i + _BATCH]) for i in range(0, len(crops), _BATCH)])
     read[:, MALE] = GenderReader().male(DlibResNetEmbedder().embed(crops))
-    masks = np.stack([blend.face_mask(points.points(crop)) for crop in crops])
+    masks = np.stack([blend.face_mask(points.points(crop), crop=crop) for crop in crops])
     return Subjects(crops, masks, np.where(read > 0.5, 1.0, -1.0).astype(np.float32), tuple(people))
 
 

@@ -224,7 +224,7 @@ class _Lift:
 
     def __call__(self, face: _Face, start: NDArray[np.float32], steps: int) -> NDArray[np.float32]:
         image = to_tensor(face.crop[None])
-        mask = torch.from_numpy(blend.face_mask(self._points.points(face.crop)))[None, None]
+        mask = torch.from_numpy(blend.face_mask(self._points.points(face.crop), crop=face.crop))[None, None]
         seen = self._network.encode(coarsen(image, Options().input_cells))
         place = torch.from_numpy(face.source.embeddings[0])
         one = torch.from_numpy(start)[None]

@@ -386,6 +386,9 @@ class Anonymizer:
             return f"size {detection.size:.0f} px < {options.min_edit_size:.0f} px"
         if inside < _LEAST_INSIDE:
             return f"only {inside:.0%} of the face lies inside the picture"
+        iou, _ = self.gate.find_again(image, detection)
+        if iou < options.min_iou:
+            return f"a second look finds no face there: IoU {iou:.2f} < {options.min_iou:.2f}"
         return ""
 
     def _climb(self, face: _Face, out: Image, touched: NDArray[np.bool_]) -> tuple[Image, NDArray[np.bool_]]:

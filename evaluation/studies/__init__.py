@@ -23,6 +23,12 @@ def _blur_triplet(options: StudyOptions) -> Results:
     return blur_triplet(options)
 
 
+def _detectors(options: StudyOptions) -> Results:
+    from evaluation.studies.detectors import detectors
+
+    return detectors(options)
+
+
 def _frontier(options: StudyOptions) -> Results:
     from evaluation.studies.frontier import frontier
 
@@ -81,6 +87,7 @@ def _mtcnn_keypoints(options: StudyOptions) -> Results:
 STUDIES: dict[str, Callable[[StudyOptions], Results]] = {
     "attackers": _attackers,
     "blur-triplet": _blur_triplet,
+    "detectors": _detectors,
     "frontier": _frontier,
     "generator": _generator,
     "memory": _memory,

@@ -100,7 +100,7 @@ class Gate:
     Args:
         embedders: at least one.
         detector: what must find the face again; fast and without landmarks of its own needed.
-        attributes: reads what a face is like.
+        attributes: reads what a face is like, and its gender once more.
         realism: scores pasted faces.
         gender: reads gender from dlib's embedding; where dlib is none of the embedders, the attributes must do.
         options: thresholds.
@@ -128,10 +128,11 @@ class Gate:
         """
         embeddings = self._embed(crops)
         distances = self._distances(source, embeddings)
-        male = self._male(self.attributes.probabilities(crops), embeddings) if face else np.full(len(crops), source.male)
-        real = self.realism.score(crops) if face else np.zeros(len(crops))
-        rows = zip(distances, male, real, strict=True)
-        return [self._verification(source, d, float(m), float(r) if face else None) for d, m, r in rows]
+        if not face:
+            return [Verification(d, False, 0.0, source.male, source.male, None, tuple(_too_near(d))) for d in distances]
+        attributes, real = self.attributes.probabilities(crops), self.realism.score(crops)
+        rows = zip(distances, self._male(attributes, embeddings), attributes[:, MALE], real, strict=True)
+        return [self._judged(source, d, float(m), float(second), float(r)) for d, m, second, r in rows]
 
     def _embed(self, crops: Crops) -> tuple[Embeddings, ...]:
         return tuple(embedder.embed(crops) for embedder in self.embedders)
@@ -151,11 +152,14 @@ class Gate:
             columns.append([Distance(embedder.name, float(v), embedder.threshold) for v in value])
         return list(zip(*columns, strict=True))
 
-    def _verification(self, source: SourceFace, distances: tuple[Distance, ...], male: float, real: float | None) -> Verification:
+    def _judged(self, source: SourceFace, distances: tuple[Distance, ...], male: float, second: float, real: float) -> Verification:
+        """What is said of a new face, whose gender two readers have read."""
         reasons = _too_near(distances)
         if not self._gender_kept(source.male, male):
             reasons.append(f"gender not kept: male {source.male:.2f} before, {male:.2f} after")
-        if real is not None and real < self.options.min_realism:
+        elif _flipped(source, second):
+            reasons.append(f"gender not kept for a second reader: male {source.attributes[MALE]:.2f} before, {second:.2f} after")
+        if real < self.options.min_realism:
             reasons.append(f"realism {real:.2f} < {self.options.min_realism:.2f}")
         return Verification(distances, False, 0.0, source.male, male, real, tuple(reasons))
 
@@ -186,6 +190,12 @@ class Gate:
         iou = geometry.box_iou(np.array([d.box_xyxy for d in found]), detection.box_xyxy).ravel()
         best = int(iou.argmax()) if found else -1
         return (float(iou[best]), found[best]) if found and iou[best] > 0 else (0.0, None)
+
+
+def _flipped(source: SourceFace, second: float) -> bool:
+    """Whether the attribute classifier, where it agreed on the gender before, takes the new face for the other one."""
+    male = source.male > 0.5
+    return (source.attributes[MALE] > 0.5) == male and (second > 0.5) != male
 
 
 def _too_near(distances: Sequence[Distance]) -> list[str]:

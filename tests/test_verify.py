@@ -224,6 +224,20 @@ def test_dlibs_embedding_has_a_word_on_gender(bias: float, embedder: DlibResNetE
     assert Gate([_Angle()], gate.detector, Options(), gender=told).source(crop, officer).male == pytest.approx(source.attributes[MALE])
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "flipped"),
+    [(90, 60, False), (90, 40, True), (10, 5, False), (10, 90, False)],
+    ids=["same", "flips", "doubts", "yields"],
+)
+def test_gender_must_not_flip_for_the_second_reader(before: int, after: int, flipped: bool, embedder: DlibResNetEmbedder) -> None:
+    """dlib's embedding says man before and after; the attributes have a say where they said so too."""
+    man, told = GenderReader({"weight": np.zeros(128, np.float32), "bias": np.full(1, 9.0, np.float32)}), _Told()
+    gate = Gate([embedder], MtcnnDetector(min_face=40), Options(), told, told, man)  # type: ignore[arg-type]
+    (check,) = gate.measure(_source(gate, before), _crop(after)[None])
+    said = [r for r in check.reasons if "gender" in r]
+    assert said == ([f"gender not kept for a second reader: male 0.{before} before, 0.{after} after"] if flipped else [])
+
+
 def test_noise_is_no_face(real_gate: Gate, hopper: Image, officer: Detection) -> None:
     crop = align(hopper, officer).crop
     rng = np.random.default_rng(0)

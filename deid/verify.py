@@ -157,7 +157,7 @@ class Gate:
         reasons = _too_near(distances)
         if not self._gender_kept(source.male, male):
             reasons.append(f"gender not kept: male {source.male:.2f} before, {male:.2f} after")
-        elif _flipped(source, second):
+        elif self._flipped(source, second):
             reasons.append(f"gender not kept for a second reader: male {source.attributes[MALE]:.2f} before, {second:.2f} after")
         if real < self.options.min_realism:
             reasons.append(f"realism {real:.2f} < {self.options.min_realism:.2f}")
@@ -167,6 +167,12 @@ class Gate:
         """Whether the same gender is read as surely as before, or surely enough."""
         own = after if before > 0.5 else 1 - after
         return own >= min(max(before, 1 - before), 1 - self.options.gender_slack)
+
+    def _flipped(self, source: SourceFace, second: float) -> bool:
+        """Whether the attribute classifier, where it agreed on the gender before, takes the new face for the other one."""
+        male = source.male > 0.5
+        own = second if male else 1 - second
+        return (source.attributes[MALE] > 0.5) == male and own < min(0.5, 1 - self.options.gender_slack)
 
     def confirm(self, check: Verification, source: SourceFace, image: Image, face: bool = True) -> Verification:
         """The same verification with the detector's word on the photo (H, W, 3) with the edited face in it.
@@ -190,12 +196,6 @@ class Gate:
         iou = geometry.box_iou(np.array([d.box_xyxy for d in found]), detection.box_xyxy).ravel()
         best = int(iou.argmax()) if found else -1
         return (float(iou[best]), found[best]) if found and iou[best] > 0 else (0.0, None)
-
-
-def _flipped(source: SourceFace, second: float) -> bool:
-    """Whether the attribute classifier, where it agreed on the gender before, takes the new face for the other one."""
-    male = source.male > 0.5
-    return (source.attributes[MALE] > 0.5) == male and (second > 0.5) != male
 
 
 def _too_near(distances: Sequence[Distance]) -> list[str]:

@@ -20,6 +20,8 @@ from deid.video.find import FoundFrame, FrameT, TrackedFace
 _ATTEMPTS = 3
 #: After a frame in which the gate refused a face, the harder way is kept for so many frames: a film must not flicker.
 _HOLD = 50
+#: The cover that every ladder ends in.
+_HARDEST = "solid"
 #: Of a face that is pasted at least this share lies inside the picture.
 _LEAST_INSIDE = 0.75
 #: Around a face, times its box, so much of a frame is enough to try covers on.
@@ -224,6 +226,9 @@ class FilmEditor(Generic[FrameT]):
             became, role = by_box[id(face.detection.box_xyxy)], self._roles[face.track]
             if became.why:
                 role.level, role.until = role.level + len(became.why), self._index + _HOLD
+            if became.method == _HARDEST:
+                # Where the gate let no blur pass, none is laid over the next frames in which the face is only remembered.
+                role.cover = list(ladder.covers(_HARDEST, self._engine.options))[-1]
             role.summary.methods[became.method] += 1
             role.summary.asked |= became.status == "passed"
             if became.verification.distances and became.attributes:

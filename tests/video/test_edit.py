@@ -1,0 +1,47 @@
+"""What a person of a film wears from frame to frame."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from deid.config import Options
+from deid.pipeline import Anonymizer
+from deid.structures import Crops, Detection, Image
+from deid.video.edit import FilmEditor
+from deid.video.find import FoundFrame, TrackedFace
+
+
+@dataclass(frozen=True)
+class _Frame:
+    image: Image
+
+    def rgb(self) -> Image:
+        return self.image
+
+
+class _Stubborn:
+    """Takes everybody for the same person once it has let one new face pass in a portrait and a first frame."""
+
+    name, threshold = "stubborn", 0.5
+
+    def __init__(self) -> None:
+        self.stubborn = False
+
+    def embed(self, crops: Crops) -> np.ndarray:
+        angle = np.zeros(len(crops)) if self.stubborn else crops.reshape(len(crops), -1).std(axis=1) / 20
+        return np.column_stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
+
+
+def test_whom_no_blur_hides_is_hidden_by_the_same_cover_while_out_of_sight(hopper: Image, officer: Detection, fake_editor: type) -> None:
+    embedder = _Stubborn()
+    flat = fake_editor(lambda face, attributes: np.full_like(face.crop, 128))
+    options = Options(quality="fast", min_realism=0.0, min_iou=0.0, gender_slack=1.0)
+    film: FilmEditor[_Frame] = FilmEditor(Anonymizer(options, editor=flat, embedders=[embedder]), seed=1)
+    frame = _Frame(hopper)
+    portraits = {0: ((frame, officer),)}
+    film.edit(FoundFrame(frame, (TrackedFace(0, officer, "seen"),), portraits))
+    embedder.stubborn = True
+    for state in ("seen", "remembered"):
+        film.edit(FoundFrame(frame, (TrackedFace(0, officer, state),), {}))  # type: ignore[arg-type]
+    (track,) = film.tracks
+    assert dict(track.methods) == {"fake": 1, "solid": 2}

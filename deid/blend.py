@@ -59,32 +59,40 @@ def face_mask(points: NDArray[np.float64] | None, size: int = 128, crop: Image |
 
 def _bare_forehead(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:
     """(128, 128): 0 above the brows where colours are not those of the cheeks, 1 everywhere else."""
+    above = _above_brows(points)
+    bare = np.where(above, _like_cheeks(points, crop), 1.0).astype(np.float32)
+    for tidy in (cv2.MORPH_CLOSE, cv2.MORPH_OPEN):
+        bare = np.asarray(cv2.morphologyEx(bare, tidy, np.ones((5, 5), np.uint8)), np.float32)
+    # A patch of skin colour that hangs together with no face is a hand, a badge, or blond hair.
+    _, parts = cv2.connectedComponents((bare > 0.5).astype(np.uint8))
+    bare = cv2.erode(np.where(parts == parts[72, 64], bare, 0), np.ones((3, 3), np.uint8))
+    return np.asarray(cv2.GaussianBlur(np.where(above, bare, 1), (0, 0), 1.6), np.float32)
+
+
+def _above_brows(points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(128, 128): where the forehead is, and the hair over it."""
     brows = points[17:27] - (0, _OVER_BROWS)
     # Wherever the landmarks lie, the eyes are no forehead.
     brows[:, 1] = np.minimum(brows[:, 1], TEMPLATE[:2, 1].min() - _OVER_EYES)
-    above: NDArray[Any] = np.zeros(crop.shape[:2], np.uint8)
-    line = np.concatenate([[(0, brows[0, 1])], brows, [(127, brows[-1, 1]), (127, 0), (0, 0)]])
-    cv2.fillPoly(above, [np.round(line).astype(np.int32)], 1)
-    cheeks: NDArray[Any] = np.zeros_like(above)
-    below_eyes = points[[40, 41, 46, 47]] + (0, 3)
-    outline = np.concatenate([points[[2, 3, 13, 14, 28, 31, 35]], below_eyes])
+    outline = np.concatenate([[(0, brows[0, 1])], brows, [(127, brows[-1, 1]), (127, 0), (0, 0)]])
+    above: NDArray[Any] = np.zeros((128, 128), np.uint8)
+    cv2.fillPoly(above, [np.round(outline).astype(np.int32)], 1)
+    return above > 0
+
+
+def _like_cheeks(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:
+    """(128, 128) in [0, 1]: how much a colour is that of the skin under the eyes; 1 everywhere where that is not in the crop."""
+    outline = np.concatenate([points[[2, 3, 13, 14, 28, 31, 35]], points[[40, 41, 46, 47]] + (0, 3)])
+    cheeks: NDArray[Any] = np.zeros((128, 128), np.uint8)
     cv2.fillConvexPoly(cheeks, np.round(cv2.convexHull(outline.astype(np.float32))).astype(np.int32), 1)
     if not cheeks.any():
-        return np.ones(crop.shape[:2], np.float32)
+        return np.ones((128, 128), np.float32)
     lab = cv2.cvtColor(cv2.GaussianBlur(crop, (0, 0), 1.0), cv2.COLOR_RGB2LAB).astype(np.float32)
     skin = lab[cheeks > 0]
     middle = np.median(skin, axis=0)
     spread = np.maximum(1.48 * np.median(np.abs(skin - middle), axis=0), _LEAST_SPREAD) * (1.5, 1.0, 1.0)
     # Not all or nothing: in a film, what lies between would flicker.
-    bare = np.clip(_SKIN + 0.5 - np.linalg.norm((lab - middle) / spread, axis=2), 0, 1)
-    bare[above == 0] = 1
-    for tidy in (cv2.MORPH_CLOSE, cv2.MORPH_OPEN):
-        bare = cv2.morphologyEx(bare, tidy, np.ones((5, 5), np.uint8))
-    # A patch of skin colour that hangs together with no face is a hand, a badge, or blond hair.
-    _, parts = cv2.connectedComponents((bare > 0.5).astype(np.uint8))
-    bare = cv2.erode(np.where(parts == parts[72, 64], bare, 0), np.ones((3, 3), np.uint8))
-    bare[above == 0] = 1
-    return np.asarray(cv2.GaussianBlur(bare, (0, 0), 1.6), np.float32)
+    return np.asarray(np.clip(_SKIN + 0.5 - np.linalg.norm((lab - middle) / spread, axis=2), 0, 1), np.float32)
 
 
 def _vignette(size: int) -> NDArray[np.float32]:

@@ -40,7 +40,7 @@ _MALE, _MUSTACHE, _NO_BEARD = (ATTRIBUTES.index(a) for a in ("Male", "Mustache",
 #: What a morph is made to show of a set: attributes that lie inside the face and leave its light alone.
 _SHOWN = [ATTRIBUTES.index(a) for a in ("Bushy_Eyebrows", "Mustache", "No_Beard", "Young")]
 _BEARDS, _GLASSES = [_MUSTACHE, _NO_BEARD], ATTRIBUTES.index("Eyeglasses")
-_HAIR = _BLACK, _BROWN, _BLOND = [ATTRIBUTES.index(a) for a in ("Black_Hair", "Brown_Hair", "Blond_Hair")]
+_HAIR = _BLACK, _BROWN, _ = [ATTRIBUTES.index(a) for a in ("Black_Hair", "Brown_Hair", "Blond_Hair")]
 #: How much of a prototype takes a face from one side of an attribute to the other in a new face, which is a little more of its
 #: gender than people are, for the mean of three is less.
 _NEW, _MORE_GENDER = 1.5, 0.4

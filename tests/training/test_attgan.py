@@ -17,7 +17,7 @@ from deid.attributes.sampler import RANGE, sample_sets
 from deid.exceptions import ConfigError
 from deid.models.attgan import ATTRIBUTES, N_CODES, Generator
 from deid.training import checkpoint
-from deid.training.attgan import GeneratorOptions, GeneratorTraining, _asked
+from deid.training.attgan import GeneratorOptions, GeneratorTraining, _asked, _make_room
 from deid.training.data import FaceData
 from deid.training.losses import Landmarker
 from deid.training.recognisers import CropRecogniser
@@ -160,6 +160,16 @@ def test_what_a_set_asks_of_a_man_and_of_a_woman() -> None:
     assert 0.6 < (asked["No_Beard"][:200] > 0).float().mean() < 0.9
     assert 0.7 < (asked["Mustache"][:200] < 0).float().mean() < 0.95
     assert (asked["Bald"] == own[:, 0]).all()
+
+
+def test_one_colour_of_hair_gives_way_to_another() -> None:
+    black, brown, bangs = (ATTRIBUTES.index(a) for a in ("Black_Hair", "Brown_Hair", "Bangs"))
+    shown, amounts = np.zeros((3, len(ATTRIBUTES)), np.float32) - 1, np.zeros((3, len(ATTRIBUTES)))
+    shown[0, black] = shown[1, brown] = shown[2, black] = 1
+    amounts[0, brown], amounts[1, brown], amounts[2, bangs] = 3, -3, 3
+    _make_room(amounts, shown)
+    assert amounts[:, black].tolist() == [-1, 1, 0]
+    assert amounts[:, brown].tolist() == [3, -3, 0]
 
 
 def test_a_single_edit_asks_for_one_attribute_and_shows_it(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:

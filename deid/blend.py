@@ -60,9 +60,9 @@ def face_mask(points: NDArray[np.float64] | None, size: int = 128, crop: Image |
 def _bare_forehead(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:
     """(128, 128): 0 above the brows where colours are not those of the cheeks, 1 everywhere else."""
     above = _above_brows(points)
-    bare = np.where(above, _like_cheeks(points, crop), 1.0).astype(np.float32)
+    bare: NDArray[Any] = np.where(above, _like_cheeks(points, crop), 1.0).astype(np.float32)
     for tidy in (cv2.MORPH_CLOSE, cv2.MORPH_OPEN):
-        bare = np.asarray(cv2.morphologyEx(bare, tidy, np.ones((5, 5), np.uint8)), np.float32)
+        bare = cv2.morphologyEx(bare, tidy, np.ones((5, 5), np.uint8))
     # A patch of skin colour that hangs together with no face is a hand, a badge, or blond hair.
     _, parts = cv2.connectedComponents((bare > 0.5).astype(np.uint8))
     bare = cv2.erode(np.where(parts == parts[72, 64], bare, 0), np.ones((3, 3), np.uint8))
@@ -164,7 +164,7 @@ def match_detail(edited: Image, source: Image, mask: NDArray[np.float32]) -> Ima
 
 def _bands(image: Image) -> list[NDArray[np.float32]]:
     """Detail of an image, finest first, (H, W, 3) each."""
-    levels = [image.astype(np.float32)]
+    levels: list[NDArray[Any]] = [image.astype(np.float32)]
     levels += [cv2.GaussianBlur(levels[0], (0, 0), sigma) for sigma, _ in _BANDS]
     return [np.asarray(a - b, np.float32) for a, b in itertools.pairwise(levels)]
 

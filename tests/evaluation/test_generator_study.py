@@ -124,7 +124,8 @@ def test_blending_shows_the_edit_inside_the_mask_only() -> None:
     new = noise(1, seed=1)
     shown = edits.blended(faces, new)
     assert (shown[0, :40] == faces.crops[0, :40]).all()
-    assert (shown[0, 40:80, 40:80] == new[0, 40:80, 40:80]).all()
+    # Two noises have detail in nearly equal parts: hardly anything is sharpened.
+    assert np.abs(shown[0, 40:80, 40:80].astype(int) - new[0, 40:80, 40:80]).max() <= 5
 
 
 def test_boxes_overlap_in_pairs() -> None:

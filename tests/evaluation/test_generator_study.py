@@ -120,12 +120,12 @@ def test_another_file_is_no_generator(tmp_path: Path) -> None:
 def test_blending_shows_the_edit_inside_the_mask_only() -> None:
     masks = np.zeros((1, 128, 128), np.float32)
     masks[:, 40:80, 40:80] = 1.0
-    faces = Subjects(noise(1), masks, np.ones((1, 13), np.float32), ("a",))
+    # The photo is soft, so that the edit is not sharpened.
+    faces = Subjects(noise(1) // 4, masks, np.ones((1, 13), np.float32), ("a",))
     new = noise(1, seed=1)
     shown = edits.blended(faces, new)
     assert (shown[0, :40] == faces.crops[0, :40]).all()
-    # Two noises have detail in nearly equal parts: hardly anything is sharpened.
-    assert np.abs(shown[0, 40:80, 40:80].astype(int) - new[0, 40:80, 40:80]).max() <= 5
+    assert (shown[0, 40:80, 40:80] == new[0, 40:80, 40:80]).all()
 
 
 def test_boxes_overlap_in_pairs() -> None:

@@ -444,6 +444,19 @@ def train_gender(
         tasks.train_gender(data, out, options_file, report)
 
 
+@train_app.command("appearance")
+def train_appearance(
+    data: Annotated[Path, typer.Option(help="Folder with the data sets.")],
+    out: Annotated[Path, typer.Option(help="Folder for the result.")],
+    options_file: Annotated[Path | None, typer.Option("--config", help="AppearanceOptions as TOML.")] = None,
+) -> None:
+    """Fit the model of shape and texture that stand-ins come from."""
+    from deid.training import tasks
+
+    with _errors_told(), _training_bar("appearance") as report:
+        tasks.train_appearance(data, out, options_file, report)
+
+
 @train_app.command("selector")
 def train_selector(
     data: Annotated[Path, typer.Option(help="Folder with the data sets.")],

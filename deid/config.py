@@ -74,7 +74,7 @@ class Options:
     embedders: tuple[str, ...] = ("dlib_resnet",)
     quality: str = "balanced"
     consistency: str = "photo"
-    input_cells: int = 29
+    input_cells: int = 40
     edit_score: float = 0.90
     min_edit_size: float = 16.0
     min_iou: float = 0.5

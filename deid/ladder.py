@@ -90,7 +90,7 @@ class Rung:
 def rungs(options: Options, editor: Editor) -> Iterator[Rung]:
     """The ladder of the method that the options name."""
     if options.method != "attgan":
-        yield from covers(options.method, options)
+        yield from covers(options)
         return
     # A generator that sees less of a face can give less of it away, whoever looks.
     first = editor.coarse(options.input_cells) if isinstance(editor, AttganEditor) else editor
@@ -100,7 +100,7 @@ def rungs(options: Options, editor: Editor) -> Iterator[Rung]:
     budget = options.budget
     for way in ways[:1] * budget.rounds + ways[1:]:
         yield Rung(*way, True, budget.generated, budget.proposals)
-    yield from covers("blur", options)
+    yield from covers(options)
 
 
 def kept(rung: Rung, options: Options, editor: Editor) -> Iterator[Rung]:
@@ -109,13 +109,20 @@ def kept(rung: Rung, options: Options, editor: Editor) -> Iterator[Rung]:
     if isinstance(editor, AttganEditor):
         for cells in _CELLS:
             yield Rung(editor.coarse(cells), rung.strength, True, sets=rung.sets)
-    yield from covers("blur", options)
+    yield from covers(options)
 
 
-def covers(name: str, options: Options) -> Iterator[Rung]:
-    """A filter, harder and harder where it has a strength, and at last the solid cover."""
-    for strength in _FILTER_STRENGTHS if name in {"blur", "pixelate"} else (1.0,):
-        yield Rung(FilterEditor(name, options), strength, False)
+def covers(options: Options) -> Iterator[Rung]:
+    """The filter that was asked for, harder and harder where it has a strength, and at last the solid cover.
+
+    Whoever gets a cover in place of a new face gets the hardest blur at once: the faces that are too small or too doubtful to be
+    replaced are those that the gate's recognisers see least well, and others may see more.
+    """
+    if options.method == "attgan":
+        yield Rung(FilterEditor("blur", options), _FILTER_STRENGTHS[-1], False)
+    else:
+        for strength in _FILTER_STRENGTHS if options.method in {"blur", "pixelate"} else (1.0,):
+            yield Rung(FilterEditor(options.method, options), strength, False)
     yield Rung(FilterEditor("solid", options), 1.0, False, last=True)
 
 

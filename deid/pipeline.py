@@ -187,7 +187,7 @@ class Anonymizer:
         self.gate.measure(source, blank[None])
         self._points.points(blank)
         if isinstance(self.editor, AttganEditor) and self.options.method == "attgan":
-            _ = self.editor.network
+            self.editor.preload()
         if self.selector is not None and self.options.method == "attgan":
             _ = self.selector.model
 
@@ -361,7 +361,7 @@ class Anonymizer:
             return _Face(source, None, aligned.matrix, face_seed, iter(given), [])
         doubt = self._doubt(image, detection) if self.options.method == "attgan" else ""
         if doubt:
-            return _Face(source, None, aligned.matrix, face_seed, ladder.covers("blur", self.options), [doubt])
+            return _Face(source, None, aligned.matrix, face_seed, ladder.covers(self.options), [doubt])
         embedding = self._by_dlib(source, aligned.crop)
         person = self._people.find(source.embeddings, present) if self._is_known_again(detection) else None
         kept = person and ladder.kept(person.rung, self.options, self.editor)

@@ -4,6 +4,7 @@ V. Kazemi, J. Sullivan, "One Millisecond Face Alignment with an Ensemble of Regr
 """
 
 import threading
+from functools import cache
 from typing import Any
 
 import dlib
@@ -14,19 +15,19 @@ from deid.weights import dlib_model_file
 
 #: Where the boxes that the model was trained with lie in an aligned crop of 128 px (median over LFW).
 _BOX = (18, 27, 107, 117)
+_LOCK = threading.Lock()
 
 
 class FacePoints:
-    """Finds the 68 points; the model (100 MB) is read on first use."""
-
-    def __init__(self) -> None:
-        self._predictor: Any = None
-        self._lock = threading.Lock()
+    """Finds the 68 points; the model (100 MB) is read once, on first use."""
 
     def points(self, crop: NDArray[np.uint8]) -> NDArray[np.float64]:
         """(68, 2) pixels of an aligned crop (128, 128, 3): jaw 0-16, brows 17-26, nose 27-35, eyes 36-47, mouth 48-67."""
-        with self._lock:
-            if self._predictor is None:
-                self._predictor = dlib.shape_predictor(str(dlib_model_file("shape_predictor_68_face_landmarks.dat")))
-            shape = self._predictor(np.ascontiguousarray(crop), dlib.rectangle(*_BOX))
+        with _LOCK:
+            shape = _predictor()(np.ascontiguousarray(crop), dlib.rectangle(*_BOX))
         return np.array([(p.x, p.y) for p in shape.parts()], float)
+
+
+@cache
+def _predictor() -> Any:
+    return dlib.shape_predictor(str(dlib_model_file("shape_predictor_68_face_landmarks.dat")))

@@ -1,4 +1,4 @@
-"""The two passes of AttGAN: once with an attribute set, once with its opposite, so that gender comes back."""
+"""The two passes of AttGAN over a stand-in: once with an attribute set, once with its opposite, so that gender comes back."""
 
 import threading
 
@@ -9,11 +9,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from deid import weights
+from deid.detect.face_points import FacePoints
+from deid.edit.appearance import AppearanceModel
 from deid.exceptions import EditError
 from deid.models.attgan import ATTRIBUTES, CROP_SIZE, N_CODES, Generator, inverted
-from deid.structures import AlignedFace, Crops, EditedFace
+from deid.structures import AlignedFace, Crops, EditedFace, Image
 
 _SET_SIZE = len(ATTRIBUTES) + N_CODES
+_MALE = ATTRIBUTES.index("Male")
+#: How much of a face's features gives way to a stand-in's. What is left keeps gaze and expression; all in all, two new faces of one
+#: person are then hardly more alike than the photo around them makes them.
+_REPLACED = 0.85
 
 
 def coarsen(images: Tensor, cells: int) -> Tensor:
@@ -32,12 +38,17 @@ class AttganEditor:
         device: where the network runs.
         cells: when given, the generator sees the face in no more detail than a mosaic of so many cells across has, and makes
             up the rest: the last resort before a filter, which our generator is trained for.
+        network: in place of the shipped one.
+        replaced: share of the features that a stand-in has taken over before the first pass; 0 edits the face itself.
     """
 
     name = "attgan"
 
-    def __init__(self, device: str = "cpu", cells: int | None = None, network: Generator | None = None) -> None:
-        self._device, self._cells, self._network = device, cells, network
+    def __init__(
+        self, device: str = "cpu", cells: int | None = None, network: Generator | None = None, replaced: float = _REPLACED
+    ) -> None:
+        self._device, self._cells, self._network, self._replaced = device, cells, network, replaced
+        self._appearance, self._points = AppearanceModel(), FacePoints()
         self._lock = threading.Lock()
 
     @property
@@ -48,9 +59,19 @@ class AttganEditor:
                 self._network = weights.load_generator().to(self._device).to(memory_format=torch.channels_last)
             return self._network
 
+    def preload(self) -> None:
+        """Read generator and appearance model now.
+
+        Raises:
+            WeightsError: a file is missing, altered, or holds something else.
+        """
+        _ = self.network, self._appearance.arrays
+
     def coarse(self, cells: int) -> "AttganEditor":
         """The same editor, which sees no more of a face than a mosaic of so many cells across holds."""
-        return AttganEditor(self._device, cells, self.network)
+        other = AttganEditor(self._device, cells, self.network, self._replaced)
+        other._appearance, other._points = self._appearance, self._points
+        return other
 
     def edit(self, face: AlignedFace, attributes: NDArray[np.float32], strength: float = 1.0) -> list[EditedFace]:
         """One proposal per attribute set.
@@ -69,19 +90,27 @@ class AttganEditor:
         if sets.ndim != 2 or sets.shape[1] != _SET_SIZE:
             raise EditError(f"expected attribute sets (N, {_SET_SIZE}), got {sets.shape}")
         name = self.name if self._cells is None else f"{self.name}_{self._cells}"
-        edited = self._two_passes(face.crop, sets)
+        edited = self._two_passes(self.shown(face.crop, sets), sets)
         return [EditedFace(c, name, a, strength) for c, a in zip(edited, sets, strict=True)]
 
+    def shown(self, crop: Image, sets: NDArray[np.float32]) -> Crops:
+        """What the generator sees: a stand-in for each set, or the face itself once for all."""
+        if not self._replaced:
+            return crop[None]
+        # The first pass moves to the other gender.
+        male = bool(sets[0, _MALE] < 0)
+        return self._appearance.stand_ins(crop, self._points.points(crop), male, sets[:, len(ATTRIBUTES) :], self._replaced)
+
     @torch.inference_mode()
-    def _two_passes(self, crop: NDArray[np.uint8], sets: NDArray[np.float32]) -> Crops:
+    def _two_passes(self, crops: Crops, sets: NDArray[np.float32]) -> Crops:
         network = self.network
-        image = torch.from_numpy(crop.astype(np.float32) / 127.5 - 1.0).permute(2, 0, 1)[None].to(self._device)
+        images = torch.from_numpy(crops.astype(np.float32) / 127.5 - 1.0).permute(0, 3, 1, 2).to(self._device)
         # A published checkpoint knows no identity codes.
         a = torch.from_numpy(sets[:, : network.n_attributes + network.n_codes]).to(self._device)
         if self._cells is not None:
-            image = coarsen(image, self._cells)
-        # The face is encoded once for all sets.
-        codes = network.encode(image.contiguous(memory_format=torch.channels_last))
+            images = coarsen(images, self._cells)
+        # A face that all sets edit is encoded once.
+        codes = network.encode(images.contiguous(memory_format=torch.channels_last))
         shortcut, bottleneck = (z.expand(len(a), -1, -1, -1) for z in codes)
         first = network.decode((shortcut, bottleneck), a)
         second = network(first, inverted(a))

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from deid.blend import face_mask
 from deid.detect.face_points import FacePoints
+from deid.edit.thin_plate import warp_to, yaw
 from deid.exceptions import DataError
 from deid.models.attgan import ATTRIBUTES
 from deid.structures import Image
 from deid.training.data import FaceData
-from deid.training.warp import warp_to, yaw
 
 #: Donors share these labels with the source, which the result shall keep; and with each other whether they wear glasses, of
 #: which a mean would make ghosts.

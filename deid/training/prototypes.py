@@ -7,10 +7,10 @@ edit cannot be: D. Rowland, D. Perrett, "Manipulating facial appearance through 
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.edit.thin_plate import warp_to, yaw
 from deid.models.attgan import ATTRIBUTES
 from deid.structures import Image
 from deid.training.data import FaceData
-from deid.training.warp import warp_to, yaw
 
 _MALE, _GLASSES = ATTRIBUTES.index("Male"), ATTRIBUTES.index("Eyeglasses")
 #: Shares of the faces that look to their right and ahead; the rest looks to its left. Each third has prototypes of its own.

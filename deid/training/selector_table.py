@@ -244,7 +244,7 @@ def make(
 
 
 def _parts(faces: FaceData, folder: Path, recogniser: Path, n_sets: int, seed: int) -> Iterator[_Part]:
-    judges = [weights.entry(name).sha256 for name in ("attgan", "attributes", "realism")]
+    judges = [weights.entry(name).sha256 for name in ("appearance", "attgan", "attributes", "realism")]
     sampler = sample_sets(True, 1, np.random.default_rng(0)).tolist()
     for start in range(0, len(faces), _PART):
         few = faces.where(np.arange(start, min(start + _PART, len(faces))))

@@ -14,7 +14,7 @@ from deid import weights
 from deid.detect.scrfd import ScrfdDetector
 from deid.exceptions import ConfigError
 from deid.models.attgan import ATTRIBUTES, N_CODES
-from deid.training import attgan, boxes, classifier, detector, gender, realism, selector, selector_table
+from deid.training import appearance, attgan, boxes, classifier, detector, gender, realism, selector, selector_table
 from deid.training.data import load
 from deid.training.export import export, write
 from deid.training.losses import Landmarker
@@ -94,6 +94,21 @@ def train_gender(data: Path, out: Path, options_file: Path | None, report: Repor
         "licence": _LICENCE,
     }
     write(save(arrays), "gender", out, {}, facts | {"command": _command("gender", options)})
+
+
+def train_appearance(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
+    """Fit the appearance model and write ``out/appearance.safetensors``. Unknown labels come from the shipped classifier."""
+    options = read_options(appearance.AppearanceOptions, options_file)
+    faces = load(data, out / "cache")
+    # As for the critic: CelebA's half-size photos are soft.
+    sharp = classifier.fill_labels(weights.load_attributes(), faces.where(faces.sources == "lfw").split("train"))
+    arrays = appearance.train(sharp, out, options, report)
+    facts = {
+        "input": "landmarks (68, 2) of an aligned crop, gender, identity code (N, 16)",
+        "data": "LFW deep-funneled, training split, faces without glasses",
+        "licence": _LICENCE,
+    }
+    write(save(arrays), "appearance", out, {}, facts | {"command": _command("appearance", options)})
 
 
 def train_selector(data: Path, out: Path, recogniser: Path, options_file: Path | None, report: Report) -> None:

@@ -200,7 +200,7 @@ class FilmEditor(Generic[FrameT]):
     def _cover_for(self, portraits: Sequence[tuple[Image, Detection]]) -> Rung:
         """The mildest cover that the gate lets pass on a portrait; the hardest but the solid one where there is no portrait."""
         options = self._engine.options
-        rungs = list(ladder.covers("blur" if self._wants_faces else options.method, options))
+        rungs = list(ladder.covers(options))
         if not portraits or self._wants_faces:
             return rungs[-2]
         image, detection = portraits[0]
@@ -228,7 +228,7 @@ class FilmEditor(Generic[FrameT]):
                 role.level, role.until = role.level + len(became.why), self._index + _HOLD
             if became.method == _HARDEST:
                 # Where the gate let no blur pass, none is laid over the next frames in which the face is only remembered.
-                role.cover = list(ladder.covers(_HARDEST, self._engine.options))[-1]
+                role.cover = list(ladder.covers(self._engine.options))[-1]
             role.summary.methods[became.method] += 1
             role.summary.asked |= became.status == "passed"
             if became.verification.distances and became.attributes:

@@ -128,6 +128,12 @@ def second_pass(sets: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(inverted(torch.from_numpy(sets)).numpy(), np.float32)
 
 
+def shown(network: Generator, crops: Crops, sets: NDArray[np.float32]) -> Crops:
+    """What the product's generator sees of each crop (N, 128, 128, 3) under its set (N, D), before it is made coarse."""
+    editor = AttganEditor(network=network)
+    return np.concatenate([editor.shown(crop, one[None]) for crop, one in zip(crops, sets, strict=True)])
+
+
 def two_passes(rung: Rung, crops: Crops, sets: NDArray[np.float32]) -> Crops:
     """The product's edit of each crop (N, 128, 128, 3) with its set (N, D)."""
     faces = [AlignedFace(crop, np.eye(2, 3), FACE) for crop in crops]

@@ -139,8 +139,9 @@ def iou_change(reference: NDArray[np.float64], before: NDArray[np.float64], afte
 
 def single(lineup: Lineup) -> Crops:
     """One pass over the product's input, told what the second pass is told."""
-    wanted = edits.second_pass(lineup.sets(0))
-    return edits.one_pass(lineup.network, lineup.faces.crops, wanted, Options().input_cells)
+    sets = lineup.sets(0)
+    seen = edits.shown(lineup.network, lineup.faces.crops, sets)
+    return edits.one_pass(lineup.network, seen, edits.second_pass(sets), Options().input_cells)
 
 
 def _reconstruction(lineup: Lineup) -> list[Measure]:

@@ -218,14 +218,15 @@ class _Lift:
     """
 
     def __init__(self, editor: AttganEditor) -> None:
-        self._network, self._dlib = editor.network, dlib_recogniser()
+        self._editor, self._network, self._dlib = editor, editor.network, dlib_recogniser()
         self._critic = RealismScorer().network
         self._points = FacePoints()
 
     def __call__(self, face: _Face, start: NDArray[np.float32], steps: int) -> NDArray[np.float32]:
         image = to_tensor(face.crop[None])
         mask = torch.from_numpy(blend.face_mask(self._points.points(face.crop), crop=face.crop))[None, None]
-        seen = self._network.encode(coarsen(image, Options().input_cells))
+        shown = to_tensor(self._editor.shown(face.crop, start[None]))
+        seen = self._network.encode(coarsen(shown, Options().input_cells))
         place = torch.from_numpy(face.source.embeddings[0])
         one = torch.from_numpy(start)[None]
         code = one[:, _CODES].clone().requires_grad_()

@@ -1,10 +1,14 @@
 """The two passes, on a small generator that needs no training."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from deid.attributes.sampler import sample_sets
+from deid.detect.face_points import FacePoints
+from deid.edit.appearance import AppearanceModel
 from deid.edit.attgan import AttganEditor, coarsen
 from deid.exceptions import EditError
 from deid.models.attgan import ATTRIBUTES, N_CODES, Discriminator, Generator
@@ -41,13 +45,25 @@ def _sets(n: int) -> np.ndarray:
 def test_second_pass_inverts_the_attributes_and_keeps_the_person(network: Generator, face: AlignedFace) -> None:
     """The batched passes with one encoding are what two plain calls give."""
     sets = _sets(5)
-    proposals = AttganEditor(network=network).edit(face, sets)
+    proposals = AttganEditor(network=network, replaced=0).edit(face, sets)
     for proposal, a in zip(proposals, sets, strict=True):
         set_ = torch.from_numpy(a)[None]
         back = torch.cat([-set_[:, :13], set_[:, 13:]], dim=1)
         plain = network(network(_to_tensor(face.crop), set_), back)[0].permute(1, 2, 0).numpy()
         assert np.abs(proposal.crop - (plain.clip(-1, 1) + 1) * 127.5).max() <= 1
         np.testing.assert_array_equal(proposal.attributes, a)
+
+
+def test_generator_sees_a_stand_in_of_the_subjects_gender(network: Generator, face: AlignedFace) -> None:
+    """The first pass is told the other gender, and what is shown is the subject's own."""
+    editor = AttganEditor(network=network)
+    for male in (True, False):
+        sets = sample_sets(male, 2, np.random.default_rng(1))
+        wanted = AppearanceModel().stand_ins(face.crop, FacePoints().points(face.crop), male, sets[:, 13:], 0.85)
+        np.testing.assert_array_equal(editor.shown(face.crop, sets), wanted)
+        edited = np.stack([p.crop for p in AttganEditor(network=network, replaced=0).edit(replace(face, crop=wanted[1]), sets)])
+        assert np.abs(edited[1].astype(int) - editor.edit(face, sets)[1].crop).max() <= 1
+    assert editor.coarse(16).shown(face.crop, sets).tobytes() == wanted.tobytes()
 
 
 def test_other_sets_give_other_faces(network: Generator, face: AlignedFace) -> None:
@@ -79,7 +95,7 @@ def test_order_of_the_batch_does_not_matter(network: Generator, face: AlignedFac
 
 def test_coarse_editor_sees_no_more_than_a_mosaic(network: Generator, face: AlignedFace) -> None:
     """Two crops that differ inside the cells alone lead to the same faces."""
-    plain, sets = AttganEditor(network=network), _sets(2)
+    plain, sets = AttganEditor(network=network, replaced=0), _sets(2)
     cells = face.crop.reshape(16, 8, 16, 8, 3)
     shuffled = AlignedFace(np.ascontiguousarray(cells[:, ::-1, :, ::-1]).reshape(128, 128, 3), IDENTITY, face.detection)
     assert not np.array_equal(shuffled.crop, face.crop)

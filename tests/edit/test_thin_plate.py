@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from deid.detect.face_points import FacePoints
+from deid.edit.thin_plate import warp_to, yaw
 from deid.structures import Image
-from deid.training.warp import warp_to, yaw
 
 
 @pytest.fixture(scope="module")

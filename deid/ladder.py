@@ -49,7 +49,6 @@ class Rung:
         n_proposals: sets that the selector sees for each of them.
         last: whether no harder way follows.
         sets: (1, D) attribute set that was chosen for this face before; None to draw `n_sets` new ones.
-        male: probability of a man of the person whom they were chosen for: in one blurred picture of many, gender is misread.
     """
 
     editor: Editor
@@ -59,7 +58,6 @@ class Rung:
     n_proposals: int = 1
     last: bool = False
     sets: NDArray[np.float32] | None = None
-    male: float | None = None
 
     def edit(self, face: AlignedFace, sets: NDArray[np.float32]) -> list[EditedFace]:
         """The editor's proposals, checked: the editor may be anyone's.
@@ -110,7 +108,7 @@ def kept(rung: Rung, options: Options, editor: Editor) -> Iterator[Rung]:
     yield rung
     if isinstance(editor, AttganEditor):
         for cells in _CELLS:
-            yield Rung(editor.coarse(cells), rung.strength, True, sets=rung.sets, male=rung.male)
+            yield Rung(editor.coarse(cells), rung.strength, True, sets=rung.sets)
     yield from covers(options)
 
 

@@ -287,8 +287,6 @@ class Anonymizer:
             return None
         aligned = [align(image, d) for image, d in portraits]
         sources = [self.gate.source(a.crop, a.detection) for a in aligned]
-        male = float(np.mean([source.male for source in sources]))
-        sources[0] = replace(sources[0], male=male)
         rng = np.random.default_rng(seed)
         embedding, mask = self._by_dlib(sources[0], aligned[0].crop), self._mask(aligned[0].crop)
         for rung in ladder.rungs(self.options, self.editor):
@@ -299,7 +297,7 @@ class Anonymizer:
             for i in _best_first(checks, expected):
                 if not checks[i].passed:
                     break
-                fixed = replace(rung, n_sets=1, sets=sets[i : i + 1], male=male)
+                fixed = replace(rung, n_sets=1, sets=sets[i : i + 1])
                 passed = [self._passes(fixed, *portrait) for portrait in portraits]
                 if passed[0] and 2 * sum(passed) > len(passed):
                     return fixed
@@ -360,14 +358,13 @@ class Anonymizer:
         source = self.gate.source(aligned.crop, detection)
         face_seed = int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0])
         if given is not None:
-            return _Face(_as_known(source, given[0]) if given else source, None, aligned.matrix, face_seed, iter(given), [])
+            return _Face(source, None, aligned.matrix, face_seed, iter(given), [])
         doubt = self._doubt(image, detection) if self.options.method == "attgan" else ""
         if doubt:
             return _Face(source, None, aligned.matrix, face_seed, ladder.covers(self.options), [doubt])
         embedding = self._by_dlib(source, aligned.crop)
         person = self._people.find(source.embeddings, present) if self._is_known_again(detection) else None
         kept = person and ladder.kept(person.rung, self.options, self.editor)
-        source = _as_known(source, person.rung) if person else source
         return _Face(source, embedding, aligned.matrix, face_seed, kept or ladder.rungs(self.options, self.editor), [], person)
 
     def _is_known_again(self, detection: Detection) -> bool:
@@ -381,8 +378,7 @@ class Anonymizer:
             pasted = face.pasted
             if pasted and pasted.rung.pastes_face and face.person is None and self._is_known_again(face.detection):
                 sets = None if pasted.edited.attributes is None else pasted.edited.attributes[None]
-                rung = replace(pasted.rung, n_sets=1, sets=sets, male=face.source.male)
-                self._people.add(face.source.embeddings, rung)
+                self._people.add(face.source.embeddings, replace(pasted.rung, n_sets=1, sets=sets))
 
     def _doubt(self, image: Image, detection: Detection) -> str:
         """Why a face should be covered and not replaced, or nothing."""
@@ -470,11 +466,6 @@ class Anonymizer:
             seed=face.seed,
             why=tuple(face.why),
         )
-
-
-def _as_known(source: SourceFace, rung: Rung) -> SourceFace:
-    """A face with the gender of the person whose new face it gets, where that was read before."""
-    return source if rung.male is None else replace(source, male=rung.male)
 
 
 def _best_first(checks: Sequence[Verification], expected: NDArray[np.float64]) -> list[int]:

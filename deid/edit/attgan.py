@@ -20,6 +20,11 @@ _MALE = ATTRIBUTES.index("Male")
 #: How much of a face's features gives way to a stand-in's. What is left keeps gaze and expression; all in all, two new faces of one
 #: person are then hardly more alike than the photo around them makes them.
 _REPLACED = 0.85
+#: Median of a face's grey levels up to which it is edited as if it were lit, and by how much at most: of darker faces, which the
+#: generator has not learned from, it makes specks.
+_DIM, _MOST_LIGHT = 70.0, 8.0
+#: What is face in any aligned crop.
+_FACE = np.s_[44:108, 40:88]
 
 
 def coarsen(images: Tensor, cells: int) -> Tensor:
@@ -90,7 +95,9 @@ class AttganEditor:
         if sets.ndim != 2 or sets.shape[1] != _SET_SIZE:
             raise EditError(f"expected attribute sets (N, {_SET_SIZE}), got {sets.shape}")
         name = self.name if self._cells is None else f"{self.name}_{self._cells}"
-        edited = self._two_passes(self.shown(face.crop, sets), sets)
+        light = float(np.clip(_DIM / max(1.0, float(np.median(face.crop[_FACE]))), 1.0, _MOST_LIGHT))
+        lit = np.asarray(np.clip(face.crop * light, 0, 255).round(), np.uint8)
+        edited = np.asarray((self._two_passes(self.shown(lit, sets), sets) / light).round(), np.uint8)
         return [EditedFace(c, name, a, strength) for c, a in zip(edited, sets, strict=True)]
 
     def shown(self, crop: Image, sets: NDArray[np.float32]) -> Crops:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -84,6 +85,17 @@ def test_published_checkpoint_without_codes_takes_the_same_sets(face: AlignedFac
     torch.manual_seed(0)
     proposals = AttganEditor(network=Generator(4).eval()).edit(face, _sets(2))
     assert [len(p.attributes) for p in proposals if p.attributes is not None] == [13 + N_CODES] * 2
+
+
+@pytest.mark.parametrize("replaced", [0, 0.85])
+def test_dark_faces_are_edited_as_if_they_were_lit(network: Generator, face: AlignedFace, replaced: float) -> None:
+    """Of two exposures of one night, one gives what the other gives, and as dark as it is."""
+    editor, sets = AttganEditor(network=network, replaced=replaced), _sets(2)
+    smooth = cv2.GaussianBlur(face.crop, (0, 0), 6)
+    dark, darker = (replace(face, crop=(smooth * share).round().astype(np.uint8)) for share in (0.4, 0.2))
+    for a, b in zip(editor.edit(dark, sets), editor.edit(darker, sets), strict=True):
+        assert np.abs(a.crop / 2 - b.crop.astype(float)).mean() < 2.0
+        assert b.crop.max() < 100
 
 
 def test_order_of_the_batch_does_not_matter(network: Generator, face: AlignedFace) -> None:

@@ -20,7 +20,7 @@ from deid.exceptions import WeightsFormatError
 from deid.models.attgan import N_CODES
 from deid.structures import Crops, Image
 
-#: Side of the model's textures in pixels; the generator sees less than half of that.
+#: Side of the model's textures in pixels: more than the cells across that the generator sees.
 TEXTURE = 64
 #: What a face's texture and shape are known by beside who it is: see `circumstances`.
 N_CIRCUMSTANCES = 7
@@ -116,7 +116,8 @@ def relief(crop: Image, points: NDArray[np.float64], shape: NDArray[np.float64])
 
 
 def circumstances(points: NDArray[np.float64], male: bool) -> NDArray[np.float64]:
-    """(N_CIRCUMSTANCES,) what a face looks like beside whose it is: gender, how the head is turned and tilted, and the mouth."""
+    """(N_CIRCUMSTANCES,) what a face looks like beside whose it is: gender, how the head is turned and tilted, and the mouth;
+    each in numbers of about 1, so that one penalty fits all."""
     eyes, chin = points[36:48, 1].mean(), points[8, 1]
     turned = 4 * (yaw(points) - 0.5)
     tilted = 5 * ((points[30, 1] - eyes) / max(1.0, chin - eyes) - 0.42)

@@ -79,10 +79,10 @@ def train(
 
 def _explained(told: NDArray[np.float64], rows: NDArray[_Number], penalty: float) -> tuple[NDArray[_Number], NDArray[_Number]]:
     """Ridge regression of rows (N, D) on what is told of them (N, C): coefficients (C, D), and what is left of the rows."""
-    free = np.eye(told.shape[1])
-    # The mean is not to be shrunk.
-    free[0, 0] = 0
-    found = np.linalg.solve(told.T @ told + penalty * len(told) * free, told.T @ rows).astype(rows.dtype)
+    shrunk = np.eye(told.shape[1])
+    # The mean is not.
+    shrunk[0, 0] = 0
+    found = np.linalg.solve(told.T @ told + penalty * len(told) * shrunk, told.T @ rows).astype(rows.dtype)
     return found, rows - told.astype(rows.dtype) @ found
 
 

@@ -13,11 +13,14 @@ import tempfile
 import tomllib
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import nn
@@ -149,6 +152,18 @@ def _read_checked(item: Entry) -> bytes:
         mend = f"run `deid weights fetch {item.name}` again" if item.url else _MEND
         raise WeightsHashError(f"{item.file} has sha256 {found[:12]}..., expected {wanted[:12]}...: it was altered or cut short; {mend}")
     return data
+
+
+def read_arrays(name: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, NDArray[np.float32]]:
+    """An entry that is no network: its arrays in single precision.
+
+    Raises:
+        WeightsError: the file is missing, altered, or holds other arrays than those of ``shapes``.
+    """
+    tensors, item = read(name)
+    if {key: tuple(tensor.shape) for key, tensor in tensors.items()} != shapes:
+        raise WeightsFormatError(f"expected the arrays {dict(shapes)} in {item.file}; {_MEND}")
+    return {key: tensor.float().numpy() for key, tensor in tensors.items()}
 
 
 def fill(network: nn.Module, tensors: dict[str, torch.Tensor], item: Entry) -> None:

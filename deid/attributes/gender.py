@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid import weights
-from deid.exceptions import WeightsFormatError
 from deid.structures import Embeddings
 
 _SHAPES = {"weight": (128,), "bias": (1,)}
@@ -37,10 +36,7 @@ class GenderReader:
         """
         with self._lock:
             if self._arrays is None:
-                tensors, item = weights.read("gender")
-                if {name: tuple(t.shape) for name, t in tensors.items()} != _SHAPES:
-                    raise WeightsFormatError(f"expected a weight (128,) and a bias (1,) in {item.file}; run `deid weights verify`")
-                self._arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+                self._arrays = weights.read_arrays("gender", _SHAPES)
             return self._arrays
 
     def male(self, embeddings: Embeddings) -> NDArray[np.float64]:

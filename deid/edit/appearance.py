@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from deid import weights
 from deid.blend import face_mask
 from deid.edit.thin_plate import maps_to, moved, warp_to, yaw
-from deid.exceptions import WeightsFormatError
 from deid.models.attgan import N_CODES
 from deid.structures import Crops, Image
 
@@ -60,10 +59,7 @@ class AppearanceModel:
         """
         with self._lock:
             if self._arrays is None:
-                tensors, item = weights.read("appearance")
-                if {name: tuple(t.shape) for name, t in tensors.items()} != _SHAPES:
-                    raise WeightsFormatError(f"expected the arrays {_SHAPES} in {item.file}; run `deid weights verify`")
-                self._arrays = {name: tensor.float().numpy() for name, tensor in tensors.items()}
+                self._arrays = weights.read_arrays("appearance", _SHAPES)
             return self._arrays
 
     def stand_ins(self, crop: Image, points: NDArray[np.float64], male: bool, codes: NDArray[np.float32], share: float) -> Crops:

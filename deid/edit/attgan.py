@@ -1,5 +1,6 @@
 """The two passes of AttGAN over a stand-in: once with an attribute set, once with its opposite, so that gender comes back."""
 
+import copy
 import threading
 
 import numpy as np
@@ -74,8 +75,8 @@ class AttganEditor:
 
     def coarse(self, cells: int) -> "AttganEditor":
         """The same editor, which sees no more of a face than a mosaic of so many cells across holds."""
-        other = AttganEditor(self._device, cells, self.network, self._replaced)
-        other._appearance, other._points = self._appearance, self._points
+        other = copy.copy(self)
+        other._network, other._cells = self.network, cells
         return other
 
     def edit(self, face: AlignedFace, attributes: NDArray[np.float32], strength: float = 1.0) -> list[EditedFace]:

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 import torch
-from facenet_pytorch import MTCNN
 from numpy.typing import NDArray
 
 from deid import geometry
 from deid.detect.evened import even_out
+from deid.detect.mtcnn import networks
 from deid.exceptions import DetectionError
 from deid.structures import Detection, Image, check_image
 
@@ -38,7 +38,7 @@ class FaceRefiner:
     """
 
     def __init__(self, threshold: float = 0.4, device: str = "cpu") -> None:
-        network = MTCNN(keep_all=True, device=device)
+        network = networks(device)
         self._rnet, self._onet = network.rnet, network.onet
         self._threshold, self._device = threshold, device
         self._lock = threading.Lock()

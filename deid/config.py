@@ -89,7 +89,7 @@ class Options:
     device: str = "cpu"
     max_pixels: int = 250_000_000
     detect_every: int = 4
-    track_score: float = 0.6
+    track_score: float = 0.5
     memory: int = 2
     patience: int = 12
     look_ahead: int = 16

@@ -100,7 +100,7 @@ class Tracker:
         patience: frames that a track waits for its face to come back.
     """
 
-    def __init__(self, start: float = 0.6, patience: int = 15) -> None:
+    def __init__(self, start: float = 0.5, patience: int = 15) -> None:
         self.start, self.patience = start, patience
         self.tracks: list[Track] = []
         self._next = 0

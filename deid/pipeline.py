@@ -23,9 +23,11 @@ from deid.edit.attgan import AttganEditor
 from deid.embed.dlib_resnet import DlibResNetEmbedder
 from deid.exceptions import ConfigError, DeidError, DetectionError, EditError
 from deid.ladder import Proposal, Rung, name_of
+from deid.models.attgan import CROP_SIZE
 from deid.people import RECOGNISABLE, People, Person
 from deid.protocols import Detector, Editor, Embedder
 from deid.structures import AlignedFace, Detection, EditedFace, FaceResult, Image, ImageResult, Verification, check_image
+from deid.threads import SideBySide
 from deid.verify import Gate, RealismScorer, SourceFace, utility
 
 #: So many of the best proposals of a rung are shown to the detector.
@@ -164,6 +166,13 @@ class Anonymizer:
         return Gate(embedders, again, self.options, AttributeReader(device), RealismScorer(device))
 
     @property
+    def _threads(self) -> SideBySide:
+        # Of somebody's own parts nothing says that they bear to be called from several threads.
+        own = self._own_detector or self._own_editor or self._own_embedders or self._own_selector
+        threads: SideBySide = self._once("threads", lambda: SideBySide(1 if own else torch.get_num_threads()))
+        return threads
+
+    @property
     def _points(self) -> FacePoints:
         points: FacePoints = self._once("points", FacePoints)
         return points
@@ -228,18 +237,18 @@ class Anonymizer:
         faces: list[_Face] = []
         out, touched = image.copy(), np.zeros(image.shape[:2], bool)
         for _ in range(_ROUNDS):
-            largest_first = sorted(found, key=lambda d: -d.size)
-            new = []
-            for d in largest_first:
-                face = self._start(image, d, seed, len(faces), given.get(id(d)), [f.person for f in faces if f.person])
-                faces.append(face)
-                new.append(face)
+            largest_first = enumerate(sorted(found, key=lambda d: -d.size), len(faces))
+            new = self._threads.map(lambda item: self._start(image, item[1], seed, item[0], given.get(id(item[1]))), largest_first)
             for face in new:
-                out, touched = self._climb(face, out, touched)
+                if ladders is None:
+                    self._recognise(face, [f.person for f in faces if f.person])
+                faces.append(face)
+            for together in _apart(new, self.options.margin):
+                out, touched = self._climb_together(together, out, touched)
             # A later paste may have changed an earlier face, and mending that one a third.
             while changed := [face for face in faces if not self._still_passes(face, out)]:
                 for face in changed:
-                    out, touched = self._climb(face, out, touched)
+                    out, touched = self._climb_together([face], out, touched)
             if detections is not None:
                 break
             found = [d for d in self._detect(self._second_detector, out) if _share_touched(d, touched) < _LEAST_TOUCHED]
@@ -341,16 +350,8 @@ class Anonymizer:
         face = self._start(image, detection, 0, 0, [rung])
         return self._new_face(face, rung, image).check.passed
 
-    def _start(
-        self,
-        image: Image,
-        detection: Detection,
-        seed: int,
-        index: int,
-        given: Sequence[Rung] | None = None,
-        present: Sequence[Person] = (),
-    ) -> _Face:
-        """A face at the foot of its ladder; somebody who is present already is not taken for another face's person."""
+    def _start(self, image: Image, detection: Detection, seed: int, index: int, given: Sequence[Rung] | None = None) -> _Face:
+        """A face at the foot of its ladder."""
         if detection.landmarks is not None and not _in_box(detection.landmarks.mean(axis=0), detection):
             # Another face's landmarks: the edit would land there and leave this box bare.
             detection = replace(detection, landmarks=None)
@@ -362,10 +363,14 @@ class Anonymizer:
         doubt = self._doubt(image, detection) if self.options.method == "attgan" else ""
         if doubt:
             return _Face(source, None, aligned.matrix, face_seed, ladder.covers(self.options), [doubt])
-        embedding = self._by_dlib(source, aligned.crop)
-        person = self._people.find(source.embeddings, present) if self._is_known_again(detection) else None
-        kept = person and ladder.kept(person.rung, self.options, self.editor)
-        return _Face(source, embedding, aligned.matrix, face_seed, kept or ladder.rungs(self.options, self.editor), [], person)
+        return _Face(source, self._by_dlib(source, aligned.crop), aligned.matrix, face_seed, ladder.rungs(self.options, self.editor), [])
+
+    def _recognise(self, face: _Face, present: Sequence[Person]) -> None:
+        """Give somebody of an earlier picture the same new face; who is present already is not taken for another face's person."""
+        if not face.why and self._is_known_again(face.detection):
+            face.person = self._people.find(face.source.embeddings, present)
+            if face.person is not None:
+                face.rungs = ladder.kept(face.person.rung, self.options, self.editor)
 
     def _is_known_again(self, detection: Detection) -> bool:
         """Whether a face is to be the same person's as in earlier pictures, and is seen well enough for that."""
@@ -393,13 +398,22 @@ class Anonymizer:
             return f"a second look finds no face there: IoU {iou:.2f} < {options.min_iou:.2f}"
         return ""
 
-    def _climb(self, face: _Face, out: Image, touched: NDArray[np.bool_]) -> tuple[Image, NDArray[np.bool_]]:
+    def _climb_together(self, faces: Sequence[_Face], out: Image, touched: NDArray[np.bool_]) -> tuple[Image, NDArray[np.bool_]]:
+        """Edit faces that lie apart, at the same time; a new picture, and where it was touched."""
+        first, *others = self._threads.map(lambda face: self._climb(face, out), faces)
+        image, touched = first.image, touched | first.touched
+        for pasted in others:
+            image = np.where(pasted.touched[..., None], pasted.image, image)
+            touched |= pasted.touched
+        return image, touched
+
+    def _climb(self, face: _Face, out: Image) -> _Pasted:
         """Edit one face harder and harder until it passes; the last rung, a solid cover, always does."""
         for rung in face.rungs:
             face.n_tried += 1
             face.pasted = self._new_face(face, rung, out) if rung.pastes_face else self._cover(face, rung, out)
             if face.pasted.check.passed or rung.last:
-                return face.pasted.image, touched | face.pasted.touched
+                return face.pasted
             face.why.append(f"{face.pasted.edited.method} x{rung.strength:g}: {'; '.join(face.pasted.check.reasons)}")
         raise EditError("the ladder ended without a cover")
 
@@ -478,6 +492,27 @@ def _best_first(checks: Sequence[Verification], expected: NDArray[np.float64]) -
         return checks[i].passed, float(utility(distance, checks[i].realism or 0.0)) * expected[min(i, len(expected) - 1)]
 
     return sorted(range(len(checks)), key=value, reverse=True)[:_CONFIRMED]
+
+
+def _apart(faces: Sequence[_Face], margin: float) -> list[list[_Face]]:
+    """Groups of faces, those first that come first, in which no edit changes what another one is made from or judged by."""
+    reach = {id(face): _reach(face, margin) for face in faces}
+    groups: list[list[_Face]] = []
+    for face in faces:
+        free = (g for g in groups if not geometry.box_intersection(np.stack([reach[id(f)] for f in g]), reach[id(face)]).any())
+        group = next(free, None)
+        if group is None:
+            groups.append(group := [])
+        group.append(face)
+    return groups
+
+
+def _reach(face: _Face, margin: float) -> NDArray[np.float64]:
+    """(4,) box around a face's crop, and around what a cover with that margin changes."""
+    side = float(CROP_SIZE)
+    corners = geometry.apply(geometry.invert(face.matrix), np.array([[0.0, 0.0], [side, 0.0], [0.0, side], [side, side]]))
+    covered = geometry.expand_box(face.detection.box_xyxy, 1 + 2 * margin)
+    return np.concatenate([np.minimum(covered[:2], corners.min(axis=0)), np.maximum(covered[2:], corners.max(axis=0))])
 
 
 def _share_inside(detection: Detection, image: Image) -> float:

@@ -21,6 +21,7 @@ from deid.exceptions import ConfigError, DetectionError, EditError
 from deid.files import Job, run_job
 from deid.pipeline import Anonymizer
 from deid.structures import AlignedFace, Detection, EditedFace, FaceResult, Image, ImageResult
+from deid.threads import SideBySide
 
 SOLID = (7, 77, 177)
 
@@ -338,6 +339,18 @@ def test_a_hundred_faces(hopper: Image, officer: Detection, fake_embedder: Any, 
         for column in range(10):
             middle = np.array([column * 40 + 10, row * 48 + 12, column * 40 + 30, row * 48 + 36], float)
             assert _changed(result.image, grid, middle) > 0.9, (row, column)
+
+
+def test_faces_edited_at_the_same_time_are_as_one_after_the_other(couple: Image, woman: Detection, officer: Detection) -> None:
+    def made_by(n: int) -> ImageResult:
+        engine = Anonymizer(Options(seed=5, quality="fast"))
+        engine._parts["threads"] = SideBySide(n)
+        return engine.process(couple, [woman, officer])
+
+    alone, together = made_by(1), made_by(2)
+    assert [f.method for f in together.faces] == [f.method for f in alone.faces]
+    # Sums may be taken in another order with other numbers of torch's threads.
+    assert np.abs(together.image.astype(int) - alone.image).max() <= 2
 
 
 def test_same_seed_same_picture(attgan_engine: Anonymizer, couple: Image, attgan_result: ImageResult, officer: Detection) -> None:

@@ -25,7 +25,7 @@ _LEAST_INSIDE = 0.3
 
 
 def networks(device: str, **settings: Any) -> MTCNN:
-    """facenet-pytorch's cascade with these settings, laid out so that its pooling, else a sixth of all that a photo takes, costs nothing."""
+    """facenet-pytorch's cascade with these settings, laid out so that pooling, else a sixth of all that a photo takes, costs nothing."""
     return MTCNN(keep_all=True, device=device, **settings).to(memory_format=torch.channels_last)
 
 

@@ -12,6 +12,7 @@ from deid.detect.refine import FaceRefiner
 from deid.exceptions import ConfigError, VideoReadError
 from deid.pipeline import Anonymizer
 from deid.structures import Image, check_image
+from deid.threads import share
 from deid.video import search
 from deid.video.decode import Frame, Reader
 from deid.video.edit import EditedFrame, FilmEditor, TrackSummary
@@ -158,7 +159,7 @@ def _edited(found: Generator[FoundFrame[FrameT], None, None], editor: FilmEditor
 
 
 def _found(frames: Generator[FrameT, None, None], finder: FaceFinder[FrameT]) -> Generator[FoundFrame[FrameT], None, None]:
-    with contextlib.closing(frames):
+    with contextlib.closing(frames), share(2):
         for frame in frames:
             yield from finder.push(frame)
         yield from finder.finish()

@@ -1,0 +1,55 @@
+"""Several pieces of work at the same time, and torch's own threads shared among them.
+
+Threads of torch that outnumber the cores wait for each other by spinning: two pieces of work with all threads each took longer
+side by side than one after the other.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+import torch
+from threadpoolctl import ThreadpoolController
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@functools.cache
+def _openmp() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="openmp")
+
+
+@contextmanager
+def share(n: int) -> Iterator[None]:
+    """In the calling thread torch takes an ``n``-th of its threads, at least one."""
+    # torch sets a thread up on its first use, and would undo the limit then.
+    all_of_them = torch.get_num_threads()
+    with _openmp().limit(limits=max(1, all_of_them // n)):
+        yield
+
+
+class SideBySide:
+    """Threads for work that is done at the same time.
+
+    Args:
+        n: how many; with one, work is done where it is asked for.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._pool = ThreadPoolExecutor(n, "deid") if n > 1 else None
+
+    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """What the work gives for each item, in their order; what it raises for any of them is raised."""
+        items = list(items)
+        if self._pool is None or len(items) < 2:
+            return [work(item) for item in items]
+
+        def beside_others(item: Item) -> Result:
+            with share(min(len(items), self._n)):
+                return work(item)
+
+        return list(self._pool.map(beside_others, items))

@@ -44,11 +44,30 @@ _ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Pasted:
-    """A photo with one more face edited, and the aligned crop of that face in it."""
+class _Patch:
+    """The part of a photo that an edit touched, and where in it."""
 
-    image: Image
+    place: tuple[slice, slice]
+    pixels: Image
     touched: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, image: Image, touched: NDArray[np.bool_]) -> "_Patch":
+        """From a whole photo (H, W, 3), and where it was touched (H, W): of a photo with a hundred faces no hundred copies are kept."""
+        rows, columns = (np.flatnonzero(touched.any(axis=axis)) for axis in (1, 0))
+        place = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else np.s_[:0, :0]
+        return cls(place, image[place].copy(), touched[place].copy())
+
+    def lay(self, image: Image, touched: NDArray[np.bool_]) -> None:
+        """Lay it over a photo and a map of what was touched, in place."""
+        image[self.place][self.touched] = self.pixels[self.touched]
+        touched[self.place] |= self.touched
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pasted:
+    """The aligned crop of a face as it looks in the photo now, and what the gate says of it."""
+
     crop: Image
     edited: EditedFace
     check: Verification
@@ -238,17 +257,17 @@ class Anonymizer:
         out, touched = image.copy(), np.zeros(image.shape[:2], bool)
         for _ in range(_ROUNDS):
             largest_first = enumerate(sorted(found, key=lambda d: -d.size), len(faces))
-            new = self._threads.map(lambda item: self._start(image, item[1], seed, item[0], given.get(id(item[1]))), largest_first)
+            new = self._threads.starmap(self._start, [(image, d, seed, index, given.get(id(d))) for index, d in largest_first])
             for face in new:
                 if ladders is None:
                     self._recognise(face, [f.person for f in faces if f.person])
                 faces.append(face)
             for together in _apart(new, self.options.margin):
-                out, touched = self._climb_together(together, out, touched)
+                self._climb_together(together, out, touched)
             # A later paste may have changed an earlier face, and mending that one a third.
             while changed := [face for face in faces if not self._still_passes(face, out)]:
                 for face in changed:
-                    out, touched = self._climb_together([face], out, touched)
+                    self._climb_together([face], out, touched)
             if detections is not None:
                 break
             found = [d for d in self._detect(self._second_detector, out) if _share_touched(d, touched) < _LEAST_TOUCHED]
@@ -348,7 +367,7 @@ class Anonymizer:
     def _passes(self, rung: Rung, image: Image, detection: Detection) -> bool:
         """Whether a chosen face passes in a picture, with the detector's word."""
         face = self._start(image, detection, 0, 0, [rung])
-        return self._new_face(face, rung, image).check.passed
+        return self._new_face(face, rung, image)[0].check.passed
 
     def _start(self, image: Image, detection: Detection, seed: int, index: int, given: Sequence[Rung] | None = None) -> _Face:
         """A face at the foot of its ladder."""
@@ -398,26 +417,22 @@ class Anonymizer:
             return f"a second look finds no face there: IoU {iou:.2f} < {options.min_iou:.2f}"
         return ""
 
-    def _climb_together(self, faces: Sequence[_Face], out: Image, touched: NDArray[np.bool_]) -> tuple[Image, NDArray[np.bool_]]:
-        """Edit faces that lie apart, at the same time; a new picture, and where it was touched."""
-        first, *others = self._threads.map(lambda face: self._climb(face, out), faces)
-        image, touched = first.image, touched | first.touched
-        for pasted in others:
-            image = np.where(pasted.touched[..., None], pasted.image, image)
-            touched |= pasted.touched
-        return image, touched
+    def _climb_together(self, faces: Sequence[_Face], out: Image, touched: NDArray[np.bool_]) -> None:
+        """Edit faces that lie apart, at the same time, in a photo and the map of what was touched in it, in place."""
+        for patch in self._threads.starmap(self._climb, [(face, out) for face in faces]):
+            patch.lay(out, touched)
 
-    def _climb(self, face: _Face, out: Image) -> _Pasted:
+    def _climb(self, face: _Face, out: Image) -> _Patch:
         """Edit one face harder and harder until it passes; the last rung, a solid cover, always does."""
         for rung in face.rungs:
             face.n_tried += 1
-            face.pasted = self._new_face(face, rung, out) if rung.pastes_face else self._cover(face, rung, out)
+            face.pasted, patch = self._new_face(face, rung, out) if rung.pastes_face else self._cover(face, rung, out)
             if face.pasted.check.passed or rung.last:
-                return face.pasted
+                return patch
             face.why.append(f"{face.pasted.edited.method} x{rung.strength:g}: {'; '.join(face.pasted.check.reasons)}")
         raise EditError("the ladder ended without a cover")
 
-    def _new_face(self, face: _Face, rung: Rung, out: Image) -> _Pasted:
+    def _new_face(self, face: _Face, rung: Rung, out: Image) -> tuple[_Pasted, _Patch]:
         """The best of a rung's proposals that passes, or the best of those that don't."""
         # The crop is taken from the result so far: a neighbour that was edited must not come back at its edge.
         aligned = AlignedFace(warp(out, face.matrix), face.matrix, face.detection)
@@ -425,13 +440,13 @@ class Anonymizer:
         sets, expected = self._sets(rung, face.source, face.embedding, rng)
         mask = self._mask(aligned.crop)
         proposals, checks = self._tried(rung, aligned, mask, face.source, sets)
-        best: _Pasted | None = None
+        best: tuple[_Pasted, _Patch] | None = None
         for i in _best_first(checks, expected):
             image, touched = blend.paste(out, proposals[i].crop, face.matrix, mask)
             check = self.gate.confirm(checks[i], face.source, image) if checks[i].passed else checks[i]
             if (share := _share_touched(face.detection, touched)) < _LEAST_TOUCHED:
                 check = replace(check, reasons=(*check.reasons, f"only {share:.0%} of the middle of the box is edited"))
-            pasted = _Pasted(image, touched, warp(image, face.matrix), proposals[i].edited, check, rung)
+            pasted = _Pasted(warp(image, face.matrix), proposals[i].edited, check, rung), _Patch.of(image, touched)
             best = best or pasted
             if check.passed:
                 return pasted
@@ -440,14 +455,14 @@ class Anonymizer:
         assert best is not None  # a rung without proposals has raised
         return best
 
-    def _cover(self, face: _Face, rung: Rung, out: Image) -> _Pasted:
+    def _cover(self, face: _Face, rung: Rung, out: Image) -> tuple[_Pasted, _Patch]:
         """A filter over the box and its margin."""
         image, touched, edited = ladder.cover(rung, out, face.detection, self.options.margin)
         crop = warp(image, face.matrix)
         check = self.gate.confirm(self.gate.measure(face.source, crop[None], face=False)[0], face.source, image, face=False)
         # Under one colour there is nothing left to recognise, whatever an embedder makes of it.
         check = replace(check, reasons=()) if rung.editor.name == "solid" else check
-        return _Pasted(image, touched, crop, edited, check, rung)
+        return _Pasted(crop, edited, check, rung), _Patch.of(image, touched)
 
     def _still_passes(self, face: _Face, out: Image) -> bool:
         """Whether a face is as it was when the gate let it pass, or passes as it is now."""

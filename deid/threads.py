@@ -8,12 +8,11 @@ import functools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from threadpoolctl import ThreadpoolController
 
-Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -42,14 +41,14 @@ class SideBySide:
         self._n = n
         self._pool = ThreadPoolExecutor(n, "deid") if n > 1 else None
 
-    def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-        """What the work gives for each item, in their order; what it raises for any of them is raised."""
+    def starmap(self, work: Callable[..., Result], items: Iterable[tuple[Any, ...]]) -> list[Result]:
+        """What the work gives for each tuple of arguments, in their order; what it raises for any of them is raised."""
         items = list(items)
         if self._pool is None or len(items) < 2:
-            return [work(item) for item in items]
+            return [work(*item) for item in items]
 
-        def beside_others(item: Item) -> Result:
+        def beside_others(item: tuple[Any, ...]) -> Result:
             with share(min(len(items), self._n)):
-                return work(item)
+                return work(*item)
 
         return list(self._pool.map(beside_others, items))

@@ -19,11 +19,11 @@ def test_results_come_in_the_order_of_the_items() -> None:
         return item * item
 
     # The first piece waits for the second: they run at the same time, or the event is never set.
-    assert SideBySide(2).map(work, [0, 1, 2]) == [0, 1, 4]
+    assert SideBySide(2).starmap(work, [(0,), (1,), (2,)]) == [0, 1, 4]
 
 
 def test_one_thread_works_where_it_is_asked() -> None:
-    assert SideBySide(1).map(lambda _: threading.current_thread(), range(2)) == [threading.current_thread()] * 2
+    assert SideBySide(1).starmap(threading.current_thread, [(), ()]) == [threading.current_thread()] * 2
 
 
 def test_an_error_is_raised() -> None:
@@ -31,7 +31,7 @@ def test_an_error_is_raised() -> None:
         return 1 // item
 
     with pytest.raises(ZeroDivisionError):
-        SideBySide(2).map(work, [1, 0, 1])
+        SideBySide(2).starmap(work, [(1,), (0,), (1,)])
 
 
 def test_torch_takes_its_share_in_that_thread_alone() -> None:

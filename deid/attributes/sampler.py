@@ -45,8 +45,8 @@ def sample_sets(male: bool, n: int, rng: np.random.Generator, strength: float = 
             sets[:, j] = 0.0
         if attribute in _GENDERED:
             own_side = _GENDERED[attribute] * (1.0 if male else -1.0)
-            # Gender itself comes back in full: where it was asked for faintly, the gate refused one woman in eight.
-            sets[:, j] = -own_side * (1.0 if attribute == "Male" else np.abs(sets[:, j]))
+            # A woman's gender comes back in full: asked for faintly, it was lost in one of eight. Men's is not lost.
+            sets[:, j] = -own_side * (1.0 if attribute == "Male" and not male else np.abs(sets[:, j]))
         sets[:, j] *= RANGE * strength
     return np.asarray(np.concatenate([sets, sample_codes(n, rng)], axis=1), np.float32)
 

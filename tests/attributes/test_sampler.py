@@ -27,6 +27,14 @@ def test_first_pass_lies_on_the_other_side(male: bool, signs: dict[str, int]) ->
         assert (_column(sets, name) != 0).any(), name
 
 
+def test_gender_is_asked_of_women_in_full() -> None:
+    column = ATTRIBUTES.index("Male")
+    women, men = (sample_sets(male, 50, np.random.default_rng(1))[:, column] for male in (False, True))
+    np.testing.assert_allclose(women, RANGE, rtol=1e-6)
+    assert -RANGE <= men.min() < -0.9 * RANGE
+    assert -0.1 * RANGE < men.max() < 0
+
+
 def test_hair_and_expression_stay() -> None:
     sets = sample_sets(True, N, np.random.default_rng(0))
     assert set(UNTOUCHED) == {"Bald", "Bangs", "Black_Hair", "Blond_Hair", "Brown_Hair", "Mouth_Slightly_Open", "Pale_Skin"}

@@ -190,7 +190,7 @@ def paste(image: Image, crop: Image, matrix: NDArray[np.float64], mask: NDArray[
     height, width = image.shape[:2]
     touched = np.zeros((height, width), bool)
     out = image.copy()
-    rows, columns = _footprint(matrix, crop.shape[:2], (height, width))
+    rows, columns = geometry.box_to_slices(footprint(matrix, crop.shape[:2]), (height, width))
     if rows.stop <= rows.start or columns.stop <= columns.start:
         return out, touched
     size = (columns.stop - columns.start, rows.stop - rows.start)
@@ -207,8 +207,8 @@ def paste(image: Image, crop: Image, matrix: NDArray[np.float64], mask: NDArray[
     return out, touched
 
 
-def _footprint(matrix: NDArray[np.float64], crop_hw: tuple[int, int], size_hw: tuple[int, int]) -> tuple[slice, slice]:
+def footprint(matrix: NDArray[np.float64], crop_hw: tuple[int, int]) -> NDArray[np.float64]:
+    """(4,) box in the photo around all that a crop of that size covers; ``matrix`` as for `paste`."""
     h, w = crop_hw
     corners = geometry.apply(geometry.invert(matrix), np.array([[-1.0, -1], [w, -1], [-1, h], [w, h]]))
-    box = np.concatenate([corners.min(axis=0), corners.max(axis=0) + 1])
-    return geometry.box_to_slices(box, size_hw)
+    return np.concatenate([corners.min(axis=0), corners.max(axis=0) + 1])

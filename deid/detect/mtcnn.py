@@ -4,29 +4,27 @@ K. Zhang, Z. Zhang, Z. Li, Y. Qiao, "Joint Face Detection and Alignment Using Mu
 Networks", SPL 2016. Networks and weights are those in facenet-pytorch's wheel.
 """
 
-import threading
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from facenet_pytorch import MTCNN
 
 from deid import geometry
+from deid.detect.cascade import Cascade, Finds
 from deid.exceptions import DetectionError
 from deid.structures import Detection, Image, check_image
 
 #: Mirrored border added around the image, as a share of its longer side, and in pixels at least and at most. A face that the border
-#: cuts in half is whole with its reflection, and is found (tried: of LFW's cut bystanders, black borders miss most); and
-#: boxes that the cascade moves outside the image, on which facenet-pytorch 2.5.3 fails, become rare.
+#: cuts in half is whole with its reflection, and is found (tried: of LFW's cut bystanders, black borders miss most).
 _PAD_SHARE, _PAD_LEAST, _PAD_MOST = 0.2, 24, 64
 #: A box with less of it inside the image is a reflection.
 _LEAST_INSIDE = 0.3
 
 
-def networks(device: str, **settings: Any) -> MTCNN:
-    """facenet-pytorch's cascade with these settings, laid out so that pooling, else a sixth of all that a photo takes, costs nothing."""
-    return MTCNN(keep_all=True, device=device, **settings).to(memory_format=torch.channels_last)
+def networks(device: str) -> MTCNN:
+    """facenet-pytorch's networks, laid out so that pooling, else a sixth of all that a photo takes, costs nothing."""
+    return MTCNN(device=device).to(memory_format=torch.channels_last)
 
 
 class MtcnnDetector:
@@ -48,10 +46,8 @@ class MtcnnDetector:
         mirrored: bool = False,
         device: str = "cpu",
     ) -> None:
-        self._network = networks(device, min_face_size=min_face, thresholds=list(thresholds))
+        self._cascade = Cascade(networks(device), min_face, thresholds, device)
         self._min_face, self._mirrored = min_face, mirrored
-        # The networks keep no state, but facenet-pytorch does not promise so.
-        self._lock = threading.Lock()
 
     def detect(self, image: Image) -> list[Detection]:
         """Faces of an (H, W, 3) uint8 RGB image.
@@ -77,22 +73,16 @@ class MtcnnDetector:
         h, w = images[0].shape[:2] if images else (0, 0)
         # The pyramid needs at least one level.
         pad = max(_PAD_LEAST, min(_PAD_MOST, round(_PAD_SHARE * max(h, w))), self._min_face + 1 - min(h, w))
-        batch = np.pad(np.stack(images), ((0, 0), (pad, pad), (pad, pad), (0, 0)), mode="symmetric")
+        padded = [np.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode="symmetric") for image in images]
         try:
-            with self._lock, torch.inference_mode():
-                boxes, scores, points = self._network.detect(batch, landmarks=True)
-        except (RuntimeError, IndexError, ValueError) as error:
+            found = self._cascade.find(padded)
+        except RuntimeError as error:
             raise DetectionError(f"mtcnn failed on an image of {h} x {w} pixels: {error}") from error
-        return [_detections(*found, pad, (h, w)) for found in zip(boxes, scores, points, strict=True)]
+        return [_detections(finds, pad, (h, w)) for finds in found]
 
 
-def _detections(boxes: object, scores: object, points: object, pad: int, size_hw: tuple[int, int]) -> list[Detection]:
-    if boxes is None:
-        return []
-    # Under numpy 2 the arrays come back with dtype object.
-    box = np.asarray(boxes, np.float64).reshape(-1, 4) - pad
-    score = np.clip(np.asarray(scores, np.float64).reshape(-1), 0.0, 1.0)
-    point = np.asarray(points, np.float64).reshape(-1, 5, 2) - pad
+def _detections(finds: Finds, pad: int, size_hw: tuple[int, int]) -> list[Detection]:
+    box, score, point = finds.boxes - pad, np.clip(finds.scores, 0.0, 1.0), finds.points - pad
     area = geometry.box_area(box)
     inside = np.array([geometry.box_area(geometry.clip_box(b, size_hw))[0] for b in box])
     keep = np.isfinite(box).all(axis=1) & (area > 0) & (inside >= _LEAST_INSIDE * area)

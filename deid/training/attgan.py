@@ -311,9 +311,12 @@ class GeneratorTraining:
 
     def _adversarial(self, images: Tensor, labels: Tensor, fakes: Tensor, wanted: Tensor) -> Tensor:
         """The adversarial loss of fakes that shall have the wanted attributes (N, 13)."""
+        # It judges here and learns nothing: what its own gradients would cost is saved.
+        self.discriminator.requires_grad_(False)
         with self._autocast():
             real_logit, real_patch, _ = self.discriminator(images, labels)
             fake_logit, fake_patch, _ = self.discriminator(fakes, wanted)
+        self.discriminator.requires_grad_(True)
         return losses.adversarial_generator(real_logit, fake_logit) + losses.adversarial_generator(real_patch, fake_patch)
 
     def _discriminator_steps(self, images: Tensor, labels: Tensor, fakes: Tensor, wanted: Tensor) -> float:

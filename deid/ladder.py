@@ -49,6 +49,7 @@ class Rung:
         n_proposals: sets that the selector sees for each of them.
         last: whether no harder way follows.
         sets: (1, D) attribute set that was chosen for this face before; None to draw `n_sets` new ones.
+        settled: whether it passed in several pictures of the person: in a single one its gender is read less surely now and then.
     """
 
     editor: Editor
@@ -58,6 +59,7 @@ class Rung:
     n_proposals: int = 1
     last: bool = False
     sets: NDArray[np.float32] | None = None
+    settled: bool = False
 
     def edit(self, face: AlignedFace, sets: NDArray[np.float32]) -> list[EditedFace]:
         """The editor's proposals, checked: the editor may be anyone's.
@@ -108,7 +110,7 @@ def kept(rung: Rung, options: Options, editor: Editor) -> Iterator[Rung]:
     yield rung
     if isinstance(editor, AttganEditor):
         for cells in _CELLS:
-            yield Rung(editor.coarse(cells), rung.strength, True, sets=rung.sets)
+            yield Rung(editor.coarse(cells), rung.strength, True, sets=rung.sets, settled=rung.settled)
     yield from covers(options)
 
 

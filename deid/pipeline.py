@@ -328,7 +328,7 @@ class Anonymizer:
                 fixed = replace(rung, n_sets=1, sets=sets[i : i + 1])
                 passed = [self._passes(fixed, *portrait) for portrait in portraits]
                 if passed[0] and 2 * sum(passed) > len(passed):
-                    return fixed
+                    return replace(fixed, settled=len(passed) > 1)
         return None
 
     def _sets(
@@ -359,7 +359,7 @@ class Anonymizer:
     ) -> tuple[list[Proposal], list[Verification]]:
         """A rung's proposals, and what the gate says to them, by all but the detector."""
         proposals = rung.propose(aligned, sets, mask)
-        return proposals, self.gate.measure(source, np.stack([p.blended for p in proposals]))
+        return proposals, self.gate.measure(source, np.stack([p.blended for p in proposals]), settled=rung.settled)
 
     def _mask(self, crop: Image) -> NDArray[np.float32]:
         return blend.face_mask(self._points.points(crop), crop=crop)
@@ -459,7 +459,7 @@ class Anonymizer:
         """A filter over the box and its margin."""
         image, touched, edited = ladder.cover(rung, out, face.detection, self.options.margin)
         crop = warp(image, face.matrix)
-        check = self.gate.confirm(self.gate.measure(face.source, crop[None], face=False)[0], face.source, image, face=False)
+        check = self.gate.cover(face.source, image)
         # Under one colour there is nothing left to recognise, whatever an embedder makes of it.
         check = replace(check, reasons=()) if rung.editor.name == "solid" else check
         return _Pasted(crop, edited, check, rung), _Patch.of(image, touched)
@@ -470,9 +470,11 @@ class Anonymizer:
         crop = warp(out, face.matrix)
         if pasted is None or pasted.rung.last or np.array_equal(crop, pasted.crop):
             return True
-        pastes_face = pasted.rung.pastes_face
-        (check,) = self.gate.measure(face.source, crop[None], face=pastes_face)
-        check = self.gate.confirm(check, face.source, out, face=pastes_face)
+        if pasted.rung.pastes_face:
+            (check,) = self.gate.measure(face.source, crop[None], settled=pasted.rung.settled)
+            check = self.gate.confirm(check, face.source, out)
+        else:
+            check = self.gate.cover(face.source, out)
         face.pasted = replace(pasted, crop=crop, check=check)
         if not check.passed:
             face.why.append(f"{pasted.edited.method} after its neighbours were edited: {'; '.join(check.reasons)}")

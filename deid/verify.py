@@ -118,21 +118,19 @@ class Gate:
         rows, attributes = self._embed(crop[None]), self.attributes.probabilities(crop[None])
         return SourceFace(detection, rows, attributes[0], float(self._male(attributes, rows)[0]))
 
-    def measure(self, source: SourceFace, crops: Crops, face: bool = True) -> list[Verification]:
-        """Judge blended crops (N, 128, 128, 3) by all but the detector, which is asked by `confirm` for the best ones.
+    def measure(self, source: SourceFace, crops: Crops, settled: bool = False) -> list[Verification]:
+        """Judge new faces by all but the detector, which is asked by `confirm` for the best ones.
 
         Args:
             source: the face before.
-            crops: proposals for its place.
-            face: whether they show a face, which must look real and keep its gender; False for the filters.
+            crops: (N, 128, 128, 3) proposals for its place, blended.
+            settled: whether several pictures settled who this person is to be: the gender must not flip then, and may be read less surely.
         """
         embeddings = self._embed(crops)
         distances = self._distances(source, embeddings)
-        if not face:
-            return [Verification(d, False, 0.0, source.male, source.male, None, tuple(_too_near(d))) for d in distances]
         attributes, real = self.attributes.probabilities(crops), self.realism.score(crops)
         rows = zip(distances, self._male(attributes, embeddings), attributes[:, MALE], real, strict=True)
-        return [self._judged(source, d, float(m), float(second), float(r)) for d, m, second, r in rows]
+        return [self._judged(source, d, float(m), float(second), float(r), settled) for d, m, second, r in rows]
 
     def _embed(self, crops: Crops) -> tuple[Embeddings, ...]:
         return tuple(embedder.embed(crops) for embedder in self.embedders)
@@ -152,10 +150,12 @@ class Gate:
             columns.append([Distance(embedder.name, float(v), embedder.threshold) for v in value])
         return list(zip(*columns, strict=True))
 
-    def _judged(self, source: SourceFace, distances: tuple[Distance, ...], male: float, second: float, real: float) -> Verification:
+    def _judged(
+        self, source: SourceFace, distances: tuple[Distance, ...], male: float, second: float, real: float, settled: bool
+    ) -> Verification:
         """What is said of a new face, whose gender two readers have read."""
         reasons = _too_near(distances)
-        if not self._gender_kept(source.male, male):
+        if not self._gender_kept(source.male, male, settled):
             reasons.append(f"gender not kept: male {source.male:.2f} before, {male:.2f} after")
         elif self._flipped(source, second):
             reasons.append(f"gender not kept for a second reader: male {source.attributes[MALE]:.2f} before, {second:.2f} after")
@@ -163,10 +163,10 @@ class Gate:
             reasons.append(f"realism {real:.2f} < {self.options.min_realism:.2f}")
         return Verification(distances, False, 0.0, source.male, male, real, tuple(reasons))
 
-    def _gender_kept(self, before: float, after: float) -> bool:
-        """Whether the same gender is read as surely as before, or surely enough."""
+    def _gender_kept(self, before: float, after: float, settled: bool) -> bool:
+        """Whether the same gender is read as surely as before, or surely enough; where it is settled, at all."""
         own = after if before > 0.5 else 1 - after
-        return own >= min(max(before, 1 - before), 1 - self.options.gender_slack)
+        return own >= (0.5 if settled else min(max(before, 1 - before), 1 - self.options.gender_slack))
 
     def _flipped(self, source: SourceFace, second: float) -> bool:
         """Whether the attribute classifier, where it agreed on the gender before, takes the new face for the other one."""
@@ -174,20 +174,26 @@ class Gate:
         own = second if male else 1 - second
         return (source.attributes[MALE] > 0.5) == male and own < min(0.5, 1 - self.options.gender_slack)
 
-    def confirm(self, check: Verification, source: SourceFace, image: Image, face: bool = True) -> Verification:
-        """The same verification with the detector's word on the photo (H, W, 3) with the edited face in it.
+    def confirm(self, check: Verification, source: SourceFace, image: Image) -> Verification:
+        """The same verification with the detector's word on the photo (H, W, 3) with the new face in it."""
+        check, least = self._looked_at(check, source, image), self.options.min_iou
+        if check.iou >= least:
+            return check
+        found = f"found again with IoU {check.iou:.2f} < {least:.2f}" if check.redetected else "not found again by the detector"
+        return replace(check, reasons=(*check.reasons, found))
 
-        Identity is measured anew on the photo: where the face was, and as an attacker aligns it who finds it now. The smaller
-        distance counts.
-        """
+    def cover(self, source: SourceFace, image: Image) -> Verification:
+        """Judge a filter over the face, in the photo (H, W, 3): it need not be found, look real or keep a gender."""
+        return self._looked_at(Verification((), False, 0.0, source.male, source.male, None, ()), source, image)
+
+    def _looked_at(self, check: Verification, source: SourceFace, image: Image) -> Verification:
+        """With identity measured anew on the photo: where the face was, and as an attacker aligns it who finds it now. The smaller
+        distance counts."""
         iou, found = self.find_again(image, source.detection)
         views = [align(image, d).crop for d in (source.detection, found) if d is not None]
         seen = self._distances(source, self._embed(np.stack(views)))
         distances = tuple(min(of, key=lambda d: d.value) for of in zip(*seen, strict=True))
         reasons = [r for r in check.reasons if "distance" not in r] + _too_near(distances)
-        if face and iou < self.options.min_iou:
-            said = f"found again with IoU {iou:.2f} < {self.options.min_iou:.2f}" if found else "not found again by the detector"
-            reasons.append(said)
         return replace(check, distances=distances, redetected=found is not None, iou=iou, reasons=tuple(reasons))
 
     def find_again(self, image: Image, detection: Detection) -> tuple[float, Detection | None]:

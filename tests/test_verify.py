@@ -94,9 +94,18 @@ def test_measure(male: int, crop: Image, said: list[str]) -> None:
     assert check.gender_before == pytest.approx(male / 100)
 
 
-def test_filters_need_neither_realism_nor_gender() -> None:
+@pytest.mark.parametrize(("male", "after", "passed"), [(90, 60, True), (90, 49, False), (10, 40, True), (10, 51, False)])
+def test_gender_that_is_settled_must_not_flip(male: int, after: int, passed: bool) -> None:
     gate = _gate()
-    far, near = gate.measure(_source(gate), np.stack([_crop(0, 0, 90), _crop(0, 0, 0)]), face=False)
+    (check,) = gate.measure(_source(gate, male), _crop(male=after)[None], settled=True)
+    assert check.passed == passed
+    assert not gate.measure(_source(gate, male), _crop(male=after)[None])[0].passed
+
+
+def test_filters_need_neither_realism_nor_gender() -> None:
+    gate = _gate(detector=_finder())
+    source = _source(gate)
+    far, near = (gate.cover(source, np.full((200, 160, 3), _crop(0, 0, blue)[0, 0], np.uint8)) for blue in (90, 0))
     assert far.passed
     assert far.realism is None
     assert not near.passed
@@ -170,9 +179,7 @@ def test_confirm_asks_the_detector(boxes: list[np.ndarray], iou: float, said: li
 
 def test_a_covered_face_need_not_be_found() -> None:
     gate = _gate(detector=_finder())
-    source = _source(gate)
-    (measured,) = gate.measure(source, _crop()[None], face=False)
-    assert gate.confirm(measured, source, np.full((200, 160, 3), 90, np.uint8), face=False).passed
+    assert gate.cover(_source(gate), np.full((200, 160, 3), 90, np.uint8)).passed
 
 
 def test_the_smaller_distance_counts() -> None:

@@ -18,8 +18,11 @@ from deid.video.find import FoundFrame, FrameT, TrackedFace
 
 #: A person who cannot be given a face is tried again with later portraits, so many times in all.
 _ATTEMPTS = 3
-#: After a frame in which the gate refused a face, the harder way is kept for so many frames: a film must not flicker.
+#: After a frame in which the gate refused a face, the harder way is kept for so many frames, and for twice as many after the next
+#: one: a film must not flicker.
 _HOLD = 50
+#: A face that was lost while it had a new one stays covered for so many frames: in a dark crowd faces are found now and then.
+_LOST = 25
 #: The cover that every ladder ends in.
 _HARDEST = "solid"
 #: Of a face that is pasted at least this share lies inside the picture.
@@ -107,9 +110,13 @@ class _Role:
     person: Person
     summary: TrackSummary
     cover: Rung
-    #: Rungs of the new face's ladder that are left out, and until which frame.
+    #: Rungs of the new face's ladder that are left out, until which frame, and for how many after the next refusal.
     level: int = 0
     until: int = -1
+    hold: int = _HOLD
+    #: The last frame with the new face, and up to which frame none is shown again.
+    shown: int = -2
+    covered: int = -1
 
 
 class FilmEditor(Generic[FrameT]):
@@ -210,11 +217,17 @@ class FilmEditor(Generic[FrameT]):
         return next(r for r in rungs if (r.editor.name, r.strength) == (face.method, face.strength))
 
     def _gets_face(self, face: TrackedFace, image: Image) -> bool:
-        if face.state == "remembered" or self._roles[face.track].person.rung is None:
+        role, box = self._roles[face.track], face.detection.box_xyxy
+        if role.person.rung is None:
             return False
-        box = face.detection.box_xyxy
         inside = geometry.box_area(geometry.clip_box(box, image.shape[:2])) / geometry.box_area(box)
-        return bool(inside[0] >= _LEAST_INSIDE)
+        if face.state == "remembered" or inside[0] < _LEAST_INSIDE:
+            if role.shown == self._index - 1:
+                role.covered = self._index + _LOST
+            return False
+        if self._index > role.covered:
+            role.shown = self._index
+        return role.shown == self._index
 
     def _paste(self, image: Image, faces: Sequence[TrackedFace], touched: NDArray[np.bool_]) -> Image:
         """New faces, each judged by the gate in this frame."""
@@ -225,7 +238,8 @@ class FilmEditor(Generic[FrameT]):
         for face in faces:
             became, role = by_box[id(face.detection.box_xyxy)], self._roles[face.track]
             if became.why:
-                role.level, role.until = role.level + len(became.why), self._index + _HOLD
+                role.level, role.until = role.level + len(became.why), self._index + role.hold
+                role.hold *= 2
             if became.method == _HARDEST:
                 # Where the gate let no blur pass, none is laid over the next frames in which the face is only remembered.
                 role.cover = list(ladder.covers(self._engine.options))[-1]

@@ -14,12 +14,26 @@ TEMPLATE = np.array([[46.0, 56.0], [82.0, 56.0], [64.0, 77.0], [49.0, 96.5], [79
 BOX_LANDMARKS = np.array([[0.31, 0.40], [0.69, 0.40], [0.50, 0.60], [0.35, 0.79], [0.66, 0.79]])
 
 
+#: A face whose eyes lie less than this share of their distance to the mouth apart is seen from the side: 1 of 430 LFW photos of
+#: validation people, with 0.42, the next one 0.60; half of them have more than 0.91.
+_FROM_THE_SIDE = 0.55
+
+
 def landmarks_of(detection: Detection) -> NDArray[np.float64]:
     """The detection's landmarks (5, 2), or those of a mean upright face in its box."""
     if detection.landmarks is not None:
         return detection.landmarks
     low, high = detection.box_xyxy[:2], detection.box_xyxy[2:]
     return np.asarray(low + BOX_LANDMARKS * (high - low))
+
+
+def is_profile(detection: Detection) -> bool:
+    """Whether the face is seen from the side, where a frontal crop of it shows an ear and the wall; False where no landmarks tell."""
+    if detection.landmarks is None:
+        return False
+    right, left, _, *mouth = detection.landmarks
+    down = np.linalg.norm(np.mean(mouth, axis=0) - (right + left) / 2)
+    return bool(np.linalg.norm(left - right) < _FROM_THE_SIDE * down)
 
 
 def align_matrix(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from deid import blend, detect, embed, geometry, ladder
-from deid.align import align, warp
+from deid.align import align, is_profile, warp
 from deid.attributes.classify import AttributeReader
 from deid.attributes.sampler import named, sample_sets
 from deid.attributes.selector import Selector
@@ -411,6 +411,8 @@ class Anonymizer:
             return f"score {detection.score:.2f} < {options.edit_score:.2f}"
         if detection.size < options.min_edit_size:
             return f"size {detection.size:.0f} px < {options.min_edit_size:.0f} px"
+        if is_profile(detection):
+            return "the face is seen from the side"
         if inside < _LEAST_INSIDE:
             return f"only {inside:.0%} of the face lies inside the picture"
         if detection.score < _CERTAIN and (iou := self.gate.find_again(image, detection)[0]) < options.min_iou:

@@ -101,3 +101,13 @@ def test_warp_then_paste_gives_the_photo_back(angle: float, scale: float) -> Non
     assert inner.sum() > 500
     assert np.abs(out.astype(int) - image)[inner].max() <= 6
     np.testing.assert_array_equal(out[~touched], image[~touched])
+
+
+@pytest.mark.parametrize(("narrow", "profile"), [(1.0, False), (0.7, False), (0.5, True), (0.2, True)])
+def test_a_face_from_the_side_has_its_eyes_near_each_other(narrow: float, profile: bool) -> None:
+    points = (align.TEMPLATE - align.TEMPLATE.mean(axis=0)) * [narrow, 1.0] + 100
+    turn = np.array([[0.8, -0.6], [0.6, 0.8]])
+    box = np.array([0.0, 0.0, 200.0, 200.0])
+    assert align.is_profile(Detection(box, 1.0, points)) == profile
+    assert align.is_profile(Detection(box, 1.0, points @ turn.T * 0.3)) == profile
+    assert not align.is_profile(Detection(box, 1.0, None))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid import geometry, ladder
-from deid.align import align
+from deid.align import align, is_profile
 from deid.ladder import Rung
 from deid.people import RECOGNISABLE
 from deid.pipeline import Anonymizer
@@ -21,7 +21,8 @@ _ATTEMPTS = 3
 #: After a frame in which the gate refused a face, the harder way is kept for so many frames, and for twice as many after the next
 #: one: a film must not flicker.
 _HOLD = 50
-#: A face that was lost while it had a new one stays covered for so many frames: in a dark crowd faces are found now and then.
+#: A face that was lost or turned away while it had a new one stays covered for so many frames: in a dark crowd faces are found now
+#: and then.
 _LOST = 25
 #: The cover that every ladder ends in.
 _HARDEST = "solid"
@@ -221,7 +222,7 @@ class FilmEditor(Generic[FrameT]):
         if role.person.rung is None:
             return False
         inside = geometry.box_area(geometry.clip_box(box, image.shape[:2])) / geometry.box_area(box)
-        if face.state == "remembered" or inside[0] < _LEAST_INSIDE:
+        if face.state == "remembered" or inside[0] < _LEAST_INSIDE or is_profile(face.detection):
             if role.shown == self._index - 1:
                 role.covered = self._index + _LOST
             return False

@@ -76,7 +76,7 @@ class MtcnnDetector:
         padded = [np.pad(image, ((pad, pad), (pad, pad), (0, 0)), mode="symmetric") for image in images]
         try:
             found = self._cascade.find(padded)
-        except RuntimeError as error:
+        except (RuntimeError, IndexError, ValueError) as error:
             raise DetectionError(f"mtcnn failed on an image of {h} x {w} pixels: {error}") from error
         return [_detections(finds, pad, (h, w)) for finds in found]
 

@@ -218,6 +218,7 @@ class FilmEditor(Generic[FrameT]):
         return next(r for r in rungs if (r.editor.name, r.strength) == (face.method, face.strength))
 
     def _gets_face(self, face: TrackedFace, image: Image) -> bool:
+        """Whether the new face is shown in this frame; one that was lost begins to be covered for a while here."""
         role, box = self._roles[face.track], face.detection.box_xyxy
         if role.person.rung is None:
             return False

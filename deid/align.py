@@ -12,8 +12,6 @@ SIZE = 128
 TEMPLATE = np.array([[46.0, 56.0], [82.0, 56.0], [64.0, 77.0], [49.0, 96.5], [79.0, 96.5]])
 #: Landmarks of a mean face in its detection box, as shares of the box: for boxes that come without landmarks.
 BOX_LANDMARKS = np.array([[0.31, 0.40], [0.69, 0.40], [0.50, 0.60], [0.35, 0.79], [0.66, 0.79]])
-
-
 #: A face whose eyes lie less than this share of their distance to the mouth apart is seen from the side: 1 of 430 LFW photos of
 #: validation people, with 0.42, the next one 0.60; half of them have more than 0.91.
 _FROM_THE_SIDE = 0.55

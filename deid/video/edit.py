@@ -227,9 +227,10 @@ class FilmEditor(Generic[FrameT]):
             if role.shown == self._index - 1:
                 role.covered = self._index + _LOST
             return False
-        if self._index > role.covered:
-            role.shown = self._index
-        return role.shown == self._index
+        if self._index <= role.covered:
+            return False
+        role.shown = self._index
+        return True
 
     def _paste(self, image: Image, faces: Sequence[TrackedFace], touched: NDArray[np.bool_]) -> Image:
         """New faces, each judged by the gate in this frame."""

@@ -56,3 +56,10 @@ def test_crops_are_those_of_area_pooling() -> None:
     for (x0, y0, x1, y1), crop in zip(boxes, _Sums(image).crops(boxes, 24), strict=True):
         part = torch.from_numpy(np.ascontiguousarray(image[y0:y1, x0:x1])).permute(2, 0, 1).float()
         np.testing.assert_allclose(crop, pool(part).permute(1, 2, 0).numpy(), atol=1e-3)
+
+
+@pytest.mark.parametrize("side", [1700, 2950])
+def test_sums_of_large_images_do_not_overflow(side: int) -> None:
+    """The larger one's is more than 32 bits hold."""
+    white = np.full((side, side, 3), 255, np.uint8)
+    np.testing.assert_allclose(_Sums(white).level((2, 3)), 255)

@@ -212,7 +212,7 @@ class Anonymizer:
         self.detector.detect(blank)
         self._second_detector.detect(blank)
         source = self.gate.source(blank, Detection(np.array([30.0, 30.0, 98.0, 98.0])))
-        self.gate.measure(source, blank[None])
+        self.gate.judge(source, blank)
         self._points.points(blank)
         if isinstance(self.editor, AttganEditor) and self.options.method == "attgan":
             self.editor.preload()
@@ -321,10 +321,8 @@ class Anonymizer:
             if not rung.pastes_face:
                 break
             sets, expected = self._sets(rung, sources[0], embedding, rng)
-            _, checks = self._tried(rung, aligned[0], mask, sources[0], sets)
-            for i in _best_first(checks, expected):
-                if not checks[i].passed:
-                    break
+            proposals = rung.propose(aligned[0], sets, mask)
+            for i in self._promising(proposals, sources[0], expected):
                 fixed = replace(rung, n_sets=1, sets=sets[i : i + 1])
                 passed = [self._passes(fixed, *portrait) for portrait in portraits]
                 if passed[0] and 2 * sum(passed) > len(passed):
@@ -354,12 +352,24 @@ class Anonymizer:
         dlib: DlibResNetEmbedder = self._once("dlib", lambda: DlibResNetEmbedder(self.options.device))
         return np.asarray(dlib.embed(crop[None])[0])
 
-    def _tried(
-        self, rung: Rung, aligned: AlignedFace, mask: NDArray[np.float32], source: SourceFace, sets: NDArray[np.float32]
-    ) -> tuple[list[Proposal], list[Verification]]:
-        """A rung's proposals, and what the gate says to them, by all but the detector."""
-        proposals = rung.propose(aligned, sets, mask)
-        return proposals, self.gate.measure(source, np.stack([p.blended for p in proposals]), settled=rung.settled)
+    def _promising(
+        self, proposals: Sequence[Proposal], source: SourceFace, expected: NDArray[np.float64], settled: bool = False
+    ) -> list[int]:
+        """Which of a rung's proposals are worth judging in the photo, the best first: at least one.
+
+        What was measured and what the selector expected count together, for it was taught by one recogniser more than the gate has.
+        """
+        if len(proposals) == 1:
+            return [0]
+        checks = self.gate.measure(source, np.stack([p.blended for p in proposals]), settled)
+
+        def value(i: int) -> tuple[bool, float]:
+            distance = min((d.value / d.threshold for d in checks[i].distances), default=0.0)
+            # An editor of its own mind may propose more than it was asked for.
+            return checks[i].passed, float(utility(distance, checks[i].realism or 0.0)) * expected[min(i, len(expected) - 1)]
+
+        best = sorted(range(len(checks)), key=value, reverse=True)[:_CONFIRMED]
+        return [i for i in best if checks[i].passed] or best[:1]
 
     def _mask(self, crop: Image) -> NDArray[np.float32]:
         return blend.face_mask(self._points.points(crop), crop=crop)
@@ -441,19 +451,17 @@ class Anonymizer:
         rng = np.random.default_rng([face.seed, face.n_tried])
         sets, expected = self._sets(rung, face.source, face.embedding, rng)
         mask = self._mask(aligned.crop)
-        proposals, checks = self._tried(rung, aligned, mask, face.source, sets)
+        proposals = rung.propose(aligned, sets, mask)
         best: tuple[_Pasted, _Patch] | None = None
-        for i in _best_first(checks, expected):
+        for i in self._promising(proposals, face.source, expected, rung.settled):
             image, touched = blend.paste(out, proposals[i].crop, face.matrix, mask)
-            check = self.gate.confirm(checks[i], face.source, image) if checks[i].passed else checks[i]
+            check = self.gate.judge(face.source, image, rung.settled)
             if (share := _share_touched(face.detection, touched)) < _LEAST_TOUCHED:
                 check = replace(check, reasons=(*check.reasons, f"only {share:.0%} of the middle of the box is edited"))
             pasted = _Pasted(warp(image, face.matrix), proposals[i].edited, check, rung), _Patch.of(image, touched)
             best = best or pasted
             if check.passed:
                 return pasted
-            if not checks[i].passed:
-                break
         assert best is not None  # a rung without proposals has raised
         return best
 
@@ -472,11 +480,7 @@ class Anonymizer:
         crop = warp(out, face.matrix)
         if pasted is None or pasted.rung.last or np.array_equal(crop, pasted.crop):
             return True
-        if pasted.rung.pastes_face:
-            (check,) = self.gate.measure(face.source, crop[None], settled=pasted.rung.settled)
-            check = self.gate.confirm(check, face.source, out)
-        else:
-            check = self.gate.cover(face.source, out)
+        check = self.gate.judge(face.source, out, pasted.rung.settled) if pasted.rung.pastes_face else self.gate.cover(face.source, out)
         face.pasted = replace(pasted, crop=crop, check=check)
         if not check.passed:
             face.why.append(f"{pasted.edited.method} after its neighbours were edited: {'; '.join(check.reasons)}")
@@ -499,18 +503,6 @@ class Anonymizer:
             seed=face.seed,
             why=tuple(face.why),
         )
-
-
-def _best_first(checks: Sequence[Verification], expected: NDArray[np.float64]) -> list[int]:
-    """The few proposals worth showing to the detector: those that pass first, then what was measured and what the selector expected
-    together, for it was taught by one recogniser more than the gate has."""
-
-    def value(i: int) -> tuple[bool, float]:
-        distance = min((d.value / d.threshold for d in checks[i].distances), default=0.0)
-        # An editor of its own mind may propose more than it was asked for.
-        return checks[i].passed, float(utility(distance, checks[i].realism or 0.0)) * expected[min(i, len(expected) - 1)]
-
-    return sorted(range(len(checks)), key=value, reverse=True)[:_CONFIRMED]
 
 
 def _apart(faces: Sequence[_Face], margin: float) -> list[list[_Face]]:

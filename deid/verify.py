@@ -20,6 +20,7 @@ from deid.attributes.gender import GenderReader
 from deid.config import Options
 from deid.detect.confirm import look_closer
 from deid.embed.dlib_resnet import DlibResNetEmbedder
+from deid.models.packed import packed
 from deid.models.realism import RealismCritic
 from deid.protocols import Detector, Embedder
 from deid.structures import Crops, Detection, Distance, Embeddings, Image, Verification
@@ -64,7 +65,7 @@ class RealismScorer:
         """The critic, read on first use."""
         with self._lock:
             if self._network is None:
-                self._network = weights.load_realism().to(self._device)
+                self._network = packed(weights.load_realism().to(self._device))
             return self._network
 
     @torch.inference_mode()
@@ -119,18 +120,48 @@ class Gate:
         return SourceFace(detection, rows, attributes[0], float(self._male(attributes, rows)[0]))
 
     def measure(self, source: SourceFace, crops: Crops, settled: bool = False) -> list[Verification]:
-        """Judge new faces by all but the detector, which is asked by `confirm` for the best ones.
+        """Compare proposals by all but the detector; what a proposal is worth in the photo, `judge` says.
 
         Args:
             source: the face before.
             crops: (N, 128, 128, 3) proposals for its place, blended.
-            settled: whether several pictures settled who this person is to be: the gender must not flip then, and may be read less surely.
+            settled: see `judge`.
         """
         embeddings = self._embed(crops)
-        distances = self._distances(source, embeddings)
-        attributes, real = self.attributes.probabilities(crops), self.realism.score(crops)
-        rows = zip(distances, self._male(attributes, embeddings), attributes[:, MALE], real, strict=True)
-        return [self._judged(source, d, float(m), float(second), float(r), settled) for d, m, second, r in rows]
+        return self._judged(source, self._distances(source, embeddings), crops, embeddings, settled)
+
+    def judge(self, source: SourceFace, image: Image, settled: bool = False) -> Verification:
+        """Judge a new face in the photo.
+
+        Args:
+            source: the face before.
+            image: (H, W, 3) uint8 RGB, the photo with the new face.
+            settled: whether several pictures settled who this person is to be: the gender must not flip then, and may be read less surely.
+        """
+        iou, views, embeddings = self._look(source, image)
+        (check,) = self._judged(source, [self._nearest(source, embeddings)], views[:1], embeddings, settled)
+        reasons, least = check.reasons, self.options.min_iou
+        if iou < least:
+            again = f"found again with IoU {iou:.2f} < {least:.2f}" if iou > 0 else "not found again by the detector"
+            reasons = (*reasons, again)
+        return replace(check, redetected=iou > 0, iou=iou, reasons=reasons)
+
+    def cover(self, source: SourceFace, image: Image) -> Verification:
+        """Judge a filter over the face, in the photo (H, W, 3): it need not be found, look real or keep a gender."""
+        iou, _, embeddings = self._look(source, image)
+        nearest = self._nearest(source, embeddings)
+        return Verification(nearest, iou > 0, iou, source.male, source.male, None, tuple(_too_near(nearest)))
+
+    def _look(self, source: SourceFace, image: Image) -> tuple[float, Crops, tuple[Embeddings, ...]]:
+        """How well a face is found in its place in a photo, and the views of it with their embeddings: where it was, and as an
+        attacker aligns it who finds it now."""
+        iou, found = self.find_again(image, source.detection)
+        views = np.stack([align(image, d).crop for d in (source.detection, found) if d is not None])
+        return iou, views, self._embed(views)
+
+    def _nearest(self, source: SourceFace, embeddings: Sequence[Embeddings]) -> tuple[Distance, ...]:
+        """The least distance of several views of one face from the source, for each embedder."""
+        return tuple(min(of, key=lambda d: d.value) for of in zip(*self._distances(source, embeddings), strict=True))
 
     def _embed(self, crops: Crops) -> tuple[Embeddings, ...]:
         return tuple(embedder.embed(crops) for embedder in self.embedders)
@@ -151,17 +182,27 @@ class Gate:
         return list(zip(*columns, strict=True))
 
     def _judged(
-        self, source: SourceFace, distances: tuple[Distance, ...], male: float, second: float, real: float, settled: bool
-    ) -> Verification:
-        """What is said of a new face, whose gender two readers have read."""
-        reasons = _too_near(distances)
-        if not self._gender_kept(source.male, male, settled):
-            reasons.append(f"gender not kept: male {source.male:.2f} before, {male:.2f} after")
-        elif self._flipped(source, second):
-            reasons.append(f"gender not kept for a second reader: male {source.attributes[MALE]:.2f} before, {second:.2f} after")
-        if real < self.options.min_realism:
-            reasons.append(f"realism {real:.2f} < {self.options.min_realism:.2f}")
-        return Verification(distances, False, 0.0, source.male, male, real, tuple(reasons))
+        self,
+        source: SourceFace,
+        distances: Sequence[tuple[Distance, ...]],
+        crops: Crops,
+        embeddings: Sequence[Embeddings],
+        settled: bool,
+    ) -> list[Verification]:
+        """What is said of N new faces, crops (N, 128, 128, 3) with at least N embeddings, but for the detector's word."""
+        attributes, real = self.attributes.probabilities(crops), self.realism.score(crops)
+        male = self._male(attributes, [rows[: len(crops)] for rows in embeddings])
+        found = []
+        for near, first, second, score in zip(distances, male, attributes[:, MALE], real, strict=True):
+            reasons = _too_near(near)
+            if not self._gender_kept(source.male, first, settled):
+                reasons.append(f"gender not kept: male {source.male:.2f} before, {first:.2f} after")
+            elif self._flipped(source, second):
+                reasons.append(f"gender not kept for a second reader: male {source.attributes[MALE]:.2f} before, {second:.2f} after")
+            if score < self.options.min_realism:
+                reasons.append(f"realism {score:.2f} < {self.options.min_realism:.2f}")
+            found.append(Verification(near, False, 0.0, source.male, float(first), float(score), tuple(reasons)))
+        return found
 
     def _gender_kept(self, before: float, after: float, settled: bool) -> bool:
         """Whether the same gender is read as surely as before, or surely enough; where it is settled, at all."""
@@ -173,28 +214,6 @@ class Gate:
         male = source.male > 0.5
         own = second if male else 1 - second
         return (source.attributes[MALE] > 0.5) == male and own < min(0.5, 1 - self.options.gender_slack)
-
-    def confirm(self, check: Verification, source: SourceFace, image: Image) -> Verification:
-        """The same verification with the detector's word on the photo (H, W, 3) with the new face in it."""
-        check, least = self._looked_at(check, source, image), self.options.min_iou
-        if check.iou >= least:
-            return check
-        found = f"found again with IoU {check.iou:.2f} < {least:.2f}" if check.redetected else "not found again by the detector"
-        return replace(check, reasons=(*check.reasons, found))
-
-    def cover(self, source: SourceFace, image: Image) -> Verification:
-        """Judge a filter over the face, in the photo (H, W, 3): it need not be found, look real or keep a gender."""
-        return self._looked_at(Verification((), False, 0.0, source.male, source.male, None, ()), source, image)
-
-    def _looked_at(self, check: Verification, source: SourceFace, image: Image) -> Verification:
-        """With identity measured anew on the photo: where the face was, and as an attacker aligns it who finds it now. The smaller
-        distance counts."""
-        iou, found = self.find_again(image, source.detection)
-        views = [align(image, d).crop for d in (source.detection, found) if d is not None]
-        seen = self._distances(source, self._embed(np.stack(views)))
-        distances = tuple(min(of, key=lambda d: d.value) for of in zip(*seen, strict=True))
-        reasons = [r for r in check.reasons if "distance" not in r] + _too_near(distances)
-        return replace(check, distances=distances, redetected=found is not None, iou=iou, reasons=tuple(reasons))
 
     def find_again(self, image: Image, detection: Detection) -> tuple[float, Detection | None]:
         """What the detector finds in a face's place in a photo (H, W, 3), with the IoU of the boxes; (0, None) for nothing."""

@@ -165,13 +165,12 @@ FOUND: dict[str, tuple[list[np.ndarray], float, list[str]]] = {
 
 
 @pytest.mark.parametrize(("boxes", "iou", "said"), FOUND.values(), ids=FOUND.keys())
-def test_confirm_asks_the_detector(boxes: list[np.ndarray], iou: float, said: list[str]) -> None:
+def test_judge_asks_the_detector(boxes: list[np.ndarray], iou: float, said: list[str]) -> None:
     image = np.zeros((200, 160, 3), np.uint8)
     image[...] = (90, 90, 90)
     gate = _gate(detector=_finder(*boxes))
     source = _source(gate)
-    (measured,) = gate.measure(source, _crop()[None])
-    check = gate.confirm(measured, source, image)
+    check = gate.judge(source, image)
     assert check.iou == pytest.approx(iou, abs=0.02)
     assert check.redetected == (iou > 0)
     assert list(check.reasons) == said
@@ -184,15 +183,28 @@ def test_a_covered_face_need_not_be_found() -> None:
 
 def test_the_smaller_distance_counts() -> None:
     """An attacker aligns the face as it is found: an edit that only holds in our own crop does not pass."""
-    image = np.zeros((200, 160, 3), np.uint8)
-    gate = _gate(detector=_finder(BOX))
+    image = np.full((200, 160, 3), 90, np.uint8)
+    matrix = align(image, FACE).matrix
+    left = np.linalg.solve(matrix[:, :2], -matrix[:, 2])[0]
+    gate = _gate(detector=_finder(BOX + np.array([10, 0, 10, 0])))
     source = _source(gate)
-    (measured,) = gate.measure(source, _crop(angle=120)[None])
-    assert measured.passed
-    # The photo is black: the crop found in it has the angle 0 of the source.
-    check = gate.confirm(measured, source, image)
+    # The photo has the angle of the source from the left edge of the crop on in which the face is found.
+    for start, passed in ((160, True), (round(left + 5), False)):
+        image[:, start:, 2] = 0
+        check = gate.judge(source, image)
+        assert check.passed == passed
     assert check.distances[0].value == pytest.approx(0)
     assert check.reasons == ("angle distance 0.000 <= 0.500",)
+
+
+def test_judge_measures_what_is_in_the_photo() -> None:
+    """Not the proposal: a paste that went wrong is seen."""
+    gate = _gate(detector=_finder(BOX))
+    source = _source(gate)
+    check = gate.judge(source, np.full((200, 160, 3), _crop(10, 10, 0)[0, 0], np.uint8))
+    assert [r.split()[0] for r in check.reasons] == ["angle", "gender", "realism"]
+    assert check.gender_after == pytest.approx(0.1)
+    assert check.realism == pytest.approx(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -203,8 +215,7 @@ def real_gate(embedder: DlibResNetEmbedder) -> Gate:
 def test_the_face_itself_is_caught(real_gate: Gate, hopper: Image, officer: Detection) -> None:
     crop = align(hopper, officer).crop
     source = real_gate.source(crop, officer)
-    (check,) = real_gate.measure(source, crop[None])
-    check = real_gate.confirm(check, source, hopper)
+    check = real_gate.judge(source, hopper)
     assert check.redetected
     assert check.iou > 0.7
     assert check.distances[0].value < 0.05

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from deid import weights
 from deid.models.attgan import ATTRIBUTES
 from deid.models.attributes import AttributeClassifier
+from deid.models.packed import packed
 from deid.structures import Crops
 
 MALE = ATTRIBUTES.index("Male")
@@ -31,7 +32,7 @@ class AttributeReader:
         """The classifier, read on first use."""
         with self._lock:
             if self._network is None:
-                self._network = weights.load_attributes().to(self._device)
+                self._network = packed(weights.load_attributes().to(self._device))
             return self._network
 
     @torch.inference_mode()

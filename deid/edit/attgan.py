@@ -14,6 +14,7 @@ from deid.detect.face_points import FacePoints
 from deid.edit.appearance import AppearanceModel
 from deid.exceptions import EditError
 from deid.models.attgan import ATTRIBUTES, CROP_SIZE, N_CODES, Generator, inverted
+from deid.models.packed import packed
 from deid.structures import AlignedFace, Crops, EditedFace, Image
 
 _SET_SIZE = len(ATTRIBUTES) + N_CODES
@@ -54,16 +55,18 @@ class AttganEditor:
         self, device: str = "cpu", cells: int | None = None, network: Generator | None = None, replaced: float = _REPLACED
     ) -> None:
         self._device, self._cells, self._network, self._replaced = device, cells, network, replaced
+        self._ready: Generator | None = None
         self._appearance, self._points = AppearanceModel(), FacePoints()
         self._lock = threading.Lock()
 
     @property
     def network(self) -> Generator:
-        """The generator, read on first use."""
+        """The generator, read and made ready on first use."""
         with self._lock:
-            if self._network is None:
-                self._network = weights.load_generator().to(self._device).to(memory_format=torch.channels_last)
-            return self._network
+            if self._ready is None:
+                network = self._network or weights.load_generator()
+                self._ready = packed(network.to(self._device).to(memory_format=torch.channels_last))
+            return self._ready
 
     def preload(self) -> None:
         """Read generator and appearance model now.
@@ -75,8 +78,9 @@ class AttganEditor:
 
     def coarse(self, cells: int) -> "AttganEditor":
         """The same editor, which sees no more of a face than a mosaic of so many cells across holds."""
+        _ = self.network
         other = copy.copy(self)
-        other._network, other._cells = self.network, cells
+        other._cells = cells
         return other
 
     def edit(self, face: AlignedFace, attributes: NDArray[np.float32], strength: float = 1.0) -> list[EditedFace]:

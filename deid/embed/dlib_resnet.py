@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from deid.exceptions import WeightsFormatError
-from deid.models.dlib_resnet import CHIP_SIZE, DlibResNet, ScaleShift
+from deid.models.dlib_resnet import CHIP_SIZE, DlibResNet
+from deid.models.packed import packed
 from deid.structures import Crops, Embeddings
 from deid.weights import dlib_model_file as model_file
 
@@ -63,11 +64,14 @@ def read_dlib_network(path: Path) -> DlibResNet:
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
+                assert module.bias is not None  # every one of them has one
                 reader.skip_past(b"con_4")
                 _fill([module.weight, module.bias], reader.tensor())
-            elif isinstance(module, ScaleShift):
                 reader.skip_past(b"affine_")
-                _fill([module.scale, module.shift], reader.tensor())
+                scale, shift = torch.empty_like(module.bias), torch.empty_like(module.bias)
+                _fill([scale, shift], reader.tensor())
+                module.weight.mul_(scale[:, None, None, None])
+                module.bias.mul_(scale).add_(shift)
         reader.skip_past(b"fc_2")
         reader.integer(), reader.integer()
         network.fc.weight.copy_(torch.from_numpy(reader.tensor().reshape(256, 128).T.copy()))
@@ -110,7 +114,7 @@ class DlibResNetEmbedder:
         with self._lock:
             if self._network is None:
                 network = read_dlib_network(model_file("dlib_face_recognition_resnet_model_v1.dat"))
-                self._network = network.to(self._device).to(memory_format=torch.channels_last)
+                self._network = packed(network.to(self._device).to(memory_format=torch.channels_last))
             return self._network
 
     @torch.inference_mode()

@@ -18,31 +18,16 @@ _BLOCKS = (
 )
 
 
-class ScaleShift(nn.Module):
-    """dlib's `affine_`: batch norm with its statistics folded in."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.ones(channels))
-        self.shift = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.scale[:, None, None] + self.shift[:, None, None]
-
-
 class _Block(nn.Module):
     def __init__(self, n_in: int, n_out: int, stride: int) -> None:
         super().__init__()
         # dlib pads a convolution only when its stride is 1.
-        self.conv1 = nn.Conv2d(n_in, n_out, 3, stride, padding=1 if stride == 1 else 0)
-        self.affine1 = ScaleShift(n_out)
-        self.conv2 = nn.Conv2d(n_out, n_out, 3, 1, padding=1)
-        self.affine2 = ScaleShift(n_out)
+        first = nn.Conv2d(n_in, n_out, 3, stride, padding=1 if stride == 1 else 0)
+        self.layers = nn.Sequential(first, nn.ReLU(), nn.Conv2d(n_out, n_out, 3, 1, padding=1))
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        y = functional.relu(self.affine1(self.conv1(x)))
-        y = self.affine2(self.conv2(y))
+        y = self.layers(x)
         skip = x if self.stride == 1 else functional.avg_pool2d(x, 2, 2)
         return functional.relu(_add_padded(y, skip))
 
@@ -61,12 +46,14 @@ def _add_padded(a: Tensor, b: Tensor) -> Tensor:
 
 
 class DlibResNet(nn.Module):
-    """Chips (N, 3, 150, 150), RGB in [0, 255], to descriptors (N, 128) as dlib gives them (not of unit norm)."""
+    """Chips (N, 3, 150, 150), RGB in [0, 255], to descriptors (N, 128) as dlib gives them (not of unit norm).
+
+    dlib's `affine_` layers, batch norms with their statistics folded in, are part of the convolutions that they follow.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(3, 32, 7, 2)
-        self.affine = ScaleShift(32)
+        self.stem = nn.Sequential(nn.Conv2d(3, 32, 7, 2), nn.ReLU())
         blocks, n_in = [], 32
         for n_out, stride in _BLOCKS:
             blocks.append(_Block(n_in, n_out, stride))
@@ -78,7 +65,6 @@ class DlibResNet(nn.Module):
     def forward(self, chips: Tensor) -> Tensor:
         mean: Tensor = self.mean  # type: ignore[assignment]
         x = (chips - mean) / 256.0
-        x = functional.relu(self.affine(self.conv(x)))
-        x = functional.max_pool2d(x, 3, 2)
+        x = functional.max_pool2d(self.stem(x), 3, 2)
         x = self.blocks(x)
         return self.fc(x.mean(dim=(2, 3)))  # type: ignore[no-any-return]

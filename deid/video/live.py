@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ from deid.exceptions import VideoReadError
 from deid.pipeline import Anonymizer
 from deid.structures import Detection, Image
 from deid.video import search
-from deid.video.decode import Reader, pyav
+from deid.video.decode import Reader, pyav, without_login
 from deid.video.edit import FilmEditor
 from deid.video.find import FaceFinder
 from deid.video.sinks import Sink
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 #: A source that is gone is tried again after so many seconds, twice as many each time, up to the last.
 _FIRST_WAIT_S, _LAST_WAIT_S = 0.5, 10.0
-#: A stream that says nothing for so long is gone.
+#: A stream that says nothing for so long, or nothing that can be shown, is gone.
 _SILENCE_S = 10.0
 #: How often it is asked whether a silent source is still wanted.
 _POLL_S = 0.2
@@ -72,16 +72,36 @@ def _device(name: str) -> Iterator[Image]:
 
 
 def _stream(url: str) -> Iterator[Image]:
-    av = pyav()
+    av, name = pyav(), without_login(url)
     options = {"rtsp_transport": "tcp"} if url.startswith("rtsp") else {}
+    heard_s = time.monotonic()
     try:
         with av.open(url, options=options, timeout=_SILENCE_S) as container:
             if not container.streams.video:
-                raise VideoReadError(f"cannot read {url}: expected a video stream, got none")
-            for picture in container.decode(video=0):
-                yield np.ascontiguousarray(picture.to_ndarray(format="rgb24"))
+                raise VideoReadError(f"cannot read {name}: expected a video stream, got none")
+            heard_s = time.monotonic()
+            for packet in container.demux(video=0):
+                for image in _whole_pictures(packet):
+                    yield image
+                    heard_s = time.monotonic()
+                if time.monotonic() - heard_s > _SILENCE_S:
+                    raise VideoReadError(f"cannot read {name}: no undamaged picture for {_SILENCE_S:g} s")
     except (av.error.FFmpegError, OSError) as error:
-        raise VideoReadError(f"cannot read {url}: {getattr(error, 'strerror', None) or error}") from error
+        # FFmpeg has other words for a time limit: "Immediate exit requested", or "Invalid data found" while it connects.
+        silent = time.monotonic() - heard_s >= _SILENCE_S
+        reason = f"it said nothing for {_SILENCE_S:g} s" if silent else getattr(error, "strerror", None) or error
+        raise VideoReadError(f"cannot read {name}: {reason}") from error
+
+
+def _whole_pictures(packet: Any) -> Iterator[Image]:
+    """The pictures of a packet but the damaged ones: half a face is seen by people and by no detector."""
+    try:
+        pictures = packet.decode()
+    except pyav().error.InvalidDataError:
+        return  # A network loses packets; the stream goes on.
+    for picture in pictures:
+        if not picture.is_corrupt:
+            yield np.ascontiguousarray(picture.to_ndarray(format="rgb24"))
 
 
 def _file(path: Path) -> Iterator[Image]:
@@ -261,9 +281,8 @@ def method_for(options: Options, rate: float = _LIVE_RATE) -> str:
 
     def once() -> None:
         before = engine.gate.source(aligned.crop, aligned.detection)
-        (edited,) = engine.editor.edit(aligned, sets, 1.0)
-        (check,) = engine.gate.measure(before, edited.crop[None])
-        engine.gate.confirm(check, before, grey)
+        engine.editor.edit(aligned, sets, 1.0)
+        engine.gate.judge(before, grey)
 
     once()  # the models are loaded
     began = time.perf_counter()

@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import threading
+import time
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,13 +15,15 @@ import numpy as np
 
 from deid.exceptions import ConfigError, DependencyError, VideoWriteError
 from deid.structures import Image
-from deid.video.decode import Frame, VideoInfo, pyav
+from deid.video.decode import Frame, VideoInfo, pyav, without_login
 from deid.video.encode import CONTAINERS, Writer
 
 _TIME_BASE = Fraction(1, 90_000)
 _RATE = Fraction(25)
 _BOUNDARY = "frame"
 _JPEG_QUALITY = 85
+#: A server that takes nothing for so long is gone.
+_STALL_S = 5.0
 _TITLE = "deid - press q to end"
 
 
@@ -123,23 +126,30 @@ class StreamSink:
     closed = False
 
     def __init__(self, url: str) -> None:
-        self._url, self._container, self._stream = url, None, None
+        self._url, self._name, self._rtsp = url, without_login(url), url.startswith("rtsp")
+        self._container: Any = None
+        self._stream: Any = None
         self._began_s, self._last = 0.0, -1
 
     def __enter__(self) -> "StreamSink":
         return self
 
     def __exit__(self, *_: object) -> None:
-        container: Any = self._container
-        if container is not None:
+        if self._container is not None:
+            if self._stream is not None:
+                with contextlib.suppress(pyav().error.FFmpegError, OSError):
+                    self._container.mux(self._stream.encode(None))
             with contextlib.suppress(pyav().error.FFmpegError, OSError):
-                container.mux(self._stream.encode(None))  # type: ignore[attr-defined]
-            with contextlib.suppress(pyav().error.FFmpegError, OSError):
-                container.close()
+                self._container.close()
 
     def _open(self, image: Image) -> None:
-        av, rtsp = pyav(), self._url.startswith("rtsp")
-        container = av.open(self._url, "w", format="rtsp" if rtsp else "mpegts", options={"rtsp_transport": "tcp"} if rtsp else {})
+        av, url = pyav(), self._url
+        # PyAV has no time limit for outputs, and holds the interpreter's lock while it connects: FFmpeg's own limit must do.
+        limit = f"{_STALL_S * 1e6:.0f}"
+        if url.startswith("tcp:") and "timeout=" not in url:
+            url += f"{'&' if '?' in url else '?'}timeout={limit}"
+        options = {"rtsp_transport": "tcp", "timeout": limit} if self._rtsp else {}
+        container = av.open(url, "w", format="rtsp" if self._rtsp else "mpegts", options=options)
         name = "libx264" if "libx264" in av.codecs_available else "mpeg4"
         options = {"preset": "ultrafast", "tune": "zerolatency", "g": "50"} if name == "libx264" else {}
         stream = container.add_stream(name, rate=_RATE, options=options)
@@ -148,19 +158,26 @@ class StreamSink:
         self._container, self._stream = container, stream
 
     def show(self, image: Image, time_s: float) -> None:
-        av = pyav()
+        av, entered_s = pyav(), time.monotonic()
         try:
             if self._container is None:
                 self._began_s = time_s
                 self._open(image)
-            stream: Any = self._stream
+            stream = self._stream
             even = np.ascontiguousarray(image[: stream.height, : stream.width])
             picture = av.VideoFrame.from_ndarray(even, format="rgb24")
             self._last = picture.pts = max(self._last + 1, round((time_s - self._began_s) / _TIME_BASE))
             picture.time_base = _TIME_BASE
-            self._container.mux(stream.encode(picture))  # type: ignore[attr-defined]
+            self._container.mux(stream.encode(picture))
+            # FFmpeg's RTSP output takes no notice of what it could not send.
+            if self._rtsp and time.monotonic() - entered_s >= _STALL_S:
+                raise TimeoutError
         except (av.error.FFmpegError, OSError) as error:
-            raise VideoWriteError(f"cannot stream to {self._url}: {getattr(error, 'strerror', None) or error}") from error
+            # What failed is not tried again on leaving: it would take its time to fail once more.
+            self._stream = None
+            stalled = time.monotonic() - entered_s >= _STALL_S
+            reason = f"it took nothing for {_STALL_S:g} s" if stalled else getattr(error, "strerror", None) or error
+            raise VideoWriteError(f"cannot stream to {self._name}: {reason}") from error
 
 
 class MjpegSink:

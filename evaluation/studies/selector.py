@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from deid import blend
+from deid import blend, weights
 from deid.attributes.sampler import sample_sets
 from deid.attributes.selector import Selector
 from deid.config import QUALITIES, Options
@@ -29,7 +29,7 @@ from deid.training.classifier import to_tensor
 from deid.training.recognisers import dlib_recogniser
 from deid.training.selector import NEAR_STRANGERS, Limits, limits, ranking, tries
 from deid.training.selector_table import Bench, Table, join
-from deid.verify import RealismScorer, SourceFace, utility
+from deid.verify import SourceFace, utility
 from evaluation import datasets
 from evaluation.results import Measure, Results, environment
 from evaluation.studies import edits
@@ -218,8 +218,8 @@ class _Lift:
     """
 
     def __init__(self, editor: AttganEditor) -> None:
-        self._editor, self._network, self._dlib = editor, editor.network, dlib_recogniser()
-        self._critic = RealismScorer().network
+        self._editor, self._network, self._dlib = editor, weights.load_generator(), dlib_recogniser()
+        self._critic = weights.load_realism()
         self._points = FacePoints()
 
     def __call__(self, face: _Face, start: NDArray[np.float32], steps: int) -> NDArray[np.float32]:

@@ -1,0 +1,99 @@
+"""Networks made ready for a CPU: batch norms and activations folded into the convolutions, and weights laid out once.
+
+oneDNN, which computes torch's convolutions, wants weights in a layout of its own, and torch brings them there anew at every call.
+For one face that is half of what a pass through the generator takes: 41 ms, and 24 ms with the weights laid out before.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+_CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+#: The operators that torch's own compiler puts in the place of convolutions. Where a version of torch lacks one, nothing is packed.
+_OPERATORS = ("_convolution_pointwise", "_convolution_transpose_pointwise", "_reorder_convolution_transpose_weight")
+
+
+def packed(network: NetworkT) -> NetworkT:
+    """A copy that gives the same answers faster on a CPU, in evaluation mode; it cannot be trained, saved or moved.
+
+    Elsewhere, or where torch was built without oneDNN, it is the network itself.
+
+    Args:
+        network: single precision; its convolutions' activations follow them in the same `nn.Sequential`.
+    """
+    parameters = list(network.parameters())
+    able = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    able = able and all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS)
+    if not able or not all(p.device.type == "cpu" and p.dtype == torch.float32 for p in parameters):
+        return network
+    with torch.no_grad():
+        return _replaced(copy.deepcopy(network).eval().requires_grad_(False))
+
+
+class _Packed(nn.Module):
+    """A convolution and what is done to each of its numbers. The first input says which layout is best."""
+
+    def __init__(self, convolution: nn.Conv2d | nn.ConvTranspose2d, activation: tuple[str, list[float], str]) -> None:
+        super().__init__()
+        c, self._activation = convolution, activation
+        self._plain, self._bias = c.weight.contiguous(), c.bias
+        self._turned = isinstance(c, nn.ConvTranspose2d)
+        self._how: list[Any] = [list(c.padding), list(c.stride), list(c.dilation), c.groups]
+        if isinstance(c, nn.ConvTranspose2d):
+            self._how.insert(1, list(c.output_padding))
+        self._laid_out: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self._laid_out is None:
+            self._laid_out = self._lay_out([1, *x.shape[1:]])
+        operator = torch.ops.mkldnn._convolution_transpose_pointwise if self._turned else torch.ops.mkldnn._convolution_pointwise
+        return operator(x, self._laid_out, self._bias, *self._how, *self._activation)  # type: ignore[no-any-return]
+
+    def _lay_out(self, shape: list[int]) -> Tensor:
+        if self._turned:
+            return torch.ops.mkldnn._reorder_convolution_transpose_weight(self._plain, *self._how, shape)  # type: ignore[no-any-return]
+        # Without a shape a layout may come out for which there is no fast code.
+        reorder: Callable[..., Tensor] = torch._C._nn.mkldnn_reorder_conv2d_weight
+        return reorder(self._plain.to_mkldnn(), *self._how, shape)
+
+
+def _replaced(module: NetworkT) -> NetworkT:
+    """The module with its convolutions packed, in place."""
+    for name, child in list(module.named_children()):
+        if isinstance(child, nn.Sequential):
+            setattr(module, name, _replaced(nn.Sequential(*_folded(list(child)))))
+        elif isinstance(child, _CONVOLUTIONS):
+            setattr(module, name, _Packed(child, _activation(nn.Identity())))
+        else:
+            _replaced(child)
+    return module
+
+
+def _folded(layers: list[nn.Module]) -> Iterator[nn.Module]:
+    """Layers one after another, each convolution with the batch norm and the activation that follow it."""
+    layers = [*layers, nn.Identity(), nn.Identity()]
+    while len(layers) > 2:
+        layer = layers.pop(0)
+        if isinstance(layer, _CONVOLUTIONS):
+            if isinstance(norm := layers[0], nn.BatchNorm2d):
+                layer = fuse_conv_bn_eval(layer, norm, transpose=isinstance(layer, nn.ConvTranspose2d))
+                layers.pop(0)
+            known = isinstance(layers[0], nn.ReLU | nn.LeakyReLU | nn.Tanh)
+            layer = _Packed(layer, _activation(layers.pop(0) if known else nn.Identity()))
+        yield layer
+
+
+def _activation(layer: nn.Module) -> tuple[str, list[float], str]:
+    """What oneDNN calls an activation, and its numbers."""
+    if isinstance(layer, nn.ReLU):
+        return "relu", [], ""
+    if isinstance(layer, nn.LeakyReLU):
+        return "leaky_relu", [layer.negative_slope], ""
+    if isinstance(layer, nn.Tanh):
+        return "tanh", [], ""
+    return "none", [], ""

@@ -36,7 +36,8 @@ def packed(network: NetworkT) -> NetworkT:
 
 
 class _Packed(nn.Module):
-    """A convolution and what is done to each of its numbers. The first input says which layout is best."""
+    """A convolution and what is done to each of its numbers. The first input says which layout is best, for so many threads: with
+    another number oneDNN has other code, and slow one for this layout."""
 
     def __init__(self, convolution: nn.Conv2d | nn.ConvTranspose2d, activation: tuple[str, list[float], str]) -> None:
         super().__init__()
@@ -46,13 +47,14 @@ class _Packed(nn.Module):
         self._how: list[Any] = [list(c.padding), list(c.stride), list(c.dilation), c.groups]
         if isinstance(c, nn.ConvTranspose2d):
             self._how.insert(1, list(c.output_padding))
-        self._laid_out: Tensor | None = None
+        self._by_threads: dict[int, Tensor] = {}
 
     def forward(self, x: Tensor) -> Tensor:
-        if self._laid_out is None:
-            self._laid_out = self._lay_out([1, *x.shape[1:]])
+        laid_out = self._by_threads.get(n := torch.get_num_threads())
+        if laid_out is None:
+            laid_out = self._by_threads[n] = self._lay_out([1, *x.shape[1:]])
         operator = torch.ops.mkldnn._convolution_transpose_pointwise if self._turned else torch.ops.mkldnn._convolution_pointwise
-        return operator(x, self._laid_out, self._bias, *self._how, *self._activation)  # type: ignore[no-any-return]
+        return operator(x, laid_out, self._bias, *self._how, *self._activation)  # type: ignore[no-any-return]
 
     def _lay_out(self, shape: list[int]) -> Tensor:
         if self._turned:

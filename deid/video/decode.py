@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -32,6 +33,12 @@ def pyav() -> Any:
     except ImportError as error:
         raise DependencyError("videos need PyAV: pip install 'deid-face[video]'") from error
     return av
+
+
+def without_login(url: str) -> str:
+    """A URL for messages: cameras have theirs with name and password, which belong in no log."""
+    login, at, _ = urlsplit(url).netloc.rpartition("@")
+    return url.replace(login + at, "", 1) if at else url
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ def _stream(url: str) -> Iterator[Image]:
 
 
 def _whole_pictures(packet: Any) -> Iterator[Image]:
-    """The pictures of a packet but the damaged ones: half a face is seen by people and by no detector."""
+    """The pictures of a packet but those known to be damaged: half a face is seen by people and by no detector."""
     try:
         pictures = packet.decode()
     except pyav().error.InvalidDataError:

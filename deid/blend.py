@@ -190,7 +190,12 @@ def paste(image: Image, crop: Image, matrix: NDArray[np.float64], mask: NDArray[
     height, width = image.shape[:2]
     touched = np.zeros((height, width), bool)
     out = image.copy()
-    rows, columns = geometry.box_to_slices(footprint(matrix, crop.shape[:2]), (height, width))
+    # Only the part of the crop that shows is warped.
+    shown = [np.flatnonzero(mask.any(axis=axis)) for axis in (0, 1)]
+    if not len(shown[0]):
+        return out, touched
+    box = np.array([shown[0][0], shown[1][0], shown[0][-1] + 1, shown[1][-1] + 1], np.float64)
+    rows, columns = geometry.box_to_slices(footprint(matrix, box), (height, width))
     if rows.stop <= rows.start or columns.stop <= columns.start:
         return out, touched
     size = (columns.stop - columns.start, rows.stop - rows.start)
@@ -207,8 +212,8 @@ def paste(image: Image, crop: Image, matrix: NDArray[np.float64], mask: NDArray[
     return out, touched
 
 
-def footprint(matrix: NDArray[np.float64], crop_hw: tuple[int, int]) -> NDArray[np.float64]:
-    """(4,) box in the photo around all that a crop of that size covers; ``matrix`` as for `paste`."""
-    h, w = crop_hw
-    corners = geometry.apply(geometry.invert(matrix), np.array([[-1.0, -1], [w, -1], [-1, h], [w, h]]))
+def footprint(matrix: NDArray[np.float64], box: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(4,) box in the photo around all that a part of a crop covers, a box (4,) of it; ``matrix`` as for `paste`."""
+    x0, y0, x1, y1 = box
+    corners = geometry.apply(geometry.invert(matrix), np.array([[x0 - 1, y0 - 1], [x1, y0 - 1], [x0 - 1, y1], [x1, y1]]))
     return np.concatenate([corners.min(axis=0), corners.max(axis=0) + 1])

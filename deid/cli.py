@@ -3,6 +3,7 @@
 import json
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -91,6 +92,9 @@ def main(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
 ) -> None:
     """Takes the people out of pictures and leaves everything else in."""
+    # Threads that run torch's short operators wait for Python's lock, and its usual turn of 5 ms is many operators long: with it a
+    # film with two faces went through at 1.8 frames a second in place of 2.4.
+    sys.setswitchinterval(5e-4)
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(name)s: %(message)s")
 
 

@@ -520,7 +520,7 @@ def _apart(faces: Sequence[_Face], margin: float) -> list[list[_Face]]:
 
 def _reach(face: _Face, margin: float) -> NDArray[np.float64]:
     """(4,) box around a face's crop, and around what a cover with that margin changes."""
-    crop = blend.footprint(face.matrix, (CROP_SIZE, CROP_SIZE))
+    crop = blend.footprint(face.matrix, np.array([0.0, 0.0, CROP_SIZE, CROP_SIZE]))
     covered = geometry.expand_box(face.detection.box_xyxy, 1 + 2 * margin)
     return np.concatenate([np.minimum(covered[:2], crop[:2]), np.maximum(covered[2:], crop[2:])])
 

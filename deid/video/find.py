@@ -26,6 +26,8 @@ _SAME_IOU = 0.45
 _BACKWARD_MISSES = 2
 #: Frames on either side that steady a face, and the standard deviation of their weight.
 _STEADY, _STEADY_SIGMA = 3, 1.2
+#: A steadied box that overlaps less with what was seen in its very frame has strayed from a face that moves abruptly.
+_STRAYED = 0.6
 #: A remembered face may have moved: its box grows by this share a frame.
 _GROWTH = 0.08
 #: A new scene: thumbnails of two frames differ by more grey levels than this, and correlate less.
@@ -324,6 +326,8 @@ def _steadied(seen: dict[int, Detection], index: int) -> Detection:
     here, around = _at(seen, index), [_at(seen, i) for i in at]
     value = _fit(np.array(at, float) - index, np.stack([d.box_xyxy for d in around]))
     box = value if (value[2:] > value[:2]).all() else here.box_xyxy
+    if index in seen and geometry.box_iou(box, here.box_xyxy)[0, 0] < _STRAYED:
+        return here
     points = here.landmarks
     if points is not None and all(d.landmarks is not None for d in around):
         points = _fit(np.array(at, float) - index, np.stack([np.ravel(np.asarray(d.landmarks)) for d in around])).reshape(5, 2)

@@ -11,6 +11,8 @@ from deid.structures import Detection, Image
 
 #: Times the smallest face of a photo: in a film, one that comes nearer is found later and followed backward.
 _SMALLEST = 4 / 3
+#: Least score of CenterFace in a film: what is that faint must be found twice.
+_FAINT = 0.36
 #: How many of MTCNN's looks at a film go by a name.
 _MTCNN = {"mtcnn": 2, "mtcnn_once": 1}
 
@@ -59,8 +61,16 @@ def build(options: Options) -> Search:
 def _looks(name: str, options: Options) -> list[Detector]:
     if name in _MTCNN:
         return _mtcnn(options)[: _MTCNN[name]]
-    smallest = round(options.min_face * _SMALLEST) if name == "centerface" else options.min_face
-    return [detect.build(name, smallest, options.device)]
+    return [_centerface(options) if name == "centerface" else detect.build(name, options.min_face, options.device)]
+
+
+def _centerface(options: Options) -> Detector:
+    from deid.detect.centerface import CenterfaceDetector
+    from deid.detect.tiling import TiledDetector
+
+    detector = CenterfaceDetector(round(options.min_face * _SMALLEST), _FAINT, device=options.device)
+    # A frame of 1920 pixels is one tile.
+    return TiledDetector(detector, 2048)
 
 
 def _mtcnn(options: Options) -> list[Detector]:

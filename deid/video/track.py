@@ -95,43 +95,56 @@ class Track:
 class Tracker:
     """Gives every detection its track.
 
+    A find that is too faint to start one is kept in mind: found there once more, it is a face as well (N. Wojke et al., "Simple
+    Online and Realtime Tracking with a Deep Association Metric", ICIP 2017: a tentative track).
+
     Args:
-        start: least score that starts a track; lower ones only go on with one.
+        start: least score that starts a track at once; lower ones go on with one, or start one when they come twice.
         patience: frames that a track waits for its face to come back.
     """
 
     def __init__(self, start: float = 0.5, patience: int = 15) -> None:
         self.start, self.patience = start, patience
         self.tracks: list[Track] = []
+        self._faint: list[Track] = []
         self._next = 0
 
     def predict(self, index: int) -> None:
         """Go on to the frame ``index``; `update` follows."""
-        for track in self.tracks:
+        for track in (*self.tracks, *self._faint):
             track.filter.predict(drag=1.0 if track.last == index - 1 else _DRAG)
 
     def update(self, index: int, found: Sequence[Detection]) -> list[Track]:
         """Match what was found in a frame, after `predict`.
 
         Returns:
-            The tracks that begin here.
+            The tracks that begin here; those found faintly before have been seen in an earlier frame too.
         """
-        self.tracks = [t for t in self.tracks if index - t.last <= self.patience + 1]
+        self.tracks, self._faint = self._awaited(index, self.tracks), self._awaited(index, self._faint)
         sure = [d for d in found if d.score >= self.start]
         doubtful = [d for d in found if d.score < self.start]
-        left, waiting = _match(index, self.tracks, sure)
-        _match(index, waiting, doubtful)
-        return [self._begin(index, d) for d in left]
+        sure, waiting = _match(index, self.tracks, sure)
+        doubtful, _ = _match(index, waiting, doubtful)
+        sure, waiting = _match(index, self._faint, sure)
+        doubtful, waiting = _match(index, waiting, doubtful)
+        new = [t for t in self._faint if t.last == index] + [_begun(index, d) for d in sure]
+        self._faint = waiting + [_begun(index, d) for d in doubtful]
+        for track in new:
+            track.number, self._next = self._next, self._next + 1
+        self.tracks += new
+        return new
 
     def cut(self) -> None:
         """A new scene begins: no face goes on."""
-        self.tracks = []
+        self.tracks, self._faint = [], []
 
-    def _begin(self, index: int, detection: Detection) -> Track:
-        track = Track(self._next, BoxFilter(detection.box_xyxy), {index: detection}, index)
-        self._next += 1
-        self.tracks.append(track)
-        return track
+    def _awaited(self, index: int, tracks: Sequence[Track]) -> list[Track]:
+        return [t for t in tracks if index - t.last <= self.patience + 1]
+
+
+def _begun(index: int, detection: Detection) -> Track:
+    """A track without a number."""
+    return Track(-1, BoxFilter(detection.box_xyxy), {index: detection}, index)
 
 
 def _match(index: int, tracks: Sequence[Track], found: Sequence[Detection]) -> tuple[list[Detection], list[Track]]:

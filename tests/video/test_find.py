@@ -94,6 +94,16 @@ def test_boxes_are_steadied(scripted: type[ScriptedDetector]) -> None:
     assert np.abs(centres - raw).max() < 4
 
 
+def test_a_box_stays_on_a_face_that_moves_abruptly(scripted: type[ScriptedDetector]) -> None:
+    """As it does where frames were dropped: what was seen in a frame counts more than the line through its neighbours."""
+    images = moving(40, (60, 200))
+    jumps = [images[i] for i in (0, 0, 0, 0, 5, 0, 5, 0, 5, 5, 5, 5)]
+    truth = scripted()
+    for image, frame in zip(jumps, _run(jumps, scripted()), strict=True):
+        (square,) = truth.detect(image)
+        assert max(box_iou(square.box_xyxy, f.detection.box_xyxy)[0, 0] for f in frame.faces) >= 0.6
+
+
 def test_a_face_does_not_outlive_its_scene(scripted: type[ScriptedDetector]) -> None:
     rng = np.random.default_rng(0)
     other = np.kron(rng.integers(0, 150, (6, 8, 3)), np.ones((10, 15, 1))).astype(np.uint8)

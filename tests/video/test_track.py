@@ -54,10 +54,36 @@ def test_two_faces_that_pass_each_other_stay_two() -> None:
         assert np.ptp(np.sign(steps)) == 0
 
 
-def test_low_scores_go_on_with_a_track_but_start_none() -> None:
+def test_low_scores_go_on_with_a_track_but_start_none_at_once() -> None:
     assert _run([[_face(0, 0.4)]]).tracks == []
     (track,) = _run([[_face(0)], [_face(2, 0.4)], [_face(4, 0.3)]]).tracks
     assert track.last == 2
+
+
+# Name: (what is found frame by frame, the frames in which each of the tracks is seen).
+FAINT: dict[str, tuple[list[list[Detection]], list[list[int]]]] = {
+    "once": ([[_face(0, 0.4)], [], []], []),
+    "twice": ([[_face(0, 0.4)], [], [], [_face(2, 0.4)]], [[0, 3]]),
+    "in two places": ([[_face(0, 0.4)], [_face(200, 0.4)]], []),
+    "too far apart in time": ([[_face(0, 0.4)], *[[] for _ in range(12)], [_face(0, 0.4)]], []),
+    "faint, then sure": ([[_face(0, 0.4)], [_face(2, 0.9)]], [[0, 1]]),
+    "beside a sure one": ([[_face(0, 0.9), _face(200, 0.4)], [_face(0, 0.9), _face(200, 0.4)]], [[0, 1], [0, 1]]),
+    "twice, and on": ([[_face(0, 0.4)], [_face(0, 0.4)], [_face(0, 0.4)]], [[0, 1, 2]]),
+}
+
+
+@pytest.mark.parametrize(("frames", "seen"), FAINT.values(), ids=FAINT.keys())
+def test_what_is_faint_starts_a_track_when_it_comes_twice(frames: list[list[Detection]], seen: list[list[int]]) -> None:
+    tracks = _run(frames).tracks
+    assert [sorted(t.seen) for t in tracks] == seen
+    assert [t.number for t in tracks] == list(range(len(seen)))
+
+
+def test_a_new_scene_forgets_what_was_faint() -> None:
+    tracker = _run([[_face(0, 0.4)]])
+    tracker.cut()
+    tracker.predict(1)
+    assert tracker.update(1, [_face(0, 0.4)]) == []
 
 
 def test_a_sure_face_is_matched_before_a_doubtful_one() -> None:

@@ -115,13 +115,14 @@ class FaceFinder(Generic[FrameT]):
 
     def __init__(self, search: Search, refiner: FaceRefiner | None, options: Options) -> None:
         self._search, self._refiner, self._options = search, refiner, options
-        self._tracker = Tracker(options.track_score, options.patience)
         self._window: deque[_Slot[FrameT]] = deque()
         self._known: dict[int, _Known] = {}
         self._index, self._scene = -1, 0
         self._every = options.detect_every if refiner is not None else 1
         # The memory counts whole searches, as the thesis counts frames: a short look where a face is expected proves little.
         self._memory = options.memory * self._every
+        # Looks take turns: what one of them saw faintly, it looks for again two searches later, and may miss once.
+        self._tracker = Tracker(options.track_score, options.patience, 2 * self._memory)
         self._scene_began = {0: 0}
         self._thumbnail: NDArray[np.float32] | None = None
 

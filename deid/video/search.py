@@ -12,7 +12,7 @@ from deid.structures import Detection, Image
 #: Times the smallest face of a photo: in a film, one that comes nearer is found later and followed backward.
 _SMALLEST = 4 / 3
 #: Least score of CenterFace in a film: what is that faint must be found twice.
-_FAINT = 0.36
+_FAINT = 0.42
 #: How many of MTCNN's looks at a film go by a name.
 _MTCNN = {"mtcnn": 2, "mtcnn_once": 1}
 

@@ -96,15 +96,17 @@ class Tracker:
     """Gives every detection its track.
 
     A find that is too faint to start one is kept in mind: found there once more, it is a face as well (N. Wojke et al., "Simple
-    Online and Realtime Tracking with a Deep Association Metric", ICIP 2017: a tentative track).
+    Online and Realtime Tracking with a Deep Association Metric", ICIP 2017: a tentative track). Close to a face that has a track it
+    is that one's hair or hand.
 
     Args:
         start: least score that starts a track at once; lower ones go on with one, or start one when they come twice.
         patience: frames that a track waits for its face to come back.
+        memory: frames for which a faint find is kept in mind.
     """
 
-    def __init__(self, start: float = 0.5, patience: int = 15) -> None:
-        self.start, self.patience = start, patience
+    def __init__(self, start: float = 0.5, patience: int = 15, memory: int = 15) -> None:
+        self.start, self.patience, self.memory = start, patience, memory
         self.tracks: list[Track] = []
         self._faint: list[Track] = []
         self._next = 0
@@ -115,18 +117,21 @@ class Tracker:
             track.filter.predict(drag=1.0 if track.last == index - 1 else _DRAG)
 
     def update(self, index: int, found: Sequence[Detection]) -> list[Track]:
-        """Match what was found in a frame, after `predict`.
+        """Match what was found in a frame, after `predict`. A track that was seen in this frame already takes no other find.
 
         Returns:
             The tracks that begin here; those found faintly before have been seen in an earlier frame too.
         """
-        self.tracks, self._faint = self._awaited(index, self.tracks), self._awaited(index, self._faint)
+        self.tracks = [t for t in self.tracks if index - t.last <= self.patience + 1]
+        self._faint = [t for t in self._faint if index - t.last <= self.memory]
         sure = [d for d in found if d.score >= self.start]
         doubtful = [d for d in found if d.score < self.start]
-        sure, waiting = _match(index, self.tracks, sure)
+        sure, waiting = _match(index, [t for t in self.tracks if t.last < index], sure)
         doubtful, _ = _match(index, waiting, doubtful)
         sure, waiting = _match(index, self._faint, sure)
-        doubtful, waiting = _match(index, waiting, doubtful)
+        known = [Detection(t.filter.box) for t in self.tracks]
+        apart = [d for d in doubtful if not any(collides(d, other) for other in known)]
+        doubtful, waiting = _match(index, waiting, apart)
         new = [t for t in self._faint if t.last == index] + [_begun(index, d) for d in sure]
         self._faint = waiting + [_begun(index, d) for d in doubtful]
         for track in new:
@@ -137,9 +142,6 @@ class Tracker:
     def cut(self) -> None:
         """A new scene begins: no face goes on."""
         self.tracks, self._faint = [], []
-
-    def _awaited(self, index: int, tracks: Sequence[Track]) -> list[Track]:
-        return [t for t in tracks if index - t.last <= self.patience + 1]
 
 
 def _begun(index: int, detection: Detection) -> Track:

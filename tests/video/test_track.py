@@ -65,8 +65,9 @@ FAINT: dict[str, tuple[list[list[Detection]], list[list[int]]]] = {
     "once": ([[_face(0, 0.4)], [], []], []),
     "twice": ([[_face(0, 0.4)], [], [], [_face(2, 0.4)]], [[0, 3]]),
     "in two places": ([[_face(0, 0.4)], [_face(200, 0.4)]], []),
-    "too far apart in time": ([[_face(0, 0.4)], *[[] for _ in range(12)], [_face(0, 0.4)]], []),
+    "too far apart in time": ([[_face(0, 0.4)], *[[] for _ in range(15)], [_face(0, 0.4)]], []),
     "faint, then sure": ([[_face(0, 0.4)], [_face(2, 0.9)]], [[0, 1]]),
+    "touching a sure one": ([[_face(0, 0.9), _face(25, 0.4)]] * 2, [[0, 1]]),
     "beside a sure one": ([[_face(0, 0.9), _face(200, 0.4)], [_face(0, 0.9), _face(200, 0.4)]], [[0, 1], [0, 1]]),
     "twice, and on": ([[_face(0, 0.4)], [_face(0, 0.4)], [_face(0, 0.4)]], [[0, 1, 2]]),
 }
@@ -89,6 +90,17 @@ def test_a_new_scene_forgets_what_was_faint() -> None:
 def test_a_sure_face_is_matched_before_a_doubtful_one() -> None:
     (first, *_) = _run([[_face(0)], [_face(3, 0.4), _face(6, 0.9)]]).tracks
     assert first.seen[1].score == 0.9
+
+
+@pytest.mark.parametrize(("score", "n_tracks"), [(0.4, 1), (0.9, 2)])
+def test_a_track_that_was_seen_already_takes_no_other_find(score: float, n_tracks: int) -> None:
+    tracker = _run([[_face(0)]])
+    (track,) = tracker.tracks
+    tracker.predict(1)
+    track.see(1, _face(1))
+    tracker.update(1, [_face(14, score)])
+    assert len(tracker.tracks) == n_tracks
+    assert track.seen[1].box_xyxy[0] == 1
 
 
 def test_fast_faces_meet_by_their_circles() -> None:

@@ -316,12 +316,13 @@ class Anonymizer:
         aligned = [align(image, d) for image, d in portraits]
         sources = [self.gate.source(a.crop, a.detection) for a in aligned]
         rng = np.random.default_rng(seed)
-        embedding, mask = self._by_dlib(sources[0], aligned[0].crop), self._mask(aligned[0].crop)
+        embedding = self._by_dlib(sources[0], aligned[0].crop)
+        face, mask = self._marked(aligned[0])
         for rung in ladder.rungs(self.options, self.editor):
             if not rung.pastes_face:
                 break
             sets, expected = self._sets(rung, sources[0], embedding, rng)
-            proposals = rung.propose(aligned[0], sets, mask)
+            proposals = rung.propose(face, sets, mask)
             for i in self._promising(proposals, sources[0], expected):
                 fixed = replace(rung, n_sets=1, sets=sets[i : i + 1])
                 passed = [self._passes(fixed, *portrait) for portrait in portraits]
@@ -371,8 +372,10 @@ class Anonymizer:
         best = sorted(range(len(checks)), key=value, reverse=True)[:_CONFIRMED]
         return [i for i in best if checks[i].passed] or best[:1]
 
-    def _mask(self, crop: Image) -> NDArray[np.float32]:
-        return blend.face_mask(self._points.points(crop), crop=crop)
+    def _marked(self, aligned: AlignedFace) -> tuple[AlignedFace, NDArray[np.float32]]:
+        """A face with its landmarks, and how much of its crop a new one will take."""
+        points = self._points.points(aligned.crop)
+        return replace(aligned, points=points), blend.face_mask(points, crop=aligned.crop)
 
     def _passes(self, rung: Rung, image: Image, detection: Detection) -> bool:
         """Whether a chosen face passes in a picture, with the detector's word."""
@@ -447,10 +450,9 @@ class Anonymizer:
     def _new_face(self, face: _Face, rung: Rung, out: Image) -> tuple[_Pasted, _Patch]:
         """The best of a rung's proposals that passes, or the best of those that don't."""
         # The crop is taken from the result so far: a neighbour that was edited must not come back at its edge.
-        aligned = AlignedFace(warp(out, face.matrix), face.matrix, face.detection)
+        aligned, mask = self._marked(AlignedFace(warp(out, face.matrix), face.matrix, face.detection))
         rng = np.random.default_rng([face.seed, face.n_tried])
         sets, expected = self._sets(rung, face.source, face.embedding, rng)
-        mask = self._mask(aligned.crop)
         proposals = rung.propose(aligned, sets, mask)
         best: tuple[_Pasted, _Patch] | None = None
         for i in self._promising(proposals, face.source, expected, rung.settled):

@@ -83,11 +83,13 @@ class AlignedFace:
         crop: (128, 128, 3) uint8 RGB.
         matrix: (2, 3) similarity from pixels of the photo to pixels of the crop.
         detection: the face in the photo.
+        points: (68, 2) dlib's landmarks in the crop, where they are known already.
     """
 
     crop: NDArray[np.uint8]
     matrix: NDArray[np.float64]
     detection: Detection
+    points: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

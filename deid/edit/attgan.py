@@ -102,16 +102,17 @@ class AttganEditor:
         name = self.name if self._cells is None else f"{self.name}_{self._cells}"
         light = float(np.clip(_DIM / max(1.0, float(np.median(face.crop[_FACE]))), 1.0, _MOST_LIGHT))
         lit = np.asarray(np.clip(face.crop * light, 0, 255).round(), np.uint8)
-        edited = np.asarray((self._two_passes(self.shown(lit, sets), sets) / light).round(), np.uint8)
+        edited = np.asarray((self._two_passes(self.shown(lit, sets, face.points), sets) / light).round(), np.uint8)
         return [EditedFace(c, name, a, strength) for c, a in zip(edited, sets, strict=True)]
 
-    def shown(self, crop: Image, sets: NDArray[np.float32]) -> Crops:
-        """What the generator sees: a stand-in for each set, or the face itself once for all."""
+    def shown(self, crop: Image, sets: NDArray[np.float32], points: NDArray[np.float64] | None = None) -> Crops:
+        """What the generator sees: a stand-in for each set, or the face itself once for all; ``points`` as in `AlignedFace`."""
         if not self._replaced:
             return crop[None]
         # The first pass moves to the other gender.
         male = bool(sets[0, _MALE] < 0)
-        return self._appearance.stand_ins(crop, self._points.points(crop), male, sets[:, len(ATTRIBUTES) :], self._replaced)
+        points = self._points.points(crop) if points is None else points
+        return self._appearance.stand_ins(crop, points, male, sets[:, len(ATTRIBUTES) :], self._replaced)
 
     @torch.inference_mode()
     def _two_passes(self, crops: Crops, sets: NDArray[np.float32]) -> Crops:

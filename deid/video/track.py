@@ -19,6 +19,8 @@ from deid.video.memory import collides
 _SEEN, _MOVES, _TURNS = 0.05, 0.05, 0.02
 #: A face that nobody sees slows down by this factor a frame: it is not chased out of the picture.
 _DRAG = 0.85
+#: A less sure find of which more lies in a face that was seen already, or more of that in it, is a second look at it.
+_SECOND_LOOK = 0.5
 #: Less overlap with a prediction decides nothing; then the inscribed circles do, for boxes of about one size.
 _LEAST_IOU, _SIZE_RATIO = 0.2, 1.7
 
@@ -117,11 +119,16 @@ class Tracker:
             track.filter.predict(drag=1.0 if track.last == index - 1 else _DRAG)
 
     def update(self, index: int, found: Sequence[Detection]) -> list[Track]:
-        """Match what was found in a frame, after `predict`. A track that was seen in this frame already takes no other find.
+        """Match what was found in a frame, after `predict`.
+
+        A track that was seen in this frame already takes no other find; a less sure one that overlaps with it is left out: hair and
+        hands of a face are often taken for a second one.
 
         Returns:
             The tracks that begin here; those found faintly before have been seen in an earlier frame too.
         """
+        here = [t.seen[index] for t in self.tracks if t.last == index]
+        found = [d for d in found if not any(d.score <= h.score and _overlap(d, h) > _SECOND_LOOK for h in here)]
         self.tracks = [t for t in self.tracks if index - t.last <= self.patience + 1]
         self._faint = [t for t in self._faint if index - t.last <= self.memory]
         sure = [d for d in found if d.score >= self.start]
@@ -142,6 +149,12 @@ class Tracker:
     def cut(self) -> None:
         """A new scene begins: no face goes on."""
         self.tracks, self._faint = [], []
+
+
+def _overlap(a: Detection, b: Detection) -> float:
+    """Which share of the smaller box lies in the other one."""
+    smaller = min(geometry.box_area(d.box_xyxy)[0] for d in (a, b))
+    return float(geometry.box_intersection(a.box_xyxy, b.box_xyxy)[0, 0] / smaller)
 
 
 def _begun(index: int, detection: Detection) -> Track:

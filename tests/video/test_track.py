@@ -92,13 +92,17 @@ def test_a_sure_face_is_matched_before_a_doubtful_one() -> None:
     assert first.seen[1].score == 0.9
 
 
-@pytest.mark.parametrize(("score", "n_tracks"), [(0.4, 1), (0.9, 2)])
-def test_a_track_that_was_seen_already_takes_no_other_find(score: float, n_tracks: int) -> None:
+@pytest.mark.parametrize(
+    ("x", "score", "n_tracks"),
+    [(14, 0.4, 1), (14, 0.9, 1), (14, 0.97, 2), (24, 0.9, 2)],
+    ids=["faint", "less sure", "surer", "beside it"],
+)
+def test_a_track_that_was_seen_already_takes_no_other_find(x: float, score: float, n_tracks: int) -> None:
     tracker = _run([[_face(0)]])
     (track,) = tracker.tracks
     tracker.predict(1)
     track.see(1, _face(1))
-    tracker.update(1, [_face(14, score)])
+    tracker.update(1, [_face(x, score)])
     assert len(tracker.tracks) == n_tracks
     assert track.seen[1].box_xyxy[0] == 1
 

@@ -6,7 +6,7 @@ The baseline beside it is the one of the thesis: a network of layers (10, 20, 40
 import copy
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -195,7 +195,7 @@ def train(table: Table, out: Path, options: SelectorOptions, report: Callable[[i
     arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
     if len(exam):
         thesis = fit("MLPClassifier", told.sets[..., : len(ATTRIBUTES)], targets[0], THESIS_LAYERS, replace(options, decay=_THESIS_DECAY))
-        result = {"limits": asdict(goals)} | compare(Selector(arrays), thesis, exam, goals)
+        result = {"limits": asdict(goals)} | compare({"ours": Selector(arrays), "shipped": Selector()}, thesis, exam, goals)
         out.mkdir(parents=True, exist_ok=True)
         (out / "selector.json").write_text(json.dumps(result, indent=2))
         log.info("validation people %s", result)
@@ -250,19 +250,18 @@ def layers(name: str, network: Any) -> dict[str, NDArray[np.float32]]:
     return {f"{name}.{i}.{part}": array for i, both in pairs for part, array in zip(("weight", "bias"), both, strict=True)}
 
 
-def compare(selector: Selector, thesis: Any, exam: Table, goals: Limits) -> dict[str, dict[str, float]]:
-    """Chance, the thesis's network and the selector on people whom none of them has seen."""
+def compare(selectors: Mapping[str, Selector], thesis: Any, exam: Table, goals: Limits) -> dict[str, dict[str, float]]:
+    """Chance, the thesis's network and selectors by their names on people whom none of them has seen."""
     shape = exam.passed.shape
     lots = np.random.default_rng(0).random((2, *shape))
     alone = exam.sets[..., : len(ATTRIBUTES)].reshape(-1, len(ATTRIBUTES))
     chances = thesis.predict_proba(alone)[:, 1:].T.reshape(2, *shape)
-    judged = [selector.judge(*face) for face in zip(exam.attributes, exam.embeddings, exam.sets, strict=True)]
-    ours = np.stack([[j.far for j in judged], [j.good for j in judged]])
-    return {
-        "random": grades(lots, lots[1], exam, goals),
-        "thesis": grades(chances, chances[1], exam, goals),
-        "ours": grades(ours, np.stack([j.value for j in judged]), exam, goals),
-    }
+    found = {"random": grades(lots, lots[1], exam, goals), "thesis": grades(chances, chances[1], exam, goals)}
+    for name, selector in selectors.items():
+        judged = [selector.judge(*face) for face in zip(exam.attributes, exam.embeddings, exam.sets, strict=True)]
+        far_and_good = np.stack([[j.far for j in judged], [j.good for j in judged]])
+        found[name] = grades(far_and_good, np.stack([j.value for j in judged]), exam, goals)
+    return found
 
 
 def grades(chances: NDArray[np.float64], value: NDArray[np.float64], table: Table, goals: Limits) -> dict[str, float]:

@@ -50,11 +50,16 @@ def camera(source: str) -> Camera:
         source: a camera's number, a v4l2 device such as `/dev/video0`, a URL that FFmpeg reads (`rtsp://`, `http://`,
             `udp://`, ...), or a file, which is played at its own speed.
     """
-    if source.isdigit() or source.startswith("/dev/video"):
+    if _is_device(source):
         return lambda: _device(source)
     if "://" in source:
         return lambda: _stream(source)
     return lambda: _file(Path(source))
+
+
+def _is_device(source: str) -> bool:
+    """A camera's number, `/dev/video0`, or one of the names under `/dev/v4l` that outlast a restart."""
+    return source.isdigit() or source.startswith("/dev/")
 
 
 def _device(name: str) -> Iterator[Image]:
@@ -253,7 +258,7 @@ def live(
         DeidError: a face could not be handled: nothing is shown from then on.
     """
     connect = camera(source) if isinstance(source, str) else source
-    endless = not isinstance(source, str) or source.isdigit() or source.startswith("/dev/video") or "://" in source
+    endless = not isinstance(source, str) or _is_device(source) or "://" in source
     options = replace(engine.options, look_ahead=delay)
     finder: FaceFinder[_Captured] = FaceFinder(search.build(options), FaceRefiner(device=options.device), options)
     editor: FilmEditor[_Captured] = FilmEditor(engine, options.seed or 0)

@@ -29,7 +29,7 @@ class Budget:
 
 
 #: Few proposals for each: the best of 16 is hardly farther from the source than the best of 4, and two runs of one photo then give
-#: one person twice as often.
+#: one person twice as often. Where one face alone is generated, it must be one that passes.
 QUALITIES = {"fast": Budget(16, 1, 3), "balanced": Budget(4, 6, 3), "thorough": Budget(4, 16, 4)}
 
 

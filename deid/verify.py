@@ -161,7 +161,8 @@ class Gate:
 
     def _nearest(self, source: SourceFace, embeddings: Sequence[Embeddings]) -> tuple[Distance, ...]:
         """The least distance of several views of one face from the source, for each embedder."""
-        return tuple(min(of, key=lambda d: d.value) for of in zip(*self._distances(source, embeddings), strict=True))
+        # What is no number is no distance at all.
+        return tuple(min(of, key=lambda d: (d.value == d.value, d.value)) for of in zip(*self._distances(source, embeddings), strict=True))
 
     def _embed(self, crops: Crops) -> tuple[Embeddings, ...]:
         return tuple(embedder.embed(crops) for embedder in self.embedders)

@@ -128,6 +128,17 @@ def test_embedding_that_is_no_number_never_passes() -> None:
     assert not check.passed
 
 
+def test_one_view_that_is_no_number_does_not_pass() -> None:
+    class _SecondIsNan(_Angle):
+        def embed(self, crops: Crops) -> np.ndarray:
+            rows = super().embed(crops)
+            rows[1:] = np.nan
+            return rows
+
+    gate = _gate([_SecondIsNan()], detector=_finder(BOX))
+    assert not gate.judge(_source(gate), np.full((200, 160, 3), 90, np.uint8)).passed
+
+
 def test_no_crops_no_verdicts() -> None:
     gate = _gate()
     assert gate.measure(_source(gate), np.zeros((0, 128, 128, 3), np.uint8)) == []

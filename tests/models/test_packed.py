@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from deid import weights
+from deid.models import packed as packed_module
 from deid.models.packed import packed
 
 
@@ -61,6 +62,20 @@ def test_network_itself_stays_as_it_was() -> None:
     assert network.training
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     network(torch.rand(1, 3, 32, 32)).sum().backward()
+
+
+@pytest.mark.parametrize("missing", ["_convolution_pointwise", "_reorder_convolution_transpose_weight"])
+def test_torch_without_an_operator_packs_nothing(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(*args: object) -> None:
+        raise AttributeError(missing)
+
+    monkeypatch.setattr(torch.ops.mkldnn, missing, absent)
+    packed_module._able.cache_clear()
+    network = _Everything()
+    assert packed(network) is network
+    monkeypatch.undo()
+    packed_module._able.cache_clear()
+    assert packed(network) is not network
 
 
 @pytest.mark.parametrize("change", [nn.Module.double, lambda n: n.to("meta")], ids=["double", "elsewhere"])

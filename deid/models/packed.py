@@ -32,12 +32,14 @@ def packed(network: NetworkT) -> NetworkT:
 @cache
 def _able() -> bool:
     """Whether torch has what its own compiler puts in the place of convolutions, and it does as they do: no version promises it."""
-    down = nn.Sequential(nn.Conv2d(2, 3, 3, 2, 1), nn.LeakyReLU(0.2))
-    small = nn.Sequential(down, nn.Sequential(nn.ConvTranspose2d(3, 2, 4, 2, 1), nn.Tanh()))
-    image = torch.linspace(-2, 2, 128).reshape(1, 2, 8, 8)
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
     try:
-        with torch.no_grad():
-            return bool(torch.backends.mkldnn.is_available()) and torch.allclose(_packed(small)(image), small(image), atol=1e-5)  # type: ignore[no-untyped-call]
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            down = nn.Sequential(nn.Conv2d(2, 3, 3, 2, 1), nn.LeakyReLU(0.2))
+            small = nn.Sequential(down, nn.Sequential(nn.ConvTranspose2d(3, 2, 4, 2, 1), nn.Tanh()))
+            image = torch.linspace(-2, 2, 128).reshape(1, 2, 8, 8)
+            return torch.allclose(_packed(small)(image), small(image), atol=1e-5)
     except (AttributeError, RuntimeError, TypeError):
         return False
 
@@ -47,7 +49,7 @@ def _packed(network: NetworkT) -> NetworkT:
         return _replaced(copy.deepcopy(network).eval().requires_grad_(False))
 
 
-class _Packed(nn.Module):
+class _Convolution(nn.Module):
     """A convolution and what is done to each of its numbers. The first input says which layout is best, for so many threads: with
     another number oneDNN has other code, and slow one for this layout."""
 
@@ -82,7 +84,7 @@ def _replaced(module: NetworkT) -> NetworkT:
         if isinstance(child, nn.Sequential):
             setattr(module, name, _replaced(nn.Sequential(*_folded(list(child)))))
         elif isinstance(child, _CONVOLUTIONS):
-            setattr(module, name, _Packed(child, _activation(nn.Identity())))
+            setattr(module, name, _Convolution(child, _activation(nn.Identity())))
         else:
             _replaced(child)
     return module
@@ -98,7 +100,7 @@ def _folded(layers: list[nn.Module]) -> Iterator[nn.Module]:
                 layer = fuse_conv_bn_eval(layer, norm, transpose=isinstance(layer, nn.ConvTranspose2d))
                 layers.pop(0)
             known = isinstance(layers[0], nn.ReLU | nn.LeakyReLU | nn.Tanh)
-            layer = _Packed(layer, _activation(layers.pop(0) if known else nn.Identity()))
+            layer = _Convolution(layer, _activation(layers.pop(0) if known else nn.Identity()))
         yield layer
 
 

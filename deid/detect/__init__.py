@@ -8,15 +8,17 @@ from deid.exceptions import ConfigError
 from deid.protocols import Detector
 from deid.structures import Detection, Image
 
-__all__ = ["DETECTORS", "EnsembleDetector", "build", "merge"]
+__all__ = ["DETECTORS", "EnsembleDetector", "build", "merge", "tiled_centerface"]
 
 
-def _centerface(min_face: int, device: str) -> Detector:
-    from deid.detect.centerface import CenterfaceDetector
+def tiled_centerface(min_face: int, device: str, threshold: float | None = None) -> Detector:
+    """CenterFace on photos of any size, at its usual least score when None is given."""
+    from deid.detect.centerface import USUAL, CenterfaceDetector
     from deid.detect.tiling import TiledDetector
 
+    detector = CenterfaceDetector(min_face, USUAL if threshold is None else threshold, device=device)
     # A film's frame of 1920 pixels is one tile.
-    return TiledDetector(CenterfaceDetector(min_face, device=device), 2048)
+    return TiledDetector(detector, 2048)
 
 
 def _mtcnn(min_face: int, device: str) -> Detector:
@@ -98,7 +100,7 @@ def _yolo(path: Path) -> Detector:
 
 #: Builders by name; each takes the smallest face in pixels and the device.
 DETECTORS: dict[str, Callable[[int, str], Detector]] = {
-    "centerface": _centerface,
+    "centerface": tiled_centerface,
     "dlib_hog": _dlib_hog,
     "dlib_mmod": _dlib_mmod,
     "faster_rcnn": _faster_rcnn,

@@ -25,6 +25,8 @@ _PAD_SHARE, _PAD_LEAST, _PAD_MOST, _LEAST_INSIDE = 0.1, 16, 64, 0.3
 #: The network halves its maps five times, and answers for every fourth pixel.
 _MULTIPLE, _STRIDE = 32, 4
 _NMS_IOU = 0.3
+#: Least score of a find.
+USUAL = 0.44
 
 
 class CenterfaceDetector:
@@ -40,7 +42,7 @@ class CenterfaceDetector:
 
     name = "centerface"
 
-    def __init__(self, min_face: int = 15, threshold: float = 0.44, network: CenterFace | None = None, device: str = "cpu") -> None:
+    def __init__(self, min_face: int = 15, threshold: float = USUAL, network: CenterFace | None = None, device: str = "cpu") -> None:
         network = network or weights.load_centerface()
         self._network = network.to(device).to(memory_format=torch.channels_last).eval()
         self._scale = min(_SMALLEST / min_face, _MOST_SCALE)

@@ -7,7 +7,7 @@ For one face that is half of what a pass through the generator takes: 41 ms, and
 import copy
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+_Activation: TypeAlias = tuple[str, list[float], str]
+_NONE: _Activation = ("none", [], "")
 
 
 def packed(network: NetworkT) -> NetworkT:
@@ -53,7 +55,7 @@ class _Convolution(nn.Module):
     """A convolution and what is done to each of its numbers. The first input says which layout is best, for so many threads: with
     another number oneDNN has other code, and slow one for this layout."""
 
-    def __init__(self, convolution: nn.Conv2d | nn.ConvTranspose2d, activation: tuple[str, list[float], str]) -> None:
+    def __init__(self, convolution: nn.Conv2d | nn.ConvTranspose2d, activation: _Activation) -> None:
         super().__init__()
         c, self._activation = convolution, activation
         self._plain, self._bias = c.weight.contiguous(), c.bias
@@ -84,7 +86,7 @@ def _replaced(module: NetworkT) -> NetworkT:
         if isinstance(child, nn.Sequential):
             setattr(module, name, _replaced(nn.Sequential(*_folded(list(child)))))
         elif isinstance(child, _CONVOLUTIONS):
-            setattr(module, name, _Convolution(child, _activation(nn.Identity())))
+            setattr(module, name, _Convolution(child, _NONE))
         else:
             _replaced(child)
     return module
@@ -92,24 +94,26 @@ def _replaced(module: NetworkT) -> NetworkT:
 
 def _folded(layers: list[nn.Module]) -> Iterator[nn.Module]:
     """Layers one after another, each convolution with the batch norm and the activation that follow it."""
-    layers = [*layers, nn.Identity(), nn.Identity()]
-    while len(layers) > 2:
+    layers = [*layers, nn.Identity()]
+    while len(layers) > 1:
         layer = layers.pop(0)
         if isinstance(layer, _CONVOLUTIONS):
             if isinstance(norm := layers[0], nn.BatchNorm2d):
                 layer = fuse_conv_bn_eval(layer, norm, transpose=isinstance(layer, nn.ConvTranspose2d))
                 layers.pop(0)
-            known = isinstance(layers[0], nn.ReLU | nn.LeakyReLU | nn.Tanh)
-            layer = _Convolution(layer, _activation(layers.pop(0) if known else nn.Identity()))
+            activation = _activation(layers[0])
+            if activation != _NONE:
+                layers.pop(0)
+            layer = _Convolution(layer, activation)
         yield layer
 
 
-def _activation(layer: nn.Module) -> tuple[str, list[float], str]:
-    """What oneDNN calls an activation, and its numbers."""
+def _activation(layer: nn.Module) -> _Activation:
+    """What oneDNN calls an activation, and its numbers; none for any other layer."""
     if isinstance(layer, nn.ReLU):
         return "relu", [], ""
     if isinstance(layer, nn.LeakyReLU):
         return "leaky_relu", [layer.negative_slope], ""
     if isinstance(layer, nn.Tanh):
         return "tanh", [], ""
-    return "none", [], ""
+    return _NONE

@@ -236,6 +236,7 @@ class FilmEditor(Generic[FrameT]):
         """New faces, each judged by the gate in this frame."""
         ladders = [self._ladder(self._roles[face.track]) for face in faces]
         result = self._engine.process(image, [face.detection for face in faces], self._seed, ladders)
+        # Channel by channel: over an axis of three, numpy's `any` takes seven times as long.
         for channel in np.moveaxis(result.image != image, 2, 0):
             np.logical_or(touched, channel, out=touched)
         by_box = {id(f.detection.box_xyxy): f for f in result.faces}

@@ -61,16 +61,9 @@ def build(options: Options) -> Search:
 def _looks(name: str, options: Options) -> list[Detector]:
     if name in _MTCNN:
         return _mtcnn(options)[: _MTCNN[name]]
-    return [_centerface(options) if name == "centerface" else detect.build(name, options.min_face, options.device)]
-
-
-def _centerface(options: Options) -> Detector:
-    from deid.detect.centerface import CenterfaceDetector
-    from deid.detect.tiling import TiledDetector
-
-    detector = CenterfaceDetector(round(options.min_face * _SMALLEST), _FAINT, device=options.device)
-    # A frame of 1920 pixels is one tile.
-    return TiledDetector(detector, 2048)
+    if name == "centerface":
+        return [detect.tiled_centerface(round(options.min_face * _SMALLEST), options.device, _FAINT)]
+    return [detect.build(name, options.min_face, options.device)]
 
 
 def _mtcnn(options: Options) -> list[Detector]:

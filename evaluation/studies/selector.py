@@ -22,7 +22,7 @@ from deid.detect.face_points import FacePoints
 from deid.detect.mtcnn import MtcnnDetector
 from deid.edit.attgan import AttganEditor, coarsen
 from deid.embed.dlib_resnet import DlibResNetEmbedder
-from deid.models.attgan import ATTRIBUTES, N_CODES, inverted
+from deid.models.attgan import ATTRIBUTES, N_CODES, Generator, inverted
 from deid.structures import Embeddings, Image
 from deid.training.calibrate import FMR
 from deid.training.classifier import to_tensor
@@ -79,7 +79,8 @@ def selector(options: StudyOptions) -> Results:
     photos = datasets.people(datasets.lfw("validation"), options.people, 1, options.seed)
     options.stage("LFW", len(photos))
     kept, crops = edits.aligned(photos, MtcnnDetector(min_face=20), options.tick)
-    editor = AttganEditor(network=load_generator(options.weights))
+    network = load_generator(options.weights)
+    editor = AttganEditor(network=network)
     bench = Bench(datasets.data_file(_RECOGNISER), editor=editor)
     faces = [_Face(photo.identity, crop, bench.source(crop)) for photo, crop in zip(kept, crops, strict=True)]
     options.stage("random sets", len(faces))
@@ -87,7 +88,7 @@ def selector(options: StudyOptions) -> Results:
     lots = join([_ticked(options, bench.measure, f.name, f.crop, f.source, sets) for f, sets in zip(faces, drawn, strict=True)])
     goals, chooser = limits(lots), Selector()
     found = _in_order(chooser, lots, goals)
-    ways = _ways(bench, chooser, editor)
+    ways = _ways(bench, chooser, _Lift(editor, network))
     options.stage("ways to choose", len(ways) * len(faces))
     for name, way in ways.items():
         rows, seconds = [], []
@@ -152,9 +153,8 @@ def _in_order(chooser: Selector, lots: Table, goals: Limits) -> list[Measure]:
     return rows
 
 
-def _ways(bench: Bench, chooser: Selector, editor: AttganEditor) -> Mapping[str, Way]:
+def _ways(bench: Bench, chooser: Selector, lift: "_Lift") -> Mapping[str, Way]:
     """Ways to come to one set, by name."""
-    lift = _Lift(editor)
 
     def one(face: _Face, rng: np.random.Generator) -> NDArray[np.float32]:
         return np.asarray(face.draw(1, rng)[0])
@@ -214,11 +214,12 @@ class _Lift:
     """Gradient steps on a set through both passes, dlib's network and the critic; the code keeps its length, the attributes stay.
 
     Args:
-        editor: whose generator edits.
+        editor: says what its generator sees.
+        network: the generator, as it was before the editor made it ready: gradients flow through it.
     """
 
-    def __init__(self, editor: AttganEditor) -> None:
-        self._editor, self._network, self._dlib = editor, weights.load_generator(), dlib_recogniser()
+    def __init__(self, editor: AttganEditor, network: Generator) -> None:
+        self._editor, self._network, self._dlib = editor, network, dlib_recogniser()
         self._critic = weights.load_realism()
         self._points = FacePoints()
 

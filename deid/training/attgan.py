@@ -5,13 +5,17 @@ whose judgement a generator meets with dots that only classifiers read. Stage tw
 an input as coarse as the product's, to a mean of other people's faces in the source's pose and light (`deid.training.morph`); the
 identity code says whose, the attributes are painted on it. The discriminator makes it sharp (relativistic least squares in place
 of WGAN-GP), recognisers and MTCNN's landmarks hold it where it shall be.
+
+A generator whose two passes are good can learn single attributes anew and keep them: then stage two copies what they made of a
+face when the run began (Z. Li, D. Hoiem, "Learning without Forgetting", ECCV 2016).
 """
 
 import copy
 import itertools
 import json
 import logging
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +28,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deid.attributes.sampler import RANGE, sample_sets
-from deid.edit.attgan import coarsen
+from deid.blend import face_mask
+from deid.edit.attgan import AttganEditor, coarsen
 from deid.exceptions import ConfigError
 from deid.models.attgan import ATTRIBUTES, N_CODES, Discriminator, Generator, inverted
 from deid.training import checkpoint, identity, losses
@@ -44,12 +49,27 @@ _HAIR = _BLACK, _BROWN, _ = [ATTRIBUTES.index(a) for a in ("Black_Hair", "Brown_
 #: How much of a prototype takes a face from one side of an attribute to the other in a new face, which is a little more of its
 #: gender than people are, for the mean of three is less.
 _NEW, _MORE_GENDER = 1.5, 0.4
-#: The same where one attribute alone changes, which shall be seen: means of many faces are pale.
-_ALONE = np.array([{"Bangs": 3.0, "Brown_Hair": 3.0, "Bushy_Eyebrows": 2.5, "Mustache": 2.5, "Young": 2.5}.get(a, 2.0) for a in ATTRIBUTES])
-#: How much more a pixel counts that an edit changes from black to white. A moustache is two pixels in a hundred.
-_FOCUS = 10.0
-#: Share of the faces shown alone that stay as they are.
-_UNCHANGED = 0.3
+#: The same where single attributes change, which shall be seen: means of many faces are pale. First to bring one, then to take it:
+#: what few people have looks least like itself in the mean.
+_ALONE: Mapping[str, tuple[float, float]] = {
+    "Bangs": (4.0, 2.5),
+    "Brown_Hair": (5.0, 2.0),
+    "Eyeglasses": (2.5, 2.5),
+    "Mouth_Slightly_Open": (2.0, 1.5),
+    "Mustache": (2.5, 2.5),
+    "No_Beard": (2.5, 2.5),
+    "Young": (4.5, 2.5),
+}
+_BROUGHT, _TAKEN = np.array([_ALONE.get(a, (2.0, 2.0)) for a in ATTRIBUTES]).T
+#: How much more than the whole picture the pixels count that an edit changes. A moustache is two in a hundred.
+_FOCUS = 3.0
+#: Share of the faces shown alone that stay as they are, and of those of which two attributes change.
+_UNCHANGED, _TWICE = 0.2, 0.2
+#: What is learned slowest is asked for twice as often.
+_SLOW = ("Brown_Hair", "Bushy_Eyebrows", "Male", "Mouth_Slightly_Open", "Young")
+_OFTEN = np.array([2.0 if a in _SLOW else 1.0 for a in ATTRIBUTES])
+#: Steps in which Adam's first moments come to mean something: without, the first steps undo much of what a generator knows.
+_WARM_UP = 100
 #: Batches of earlier edits that the discriminator sees again, every fourth one kept.
 _HISTORY = 30
 
@@ -65,7 +85,8 @@ class GeneratorOptions:
         private_ramp: steps over which its identity weights grow to the full ones.
         discriminator_first: steps that the discriminator alone takes at the beginning of stage two.
         batch_size: faces a step.
-        learning_rate: of both Adams.
+        edit_learning_rate: of stage one.
+        learning_rate: of stage two; twice as much for the discriminator. Both fall to a tenth by the end of their stage.
         likeness: weight of the likeness to the picture of the wanted face, in both stages.
         adversarial, repel, attract, landmarks: weights of stage two: the discriminator, distance from the source and nearness to
             its new people for the recognisers (0 leaves the recognisers out), MTCNN's landmarks.
@@ -73,6 +94,7 @@ class GeneratorOptions:
         goal: cosine to the others from which they count as reached: more is noise that only a recogniser sees.
         history_steps: discriminator steps on earlier edits that follow the one on the newest.
         pixelated: share of the inputs that have no more detail than a mosaic of 14 to 32 cells, as the product's have.
+        keep: whether stage two copies the two passes of the generator that the run begins with.
         lfw_share: share of the faces that come from LFW: next to CelebA's blurred crops, blur counts as real.
         seed: of weights, order and drawn attributes.
         device: where it runs.
@@ -84,6 +106,7 @@ class GeneratorOptions:
     private_ramp: int = 600
     discriminator_first: int = 0
     batch_size: int = 16
+    edit_learning_rate: float = 8e-4
     learning_rate: float = 1.5e-4
     likeness: float = 30.0
     adversarial: float = 0.4
@@ -94,6 +117,7 @@ class GeneratorOptions:
     goal: float = 0.5
     history_steps: int = 1
     pixelated: float = 0.8
+    keep: bool = False
     lfw_share: float = 0.9
     seed: int = 0
     device: str = "cpu"
@@ -109,6 +133,9 @@ class GeneratorTraining:
         recognisers: what stage two leads away from.
         landmarker: MTCNN's O-Net, for stage two.
         start: a generator to begin with; it may be one that knows no identity codes.
+
+    Raises:
+        ConfigError: the generator to begin with has another width, or there is none whose two passes could be kept.
     """
 
     def __init__(
@@ -134,6 +161,9 @@ class GeneratorTraining:
         betas = (0.5, 0.99)
         self.g_optimiser = torch.optim.Adam(self.generator.parameters(), options.learning_rate, betas)
         self.d_optimiser = torch.optim.Adam(self.discriminator.parameters(), 2 * options.learning_rate, betas)
+        if options.keep and start is None:
+            raise ConfigError("expected a generator to start with, whose two passes are kept, got none")
+        self._teacher: Generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.step = 0
         self.curves: list[dict[str, float]] = []
         self._resume()
@@ -142,6 +172,7 @@ class GeneratorTraining:
         self._labels = torch.from_numpy(data.labels.astype(np.float32)).to(device) * 2 - 1
         self._people, self._places = identity.measure(data, self.recognisers, device)
         self._morphs = Morphs(data, torch.cat(self._places, dim=1).cpu().numpy())
+        self._editor = AttganEditor(network=self.generator)
         self._prototypes = Prototypes(data, self._morphs.points)
 
     def _parts(self) -> dict[str, Any]:
@@ -174,8 +205,9 @@ class GeneratorTraining:
         """Train to the last step; returns the average of the weights (EMA), in evaluation mode."""
         self.out.mkdir(parents=True, exist_ok=True)
         while self.step < self.options.steps:
-            private = self.step >= self.options.private_from
-            step = self._private_step if private else self._edit_step
+            private = self._kept_step if self.options.keep else self._private_step
+            step = private if self.step >= self.options.private_from else self._edit_step
+            self._pace()
             values = step(*self._batch(mirrored=False))
             self.step += 1
             if self.step % 20 == 0:
@@ -186,6 +218,18 @@ class GeneratorTraining:
                 self.save()
                 self.sample_grid(self.out / f"samples-{self.step:06d}.png")
         return self.average
+
+    def _pace(self) -> None:
+        """Let the learning rates rise at the beginning of each stage, and fall, along a cosine, to a tenth by its end."""
+        options = self.options
+        begin, end, rate = 0, min(options.private_from, options.steps), options.edit_learning_rate
+        if self.step >= options.private_from:
+            begin, end, rate = options.private_from, options.steps, options.learning_rate
+        left = (1 + math.cos(math.pi * (self.step - begin) / max(1, end - begin))) / 2
+        rate *= (0.1 + 0.9 * left) * min(1.0, (self.step - begin + 1) / _WARM_UP)
+        for optimiser, times in ((self.g_optimiser, 1.0), (self.d_optimiser, 2.0)):
+            for group in optimiser.param_groups:
+                group["lr"] = times * rate
 
     def _batch(self, mirrored: bool = True) -> tuple[Tensor, Tensor, Tensor]:
         """Indices (N,) of faces, their images (N, 3, 128, 128) in [-1, 1], half of them mirrored if wanted, and labels (N, 13)."""
@@ -205,6 +249,12 @@ class GeneratorTraining:
         for i in np.flatnonzero(self.rng.random(len(images)) < self.options.pixelated):
             out[i : i + 1] = coarsen(images[i : i + 1], int(self.rng.integers(14, 33)))
         return out
+
+    def _stand_ins(self, faces: Tensor, sets: Tensor) -> Tensor:
+        """What the product shows the first pass of faces (N,), with no more detail than mosaics of 20 to 48 cells."""
+        told = sets.cpu().numpy()
+        shown = [self._editor.shown(self.data.crops[f], told[i : i + 1], self._morphs.points[f]) for i, f in enumerate(faces.tolist())]
+        return torch.cat([coarsen(to_tensor(crop), int(self.rng.integers(20, 49))) for crop in shown]).to(sets.device)
 
     def _edit_step(self, pick: Tensor, images: Tensor, labels: Tensor) -> dict[str, float]:
         """One step of stage one: single attributes."""
@@ -243,6 +293,26 @@ class GeneratorTraining:
         values = {"d": d_loss, "g": adversarial, "alone": alone, "morph": morph}
         return {k: float(torch.as_tensor(v).detach()) for k, v in (values | {"lm": landmark, "rep": repel, "atr": attract}).items()}
 
+    def _kept_step(self, pick: Tensor, images: Tensor, labels: Tensor) -> dict[str, float]:
+        """One step of stage two that keeps what the two passes do: theirs on half of the batch, single attributes on the rest."""
+        n = len(images) // 2
+        sets = self._random_sets(labels[:n])
+        seen = self._stand_ins(pick[:n], sets)
+        masks = np.stack([face_mask(self._morphs.points[face]) for face in pick[:n].tolist()])
+        # What lies outside the mask is never pasted.
+        weight = 0.2 + torch.from_numpy(masks).float().to(images.device)[:, None]
+        self.generator.eval()
+        with self._autocast():
+            first = self.generator(seen, sets)
+            second = self.generator(first, inverted(sets))
+            with torch.no_grad():
+                told = self._teacher(seen, sets)
+                shown = self._teacher(told, inverted(sets))
+        kept = losses.likeness(second.float(), shown.float(), weight) + losses.likeness(first.float(), told.float(), weight)
+        alone = self._alone(pick[n:], images[n:], labels[n:])
+        self._generator_step(self.options.likeness * (kept + alone))
+        return {"alone": alone.item(), "kept": kept.item()}
+
     def _lesson(self, faces: Tensor, own: Tensor) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
         """What the faces of indices (N,) with labels (N, 13) shall become.
 
@@ -275,18 +345,23 @@ class GeneratorTraining:
         changed, painted = self._single_edits(faces, labels)
         with self._autocast():
             edited = self.generator(images, _same_person(changed))
-        return losses.likeness(edited.float(), painted, 1 + _FOCUS * (painted - images).abs())
+        # As much in all for every face, whatever the size of what changes; where nothing does, alike for every pixel.
+        change = (painted - images).abs() + 1e-3
+        return losses.likeness(edited.float(), painted, 1 + _FOCUS * change / change.mean(dim=(1, 2, 3), keepdim=True))
 
     def _single_edits(self, faces: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """One attribute of most faces on its other side, as far as a strength goes: what is asked (N, 13) and how it looks."""
-        rows, device = np.arange(len(faces)), self.options.device
-        shown = labels.cpu().numpy()
-        strength = self.rng.uniform(0.5, RANGE, len(faces))
-        moved = rows[self.rng.random(len(faces)) >= _UNCHANGED]
-        j = self.rng.integers(len(ATTRIBUTES), size=len(moved))
-        changed, amounts = shown * strength[:, None], np.zeros(shown.shape)
-        changed[moved, j] *= -1
-        amounts[moved, j] = (_ALONE / 2 * (changed - shown))[moved, j]
+        """Few attributes of most faces on their other side, as far as a strength goes: what is asked (N, 13) and how it looks.
+
+        What shall stay is asked for as 0, as in M. Liu et al., "STGAN: A Unified Selective Transfer Network", CVPR 2019: told in
+        AttGAN's way what a face shall have, the generator had to find out first what it has.
+        """
+        device, shown = self.options.device, labels.cpu().numpy()
+        strength = self.rng.uniform(0.5, RANGE, (len(faces), 1))
+        numbers = self.rng.choice(3, size=(len(faces), 1), p=(_UNCHANGED, 1 - _UNCHANGED - _TWICE, _TWICE))
+        # Drawn without putting back: the first to arrive of clocks that run as fast as each attribute is asked for.
+        moved = (self.rng.exponential(1 / _OFTEN, shown.shape)).argsort(axis=1).argsort(axis=1) < numbers
+        changed = np.where(moved, -shown * strength, 0.0)
+        amounts = np.where(shown < 0, _BROUGHT, _TAKEN) * changed
         _make_room(amounts, shown)
         known = zip(self.data.crops[faces.cpu()], self._morphs.points[faces.cpu()], amounts, strict=True)
         pictures = np.stack([self._prototypes.change(*one) for one in known])
@@ -365,7 +440,7 @@ class GeneratorTraining:
         pick = np.random.default_rng(0).choice(len(self.data), n, replace=False, p=self._chances)
         images = to_tensor(self.data.crops[pick]).to(self.options.device)
         labels = torch.from_numpy(self.data.labels[pick].astype(np.float32)).to(self.options.device) * 2 - 1
-        rows += [images, self.average(images, _same_person(labels))]
+        rows += [images, self.average(images, _same_person(torch.zeros_like(labels)))]
         for cells in (29, 29, 29, 29, 18):
             a = self._random_sets(labels)
             rows.append(self.average(self.average(coarsen(images, cells), a), inverted(a)))
@@ -374,9 +449,9 @@ class GeneratorTraining:
         PillowImage.fromarray(pixels).save(path)
 
 
-def _same_person(labels: Tensor) -> Tensor:
-    """What is wanted (N, 13 + N_CODES) of faces that stay who they are."""
-    return functional.pad(labels, (0, N_CODES))
+def _same_person(changes: Tensor) -> Tensor:
+    """What is wanted (N, 13 + N_CODES) of faces that stay who they are but for changes (N, 13)."""
+    return functional.pad(changes, (0, N_CODES))
 
 
 def _asked(sets: Tensor, own: Tensor) -> Tensor:

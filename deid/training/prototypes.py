@@ -13,6 +13,8 @@ from deid.structures import Image
 from deid.training.data import FaceData
 
 _MALE, _GLASSES = ATTRIBUTES.index("Male"), ATTRIBUTES.index("Eyeglasses")
+#: Landmarks of the inner lips that lie one above the other.
+_UPPER_LIP, _LOWER_LIP = [61, 62, 63], [67, 66, 65]
 #: Shares of the faces that look to their right and ahead; the rest looks to its left. Each third has prototypes of its own.
 _TURNED = (0.2, 0.8)
 #: Middle and half axes (x, y) of what belongs to a head in an aligned crop, and how far beyond the axes it fades out: those who
@@ -71,10 +73,18 @@ class Prototypes:
             amounts: (13,) how many times the difference of the means is added; below 0 it is taken away.
         """
         kind = int(np.digitize(yaw(points), self._edges))
-        shape = points + np.tensordot(amounts, self._moves[kind], axes=1)
+        shape = _shut(points + np.tensordot(amounts, self._moves[kind], axes=1))
         colours = np.tensordot(amounts.astype(np.float32), self._colours[kind], axes=1)
         moved = warp_to(crop, points, shape) + warp_to(colours, self._shapes[kind], shape)
         return np.asarray(np.clip(moved, 0, 255).round(), np.uint8)
+
+
+def _shut(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Landmarks (68, 2) of which no upper lip lies under the lower one: they meet halfway."""
+    upper, lower = points[_UPPER_LIP, 1], points[_LOWER_LIP, 1]
+    middle, crossed = (upper + lower) / 2, upper > lower
+    points[_UPPER_LIP, 1], points[_LOWER_LIP, 1] = np.where(crossed, middle, upper), np.where(crossed, middle, lower)
+    return points
 
 
 def _window() -> NDArray[np.float32]:

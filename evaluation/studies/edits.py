@@ -162,11 +162,15 @@ def one_pass(network: Generator, crops: Crops, wanted: NDArray[np.float32], cell
     return np.concatenate(parts)
 
 
-def flipped(labels: NDArray[np.float32], attribute: int) -> NDArray[np.float32]:
-    """Labels (N, 13) with one attribute on its other side."""
-    changed = labels.copy()
-    changed[:, attribute] *= -1
-    return changed
+def told(network: Generator, labels: NDArray[np.float32], attribute: int | None = None) -> NDArray[np.float32]:
+    """What a single pass is told (N, 13) so that one attribute of faces with labels (N, 13) changes sides, or none does.
+
+    Ours is told what is to change; a published AttGAN, which knows no identity codes, what the face shall have.
+    """
+    wanted = labels.copy() if not network.n_codes else np.zeros_like(labels)
+    if attribute is not None:
+        wanted[:, attribute] = -labels[:, attribute]
+    return wanted
 
 
 def blended(faces: Subjects, edits: Crops) -> Crops:

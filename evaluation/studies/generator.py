@@ -146,8 +146,9 @@ def single(lineup: Lineup) -> Crops:
 
 def _reconstruction(lineup: Lineup) -> list[Measure]:
     faces = lineup.faces
-    values = edits.psnr(edits.one_pass(lineup.network, faces.crops, faces.labels), faces.crops)
-    note = "own labels as deid reads them, code of zeros, full input, one pass; 128 px"
+    wanted = edits.told(lineup.network, faces.labels)
+    values = edits.psnr(edits.one_pass(lineup.network, faces.crops, wanted), faces.crops)
+    note = "told to change nothing, code of zeros, full input, one pass; 128 px"
     quantity = Quantity("PSNR", values, "higher", unit="dB", note=note)
     return lines("reconstruction", [quantity], faces.people, lineup.groups, lineup.seed)
 
@@ -156,7 +157,7 @@ def _attributes(lineup: Lineup) -> list[Measure]:
     """For each attribute, one pass with that one on its other side: does the second opinion see it there?"""
     faces, opinion = lineup.faces, lineup.opinion
     before, wanted = opinion.sees(faces.crops)[:, _MOVED], faces.labels[:, _MOVED] < 0
-    moved = (edits.one_pass(lineup.network, faces.crops, edits.flipped(faces.labels, j)) for j in _MOVED)
+    moved = (edits.one_pass(lineup.network, faces.crops, edits.told(lineup.network, faces.labels, j)) for j in _MOVED)
     after = np.column_stack([opinion.sees(crops)[:, j] for j, crops in zip(_MOVED, moved, strict=True)])
     everybody = groups_of([[]] * len(faces.people))
     found = lines("attributes", flips([ATTRIBUTES[j] for j in _MOVED], before, after, wanted), faces.people, everybody, lineup.seed)

@@ -86,11 +86,14 @@ def test_the_second_pass_brings_gender_back_and_keeps_the_person() -> None:
     assert back[0, _MALE] > 0 > back[1, _MALE]
 
 
-def test_a_flip_changes_one_attribute() -> None:
-    labels = np.array([[1.0] * 13, [-1.0] * 13], np.float32)
-    changed = edits.flipped(labels, 4)
-    assert (changed != labels).sum(axis=0).tolist() == [0] * 4 + [2] + [0] * 8
+@pytest.mark.parametrize("n_codes", [0, N_CODES])
+def test_one_attribute_changes_sides(n_codes: int) -> None:
+    network, labels = small_generator(n_codes), np.array([[1.0] * 13, [-1.0] * 13], np.float32)
+    nothing, one = edits.told(network, labels), edits.told(network, labels, 4)
+    assert (one != nothing).sum(axis=0).tolist() == [0] * 4 + [2] + [0] * 8
+    assert one[:, 4].tolist() == [-1.0, 1.0]
     assert labels[0, 4] == 1.0
+    assert (nothing == (0 if n_codes else labels)).all()
 
 
 @pytest.mark.parametrize("n_codes", [0, N_CODES])

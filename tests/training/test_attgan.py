@@ -121,6 +121,19 @@ def test_discriminator_may_begin_alone(start: Callable[..., GeneratorTraining], 
     assert seen == [True, True, False, False, False]
 
 
+def test_two_passes_can_be_kept(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="kept"):
+        start(tmp_path, keep=True)
+    torch.manual_seed(3)
+    shipped = Generator(4, n_codes=N_CODES).eval()
+    training = start(tmp_path, shipped, keep=True, private_from=0)
+    before = {k: v.clone() for k, v in training._teacher.state_dict().items()}
+    lost = [training._kept_step(*training._batch(mirrored=False))["kept"] for _ in range(3)]
+    assert lost[0] == 0, "it begins as what it shall stay"
+    assert lost[2] > 0, "single attributes pull it away"
+    assert all(torch.equal(v, before[k]) for k, v in training._teacher.state_dict().items())
+
+
 def test_codes_say_where_people_lie(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:
     people = start(tmp_path)._people
     places = torch.nn.functional.normalize(torch.randn(50, 16))
@@ -172,14 +185,36 @@ def test_one_colour_of_hair_gives_way_to_another() -> None:
     assert amounts[:, brown].tolist() == [3, -3, 0]
 
 
-def test_a_single_edit_asks_for_one_attribute_and_shows_it(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:
+def test_learning_slows_down_within_each_stage(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:
+    training = start(tmp_path, steps=800, private_from=400, edit_learning_rate=1.0, learning_rate=0.5)
+    rates = []
+    for training.step in range(800):
+        training._pace()
+        rates.append((training.g_optimiser.param_groups[0]["lr"], training.d_optimiser.param_groups[0]["lr"]))
+    generator, discriminator = np.array(rates).T
+    assert generator[[0, 400]] == pytest.approx([0.01, 0.005])
+    assert generator[[100, 500]] == pytest.approx([0.9, 0.45], rel=0.05)
+    assert generator[[399, 799]] == pytest.approx([0.1, 0.05], rel=0.01)
+    np.testing.assert_allclose(discriminator, 2 * generator)
+
+
+def test_stand_ins_tell_new_people_apart_and_keep_what_surrounds_them(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:
+    sets = torch.zeros(2, len(ATTRIBUTES) + N_CODES)
+    sets[0, len(ATTRIBUTES)], sets[1, len(ATTRIBUTES)] = 4.0, -4.0
+    first, second = start(tmp_path)._stand_ins(torch.tensor([3, 3]), sets)
+    assert (first - second).abs()[:, 44:108, 40:88].mean() > 2 * (first - second).abs()[:, :16].mean()
+
+
+def test_a_single_edit_asks_for_few_attributes_and_shows_them(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:
     training = start(tmp_path)
     faces = torch.arange(30)
     labels = training._labels[faces]
     changed, painted = training._single_edits(faces, labels)
-    flips = (changed.sign() != labels).sum(dim=1)
-    assert set(flips.tolist()) == {0, 1}
-    assert 0.4 < flips.float().mean() < 0.95
+    moved = changed != 0
+    assert (changed.sign() == -labels)[moved].all()
+    flips = moved.sum(dim=1)
+    assert set(flips.tolist()) == {0, 1, 2}
+    assert 0.6 < flips.float().mean() < 1.4
     assert changed.abs().max() <= RANGE
     assert painted.shape == (30, 3, 128, 128)
     assert painted.abs().max() <= 1

@@ -7,7 +7,7 @@ from deid.detect.face_points import FacePoints
 from deid.models.attgan import ATTRIBUTES
 from deid.structures import Image
 from deid.training.data import FaceData
-from deid.training.prototypes import Prototypes
+from deid.training.prototypes import Prototypes, _shut
 
 _MALE, _BROWS, _YOUNG = (ATTRIBUTES.index(a) for a in ("Male", "Bushy_Eyebrows", "Young"))
 
@@ -50,3 +50,13 @@ def test_what_nobody_has_changes_nothing(prototypes: Prototypes, crop: Image) ->
     amounts[_YOUNG] = 2.0
     change = prototypes.change(plain, FacePoints().points(crop), amounts).astype(int) - plain
     assert np.abs(change[16:112, 16:112]).mean() < 1.0
+
+
+def test_a_mouth_shuts_no_further_than_its_lips_meet() -> None:
+    points = np.stack([np.arange(68.0), np.arange(68.0)], axis=1)
+    points[[61, 62, 63], 1], points[[67, 66, 65], 1] = [90, 92, 90], [94, 88, 94]
+    shut = _shut(points.copy())
+    assert shut[[61, 62, 63], 1].tolist() == [90, 90, 90]
+    assert shut[[67, 66, 65], 1].tolist() == [94, 90, 94]
+    others = np.setdiff1d(np.arange(68), [62, 66])
+    assert (shut[others] == points[others]).all()

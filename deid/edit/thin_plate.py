@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 _BORDER = np.array([[0.0, 0], [64, 0], [127, 0], [127, 64], [127, 127], [64, 127], [0, 127], [0, 64]])
 _SIDE = 128
+#: Where the warp is worked out (1024, 2): it is smooth, and a quarter of the resolution is enough.
+_GRID = np.stack(np.meshgrid(*[np.arange(2.0, _SIDE, 4) - 0.5] * 2), axis=-1).reshape(-1, 2)
 _Number = TypeVar("_Number", np.uint8, np.float32)
 
 
@@ -29,10 +31,7 @@ def maps_to(shape: NDArray[np.float64], *sources: NDArray[np.float64]) -> list[N
     system[:n, n], system[:n, n + 1 :] = 1.0, here
     system[n:, :n] = system[:n, n:].T
     weights = np.linalg.solve(system, np.concatenate([there, np.zeros((3, there.shape[1]))]))
-    # The warp is smooth: a quarter of the resolution is enough.
-    ys, xs = np.mgrid[2:_SIDE:4, 2:_SIDE:4]
-    grid = np.stack([xs.ravel(), ys.ravel()], axis=1).astype(float) - 0.5
-    fields = _kernel(grid, here) @ weights[:n] + weights[n] + grid @ weights[n + 1 :]
+    fields = _kernel(_GRID, here) @ weights[:n] + weights[n] + _GRID @ weights[n + 1 :]
     coarse = fields.reshape(_SIDE // 4, _SIDE // 4, -1, 2).astype(np.float32)
     return [cv2.resize(coarse[:, :, i], (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR) for i in range(len(sources))]
 

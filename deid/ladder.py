@@ -15,8 +15,9 @@ from deid.models.attgan import ATTRIBUTES, N_CODES
 from deid.protocols import Editor
 from deid.structures import AlignedFace, Detection, EditedFace, Image
 
-#: Strengths of the attribute sets on the first two rungs, and cells across of the coarser inputs on the next ones.
-_STRENGTHS = (1.0, 1.5)
+#: Strengths of the attribute sets on the first two rungs, and cells across of the coarser inputs on the next ones. Who the new person
+#: is, the code says: attributes in full make faces less like photos and lead no further away (weights/EXPERIMENTS.md).
+STRENGTHS = (0.6, 1.0)
 _CELLS = (22, 16)
 #: Strengths of a plain filter, until it passes.
 _FILTER_STRENGTHS = (1.0, 1.5, 2.25)
@@ -96,7 +97,7 @@ def rungs(options: Options, editor: Editor) -> Iterator[Rung]:
         return
     # A generator that sees less of a face can give less of it away, whoever looks.
     first = editor.coarse(options.input_cells) if isinstance(editor, AttganEditor) else editor
-    ways: list[tuple[Editor, float]] = [(first, strength) for strength in _STRENGTHS]
+    ways: list[tuple[Editor, float]] = [(first, strength) for strength in STRENGTHS]
     if isinstance(editor, AttganEditor):
         ways += [(editor.coarse(cells), 1.0) for cells in _CELLS]
     budget = options.budget

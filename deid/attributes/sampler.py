@@ -29,7 +29,7 @@ def sample_sets(male: bool, n: int, rng: np.random.Generator, strength: float = 
         male: the subject's gender.
         n: how many sets.
         rng: where the randomness comes from.
-        strength: widens the range of every attribute; 1 is the range of the thesis, +-1.1.
+        strength: widens or narrows the range of every attribute; 1 is the range of the thesis, +-1.1.
 
     Returns:
         (n, 13 + N_CODES): attributes in the order of `ATTRIBUTES`, which the second pass takes with inverted signs, then an
@@ -45,9 +45,11 @@ def sample_sets(male: bool, n: int, rng: np.random.Generator, strength: float = 
             sets[:, j] = 0.0
         if attribute in _GENDERED:
             own_side = _GENDERED[attribute] * (1.0 if male else -1.0)
-            # A woman's gender comes back in full: asked for faintly, it was lost in one of eight. Men's is not lost.
-            sets[:, j] = -own_side * (1.0 if attribute == "Male" and not male else np.abs(sets[:, j]))
+            sets[:, j] = -own_side * np.abs(sets[:, j])
         sets[:, j] *= RANGE * strength
+    if not male:
+        # A woman's gender comes back in full: asked for faintly, it was lost in one of eight. Men's is not lost.
+        sets[:, ATTRIBUTES.index("Male")] = RANGE * max(1.0, strength)
     return np.asarray(np.concatenate([sets, sample_codes(n, rng)], axis=1), np.float32)
 
 

@@ -267,7 +267,7 @@ def _measure(part: _Part) -> None:
     bench, rows = _bench(part.recogniser), []
     for crop, name, seed in zip(part.faces.crops, part.faces.identities, part.seeds, strict=True):
         source = bench.source(crop)
-        sets = sample_sets(source.male > 0.5, part.n_sets, np.random.default_rng(seed))
+        sets = sample_sets(source.male > 0.5, part.n_sets, np.random.default_rng(seed), ladder.STRENGTHS[0])
         rows.append(bench.measure(str(name), crop, source, sets))
     join(rows).save(part.path)
 

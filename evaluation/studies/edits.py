@@ -119,8 +119,8 @@ def first_rung(network: Generator) -> Rung:
 
 
 def draw_sets(male: ArrayLike, rng: np.random.Generator) -> NDArray[np.float32]:
-    """One random set of the first pass for each face: (N, 13 + N_CODES) for genders (N,)."""
-    return np.concatenate([sample_sets(bool(m), 1, rng) for m in np.asarray(male)])
+    """One random set of the first pass for each face, as the product tries it first: (N, 13 + N_CODES) for genders (N,)."""
+    return np.concatenate([sample_sets(bool(m), 1, rng, ladder.STRENGTHS[0]) for m in np.asarray(male)])
 
 
 def second_pass(sets: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -224,7 +224,7 @@ def _diversity(lineup: Lineup, first: Crops, second: Crops) -> list[Measure]:
 
 def _speed(lineup: Lineup) -> list[Measure]:
     """Both passes of all candidates of one face."""
-    sets = sample_sets(bool(lineup.faces.male[0]), _CANDIDATES, np.random.default_rng(lineup.seed))
+    sets = sample_sets(bool(lineup.faces.male[0]), _CANDIDATES, np.random.default_rng(lineup.seed), lineup.rung.strength)
     times = edits.seconds(lineup.rung, lineup.faces.crops[0], sets)
     note = f"median of {len(times)}, {min(times):.3f} to {max(times):.3f} s; {torch.get_num_threads()} threads"
     name = f"two passes of {_CANDIDATES} candidates"

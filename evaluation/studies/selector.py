@@ -22,6 +22,7 @@ from deid.detect.face_points import FacePoints
 from deid.detect.mtcnn import MtcnnDetector
 from deid.edit.attgan import AttganEditor, coarsen
 from deid.embed.dlib_resnet import DlibResNetEmbedder
+from deid.ladder import STRENGTHS
 from deid.models.attgan import ATTRIBUTES, N_CODES, Generator, inverted
 from deid.structures import Embeddings, Image
 from deid.training.calibrate import FMR
@@ -70,7 +71,7 @@ class _Face:
 
     def draw(self, n: int, rng: np.random.Generator) -> NDArray[np.float32]:
         """Random sets (n, 29)."""
-        return sample_sets(self.source.male > 0.5, n, rng)
+        return sample_sets(self.source.male > 0.5, n, rng, STRENGTHS[0])
 
 
 def selector(options: StudyOptions) -> Results:

@@ -31,6 +31,9 @@ def test_gender_is_asked_of_women_in_full() -> None:
     column = ATTRIBUTES.index("Male")
     women, men = (sample_sets(male, 50, np.random.default_rng(1))[:, column] for male in (False, True))
     np.testing.assert_allclose(women, RANGE, rtol=1e-6)
+    faint, strong = (sample_sets(False, 50, np.random.default_rng(1), strength)[:, column] for strength in (0.5, 1.5))
+    np.testing.assert_allclose(faint, RANGE, rtol=1e-6)
+    np.testing.assert_allclose(strong, 1.5 * RANGE, rtol=1e-6)
     assert -RANGE <= men.min() < -0.9 * RANGE
     assert -0.1 * RANGE < men.max() < 0
 

@@ -99,7 +99,7 @@ def rungs(options: Options, editor: Editor) -> Iterator[Rung]:
     first = editor.coarse(options.input_cells) if isinstance(editor, AttganEditor) else editor
     ways: list[tuple[Editor, float]] = [(first, strength) for strength in STRENGTHS]
     if isinstance(editor, AttganEditor):
-        ways += [(editor.coarse(cells), 1.0) for cells in _CELLS]
+        ways += [(editor.coarse(cells), STRENGTHS[-1]) for cells in _CELLS]
     budget = options.budget
     for way in ways[:1] * budget.rounds + ways[1:]:
         yield Rung(*way, True, budget.generated, budget.proposals)

@@ -158,9 +158,10 @@ class GeneratorTraining:
             _take_over(self.generator, start)
         self.average: Generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.discriminator = Discriminator(options.width).to(device).to(memory_format=layout)
+        # How fast they learn is for `_pace` to say.
         betas = (0.5, 0.99)
-        self.g_optimiser = torch.optim.Adam(self.generator.parameters(), options.learning_rate, betas)
-        self.d_optimiser = torch.optim.Adam(self.discriminator.parameters(), 2 * options.learning_rate, betas)
+        self.g_optimiser = torch.optim.Adam(self.generator.parameters(), betas=betas)
+        self.d_optimiser = torch.optim.Adam(self.discriminator.parameters(), betas=betas)
         if options.keep and start is None:
             raise ConfigError("expected a generator to start with, whose two passes are kept, got none")
         self._teacher: Generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
@@ -172,7 +173,7 @@ class GeneratorTraining:
         self._labels = torch.from_numpy(data.labels.astype(np.float32)).to(device) * 2 - 1
         self._people, self._places = identity.measure(data, self.recognisers, device)
         self._morphs = Morphs(data, torch.cat(self._places, dim=1).cpu().numpy())
-        self._editor = AttganEditor(network=self.generator)
+        self._editor = AttganEditor()
         self._prototypes = Prototypes(data, self._morphs.points)
 
     def _parts(self) -> dict[str, Any]:

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from deid.models.attgan import ATTRIBUTES, N_CODES
 
 #: Attributes that stay 0: hair lies mostly outside the mask, and a bald or blond patch in a face is no help; skin shall fit the
-#: neck; an open mouth is expression, which stays.
-UNTOUCHED = ("Bald", "Bangs", "Black_Hair", "Blond_Hair", "Brown_Hair", "Mouth_Slightly_Open", "Pale_Skin")
+#: neck; an open mouth is expression, which stays; glasses, brought or taken, leave their ghosts (weights/EXPERIMENTS.md).
+UNTOUCHED = ("Bald", "Bangs", "Black_Hair", "Blond_Hair", "Brown_Hair", "Eyeglasses", "Mouth_Slightly_Open", "Pale_Skin")
 #: Range of each attribute at strength 1.
 RANGE = 1.1
 #: Sign of the attribute in a man.
 _GENDERED: Mapping[str, float] = {"Male": 1.0, "Mustache": 1.0, "No_Beard": -1.0}
-#: How often the new face has what few people have: drawn evenly, half of them would wear glasses. The others have none of it.
-_RARE: Mapping[str, float] = {"Eyeglasses": 0.1, "Mustache": 0.15, "No_Beard": 0.25}
+#: How often a new man has what few men have: drawn evenly, half of them would wear beards. The others have none of it.
+_RARE: Mapping[str, float] = {"Mustache": 0.15, "No_Beard": 0.25}
 
 
 def sample_sets(male: bool, n: int, rng: np.random.Generator, strength: float = 1.0) -> NDArray[np.float32]:
@@ -37,10 +37,8 @@ def sample_sets(male: bool, n: int, rng: np.random.Generator, strength: float = 
     """
     sets = rng.uniform(-1.0, 1.0, (n, len(ATTRIBUTES)))
     for j, attribute in enumerate(ATTRIBUTES):
-        if attribute in _RARE and (male or attribute not in _GENDERED):
-            has = rng.random(n) < _RARE[attribute]
-            low = 0.0 if attribute in _GENDERED else -1.0
-            sets[:, j] = -np.where(has, rng.uniform(0.5, 1.0, n), rng.uniform(low, low / 2, n))
+        if attribute in _RARE and male:
+            sets[:, j] = np.where(rng.random(n) < _RARE[attribute], rng.uniform(0.5, 1.0, n), 0.0)
         if attribute in UNTOUCHED:
             sets[:, j] = 0.0
         if attribute in _GENDERED:

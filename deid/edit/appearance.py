@@ -29,6 +29,8 @@ _LIGHT, _DARKEST = 14.0, 16.0
 _JAW = 17
 #: How far from the average stand-ins lie: a model of few axes holds about half of what sets people apart.
 _LIVELY = 1.5
+#: Shades of a face are what is coarser than this many pixels. New faces take a stand-in's, so many times as far from the subject's.
+_SHADES, _AWAY = 7.0, 1.6
 _SHAPES = {
     "shape": (68, 2),
     "texture": (N_CIRCUMSTANCES, TEXTURE, TEXTURE, 3),
@@ -94,6 +96,20 @@ class AppearanceModel:
         return np.asarray(np.clip(np.stack(faces), 0, 255).round(), np.uint8)
 
 
+def shaded(faces: Crops, stand_ins: Crops, crop: Image) -> Crops:
+    """New faces with the shades of their stand-ins, which are those of a head: a generator's are patchy.
+
+    Args:
+        faces: (N, 128, 128, 3) uint8 RGB.
+        stand_ins: (N, 128, 128, 3) that they were made from.
+        crop: (128, 128, 3) the subject's face. The stand-ins still have some of its shades, so these are left behind.
+    """
+    own = crop.astype(np.float32)
+    shades = own + _AWAY * (stand_ins - own)
+    out = [face + _blurred(goal - face, _SHADES) for face, goal in zip(faces, shades, strict=True)]
+    return np.asarray(np.clip(np.stack(out), 0, 255).round(), np.uint8)
+
+
 def relief(crop: Image, points: NDArray[np.float64], shape: NDArray[np.float64]) -> NDArray[np.float32]:
     """What makes a face's features, whatever its light and the colour of its skin.
 
@@ -129,3 +145,9 @@ def _light(face: NDArray[np.float32], mask: NDArray[np.float32]) -> NDArray[np.f
     small, support = (cv2.GaussianBlur(x, (0, 0), _LIGHT / 4) for x in (small, support))
     coarse = cv2.resize(small / (support[..., None] + 1e-3), (128, 128), interpolation=cv2.INTER_LINEAR)
     return np.asarray(np.maximum(coarse, _DARKEST), np.float32)
+
+
+def _blurred(image: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """A smooth image (128, 128, 3), worked out at half the resolution."""
+    small = cv2.GaussianBlur(cv2.resize(image, (64, 64), interpolation=cv2.INTER_AREA), (0, 0), sigma / 2)
+    return np.asarray(cv2.resize(small, (128, 128), interpolation=cv2.INTER_LINEAR), np.float32)

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from deid import weights
 from deid.detect.face_points import FacePoints
-from deid.edit.appearance import AppearanceModel
+from deid.edit.appearance import AppearanceModel, shaded
 from deid.exceptions import EditError
 from deid.models.attgan import ATTRIBUTES, CROP_SIZE, N_CODES, Generator, inverted
 from deid.models.packed import packed
@@ -102,7 +102,11 @@ class AttganEditor:
         name = self.name if self._cells is None else f"{self.name}_{self._cells}"
         light = float(np.clip(_DIM / max(1.0, float(np.median(face.crop[_FACE]))), 1.0, _MOST_LIGHT))
         lit = np.asarray(np.clip(face.crop * light, 0, 255).round(), np.uint8)
-        edited = np.asarray((self._two_passes(self.shown(lit, sets, face.points), sets) / light).round(), np.uint8)
+        seen = self.shown(lit, sets, face.points)
+        edited = self._two_passes(seen, sets)
+        if self._replaced:
+            edited = shaded(edited, seen, lit)
+        edited = np.asarray((edited / light).round(), np.uint8)
         return [EditedFace(c, name, a, strength) for c, a in zip(edited, sets, strict=True)]
 
     def shown(self, crop: Image, sets: NDArray[np.float32], points: NDArray[np.float64] | None = None) -> Crops:

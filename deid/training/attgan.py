@@ -15,7 +15,7 @@ import itertools
 import json
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,12 @@ from deid.blend import face_mask
 from deid.edit.attgan import AttganEditor, coarsen
 from deid.exceptions import ConfigError
 from deid.models.attgan import ATTRIBUTES, N_CODES, Discriminator, Generator, inverted
-from deid.training import checkpoint, identity, losses
+from deid.training import checkpoint, identity, losses, low_rank
 from deid.training.classifier import ema, to_tensor
 from deid.training.curves import plot
 from deid.training.data import FaceData
 from deid.training.morph import Morph, Morphs
+from deid.training.precision import autocast
 from deid.training.prototypes import Prototypes
 from deid.training.recognisers import CropRecogniser, jittered
 
@@ -72,6 +73,8 @@ _OFTEN = np.array([2.0 if a in _SLOW else 1.0 for a in ATTRIBUTES])
 _WARM_UP = 100
 #: Batches of earlier edits that the discriminator sees again, every fourth one kept.
 _HISTORY = 30
+#: Batches on which a decoder's layers are seen before they are factored.
+_WATCHED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class GeneratorOptions:
 
     Args:
         width: channels of the first convolution of generator and discriminator.
+        ranks: of the generator, see `Generator`.
         steps: of both stages together.
         private_from: step at which stage two begins.
         private_ramp: steps over which its identity weights grow to the full ones.
@@ -101,6 +105,7 @@ class GeneratorOptions:
     """
 
     width: int = 32
+    ranks: Sequence[int] = (256, 320, 128, 64)
     steps: int = 9000
     private_from: int = 2600
     private_ramp: int = 600
@@ -132,10 +137,10 @@ class GeneratorTraining:
         options: settings.
         recognisers: what stage two leads away from.
         landmarker: MTCNN's O-Net, for stage two.
-        start: a generator to begin with; it may be one that knows no identity codes.
+        start: a generator to begin with; it may be one that knows no identity codes, and one without ranks, which is factored.
 
     Raises:
-        ConfigError: the generator to begin with has another width, or there is none whose two passes could be kept.
+        ConfigError: the generator to begin with has another width or other ranks, or there is none whose two passes could be kept.
     """
 
     def __init__(
@@ -147,27 +152,14 @@ class GeneratorTraining:
         landmarker: losses.Landmarker,
         start: Generator | None = None,
     ) -> None:
+        if options.keep and start is None:
+            raise ConfigError("expected a generator to start with, whose two passes are kept, got none")
         self.data, self.out, self.options = data, out, options
         self.recognisers = [r.to(options.device) for r in recognisers]
         self.landmarker = landmarker.to(options.device)
         torch.manual_seed(options.seed)
         self.rng = np.random.default_rng(options.seed)
         layout, device = torch.channels_last, options.device
-        self.generator = Generator(options.width, n_codes=N_CODES).to(device).to(memory_format=layout)
-        if start is not None:
-            _take_over(self.generator, start)
-        self.average: Generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
-        self.discriminator = Discriminator(options.width).to(device).to(memory_format=layout)
-        # How fast they learn is for `_pace` to say.
-        betas = (0.5, 0.99)
-        self.g_optimiser = torch.optim.Adam(self.generator.parameters(), betas=betas)
-        self.d_optimiser = torch.optim.Adam(self.discriminator.parameters(), betas=betas)
-        if options.keep and start is None:
-            raise ConfigError("expected a generator to start with, whose two passes are kept, got none")
-        self._teacher: Generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
-        self.step = 0
-        self.curves: list[dict[str, float]] = []
-        self._resume()
         self._chances = _chances(data, options.lfw_share)
         self._history: list[tuple[Tensor, Tensor]] = []
         self._labels = torch.from_numpy(data.labels.astype(np.float32)).to(device) * 2 - 1
@@ -175,6 +167,40 @@ class GeneratorTraining:
         self._morphs = Morphs(data, torch.cat(self._places, dim=1).cpu().numpy())
         self._editor = AttganEditor()
         self._prototypes = Prototypes(data, self._morphs.points)
+        self.generator, self._teacher = (g.to(device).to(memory_format=layout) for g in self._beginning(start))
+        self.average: Generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        self.discriminator = Discriminator(options.width).to(device).to(memory_format=layout)
+        # How fast they learn is for `_pace` to say.
+        betas = (0.5, 0.99)
+        self.g_optimiser = torch.optim.Adam(self.generator.parameters(), betas=betas)
+        self.d_optimiser = torch.optim.Adam(self.discriminator.parameters(), betas=betas)
+        self.step = 0
+        self.curves: list[dict[str, float]] = []
+        self._resume()
+
+    def _beginning(self, start: Generator | None) -> tuple[Generator, Generator]:
+        """The generator that learns, and the one whose two passes are kept: they say the same."""
+        width, ranks = self.options.width, tuple(self.options.ranks)
+        if start is None:
+            generator = Generator(width, n_codes=N_CODES, ranks=ranks)
+            return generator, generator
+        if start.width != width or start.ranks not in ((), ranks):
+            got = f"{start.width} and {list(start.ranks)}"
+            raise ConfigError(f"expected a generator of width {width} and ranks {list(ranks)} to start with, got {got}")
+        teacher = _with_codes(start).to(self.options.device).eval().requires_grad_(False)
+        if start.ranks == ranks:
+            return copy.deepcopy(teacher).requires_grad_(True), teacher
+        return low_rank.factored(teacher, ranks, self._watch), teacher
+
+    @torch.inference_mode()
+    def _watch(self, generator: Generator) -> None:
+        """Let a generator do for some faces all that it is trained for."""
+        for _ in range(_WATCHED):
+            pick, images, labels = self._batch(mirrored=False)
+            sets = self._random_sets(labels)
+            generator(generator(self._stand_ins(pick, sets), sets), inverted(sets))
+            changed, _ = self._single_edits(pick, labels)
+            generator(images, _same_person(changed))
 
     def _parts(self) -> dict[str, Any]:
         return {
@@ -242,9 +268,6 @@ class GeneratorTraining:
         images, device = images.contiguous(memory_format=torch.channels_last), self.options.device
         return torch.from_numpy(pick).to(device), images.to(device), labels.to(device)
 
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.options.device.split(":")[0], torch.bfloat16)
-
     def _pixelate_some(self, images: Tensor) -> Tensor:
         out = images.clone()
         for i in np.flatnonzero(self.rng.random(len(images)) < self.options.pixelated):
@@ -272,7 +295,7 @@ class GeneratorTraining:
         goal, sets, wanted, people = self._lesson(faces, own)
         # Batch norm as at inference: the product edits single faces.
         self.generator.eval()
-        with self._autocast():
+        with autocast(self.options.device):
             first = self.generator(self._pixelate_some(source), sets)
             edited = self.generator(first, inverted(sets))
         d_loss = self._discriminator_steps(images, labels, edited, wanted)
@@ -303,7 +326,7 @@ class GeneratorTraining:
         # What lies outside the mask is never pasted.
         weight = 0.2 + torch.from_numpy(masks).float().to(images.device)[:, None]
         self.generator.eval()
-        with self._autocast():
+        with autocast(self.options.device):
             first = self.generator(seen, sets)
             second = self.generator(first, inverted(sets))
             with torch.no_grad():
@@ -344,7 +367,7 @@ class GeneratorTraining:
     def _alone(self, faces: Tensor, images: Tensor, labels: Tensor) -> Tensor:
         """How unlike their pictures single edits of faces (N,) are, the more where there is something to change."""
         changed, painted = self._single_edits(faces, labels)
-        with self._autocast():
+        with autocast(self.options.device):
             edited = self.generator(images, _same_person(changed))
         # As much in all for every face, whatever the size of what changes; where nothing does, alike for every pixel.
         change = (painted - images).abs() + 1e-3
@@ -389,7 +412,7 @@ class GeneratorTraining:
         """The adversarial loss of fakes that shall have the wanted attributes (N, 13)."""
         # It judges here and learns nothing: what its own gradients would cost is saved.
         self.discriminator.requires_grad_(False)
-        with self._autocast():
+        with autocast(self.options.device):
             real_logit, real_patch, _ = self.discriminator(images, labels)
             fake_logit, fake_patch, _ = self.discriminator(fakes, wanted)
         self.discriminator.requires_grad_(True)
@@ -414,7 +437,7 @@ class GeneratorTraining:
         return value
 
     def _discriminator_step(self, real: Tensor, labels: Tensor, fakes: Tensor, wanted: Tensor) -> float:
-        with self._autocast():
+        with autocast(self.options.device):
             real_logit, real_patch, attributes = self.discriminator(real, labels)
             fake_logit, fake_patch, _ = self.discriminator(fakes, wanted)
         loss = losses.adversarial_discriminator(real_logit, fake_logit) + losses.adversarial_discriminator(real_patch, fake_patch)
@@ -484,15 +507,11 @@ def _chances(data: FaceData, lfw_share: float) -> NDArray[np.float64]:
     return np.asarray(chances / chances.sum())
 
 
-def _take_over(generator: Generator, start: Generator) -> None:
-    """Begin with another generator's weights; what it has no inputs for begins at 0.
-
-    Raises:
-        ConfigError: it has another width.
-    """
-    own = generator.state_dict()
+def _with_codes(start: Generator) -> Generator:
+    """A copy that takes identity codes; one that knows none does not heed them."""
+    out = Generator(start.width, n_codes=N_CODES, ranks=start.ranks)
+    own = out.state_dict()
     for name, value in start.state_dict().items():
-        if value.shape[1:] != own[name].shape[1:] or value.shape[:1] > own[name].shape[:1]:
-            raise ConfigError(f"expected a generator of width {generator.width} to start with, got {start.width}")
         # The inputs for identity codes are the last ones of a layer.
         own[name].zero_()[tuple(slice(n) for n in value.shape)] = value
+    return out

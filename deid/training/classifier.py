@@ -18,6 +18,7 @@ from deid.models.attgan import ATTRIBUTES
 from deid.models.attributes import AttributeClassifier
 from deid.training import checkpoint
 from deid.training.data import FaceData
+from deid.training.precision import autocast
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ def train(
         pick = torch.randint(len(train_set), (options.batch_size,), generator=rng)
         images = augment(to_tensor(train_set.crops[pick.numpy()]), rng).to(options.device)
         target = labels[pick].to(options.device)
-        with torch.autocast(options.device.split(":")[0], torch.bfloat16):
+        with autocast(options.device):
             logits = network(images.contiguous(memory_format=torch.channels_last))
         loss = functional.binary_cross_entropy_with_logits(logits.float(), target.clamp(min=0), reduction="none")
         loss = (loss * (target >= 0)).sum() / (target >= 0).sum().clamp(min=1)

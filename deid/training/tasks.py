@@ -70,7 +70,7 @@ def train_attgan(data: Path, out: Path, recogniser: Path | None, from_shipped: b
         "data": "LFW deep-funneled and CelebA, training split",
         "licence": _LICENCE,
     }
-    architecture = {"width": options.width, "n_attributes": len(ATTRIBUTES), "n_codes": N_CODES}
+    architecture = {"width": options.width, "n_attributes": len(ATTRIBUTES), "n_codes": N_CODES, "ranks": list(options.ranks)}
     export(network, "attgan", out, architecture, facts | {"command": _command("attgan" + " --from-shipped" * from_shipped, options)})
 
 

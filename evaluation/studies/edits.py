@@ -90,7 +90,7 @@ def subjects(crops: Crops, people: Sequence[str], points: FacePoints) -> Subject
 
 
 def load_generator(path: Path | None) -> Generator:
-    """The shipped generator, or one of a safetensors file of any width, with or without identity codes.
+    """The shipped generator, or one of a safetensors file of any width, with or without identity codes and ranks.
 
     Raises:
         WeightsMissingError: there is no such file.
@@ -101,14 +101,17 @@ def load_generator(path: Path | None) -> Generator:
     try:
         tensors = load(path.read_bytes())
         width, deepest = len(tensors["enc_layers.0.layers.0.weight"]), len(tensors["enc_layers.4.layers.0.weight"])
-        n_codes = len(tensors["dec_layers.0.layers.0.weight"]) - deepest - len(ATTRIBUTES)
+        firsts = [tensors[f"dec_layers.{i}.layers.0.weight"] for i in range(5)]
     except OSError as error:
         raise WeightsMissingError(f"cannot read {path}: {error.strerror}") from error
     except (SafetensorError, KeyError) as error:
         raise WeightsFormatError(f"expected the tensors of a generator in {path}, got {error}") from error
+    # A layer with a rank begins with a 1x1 convolution, which counts its channels the other way round.
+    ranks = [len(first) for first in firsts if first.shape[2] == 1]
+    n_codes = firsts[0].shape[1 if ranks else 0] - deepest - len(ATTRIBUTES)
     if n_codes < 0:
         raise WeightsFormatError(f"expected a generator of {len(ATTRIBUTES)} attributes in {path}, got {len(ATTRIBUTES) + n_codes}")
-    network = Generator(width, n_codes=n_codes)
+    network = Generator(width, n_codes=n_codes, ranks=ranks)
     weights.fill(network, tensors, weights.Entry("attgan", path.name, ""))
     return network
 

@@ -38,16 +38,16 @@ def test_gender_is_asked_of_women_in_full() -> None:
     assert -0.1 * RANGE < men.max() < 0
 
 
-def test_hair_and_expression_stay() -> None:
+def test_hair_glasses_and_expression_stay() -> None:
     sets = sample_sets(True, N, np.random.default_rng(0))
-    assert set(UNTOUCHED) == {"Bald", "Bangs", "Black_Hair", "Blond_Hair", "Brown_Hair", "Mouth_Slightly_Open", "Pale_Skin"}
+    assert set(UNTOUCHED) == {"Bald", "Bangs", "Black_Hair", "Blond_Hair", "Brown_Hair", "Eyeglasses", "Mouth_Slightly_Open", "Pale_Skin"}
     for name in UNTOUCHED:
         assert (_column(sets, name) == 0).all()
 
 
 def test_the_rest_goes_both_ways_over_its_whole_range() -> None:
     sets = sample_sets(False, N, np.random.default_rng(0))
-    for name in set(ATTRIBUTES) - set(UNTOUCHED) - {"Male", "Mustache", "No_Beard", "Eyeglasses"}:
+    for name in set(ATTRIBUTES) - set(UNTOUCHED) - {"Male", "Mustache", "No_Beard"}:
         limit = 1.1
         values = _column(sets, name)
         assert limit * 0.98 < values.max() <= limit, name
@@ -56,11 +56,9 @@ def test_the_rest_goes_both_ways_over_its_whole_range() -> None:
 
 
 @pytest.mark.parametrize("male", [True, False])
-def test_new_faces_wear_what_people_wear(male: bool) -> None:
-    """The second pass inverts the set: glasses on a tenth, a moustache or a beard on some men and on no woman."""
+def test_some_new_men_wear_beards(male: bool) -> None:
+    """The second pass inverts the set: a moustache or a beard on some men and on no woman."""
     shown = -sample_sets(male, N, np.random.default_rng(2))
-    assert 0.07 < (_column(shown, "Eyeglasses") > 0.5).mean() < 0.13
-    assert (np.abs(_column(shown, "Eyeglasses")) >= 0.5).all()
     assert (_column(shown, "Mustache") > 0.5).mean() == pytest.approx(0.15 * male, abs=0.03)
     assert (_column(shown, "No_Beard") < -0.5).mean() == pytest.approx(0.25 * male, abs=0.03)
 

@@ -9,7 +9,7 @@ from deid.align import align
 from deid.attributes.sampler import sample_codes
 from deid.blend import face_mask
 from deid.detect.face_points import FacePoints
-from deid.edit.appearance import AppearanceModel
+from deid.edit.appearance import AppearanceModel, shaded
 from deid.embed.dlib_resnet import DlibResNetEmbedder
 from deid.exceptions import WeightsFormatError
 from deid.models.attgan import N_CODES
@@ -79,6 +79,28 @@ def test_one_code_is_one_person(model: AppearanceModel, face: tuple[Image, bool]
     crop, man = face
     again = model.stand_ins(crop, FacePoints().points(crop), man, CODES[::-1], 1.0)
     np.testing.assert_array_equal(again[::-1], np.stack(stand_ins))
+
+
+def test_new_faces_lose_their_patches_and_keep_their_features(face: tuple[Image, bool]) -> None:
+    """Against the subject itself as its stand-in, whose shades are right."""
+    crop = face[0]
+    patchy = crop.astype(np.float32)
+    cv2.circle(patchy, (50, 64), 16, (255, 255, 255), -1)
+    patchy = np.asarray(crop + 0.25 * (cv2.GaussianBlur(patchy, (0, 0), 5) - crop), np.uint8)
+    striped = patchy.copy()
+    striped[90:94, 40:90] //= 2
+    (mended, with_stripe), off = shaded(np.stack([patchy, striped]), np.stack([crop, crop]), crop), np.abs(patchy.astype(float) - crop)
+    assert np.abs(mended.astype(float) - crop)[50:80, 36:66].mean() < 0.5 * off[50:80, 36:66].mean()
+    stripe = mended[90:94, 45:85].astype(float) - with_stripe[90:94, 45:85]
+    assert stripe.mean() > 0.6 * (patchy[90:94, 45:85].astype(float) - striped[90:94, 45:85]).mean()
+
+
+def test_shades_lead_away_from_the_subject(face: tuple[Image, bool]) -> None:
+    crop = face[0]
+    brighter = np.clip(crop.astype(int) + 20, 0, 255).astype(np.uint8)
+    dark = crop < 200
+    (out,) = shaded(crop[None], brighter[None], crop)
+    assert 25 < (out.astype(int) - crop)[dark].mean() < 40
 
 
 def test_other_arrays_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

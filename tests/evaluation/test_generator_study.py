@@ -29,9 +29,9 @@ def noise(n: int, seed: int = 0) -> Crops:
     return np.random.default_rng(seed).integers(0, 256, (n, 128, 128, 3)).astype(np.uint8)
 
 
-def small_generator(n_codes: int, seed: int = 0) -> Generator:
+def small_generator(n_codes: int, seed: int = 0, ranks: tuple[int, ...] = ()) -> Generator:
     torch.manual_seed(seed)
-    network = Generator(4, n_codes=n_codes).eval().requires_grad_(False)
+    network = Generator(4, n_codes=n_codes, ranks=ranks).eval().requires_grad_(False)
     for layer in network.dec_layers:
         # Weights as torch draws them give grey crops, whatever is asked for.
         layer.get_parameter("layers.0.weight").mul_(3.0)
@@ -96,13 +96,13 @@ def test_one_attribute_changes_sides(n_codes: int) -> None:
     assert (nothing == (0 if n_codes else labels)).all()
 
 
-@pytest.mark.parametrize("n_codes", [0, N_CODES])
-def test_a_generator_file_tells_its_own_shape(n_codes: int, tmp_path: Path) -> None:
-    network = small_generator(n_codes, seed=3)
+@pytest.mark.parametrize(("n_codes", "ranks"), [(0, ()), (N_CODES, ()), (N_CODES, (20, 30)), (0, (20,))])
+def test_a_generator_file_tells_its_own_shape(n_codes: int, ranks: tuple[int, ...], tmp_path: Path) -> None:
+    network = small_generator(n_codes, 3, ranks)
     path = tmp_path / "candidate.safetensors"
     save_file({k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}, path)
     read = edits.load_generator(path)
-    assert (read.width, read.n_codes) == (4, n_codes)
+    assert (read.width, read.n_codes, read.ranks) == (4, n_codes, ranks)
     labels = np.ones((2, len(ATTRIBUTES)), np.float32)
     difference = edits.one_pass(read, noise(2), labels).astype(int) - edits.one_pass(network, noise(2), labels)
     assert np.abs(difference).max() <= 2

@@ -22,7 +22,7 @@ from deid.training.data import FaceData
 from deid.training.losses import Landmarker
 from deid.training.recognisers import CropRecogniser
 
-TINY = GeneratorOptions(width=4, steps=5, private_from=3, private_ramp=2, batch_size=4, history_steps=1)
+TINY = GeneratorOptions(width=4, ranks=(), steps=5, private_from=3, private_ramp=2, batch_size=4, history_steps=1)
 
 
 def _recogniser() -> CropRecogniser:
@@ -111,6 +111,19 @@ def test_warm_start_is_the_same_generator_at_first(start: Callable[..., Generato
     torch.testing.assert_close(same, shipped(images, labels))
     with pytest.raises(ConfigError, match="width 4"):
         start(tmp_path, Generator(8))
+    with pytest.raises(ConfigError, match=r"ranks \[\].* got 4 and \[8\]"):
+        start(tmp_path, Generator(4, ranks=(8,)))
+
+
+def test_a_start_without_ranks_is_factored_and_kept_whole(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    shipped = Generator(4, n_codes=N_CODES).eval()
+    training = start(tmp_path, shipped, ranks=[40, 60], keep=True, private_from=0)
+    assert training.generator.ranks == (40, 60)
+    assert training._teacher.ranks == ()
+    images, sets = torch.rand(4, 3, 128, 128) * 2 - 1, torch.randn(4, len(ATTRIBUTES) + N_CODES)
+    torch.testing.assert_close(training._teacher(images, sets), shipped(images, sets))
+    assert 0 < training._kept_step(*training._batch(mirrored=False))["kept"] < 0.1
 
 
 def test_discriminator_may_begin_alone(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ to real faces suffer least: X. Zhang, J. Zou, K. He, J. Sun, "Accelerating Very 
 Detection", TPAMI 2016, without the activation. The rest of the layer spreads these.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,8 @@ from deid.models.attgan import Generator
 
 #: Of the mean variance of a layer's inputs, added to each: what faces seldom show keeps its place.
 _DAMPING = 1e-4
-_LEAST_SCALE = 1e-6
+#: Of torch's batch norm; and what counts for channels that it silences.
+_EPSILON, _LEAST_SCALE = 1e-5, 1e-6
 
 
 @torch.no_grad()
@@ -30,8 +31,8 @@ def factored(generator: Generator, ranks: Sequence[int], show: Callable[[Generat
     """
     seen = [torch.zeros(()) for _ in ranks]
     generator = generator.eval()
-    layers = [generator.dec_layers[i].layers for i in range(len(ranks))]
-    handles = [layer[0].register_forward_pre_hook(partial(_add_up, seen, i)) for i, layer in enumerate(layers)]
+    layers = [block.get_submodule("layers") for block in generator.dec_layers][: len(ranks)]
+    handles = [layer.register_forward_pre_hook(partial(_add_up, seen, i)) for i, layer in enumerate(layers)]
     show(generator)
     for handle in handles:
         handle.remove()
@@ -42,7 +43,8 @@ def factored(generator: Generator, ranks: Sequence[int], show: Callable[[Generat
             _, index, rest = name.split(".")
             plain[f"dec_layers.{i}.layers.{int(index) + (i < len(ranks))}.{rest}"] = value
     for i, layer in enumerate(layers):
-        plain[f"dec_layers.{i}.layers.0.weight"], plain[f"dec_layers.{i}.layers.1.weight"] = _split(layer, seen[i], ranks[i])
+        first, second = (f"dec_layers.{i}.layers.{j}.weight" for j in (0, 1))
+        plain[first], plain[second] = _split(layer.state_dict(), seen[i], ranks[i])
     out.load_state_dict(plain)
     return out
 
@@ -52,17 +54,17 @@ def _add_up(seen: list[Tensor], i: int, _: nn.Module, inputs: tuple[Tensor, ...]
     seen[i] = seen[i] + rows @ rows.T
 
 
-def _split(layer: nn.Sequential, moments: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+def _split(layer: Mapping[str, Tensor], moments: Tensor, rank: int) -> tuple[Tensor, Tensor]:
     """Weights of the 1x1 convolution (rank, C, 1, 1) and of the transposed one after it (rank, C', 4, 4).
 
     Args:
-        layer: a transposed convolution and its batch norm.
+        layer: tensors of a transposed convolution (0) and its batch norm (1).
         moments: (C, C) second moments of its inputs.
         rank: channels between the two.
     """
-    weight, norm = layer[0].weight.double(), layer[1]
+    weight = layer["0.weight"].double()
     # An error counts as much as it is seen behind the batch norm.
-    scale = (norm.weight / (norm.running_var + norm.eps).sqrt()).double()[:, None, None]
+    scale = (layer["1.weight"] / (layer["1.running_var"] + _EPSILON).sqrt()).double()[:, None, None]
     scale = torch.where(scale.abs() < _LEAST_SCALE, _LEAST_SCALE, scale)
     n = len(moments)
     moments = moments + _DAMPING * moments.diagonal().mean() * torch.eye(n, device=moments.device)

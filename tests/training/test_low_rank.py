@@ -59,4 +59,4 @@ def test_it_can_be_trained_and_leaves_the_generator_as_it_was(generator: Generat
     small(*_faces(2, 2)).sum().backward()
     assert all(p.grad is not None for p in small.parameters())
     assert all(torch.equal(v, before[k]) for k, v in generator.state_dict().items())
-    assert not any(layer.layers[0]._forward_pre_hooks for layer in generator.dec_layers)
+    assert not any(layer.layers._forward_pre_hooks for layer in generator.dec_layers)

@@ -29,8 +29,9 @@ _LIGHT, _DARKEST = 14.0, 16.0
 _JAW = 17
 #: How far from the average stand-ins lie: a model of few axes holds about half of what sets people apart.
 _LIVELY = 1.5
-#: Shades of a face are what is coarser than this many pixels. New faces take a stand-in's, so many times as far from the subject's.
-_SHADES, _AWAY = 7.0, 1.6
+#: Shades of a face are what is coarser than this many pixels. New faces take a stand-in's, so many times as far from the subject's,
+#: and no further than so many grey levels: beyond, noses are white and eyes lie in holes.
+_SHADES, _AWAY, _FARTHEST = 7.0, 1.7, 60.0
 _SHAPES = {
     "shape": (68, 2),
     "texture": (N_CIRCUMSTANCES, TEXTURE, TEXTURE, 3),
@@ -102,10 +103,10 @@ def shaded(faces: Crops, stand_ins: Crops, crop: Image) -> Crops:
     Args:
         faces: (N, 128, 128, 3) uint8 RGB.
         stand_ins: (N, 128, 128, 3) that they were made from.
-        crop: (128, 128, 3) the subject's face. The stand-ins still have some of its shades, so these are left behind.
+        crop: (128, 128, 3) the subject's face. The stand-ins are lit as it is, so that its shades are left further behind than by them.
     """
     own = crop.astype(np.float32)
-    shades = own + _AWAY * (stand_ins - own)
+    shades = own + _FARTHEST * np.tanh(_AWAY * (stand_ins - own) / _FARTHEST)
     out = [face + _blurred(goal - face, _SHADES) for face, goal in zip(faces, shades, strict=True)]
     return np.asarray(np.clip(np.stack(out), 0, 255).round(), np.uint8)
 

@@ -19,9 +19,8 @@ from deid.structures import AlignedFace, Crops, EditedFace, Image
 
 _SET_SIZE = len(ATTRIBUTES) + N_CODES
 _MALE = ATTRIBUTES.index("Male")
-#: How much of a face's features gives way to a stand-in's; what is left keeps gaze and expression. With all of it two new faces of
-#: one person are hardly less alike (weights/EXPERIMENTS.md).
-_REPLACED = 0.85
+#: How much of a face's features gives way to a stand-in's: pose, expression and light stay without them (weights/EXPERIMENTS.md).
+_REPLACED = 1.0
 #: Median of a face's grey levels up to which it is edited as if it were lit, and by how much at most: of darker faces, which the
 #: generator has not learned from, it makes specks.
 _DIM, _MOST_LIGHT = 70.0, 8.0

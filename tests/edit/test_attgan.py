@@ -60,7 +60,7 @@ def test_generator_sees_a_stand_in_of_the_subjects_gender(network: Generator, fa
     editor = AttganEditor(network=network)
     for male in (True, False):
         sets = sample_sets(male, 2, np.random.default_rng(1))
-        wanted = AppearanceModel().stand_ins(face.crop, FacePoints().points(face.crop), male, sets[:, 13:], 0.85)
+        wanted = AppearanceModel().stand_ins(face.crop, FacePoints().points(face.crop), male, sets[:, 13:], 1.0)
         np.testing.assert_array_equal(editor.shown(face.crop, sets), wanted)
         edited = AttganEditor(network=network, replaced=0).edit(replace(face, crop=wanted[1]), sets)[1].crop
         (edited,) = shaded(edited[None], wanted[1:], face.crop)
@@ -88,7 +88,7 @@ def test_published_checkpoint_without_codes_takes_the_same_sets(face: AlignedFac
     assert [len(p.attributes) for p in proposals if p.attributes is not None] == [13 + N_CODES] * 2
 
 
-@pytest.mark.parametrize("replaced", [0, 0.85])
+@pytest.mark.parametrize("replaced", [0, 1.0])
 def test_dark_faces_are_edited_as_if_they_were_lit(network: Generator, face: AlignedFace, replaced: float) -> None:
     """Of two exposures of one night, one gives what the other gives, and as dark as it is."""
     editor, sets = AttganEditor(network=network, replaced=replaced), _sets(2)

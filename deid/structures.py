@@ -101,12 +101,14 @@ class EditedFace:
         method: the rung of the ladder that made it, such as ``attgan`` or ``blur``.
         attributes: (29,) attribute set of the first pass and identity code; None for methods that have none.
         strength: the method's own strength, see `deid.config`.
+        lit: whether its light and colours are the photo's already.
     """
 
     crop: NDArray[np.uint8]
     method: str
     attributes: NDArray[np.float32] | None = None
     strength: float = 1.0
+    lit: bool = False
 
 
 @dataclass(frozen=True, slots=True)

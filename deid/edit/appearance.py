@@ -1,7 +1,7 @@
 """Stand-ins: faces that nobody has, to be edited in the subject's place.
 
 A generator keeps something of the face that it is shown, however it was taught to change it. So it is shown another one: light,
-pose and expression are the subject's, and most of the features come from a linear model of shape and texture, T. Cootes,
+pose and expression are the subject's, and the features come from a linear model of shape and texture, T. Cootes,
 G. Edwards, C. Taylor, "Active Appearance Models", PAMI 2001. To replace a face by what a model makes up in its place goes back to
 R. Gross, L. Sweeney, F. de la Torre, S. Baker, "Model-Based Face De-Identification", CVPR Workshops 2006.
 """

@@ -106,7 +106,7 @@ class AttganEditor:
         if self._replaced:
             edited = shaded(edited, seen, lit)
         edited = np.asarray((edited / light).round(), np.uint8)
-        return [EditedFace(c, name, a, strength) for c, a in zip(edited, sets, strict=True)]
+        return [EditedFace(c, name, a, strength, lit=bool(self._replaced)) for c, a in zip(edited, sets, strict=True)]
 
     def shown(self, crop: Image, sets: NDArray[np.float32], points: NDArray[np.float64] | None = None) -> Crops:
         """What the generator sees: a stand-in for each set, or the face itself once for all; ``points`` as in `AlignedFace`."""

@@ -56,7 +56,7 @@ def generator(options: StudyOptions) -> Results:
         lambda: second_opinion.accuracy_lines(lineup.opinion, exam, options.seed),
         lambda: _untouched(lineup),
         lambda: _edited(lineup, "two passes", first),
-        lambda: _edited(lineup, "one pass", single(lineup)),
+        lambda: _edited(lineup, "one pass", single(lineup), lit=False),
         lambda: _reconstruction(lineup),
         lambda: _attributes(lineup),
         lambda: _realism(lineup, first),
@@ -102,11 +102,11 @@ def _as_they_are(before: Seen, genders: Sequence[str]) -> list[Quantity]:
     ]
 
 
-def _edited(lineup: Lineup, name: str, crops: Crops) -> list[Measure]:
+def _edited(lineup: Lineup, name: str, crops: Crops, lit: bool = True) -> list[Measure]:
     """Identity, detection, landmarks, gender and realism of edits, as they come and blended."""
     reference, _ = middle_faces(second_detector(), lineup.faces.crops)
     found: list[Measure] = []
-    for kind, shown in (("crop", crops), ("blended", edits.blended(lineup.faces, crops))):
+    for kind, shown in (("crop", crops), ("blended", edits.blended(lineup.faces, crops, lit))):
         after = lineup.judges.look(shown)
         change = iou_change(reference, lineup.before.boxes, after.boxes)
         quantities = [*changes(lineup.before, after, lineup.judges), change]

@@ -119,9 +119,10 @@ def box_mask(size_hw: tuple[int, int], margin: float) -> NDArray[np.float32]:
     return np.asarray(np.where(on_box, 1.0, fading), np.float32)
 
 
-def match(edited: Image, source: Image, mask: NDArray[np.float32]) -> Image:
-    """An edited crop with the colours and the sharpness of the photo that it goes into."""
-    return match_detail(match_colour(edited, source, mask), source, mask)
+def match(edited: Image, source: Image, mask: NDArray[np.float32], lit: bool = False) -> Image:
+    """An edited crop with the colours and the sharpness of the photo that it goes into; ``lit`` as in `EditedFace`."""
+    # Colours that are matched twice flicker in films.
+    return match_detail(edited if lit else match_colour(edited, source, mask), source, mask)
 
 
 def match_colour(edited: Image, source: Image, mask: NDArray[np.float32]) -> Image:

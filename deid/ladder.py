@@ -86,10 +86,7 @@ class Rung:
 
     def propose(self, face: AlignedFace, sets: NDArray[np.float32], mask: NDArray[np.float32]) -> list[Proposal]:
         """New faces that fit into the photo, one for each set (N, D); ``mask`` (128, 128) says how much of them will show."""
-        # Colours that are matched twice flicker in films.
-        matched = [
-            (edited, (blend.match_detail if edited.lit else blend.match)(edited.crop, face.crop, mask)) for edited in self.edit(face, sets)
-        ]
+        matched = [(edited, blend.match(edited.crop, face.crop, mask, edited.lit)) for edited in self.edit(face, sets)]
         return [Proposal(edited, crop, blend.blend_crop(crop, face.crop, mask)) for edited, crop in matched]
 
 

@@ -178,9 +178,8 @@ def told(network: Generator, labels: NDArray[np.float32], attribute: int | None 
 
 def blended(faces: Subjects, edits: Crops, lit: bool = True) -> Crops:
     """Edits (N, 128, 128, 3) as they will look once pasted; ``lit`` as the product's are, or not, as a single pass is."""
-    match = blend.match_detail if lit else blend.match
     rows = zip(edits, faces.crops, faces.masks, strict=True)
-    return np.stack([blend.blend_crop(match(edit, crop, mask), crop, mask) for edit, crop, mask in rows])
+    return np.stack([blend.blend_crop(blend.match(edit, crop, mask, lit), crop, mask) for edit, crop, mask in rows])
 
 
 def psnr(a: Crops, b: Crops) -> NDArray[np.float64]:

@@ -8,6 +8,8 @@ from deid import geometry
 from deid.structures import AlignedFace, Detection, Image
 
 SIZE = 128
+#: The largest crop is so many times as large: a face with its surroundings over 512 px is edited at 512.
+MOST_TIMES = 4
 #: Where the five landmarks lie in the crop: the eyes 36 px apart about (64, 56); nose and mouth at the mean of LFW.
 TEMPLATE = np.array([[46.0, 56.0], [82.0, 56.0], [64.0, 77.0], [49.0, 96.5], [79.0, 96.5]])
 #: Landmarks of a mean face in its detection box, as shares of the box: for boxes that come without landmarks.
@@ -60,6 +62,12 @@ def warp(image: Image, matrix: NDArray[np.float64], size: int = SIZE) -> NDArray
         image, matrix = np.asarray(small, np.uint8), np.column_stack([matrix[:, :2] * factor, geometry.apply(matrix, to_full[:, 2])])
     crop = cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(crop, np.uint8)
+
+
+def at_photo_scale(image: Image, matrix: NDArray[np.float64]) -> Image:
+    """The crop (n, n, 3) that a matrix of `align_matrix` leads to, a little finer than the photo: n is a multiple of 128, 512 at most."""
+    times = int(np.clip(np.ceil(1 / geometry.scale_of(matrix) + 0.3), 1, MOST_TIMES))
+    return warp(image, geometry.enlarged(matrix, times), times * SIZE)
 
 
 def align(image: Image, detection: Detection) -> AlignedFace:

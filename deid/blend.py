@@ -60,7 +60,7 @@ def face_mask(points: NDArray[np.float64] | None, size: int = 128, crop: Image |
 def _bare_forehead(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:
     """(128, 128): 0 above the brows where colours are not those of the cheeks, 1 everywhere else."""
     above = _above_brows(points)
-    bare: NDArray[Any] = np.where(above, _like_cheeks(points, crop), 1.0).astype(np.float32)
+    bare: NDArray[Any] = np.where(above, skin(points, crop), 1.0).astype(np.float32)
     for tidy in (cv2.MORPH_CLOSE, cv2.MORPH_OPEN):
         bare = cv2.morphologyEx(bare, tidy, np.ones((5, 5), np.uint8))
     # A patch of skin colour that hangs together with no face is a hand, a badge, or blond hair.
@@ -80,19 +80,42 @@ def _above_brows(points: NDArray[np.float64]) -> NDArray[np.bool_]:
     return above > 0
 
 
-def _like_cheeks(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:
-    """(128, 128) in [0, 1]: how much a colour is that of the skin under the eyes; 1 everywhere where that is not in the crop."""
+def _cheeks(points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(128, 128): the skin under the eyes."""
     outline = np.concatenate([points[[2, 3, 13, 14, 28, 31, 35]], points[[40, 41, 46, 47]] + (0, 3)])
-    cheeks: NDArray[Any] = np.zeros((128, 128), np.uint8)
-    cv2.fillConvexPoly(cheeks, np.round(cv2.convexHull(outline.astype(np.float32))).astype(np.int32), 1)
-    if not cheeks.any():
+    inside: NDArray[Any] = np.zeros((128, 128), np.uint8)
+    cv2.fillConvexPoly(inside, np.round(cv2.convexHull(outline.astype(np.float32))).astype(np.int32), 1)
+    return inside > 0
+
+
+def cheeks(crop: Image, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3,) median Lab colour (OpenCV's 8-bit scale) of the skin under the eyes in an aligned crop; mid grey where it is not visible."""
+    inside = _cheeks(points)
+    if not inside.any():
+        return np.full(3, 128.0)
+    return np.asarray(np.median(cv2.cvtColor(crop, cv2.COLOR_RGB2LAB)[inside], axis=0), np.float64)
+
+
+def skin(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:
+    """(128, 128) in [0, 1]: how much a colour is that of the skin under the eyes; 1 everywhere where that is not in the crop."""
+    inside = _cheeks(points)
+    if not inside.any():
         return np.ones((128, 128), np.float32)
     lab = cv2.cvtColor(cv2.GaussianBlur(crop, (0, 0), 1.0), cv2.COLOR_RGB2LAB).astype(np.float32)
-    skin = lab[cheeks > 0]
-    middle = np.median(skin, axis=0)
-    spread = np.maximum(1.48 * np.median(np.abs(skin - middle), axis=0), _LEAST_SPREAD) * (1.5, 1.0, 1.0)
+    found = lab[inside]
+    middle = np.median(found, axis=0)
+    spread = np.maximum(1.48 * np.median(np.abs(found - middle), axis=0), _LEAST_SPREAD) * (1.5, 1.0, 1.0)
     # Not all or nothing: in a film, what lies between would flicker.
     return np.asarray(np.clip(_SKIN + 0.5 - np.linalg.norm((lab - middle) / spread, axis=2), 0, 1), np.float32)
+
+
+def features(points: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(128, 128): 1 on brows, eyes, nose and mouth, whose colours are not the cheeks'."""
+    lips = points[48:60] + 2 * np.sign(points[48:60] - points[48:60].mean(axis=0))
+    inner = np.concatenate([points[17:27] - (0, 2), points[36:48], lips, points[31:36]])
+    mask: NDArray[Any] = np.zeros((128, 128), np.float32)
+    cv2.fillConvexPoly(mask, np.round(cv2.convexHull(inner.astype(np.float32))).astype(np.int32), 1.0)
+    return np.asarray(mask, np.float32)
 
 
 def _vignette(size: int) -> NDArray[np.float32]:
@@ -119,10 +142,9 @@ def box_mask(size_hw: tuple[int, int], margin: float) -> NDArray[np.float32]:
     return np.asarray(np.where(on_box, 1.0, fading), np.float32)
 
 
-def match(edited: Image, source: Image, mask: NDArray[np.float32], lit: bool = False) -> Image:
-    """An edited crop with the colours and the sharpness of the photo that it goes into; ``lit`` as in `EditedFace`."""
-    # Colours that are matched twice flicker in films.
-    return match_detail(edited if lit else match_colour(edited, source, mask), source, mask)
+def match(edited: Image, source: Image, mask: NDArray[np.float32]) -> Image:
+    """An edited crop with the colours and the sharpness of the photo that it goes into."""
+    return match_detail(match_colour(edited, source, mask), source, mask)
 
 
 def match_colour(edited: Image, source: Image, mask: NDArray[np.float32]) -> Image:
@@ -176,12 +198,17 @@ def blend_crop(edited: Image, source: Image, mask: NDArray[np.float32]) -> Image
     return np.asarray((edited * alpha + source * (1 - alpha)).round(), np.uint8)
 
 
+def shrunk(crop: Image) -> Image:
+    """A crop (n, n, 3) at (128, 128, 3)."""
+    return crop if crop.shape[0] == 128 else np.asarray(cv2.resize(crop, (128, 128), interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def paste(image: Image, crop: Image, matrix: NDArray[np.float64], mask: NDArray[np.float32]) -> tuple[Image, NDArray[np.bool_]]:
     """Warp a crop back into the photo.
 
     Args:
         image: (H, W, 3) uint8.
-        crop: (h, w, 3) uint8.
+        crop: (h, w, 3) uint8; where it is finer than the photo, it is smoothed before.
         matrix: (2, 3) similarity from the photo's pixels to the crop's.
         mask: (h, w) in [0, 1]: how much of the crop shows.
 
@@ -203,6 +230,8 @@ def paste(image: Image, crop: Image, matrix: NDArray[np.float64], mask: NDArray[
     to_crop = matrix.copy()
     to_crop[:, 2] = geometry.apply(matrix, np.array([columns.start, rows.start], float))
     flags = cv2.WARP_INVERSE_MAP | (cv2.INTER_CUBIC if geometry.scale_of(matrix) < 1 else cv2.INTER_LINEAR)
+    if (finer := geometry.scale_of(matrix)) > 1.3:
+        crop = np.asarray(cv2.GaussianBlur(crop, (0, 0), 0.45 * np.sqrt(finer**2 - 1)), np.uint8)
     warped = cv2.warpAffine(crop, to_crop, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     alpha = cv2.warpAffine(mask, to_crop, size, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR, borderValue=0.0)
     alpha = np.clip(alpha, 0, 1)[..., None]

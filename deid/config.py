@@ -11,6 +11,8 @@ from deid.exceptions import ConfigError
 
 METHODS = ("attgan", "blur", "pixelate", "solid", "image")
 CONSISTENCIES = ("photo", "dataset")
+STAND_INS = ("portrait", "none")
+REACHES = ("face", "head")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +20,9 @@ class Budget:
     """What is spent on one face before it is covered.
 
     Args:
-        proposals: attribute sets that the selector sees for each one that is generated.
-        generated: new faces in a round.
-        rounds: of the mildest way; each harder one has one.
+        proposals: attribute sets that the selector sees for each stand-in.
+        generated: new faces in a round, each from a stand-in of its own.
+        rounds: at the first strength; each harder way has one.
     """
 
     proposals: int
@@ -28,9 +30,7 @@ class Budget:
     rounds: int
 
 
-#: Few proposals for each: the best of 16 is hardly farther from the source than the best of 4, and two runs of one photo then give
-#: one person twice as often. Where one face alone is generated, it must be one that passes.
-QUALITIES = {"fast": Budget(16, 1, 3), "balanced": Budget(4, 6, 3), "thorough": Budget(4, 16, 4)}
+QUALITIES = {"fast": Budget(8, 1, 3), "balanced": Budget(8, 2, 3), "thorough": Budget(8, 6, 3)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +45,11 @@ class Options:
         quality: how much is tried to give a face a good new one: `fast`, `balanced` or `thorough`, see `QUALITIES`.
         consistency: whom a new face is kept for: `photo` draws a fresh one for every person of every picture; with `dataset` one engine
             gives the same person the same attribute set in all pictures that it sees, one picture after another.
-        input_cells: how much of a face the generator sees at first: as much as a mosaic of so many cells across holds. The
-            fewer, the less it can give away, and the softer the new face.
+        stand_in: what AttGAN edits: `portrait`, a mix of portraits of people who do not exist, warped and lit as the face; `none`, the
+            face itself.
+        portraits: a bank of portraits of your own, made by `deid portraits build`; None for the shipped one.
+        reach: what is changed: `face`, or `head`, which also moves the outline of the head and shifts the shade of the hair.
+        input_cells: with `stand_in` `none`, how much of a face the generator sees: as much as a mosaic of so many cells across holds.
         edit_score: faces that the detector is less sure of are covered, not replaced: a face pasted on a bush is no help.
         min_edit_size: faces smaller than this many pixels are covered: nobody sees the difference, and no recogniser can check.
         min_iou: least overlap of the face's box with what a second look finds in its place: a face that is not found as it is is
@@ -74,6 +77,9 @@ class Options:
     embedders: tuple[str, ...] = ("dlib_resnet",)
     quality: str = "balanced"
     consistency: str = "photo"
+    stand_in: str = "portrait"
+    portraits: str | None = None
+    reach: str = "face"
     input_cells: int = 40
     edit_score: float = 0.90
     min_edit_size: float = 16.0
@@ -98,6 +104,8 @@ class Options:
         _one_of("method", self.method, METHODS)
         _one_of("quality", self.quality, tuple(QUALITIES))
         _one_of("consistency", self.consistency, CONSISTENCIES)
+        _one_of("stand_in", self.stand_in, STAND_INS)
+        _one_of("reach", self.reach, REACHES)
         whole = {
             "min_face": (8, 2000),
             "input_cells": (8, 128),

@@ -9,6 +9,7 @@ Convention:
 
 from typing import TypeAlias
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -122,3 +123,17 @@ def apply(matrix: Matrix, points: Points) -> Points:
 def scale_of(matrix: Matrix) -> float:
     """Uniform scale of a similarity transform: target pixels per source pixel."""
     return float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+
+
+def scaled(field: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """A smooth square field (s, s, ...) at (size, size, ...)."""
+    if field.shape[0] == size:
+        return field
+    return np.asarray(cv2.resize(field, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def enlarged(matrix: Matrix, factor: float) -> Matrix:
+    """A transform (2, 3) to pixels of a crop that is ``factor`` times as large: pixel centres lie at integers in both."""
+    matrix = np.asarray(matrix, np.float64) * factor
+    matrix[:, 2] += (factor - 1) / 2
+    return matrix

@@ -7,17 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid import blend, geometry
+from deid.align import SIZE
+from deid.attributes.sampler import SET_SIZE
+from deid.compositing.compose import compose
 from deid.config import Options
 from deid.edit.attgan import AttganEditor
 from deid.edit.filters import FilterEditor
 from deid.exceptions import DeidError, EditError
-from deid.models.attgan import ATTRIBUTES, N_CODES
 from deid.protocols import Editor
 from deid.structures import AlignedFace, Detection, EditedFace, Image
 
-#: Strengths of the attribute sets on the first two rungs, and cells across of the coarser inputs on the next ones. Who the new person
-#: is, the code says: attributes in full make faces less like photos and lead no further away (weights/EXPERIMENTS.md).
-STRENGTHS = (0.6, 1.0)
+#: Strengths of the attribute sets, mildest first.
+STRENGTHS = (1.0, 1.5)
+#: Where the face itself is edited: cells across of the coarser inputs that follow.
 _CELLS = (22, 16)
 #: Strengths of a plain filter, until it passes.
 _FILTER_STRENGTHS = (1.0, 1.5, 2.25)
@@ -29,13 +31,30 @@ class Proposal:
 
     Args:
         edited: as the editor gave it.
-        crop: (128, 128, 3) with the colours and the sharpness of the photo, as it is pasted.
+        crop: (n, n, 3) with the colours and the sharpness of the photo, as it is pasted.
+        mask: (n, n) in [0, 1]: how much of it shows.
         blended: (128, 128, 3) as it will look in the photo, as the gate sees it.
+        fit: how well it fits the photo, in [0, 1]; 1 where nothing is known.
     """
 
     edited: EditedFace
     crop: Image
+    mask: NDArray[np.float32]
     blended: Image
+    fit: float = 1.0
+
+    @classmethod
+    def of(cls, edited: EditedFace, face: AlignedFace, mask: NDArray[np.float32]) -> "Proposal":
+        """Fit what an editor made to the photo: a stand-in at the photo's scale, or a small crop inside ``mask`` (128, 128)."""
+        if edited.stand_in is None or face.large is None:
+            crop = blend.match(edited.crop, face.crop, mask)
+            return cls(edited, crop, mask, blend.blend_crop(crop, face.crop, mask))
+        crop, shown, fit = compose(edited.stand_in, face)
+        return cls(edited, crop, shown, blend.shrunk(blend.blend_crop(crop, face.large, shown)), fit)
+
+    def paste(self, image: Image, matrix: NDArray[np.float64]) -> tuple[Image, NDArray[np.bool_]]:
+        """The photo (H, W, 3) with the new face, and where (H, W) it was touched; ``matrix`` leads to the small crop."""
+        return blend.paste(image, self.crop, geometry.enlarged(matrix, self.crop.shape[0] / SIZE), self.mask)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +69,7 @@ class Rung:
         n_proposals: sets that the selector sees for each of them.
         last: whether no harder way follows.
         sets: (1, D) attribute set that was chosen for this face before; None to draw `n_sets` new ones.
+        round: which of the face's stand-ins are tried.
         settled: whether it passed in several pictures of the person: in a single one its gender is read less surely now and then.
     """
 
@@ -61,6 +81,7 @@ class Rung:
     last: bool = False
     sets: NDArray[np.float32] | None = None
     settled: bool = False
+    round: int = 0
 
     def edit(self, face: AlignedFace, sets: NDArray[np.float32]) -> list[EditedFace]:
         """The editor's proposals, checked: the editor may be anyone's.
@@ -85,9 +106,8 @@ class Rung:
         return proposals
 
     def propose(self, face: AlignedFace, sets: NDArray[np.float32], mask: NDArray[np.float32]) -> list[Proposal]:
-        """New faces that fit into the photo, one for each set (N, D); ``mask`` (128, 128) says how much of them will show."""
-        matched = [(edited, blend.match(edited.crop, face.crop, mask, edited.lit)) for edited in self.edit(face, sets)]
-        return [Proposal(edited, crop, blend.blend_crop(crop, face.crop, mask)) for edited, crop in matched]
+        """New faces that fit into the photo, one for each row (N, D); ``mask`` (128, 128) says how much of a small crop will show."""
+        return [Proposal.of(edited, face, mask) for edited in self.edit(face, sets)]
 
 
 def rungs(options: Options, editor: Editor) -> Iterator[Rung]:
@@ -95,21 +115,21 @@ def rungs(options: Options, editor: Editor) -> Iterator[Rung]:
     if options.method != "attgan":
         yield from covers(options)
         return
+    budget, on_face = options.budget, isinstance(editor, AttganEditor) and editor.on_face
     # A generator that sees less of a face can give less of it away, whoever looks.
-    first = editor.coarse(options.input_cells) if isinstance(editor, AttganEditor) else editor
-    ways: list[tuple[Editor, float]] = [(first, strength) for strength in STRENGTHS]
-    if isinstance(editor, AttganEditor):
+    first = editor.coarse(options.input_cells) if isinstance(editor, AttganEditor) and on_face else editor
+    ways: list[tuple[Editor, float]] = [(first, STRENGTHS[0])] * budget.rounds + [(first, STRENGTHS[1])]
+    if isinstance(editor, AttganEditor) and on_face:
         ways += [(editor.coarse(cells), STRENGTHS[-1]) for cells in _CELLS]
-    budget = options.budget
-    for way in ways[:1] * budget.rounds + ways[1:]:
-        yield Rung(*way, True, budget.generated, budget.proposals)
+    for number, way in enumerate(ways):
+        yield Rung(*way, True, budget.generated, budget.proposals, round=number)
     yield from covers(options)
 
 
 def kept(rung: Rung, options: Options, editor: Editor) -> Iterator[Rung]:
-    """The ladder of a face whose new face was chosen before: the same one, then from an input with less detail, then covers."""
+    """The ladder of a face whose new face was chosen before: the same one, then what sees less of the face, then covers."""
     yield rung
-    if isinstance(editor, AttganEditor):
+    if isinstance(editor, AttganEditor) and editor.on_face:
         for cells in _CELLS:
             yield Rung(editor.coarse(cells), rung.strength, True, sets=rung.sets, settled=rung.settled)
     yield from covers(options)
@@ -155,7 +175,7 @@ def cover(rung: Rung, image: Image, detection: Detection, margin: float) -> tupl
         ((rows.start - y, y + h - rows.stop), (columns.start - x, x + w - columns.stop), (0, 0)),
         mode="edge",
     )
-    edited = rung.edit(AlignedFace(inside, matrix, detection), np.zeros((1, len(ATTRIBUTES) + N_CODES), np.float32))[0]
+    edited = rung.edit(AlignedFace(inside, matrix, detection), np.zeros((1, SET_SIZE), np.float32))[0]
     covered, touched = blend.paste(image, edited.crop, matrix, blend.box_mask((int(h), int(w)), margin))
     return covered, touched, edited
 

@@ -2,28 +2,31 @@
 
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from deid import blend, detect, embed, geometry, ladder
-from deid.align import align, is_profile, warp
+from deid import blend, detect, embed, geometry, ladder, weights
+from deid.align import align, at_photo_scale, is_profile, warp
+from deid.attributes.age import AgeReader
 from deid.attributes.classify import AttributeReader
-from deid.attributes.sampler import named, sample_sets
+from deid.attributes.sampler import MIX, SET_SIZE, named, portraits_of, sample_sets, sample_shares, with_portraits, without_portraits
 from deid.attributes.selector import Selector
 from deid.config import Options
 from deid.detect.face_points import FacePoints
 from deid.detect.mtcnn import MtcnnDetector
 from deid.edit.attgan import AttganEditor
+from deid.edit.portraits import Looks, Portraits
 from deid.embed.dlib_resnet import DlibResNetEmbedder
 from deid.exceptions import ConfigError, DeidError, DetectionError, EditError
 from deid.ladder import Proposal, Rung, name_of
-from deid.models.attgan import CROP_SIZE
+from deid.models.attgan import ATTRIBUTES, CROP_SIZE
 from deid.people import RECOGNISABLE, People, Person
 from deid.protocols import Detector, Editor, Embedder
 from deid.structures import AlignedFace, Detection, EditedFace, FaceResult, Image, ImageResult, Verification, check_image
@@ -39,6 +42,9 @@ _LEAST_TOUCHED = 0.6
 #: From this score a face is one without a second look. On 1190 LFW photos that takes nine looks in ten away; of the seven finds that
 #: a second look did not confirm, among 1332, the surest had 0.998.
 _CERTAIN = 0.999
+#: Of the portraits that a picture's faces may have, each face reserves no more than its part of this share.
+_SHARED_OUT = 0.4
+_EMPTY_SET = np.zeros((1, len(ATTRIBUTES)), np.float32)
 #: How often the whole photo is looked at again for faces that are still bare.
 _ROUNDS = 5
 
@@ -79,11 +85,12 @@ class _Face:
     """A face on its way up the ladder; it never climbs down."""
 
     source: SourceFace
-    embedding: NDArray[np.float32] | None
     matrix: NDArray[np.float64]
     seed: int
     rungs: Iterator[Rung]
     why: list[str]
+    looks: Looks | None = None
+    stand_ins: list[NDArray[np.float32]] = field(default_factory=list)
     person: Person | None = None
     n_tried: int = 0
     pasted: _Pasted | None = None
@@ -155,16 +162,27 @@ class Anonymizer:
     @property
     def editor(self) -> Editor:
         """What proposes new faces."""
-        editor: Editor = self._once("editor", lambda: self._own_editor or AttganEditor(self.options.device))
+        editor: Editor = self._once("editor", self._build_editor)
         return editor
+
+    def _build_editor(self) -> Editor:
+        options = self.options
+        if self._own_editor:
+            return self._own_editor
+        bank = Portraits(weights.read_bank(Path(options.portraits))) if options.portraits else None
+        return AttganEditor(options.device, bank, on_face=options.stand_in == "none")
+
+    @property
+    def _bank(self) -> Portraits | None:
+        """The portraits that stand in; None where nothing needs them."""
+        if self.options.method != "attgan" or not isinstance(self.editor, AttganEditor) or self.editor.on_face:
+            return None
+        return self.editor.bank
 
     @property
     def selector(self) -> Selector | None:
         """What chooses attribute sets; None where they are drawn."""
-        if self._own_selector or self._own_editor:
-            return self._own_selector
-        selector: Selector = self._once("selector", Selector)
-        return selector
+        return self._own_selector
 
     @property
     def _people(self) -> People:
@@ -190,6 +208,11 @@ class Anonymizer:
         own = self._own_detector or self._own_editor or self._own_embedders or self._own_selector
         threads: SideBySide = self._once("threads", lambda: SideBySide(1 if own else torch.get_num_threads()))
         return threads
+
+    @property
+    def _ages(self) -> AgeReader:
+        ages: AgeReader = self._once("ages", AgeReader)
+        return ages
 
     @property
     def _points(self) -> FacePoints:
@@ -262,6 +285,8 @@ class Anonymizer:
                 if ladders is None:
                     self._recognise(face, [f.person for f in faces if f.person])
                 faces.append(face)
+            if ladders is None:
+                self._reserve(new, faces)
             for together in _apart(new, self.options.margin):
                 self._climb_together(together, out, touched)
             # A later paste may have changed an earlier face, and mending that one a third.
@@ -298,54 +323,86 @@ class Anonymizer:
             raise DetectionError(f"expected a list of Detection from {name_of(detector)}, got {type(found).__name__}")
         return [d for d in found if _share_inside(d, image) > 0]
 
-    def choose(self, portraits: Sequence[tuple[Image, Detection]], seed: int) -> Rung | None:
+    def choose(self, views: Sequence[tuple[Image, Detection]], seed: int, taken: Sequence[Rung] = ()) -> Rung | None:
         """Draw a new face for one person that the gate lets pass in several pictures.
 
         Args:
-            portraits: (H, W, 3) uint8 RGB pictures with the person's face in each, the best one first.
-            seed: what the attribute sets are drawn from.
+            views: (H, W, 3) uint8 RGB pictures with the person's face in each, the best one first.
+            seed: what stand-ins and attribute sets are drawn from.
+            taken: rungs of other people, whose portraits are not used again.
 
         Returns:
-            The rung with the attribute set that passes in the first picture and in most of the others; of several, the one with
-            the best realism and distance in the first. None when there is none, or every face is too small, cut or doubtful:
+            The rung with the stand-in and the attribute set that pass in the first picture and in most of the others; of several, the
+            ones with the best realism and distance in the first. None when there are none, or every face is too small, cut or doubtful:
             the person is to be covered.
         """
-        portraits = [(image, d) for image, d in portraits if not self._doubt(image, d)]
-        if not portraits:
+        views = [(image, d) for image, d in views if not self._doubt(image, d)]
+        if not views:
             return None
-        aligned = [align(image, d) for image, d in portraits]
-        sources = [self.gate.source(a.crop, a.detection) for a in aligned]
-        rng = np.random.default_rng(seed)
-        embedding = self._by_dlib(sources[0], aligned[0].crop)
-        face, mask = self._marked(aligned[0])
+        face = self._start(*views[0], seed, 0)
+        others = {i for rung in taken if rung.sets is not None for i in portraits_of(rung.sets[0])[0]}
+        self._reserve([face], [face], others)
+        aligned, mask = self._prepared(views[0][0], face)
         for rung in ladder.rungs(self.options, self.editor):
             if not rung.pastes_face:
                 break
-            sets, expected = self._sets(rung, sources[0], embedding, rng)
-            proposals = rung.propose(face, sets, mask)
-            for i in self._promising(proposals, sources[0], expected):
+            rng = np.random.default_rng([face.seed, rung.round])
+            sets, expected = self._sets(rung, face, rng)
+            if not len(sets):
+                continue
+            proposals = rung.propose(aligned, sets, mask)
+            for i in self._promising(proposals, face.source, expected):
                 fixed = replace(rung, n_sets=1, sets=sets[i : i + 1])
-                passed = [self._passes(fixed, *portrait) for portrait in portraits]
+                passed = [self._passes(fixed, *view) for view in views]
                 if passed[0] and 2 * sum(passed) > len(passed):
                     return replace(fixed, settled=len(passed) > 1)
         return None
 
-    def _sets(
-        self, rung: Rung, source: SourceFace, embedding: NDArray[np.float32] | None, rng: np.random.Generator
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """The attribute sets that a rung generates, and what to expect of each: its own, what the selector thinks best of many, or
-        drawn ones."""
+    def _reserve(self, new: Sequence[_Face], faces: Sequence[_Face], taken: Collection[int] = ()) -> None:
+        """Draw the stand-ins that each new face may get: two people in a picture never share a portrait.
+
+        Args:
+            new: faces without stand-ins, the first ones first served.
+            faces: all of the picture, these among them.
+            taken: numbers that others have.
+        """
+        bank = self._bank
+        if bank is None:
+            return
+        known = [face.person.rung.sets[0] for face in faces if face.person is not None and face.person.rung.sets is not None]
+        used = {*taken, *(i for row in [*known, *(r for face in faces for r in face.stand_ins)] for i in portraits_of(row)[0])}
+        wanting = [face for face in new if face.looks is not None and face.person is None]
+        budget = self.options.budget
+        most = budget.generated * (budget.rounds + 1)
+        share = int(_SHARED_OUT * bank.n_pictures / (MIX * max(1, len(wanting))))
+        draws = [(face, np.random.default_rng([face.seed, 0])) for face in wanting]
+        # In turns: what suits a face best goes to none as its third choice.
+        for _ in range(max(1, min(most, share))):
+            for face, rng in draws:
+                assert face.looks is not None
+                numbers = bank.choose(face.looks, rng, used)
+                if numbers:
+                    used.update(numbers)
+                    face.stand_ins.append(with_portraits(_EMPTY_SET, numbers, sample_shares(rng, len(numbers)))[0])
+
+    def _sets(self, rung: Rung, face: _Face, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """The rows that a rung generates for a face, and what to expect of each: its own, or new ones, none where no portrait is left."""
         if rung.sets is not None:
             return rung.sets, np.ones(len(rung.sets))
-        male = source.male > 0.5
-        if self.selector is None or embedding is None:
-            return sample_sets(male, rung.n_sets, rng, rung.strength), np.ones(rung.n_sets)
-        drawn = sample_sets(male, rung.n_sets * rung.n_proposals, rng, rung.strength)
-        return self.selector.choose(source.attributes, embedding, drawn, rung.n_sets)
+        male = face.source.male > 0.5
+        if self._bank is None:
+            return without_portraits(sample_sets(male, rung.n_sets, rng, rung.strength)), np.ones(rung.n_sets)
+        if not face.stand_ins:
+            return np.zeros((0, SET_SIZE), np.float32), np.ones(0)
+        first = rung.round * rung.n_sets
+        stand_ins = [face.stand_ins[i % len(face.stand_ins)] for i in range(first, first + rung.n_sets)]
+        drawn = [sample_sets(male, 1, rng, rung.strength) for _ in stand_ins]
+        rows = [np.concatenate([s[0], row[len(ATTRIBUTES) :]]) for s, row in zip(drawn, stand_ins, strict=True)]
+        return np.stack(rows), np.ones(len(rows))
 
     def _by_dlib(self, source: SourceFace, crop: Image) -> NDArray[np.float32] | None:
-        """Who a face is, as the selector is told it, whatever the gate's embedders are; None where there is no selector."""
-        if self.selector is None or self.options.method != "attgan":
+        """Who a face is, whatever the gate's embedders are; None where nothing asks."""
+        if self._bank is None:
             return None
         for embedder, rows in zip(self.gate.embedders, source.embeddings, strict=True):
             if isinstance(embedder, DlibResNetEmbedder):
@@ -367,15 +424,19 @@ class Anonymizer:
         def value(i: int) -> tuple[bool, float]:
             distance = min((d.value / d.threshold for d in checks[i].distances), default=0.0)
             # An editor of its own mind may propose more than it was asked for.
-            return checks[i].passed, float(utility(distance, checks[i].realism or 0.0)) * expected[min(i, len(expected) - 1)]
+            worth = float(utility(distance, checks[i].realism or 0.0)) * proposals[i].fit
+            return checks[i].passed, worth * expected[min(i, len(expected) - 1)]
 
         best = sorted(range(len(checks)), key=value, reverse=True)[:_CONFIRMED]
         return [i for i in best if checks[i].passed] or best[:1]
 
-    def _marked(self, aligned: AlignedFace) -> tuple[AlignedFace, NDArray[np.float32]]:
-        """A face with its landmarks, and how much of its crop a new one will take."""
-        points = self._points.points(aligned.crop)
-        return replace(aligned, points=points), blend.face_mask(points, crop=aligned.crop)
+    def _prepared(self, image: Image, face: _Face) -> tuple[AlignedFace, NDArray[np.float32]]:
+        """A face with all that editors ask, and how much of a small crop a new one will take."""
+        crop = warp(image, face.matrix)
+        points = self._points.points(crop)
+        large = at_photo_scale(image, face.matrix)
+        aligned = AlignedFace(crop, face.matrix, face.detection, points, large, face.source.attributes)
+        return aligned, blend.face_mask(points, crop=crop)
 
     def _passes(self, rung: Rung, image: Image, detection: Detection) -> bool:
         """Whether a chosen face passes in a picture, with the detector's word."""
@@ -391,11 +452,20 @@ class Anonymizer:
         source = self.gate.source(aligned.crop, detection)
         face_seed = int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0])
         if given is not None:
-            return _Face(source, None, aligned.matrix, face_seed, iter(given), [])
+            return _Face(source, aligned.matrix, face_seed, iter(given), [])
         doubt = self._doubt(image, detection) if self.options.method == "attgan" else ""
         if doubt:
-            return _Face(source, None, aligned.matrix, face_seed, ladder.covers(self.options), [doubt])
-        return _Face(source, self._by_dlib(source, aligned.crop), aligned.matrix, face_seed, ladder.rungs(self.options, self.editor), [])
+            return _Face(source, aligned.matrix, face_seed, ladder.covers(self.options), [doubt])
+        rungs = ladder.rungs(self.options, self.editor)
+        return _Face(source, aligned.matrix, face_seed, rungs, [], self._looks(source, aligned.crop))
+
+    def _looks(self, source: SourceFace, crop: Image) -> Looks | None:
+        """What a portrait for a face must look like; None where none is needed."""
+        embedding = self._by_dlib(source, crop)
+        if embedding is None:
+            return None
+        child = float(self._ages.child(embedding[None])[0])
+        return Looks.of(crop, self._points.points(crop), source.attributes, embedding, source.male, child)
 
     def _recognise(self, face: _Face, present: Sequence[Person]) -> None:
         """Give somebody of an earlier picture the same new face; who is present already is not taken for another face's person."""
@@ -450,13 +520,13 @@ class Anonymizer:
     def _new_face(self, face: _Face, rung: Rung, out: Image) -> tuple[_Pasted, _Patch]:
         """The best of a rung's proposals that passes, or the best of those that don't."""
         # The crop is taken from the result so far: a neighbour that was edited must not come back at its edge.
-        aligned, mask = self._marked(AlignedFace(warp(out, face.matrix), face.matrix, face.detection))
+        aligned, mask = self._prepared(out, face)
         rng = np.random.default_rng([face.seed, face.n_tried])
-        sets, expected = self._sets(rung, face.source, face.embedding, rng)
+        sets, expected = self._sets(rung, face, rng)
         proposals = rung.propose(aligned, sets, mask)
         best: tuple[_Pasted, _Patch] | None = None
         for i in self._promising(proposals, face.source, expected, rung.settled):
-            image, touched = blend.paste(out, proposals[i].crop, face.matrix, mask)
+            image, touched = proposals[i].paste(out, face.matrix)
             check = self.gate.judge(face.source, image, rung.settled)
             if (share := _share_touched(face.detection, touched)) < _LEAST_TOUCHED:
                 check = replace(check, reasons=(*check.reasons, f"only {share:.0%} of the middle of the box is edited"))

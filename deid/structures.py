@@ -84,12 +84,31 @@ class AlignedFace:
         matrix: (2, 3) similarity from pixels of the photo to pixels of the crop.
         detection: the face in the photo.
         points: (68, 2) dlib's landmarks in the crop, where they are known already.
+        large: (n, n, 3) uint8 RGB, the same crop at about the photo's scale, n a multiple of 128; None where only the small one is known.
+        attributes: (13,) probability of each attribute, where they are known already.
     """
 
     crop: NDArray[np.uint8]
     matrix: NDArray[np.float64]
     detection: Detection
     points: NDArray[np.float64] | None = None
+    large: NDArray[np.uint8] | None = None
+    attributes: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StandIn:
+    """A face of nobody in a subject's place, at the photo's scale.
+
+    Args:
+        face: (n, n, 3) float32 RGB in [0, 255].
+        visible: (128, 128) float32 in [0, 1]: where it shows a face, and not the hair, hat or background of a portrait.
+        points: (68, 2) its landmarks in pixels of a 128 px crop.
+    """
+
+    face: NDArray[np.float32]
+    visible: NDArray[np.float32]
+    points: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,16 +118,16 @@ class EditedFace:
     Args:
         crop: (128, 128, 3) uint8 RGB.
         method: the rung of the ladder that made it, such as ``attgan`` or ``blur``.
-        attributes: (29,) attribute set of the first pass and identity code; None for methods that have none.
+        attributes: (D,) attribute set of the first pass and its stand-in, see `deid.attributes.sampler`; None for methods without one.
         strength: the method's own strength, see `deid.config`.
-        lit: whether its light and colours are the photo's already.
+        stand_in: the new face at the photo's scale, where the editor makes one; it is then pasted in place of ``crop``.
     """
 
     crop: NDArray[np.uint8]
     method: str
     attributes: NDArray[np.float32] | None = None
     strength: float = 1.0
-    lit: bool = False
+    stand_in: StandIn | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,6 +166,24 @@ def read_arrays(name: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, N
     return {key: tensor.float().numpy() for key, tensor in tensors.items()}
 
 
+def read_bank(path: Path | None = None) -> dict[str, NDArray[Any]]:
+    """The arrays of a bank of portraits: the shipped one, whose hash is checked, or somebody's own file.
+
+    Raises:
+        WeightsError: the file is missing, altered, or no safetensors file.
+    """
+    if path is None:
+        tensors, _ = read("portraits")
+    else:
+        try:
+            tensors = load(path.read_bytes())
+        except OSError as error:
+            raise WeightsMissingError(f"cannot read {path}: {error.strerror}") from error
+        except SafetensorError as error:
+            raise WeightsFormatError(f"{path} is no bank of portraits: {error}; make one with `deid portraits build`") from error
+    return {name: tensor.numpy() for name, tensor in tensors.items()}
+
+
 def fill(network: nn.Module, tensors: dict[str, torch.Tensor], item: Entry) -> None:
     """Put tensors into a network, which is then in evaluation mode.
 

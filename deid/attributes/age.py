@@ -1,0 +1,17 @@
+"""Whether an aligned face is a child's: children get children's portraits."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.attributes.linear import LinearReader
+from deid.structures import Embeddings
+
+
+class AgeReader(LinearReader):
+    """Tells children from adults."""
+
+    file = "age"
+
+    def child(self, embeddings: Embeddings) -> NDArray[np.float64]:
+        """dlib's embeddings (N, 128) to the probability of a child of up to 12 years (N,)."""
+        return self.probability(embeddings)

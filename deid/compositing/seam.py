@@ -1,0 +1,203 @@
+"""Puts a stand-in into the photo along a seam where both agree, with the difference along it spread inward.
+
+Seam: a closed path of least cost around the face, J. Jia et al., "Drag-and-Drop Pasting", SIGGRAPH 2006, here by dynamic programming in
+polar coordinates. Colours: the membrane of P. Perez, M. Gangnet, A. Blake, "Poisson Image Editing", SIGGRAPH 2003, by mean-value
+coordinates, Z. Farbman et al., "Coordinates for Instant Image Cloning", SIGGRAPH 2009.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.align import SIZE
+from deid.blend import skin
+from deid.structures import StandIn
+
+Field = NDArray[np.float32]
+
+_ANGLES, _STEPS = 96, 24
+#: Where the face must be new: brows, eyes, nose and mouth with so many pixels around them.
+_AROUND = 3.0
+#: How far above the brows the seam may lie, as a share of the distance from brow to nose: the forehead stays the photo's.
+_LIFT = 0.28
+#: The seam stays so many pixels inside the jaw line.
+_INSIDE = 2.5
+#: What the way costs: per step inwards of the range, and per step sideways.
+_OUTWARD, _STRAIGHT = 6.0, 2.0
+#: A mean disagreement along the seam that halves the fit.
+_ROUGH = 40.0
+#: The fade across the seam, in pixels of 128.
+_FADE = 1.6
+#: The photo and the new face differ by more grey levels from the median along the seam where hair or a hat meets it.
+_MOST_OFF = 28.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seam:
+    """A closed path around a face.
+
+    Args:
+        path: (K, 2) pixels of a 128 px crop, in the order of the angle.
+        mask: (128, 128) in [0, 1], 1 inside, with a soft edge.
+        fit: in [0, 1], 1 where the new face shows wherever it must, and meets the photo in the same slope along the path.
+    """
+
+    path: NDArray[np.float64]
+    mask: Field
+    fit: float
+
+
+def find_seam(new: Field, old: Field, points: NDArray[np.float64], stand_in: StandIn, glasses: bool = False) -> Seam:
+    """Where a new face (128, 128, 3) meets the photo ``old`` best.
+
+    Args:
+        new: the new face.
+        old: the photo's aligned crop.
+        points: (68, 2) landmarks of the photo's face.
+        stand_in: where the new face may be shown, and its landmarks.
+        glasses: whether the photo's face wears some: the seam then runs around the frames.
+    """
+    centre = points[27:36].mean(axis=0)
+    angles = np.linspace(-np.pi, np.pi, _ANGLES, endpoint=False)
+    rays = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    core = _core(points, stand_in.points, glasses)
+    inner = _reach(core, centre, rays)
+    outer = np.maximum(_reach(_hull(points), centre, rays) - _INSIDE, inner + 1.0)
+    part = np.linspace(0, 1, _STEPS)
+    radii = inner[:, None] + (outer - inner)[:, None] * part
+    where = (centre + radii[..., None] * rays[:, None]).astype(np.float32)
+    rough = _sampled(_disagreement(new, old), where)
+    cost = rough + _OUTWARD * (1 - part)
+    allowed = np.minimum(stand_in.visible, skin(points, np.clip(old, 0, 255).astype(np.uint8)))
+    # Outward from the core, all behind the first hair is hair.
+    open_way = np.minimum.accumulate(_sampled(cv2.GaussianBlur(allowed, (0, 0), 0.8), where), axis=1)
+    cost += 60.0 * np.clip(0.6 - open_way, 0, 1)
+    steps = _cheapest(cost)
+    path = centre + np.take_along_axis(radii, steps[:, None], 1) * rays
+    along = float(np.take_along_axis(rough, steps[:, None], 1).mean())
+    return Seam(path, _filled(path), _shown(core, stand_in.visible) / (1 + along / _ROUGH))
+
+
+def _shown(core: NDArray[np.float64], visible: Field) -> float:
+    """Share of the core in which the new face shows, a hidden part counting four times."""
+    inside: NDArray[Any] = np.zeros((SIZE, SIZE), np.uint8)
+    cv2.fillConvexPoly(inside, np.round(core).astype(np.int32), 1)
+    return max(0.0, 1 - 4 * float(1 - visible[inside > 0].mean()))
+
+
+def _hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    brows = points[17:27]
+    lifted = brows + (brows - points[33]) * _LIFT
+    return cv2.convexHull(np.concatenate([points[:17], lifted]).astype(np.float32))[:, 0].astype(float)
+
+
+def _core(points: NDArray[np.float64], shape: NDArray[np.float64], glasses: bool) -> NDArray[np.float64]:
+    """Convex hull (K, 2) of the features of both faces, and a margin."""
+    inner = np.concatenate([points[17:], shape[17:], *([_frames(points)] if glasses else [])])
+    middle = inner.mean(axis=0)
+    away = inner - middle
+    grown = inner + away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1.0) * _AROUND
+    return cv2.convexHull(grown.astype(np.float32))[:, 0].astype(float)
+
+
+def _frames(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(8, 2) around where a pair of glasses sits."""
+    top, middle = points[17:27, 1].min() - 2, points[36:48, 1].mean()
+    low = middle + 0.55 * (points[33, 1] - middle)
+    left, right = points[0, 0] + 1, points[16, 0] - 1
+    outer = [(x, y) for x in (left, right) for y in (middle - 5, middle + 5)]
+    return np.array([*outer, (points[17, 0], top), (points[26, 0], top), (points[36, 0] - 6, low + 4), (points[45, 0] + 6, low + 4)])
+
+
+def _reach(hull: NDArray[np.float64], centre: NDArray[np.float64], rays: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far each ray (A, 2) from a centre inside a convex hull (K, 2) goes before it leaves it, (A,)."""
+    start, edge = hull - centre, np.roll(hull, -1, axis=0) - hull
+    cross = rays[:, None, 0] * edge[None, :, 1] - rays[:, None, 1] * edge[None, :, 0]
+    safe = np.where(np.abs(cross) < 1e-9, 1e-9, cross)
+    along = (start[None, :, 0] * edge[None, :, 1] - start[None, :, 1] * edge[None, :, 0]) / safe
+    on = (start[None, :, 0] * rays[:, None, 1] - start[None, :, 1] * rays[:, None, 0]) / safe
+    hit = (on >= -1e-6) & (on <= 1 + 1e-6) & (along > 0)
+    return np.where(hit, along, 0).max(axis=1)
+
+
+def _disagreement(new: Field, old: Field) -> Field:
+    """(128, 128): how much a seam would show, whatever constant the colours are off by: gradients that differ, and edges."""
+    a, b = (cv2.GaussianBlur(x.mean(axis=2), (0, 0), 1.0) for x in (new, old))
+    off = [np.abs(cv2.Sobel(a - b, cv2.CV_32F, dx, 1 - dx, ksize=3)) for dx in (0, 1)]
+    edges = [np.abs(cv2.Sobel(b, cv2.CV_32F, dx, 1 - dx, ksize=3)) for dx in (0, 1)]
+    return np.asarray(cv2.GaussianBlur(0.25 * (off[0] + off[1]) + 0.15 * (edges[0] + edges[1]), (0, 0), 1.0), np.float32)
+
+
+def _sampled(field: NDArray[Any], where: NDArray[np.float32]) -> NDArray[np.float64]:
+    return cv2.remap(np.asarray(field, np.float32), where[..., 0], where[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(
+        float
+    )
+
+
+def _cheapest(cost: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The cheapest closed way (A,) through costs (A, S), at most one step inward or outward an angle."""
+    # Two rounds: what is read from the second one no longer depends on where the first began.
+    twice = np.concatenate([cost, cost])
+    n, size = cost.shape
+    back = np.zeros((2 * n, size), np.int64)
+    index = np.arange(size)
+    total = np.full(size + 2, np.inf)
+    total[1:-1] = twice[0]
+    ways = np.empty((3, size))
+    for i in range(1, 2 * n):
+        ways[0], ways[1], ways[2] = total[:-2] + _STRAIGHT, total[1:-1], total[2:] + _STRAIGHT
+        best = ways.argmin(axis=0)
+        back[i] = index + best - 1
+        total[1:-1] = ways[best, index] + twice[i]
+    way = [int(total[1:-1].argmin())]
+    for i in range(2 * n - 1, n, -1):
+        way.append(int(back[i, way[-1]]))
+    return np.array(way[::-1])
+
+
+def _filled(path: NDArray[np.float64]) -> Field:
+    mask = np.zeros((4 * SIZE, 4 * SIZE), np.float32)
+    cv2.fillPoly(mask, [np.round(4 * path + 1.5).astype(np.int32)], 1.0)
+    small = cv2.resize(mask, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    # The fade lies inside: what is beyond the seam is the photo's alone.
+    inside = cv2.erode(small, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3)))
+    return np.asarray(cv2.GaussianBlur(inside, (0, 0), _FADE), np.float32)
+
+
+def membrane(new: Field, old: Field, path: NDArray[np.float64]) -> Field:
+    """(128, 128, 3): what to add to a new face so that it meets the photo along a path, and is smooth inside."""
+    a, b = (cv2.GaussianBlur(x, (0, 0), 2.0) for x in (new, old))
+    off = np.stack([_sampled(b[..., c] - a[..., c], path[:, None].astype(np.float32))[:, 0] for c in range(3)], axis=1)
+    middle = np.median(off, axis=0)
+    off = np.clip(off, middle - _MOST_OFF, middle + _MOST_OFF)
+    off = _round(off)
+    every = 2
+    side = 32
+    grid = np.stack(np.meshgrid(*[np.arange(side) * SIZE / side + (SIZE / side - 1) / 2] * 2), axis=-1).reshape(-1, 2)
+    field = _mean_value(grid, path[::every]) @ off[::every]
+    return np.asarray(cv2.resize(field.reshape(side, side, 3).astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _round(off: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values along a closed path, smoothed."""
+    n = len(off)
+    kernel = np.exp(-0.5 * (np.arange(-9, 10) / 3.0) ** 2)
+    kernel /= kernel.sum()
+    padded = np.concatenate([off[-9:], off, off[:9]])
+    return np.stack([np.convolve(padded[:, c], kernel, "valid") for c in range(off.shape[1])], axis=1)[:n]
+
+
+def _mean_value(grid: NDArray[np.float64], path: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean-value coordinates (G, K) of points (G, 2) within a closed path (K, 2); each row sums to 1."""
+    spokes = path[None] - grid[:, None]
+    length = np.maximum(np.linalg.norm(spokes, axis=2), 1e-6)
+    following = np.roll(spokes, -1, axis=1)
+    cross = spokes[..., 0] * following[..., 1] - spokes[..., 1] * following[..., 0]
+    dot = (spokes * following).sum(axis=2)
+    half = np.tan(np.clip(np.arctan2(cross, dot) / 2, -1.5, 1.5))
+    weight = (half + np.roll(half, 1, axis=1)) / length
+    total = weight.sum(axis=1, keepdims=True)
+    return weight / np.where(np.abs(total) < 1e-9, 1e-9, total)

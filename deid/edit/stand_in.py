@@ -1,0 +1,141 @@
+"""Identity-free stand-ins: portraits of nobody, in the pose and the light of a face, at the photo's own scale.
+
+Of the subject only the outline of the head, the place of the features and the coarse light go in. Eyes, brows, nose and mouth keep the
+portraits' own shapes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.align import SIZE
+from deid.blend import face_mask, features, skin
+from deid.edit.portraits import Portraits
+from deid.edit.thin_plate import maps_to
+from deid.geometry import scaled
+from deid.structures import Image, StandIn
+
+Field = NDArray[np.float32]
+
+#: The jaw meets the photo around it and stays where it is; all other landmarks are the portraits'.
+_JAW = 17
+#: What is coarser than this many pixels of a 128 px crop is the photo's light.
+_LIGHT = 20.0
+#: Portraits of a mix share what is coarser than this many pixels; all finer detail is the first one's: a mean of two is soft, and brows
+#: of two make four.
+_TONE = 6.0
+#: Lightness (Lab, 0 to 100) over which highlights are rolled off, and how far light may scale a portrait's.
+_BRIGHT, _SCALES = 85.0, (0.45, 1.8)
+
+
+def stand_in(
+    bank: Portraits, numbers: Sequence[int], shares: Sequence[float], crop: Image, large: Image, points: NDArray[np.float64]
+) -> StandIn:
+    """A mix of portraits in the pose and the light of a face.
+
+    Args:
+        bank: where the portraits are.
+        numbers: of the portraits; the first one gives the detail.
+        shares: of each in shape and tone; they sum to 1.
+        crop: (128, 128, 3) uint8 RGB, the face.
+        large: (n, n, 3) the same at the photo's scale, n a multiple of 128.
+        points: (68, 2) its landmarks in pixels of ``crop``.
+    """
+    placed = [_placed(bank.points[i], points) for i in numbers]
+    shape = points.copy()
+    shape[_JAW:] = sum(share * p for share, p in zip(shares, placed, strict=True))[_JAW:]
+    _follow_expression(shape, points)
+    to_photo, *maps = maps_to(shape, points, *(bank.points[i] for i in numbers))
+    small = [warped(bank.picture(i), m, SIZE) for i, m in zip(numbers, maps, strict=True)]
+    visible = np.minimum.reduce([_visible(bank, i, m) for i, m in zip(numbers, maps, strict=True)])
+    here, support = warped(crop, to_photo, SIZE), face_mask(shape) * visible
+    lights = [_light_between(s, here, support) for s in small]
+    first, *others = [light.on(s) for light, s in zip(lights, small, strict=True)]
+    mixed = sum((np.float32(share) * (other - first) for share, other in zip(shares[1:], others, strict=True)), np.zeros_like(first))
+    tone = cv2.GaussianBlur(mixed, (0, 0), _TONE)
+    face = lights[0].on(warped(bank.picture(numbers[0]), maps[0], large.shape[0])) + scaled(np.asarray(tone, np.float32), large.shape[0])
+    return StandIn(np.asarray(np.clip(face, 0, 255), np.float32), visible, shape)
+
+
+def warped(picture: Image, maps: Field, n: int) -> Field:
+    """A picture (s, s, 3) as a crop (n, n, 3) whose pixels come from where ``maps`` (128, 128, 2), in pixels of 128, says."""
+    side = picture.shape[0]
+    if n < side:
+        # Shrunk first, or fine detail would alias.
+        picture, side = np.asarray(cv2.resize(picture, (n, n), interpolation=cv2.INTER_AREA), np.uint8), n
+    k = side / SIZE
+    where = scaled(maps, n) * k + (k - 1) / 2
+    return np.asarray(cv2.remap(picture, where[..., 0], where[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT), np.float32)
+
+
+def _placed(its: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A portrait's landmarks where a face has its features: by a similarity, so that they keep their own shape."""
+    matrix = cv2.estimateAffinePartial2D(its[_JAW:].astype(np.float32), points[_JAW:].astype(np.float32))[0]
+    return np.asarray(its @ matrix[:, :2].T + matrix[:, 2], np.float64)
+
+
+def _follow_expression(shape: NDArray[np.float64], points: NDArray[np.float64]) -> None:
+    """Open and shut the eyes of a shape (68, 2) as the face does, in place."""
+    for lids in (range(36, 42), range(42, 48)):
+        eye = shape[list(lids)]
+        wide = np.linalg.norm(eye[3] - eye[0])
+        own = np.linalg.norm(points[lids[3]] - points[lids[0]])
+        open_here = _opening(points[list(lids)]) / max(own, 1.0)
+        ratio = np.clip(open_here * wide / max(_opening(eye), 0.5), 0.3, 1.5)
+        # Ordinary differences between people are not expression: only what lies beyond them is followed.
+        ratio = ratio if ratio < 0.7 else 1.0
+        middle = (eye[0] + eye[3]) / 2
+        axis = (eye[3] - eye[0]) / max(wide, 1e-6)
+        across = np.array([-axis[1], axis[0]])
+        off = (eye - middle) @ across
+        shape[list(lids)] = eye + np.outer(off * (ratio - 1), across)
+
+
+def _opening(eye: NDArray[np.float64]) -> float:
+    """Mean distance of the lids of an eye (6, 2)."""
+    return float(np.linalg.norm(eye[1] - eye[5]) + np.linalg.norm(eye[2] - eye[4])) / 2
+
+
+def _visible(bank: Portraits, number: int, maps: Field) -> Field:
+    """(128, 128): where a portrait shows its face, in the shape that ``maps`` leads to."""
+    small = np.asarray(cv2.resize(bank.picture(number), (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
+    face = skin(bank.points[number], small)
+    own = np.maximum(face, features(bank.points[number]))
+    own = cv2.morphologyEx(own, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    return np.asarray(
+        cv2.remap(own, maps[..., 0], maps[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0.0), np.float32
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Light:
+    """How the light of one picture becomes that of another: smooth fields (128, 128, C) in Lab."""
+
+    gain: Field
+    colour: Field
+
+    def on(self, face: Field) -> Field:
+        """A face (n, n, 3) in the new light."""
+        n = face.shape[0]
+        lab = cv2.cvtColor(np.clip(face, 0, 255) / 255, cv2.COLOR_RGB2LAB)
+        lightness = lab[..., :1] * scaled(self.gain, n)[..., None]
+        lightness = np.where(lightness > _BRIGHT, _BRIGHT + 15 * np.tanh((lightness - _BRIGHT) / 15), lightness)
+        out = np.concatenate([lightness, lab[..., 1:] + scaled(self.colour, n)], axis=2).astype(np.float32)
+        return np.asarray(np.clip(cv2.cvtColor(out, cv2.COLOR_LAB2RGB), 0, 1) * 255, np.float32)
+
+
+def _light_between(face: Field, here: Field, support: Field) -> _Light:
+    """What takes the coarse light of a portrait's face (128, 128, 3) to that of the photo ``here``, inside ``support``."""
+    new, old = (coarse(np.asarray(cv2.cvtColor(np.clip(a, 0, 255) / 255, cv2.COLOR_RGB2LAB), np.float32), support) for a in (face, here))
+    gain = np.clip(old[..., 0] / np.maximum(new[..., 0], 4), *_SCALES)
+    return _Light(np.asarray(gain, np.float32), np.asarray((old - new)[..., 1:], np.float32))
+
+
+def coarse(image: Field, support: Field, sigma: float = _LIGHT) -> Field:
+    """What is smooth of an image (128, 128, 3) inside ``support`` (128, 128), to which hair and walls add nothing."""
+    small = [cv2.resize(x, (32, 32), interpolation=cv2.INTER_AREA) for x in (image * support[..., None], support)]
+    top, under = (cv2.GaussianBlur(x, (0, 0), sigma / 4) for x in small)
+    return np.asarray(cv2.resize(top / (under[..., None] + 1e-3), (SIZE, SIZE), interpolation=cv2.INTER_LINEAR), np.float32)

@@ -46,7 +46,7 @@ def stand_in(
     """
     placed = [_placed(bank.points[i], points) for i in numbers]
     shape = points.copy()
-    shape[_JAW:] = sum(share * p for share, p in zip(shares, placed, strict=True))[_JAW:]
+    shape[_JAW:] = np.sum([share * p for share, p in zip(shares, placed, strict=True)], axis=0)[_JAW:]
     _follow_expression(shape, points)
     to_photo, *maps = maps_to(shape, points, *(bank.points[i] for i in numbers))
     small = [warped(bank.picture(i), m, SIZE) for i, m in zip(numbers, maps, strict=True)]
@@ -81,8 +81,8 @@ def _follow_expression(shape: NDArray[np.float64], points: NDArray[np.float64]) 
     """Open and shut the eyes of a shape (68, 2) as the face does, in place."""
     for lids in (range(36, 42), range(42, 48)):
         eye = shape[list(lids)]
-        wide = np.linalg.norm(eye[3] - eye[0])
-        own = np.linalg.norm(points[lids[3]] - points[lids[0]])
+        wide = float(np.linalg.norm(eye[3] - eye[0]))
+        own = float(np.linalg.norm(points[lids[3]] - points[lids[0]]))
         open_here = _opening(points[list(lids)]) / max(own, 1.0)
         ratio = np.clip(open_here * wide / max(_opening(eye), 0.5), 0.3, 1.5)
         # Ordinary differences between people are not expression: only what lies beyond them is followed.

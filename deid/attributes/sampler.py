@@ -63,7 +63,9 @@ def sample_sets(male: bool, n: int, rng: np.random.Generator, strength: float = 
 
 def sample_shares(rng: np.random.Generator, n: int = MIX) -> NDArray[np.float32]:
     """Shares (n,) of the portraits of a stand-in, the first one's the largest."""
-    first = rng.uniform(*_FIRST) if n > 1 else 1.0
+    if n == 1:
+        return np.ones(1, np.float32)
+    first = rng.uniform(*_FIRST)
     return np.array([first, *[(1 - first) / (n - 1)] * (n - 1)], np.float32)
 
 

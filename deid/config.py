@@ -131,6 +131,8 @@ class Options:
         for name in ("detector", "device"):
             if not isinstance(getattr(self, name), str):
                 raise ConfigError(f"expected {name} to be text, got {getattr(self, name)!r}")
+        if self.portraits is not None and (not isinstance(self.portraits, str) or not self.portraits):
+            raise ConfigError(f"expected portraits to be the path of a bank, got {self.portraits!r}")
         if self.solid_rgb is not None:
             if not isinstance(self.solid_rgb, tuple) or len(self.solid_rgb) != 3:
                 raise ConfigError(f"expected solid_rgb to be three numbers, got {self.solid_rgb!r}")

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,10 +12,15 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from deid import weights
+from deid.align import align, at_photo_scale
 from deid.api import anonymizer
+from deid.attributes.classify import AttributeReader
 from deid.cli import _demo_photos
 from deid.config import Options
+from deid.detect.face_points import FacePoints
 from deid.detect.mtcnn import MtcnnDetector
+from deid.edit.portraits import Portraits
 from deid.embed.dlib_resnet import DlibResNetEmbedder
 from deid.pipeline import Anonymizer
 from deid.structures import AlignedFace, Crops, Detection, EditedFace, Embeddings, Image, ImageResult
@@ -79,6 +85,52 @@ def woman(astronaut: Image, mtcnn: MtcnnDetector) -> Detection:
 def officer(hopper: Image, mtcnn: MtcnnDetector) -> Detection:
     """The face in `hopper`."""
     return max(mtcnn.detect(hopper), key=lambda d: d.score)
+
+
+def _prepared(photo: Image, detection: Detection) -> AlignedFace:
+    plain = align(photo, detection)
+    attributes = AttributeReader().probabilities(plain.crop[None])[0]
+    large = at_photo_scale(photo, plain.matrix)
+    return AlignedFace(plain.crop, plain.matrix, detection, FacePoints().points(plain.crop), large, attributes)
+
+
+@pytest.fixture(scope="session")
+def man_face(officer: Detection) -> AlignedFace:
+    """The officer with all that editors ask, at 384 px."""
+    photo = _photo("grace_hopper.jpg", 600)
+    return _prepared(photo, officer.moved(np.full(2, 2.0), np.zeros(2)))
+
+
+@pytest.fixture(scope="session")
+def woman_face(woman: Detection) -> AlignedFace:
+    """The woman with all that editors ask, at 256 px."""
+    photo = _photo("astronaut.png", 600)
+    return _prepared(photo, woman.moved(np.full(2, 2.0), np.zeros(2)))
+
+
+@pytest.fixture(scope="session")
+def bank() -> Portraits:
+    """The shipped portraits."""
+    return Portraits(weights.read_bank())
+
+
+@pytest.fixture(scope="session")
+def bank_of() -> Callable[[Sequence[int]], dict[str, NDArray[Any]]]:
+    """The arrays of a bank of a few of the shipped portraits, by number."""
+    arrays = weights.read_bank()
+    ends = arrays["ends"]
+
+    def cut(numbers: Sequence[int]) -> dict[str, NDArray[Any]]:
+        pictures = [arrays["images"][ends[i - 1] if i else 0 : ends[i]] for i in numbers]
+        chosen = list(numbers)
+        return {
+            "images": np.concatenate(pictures),
+            "ends": np.cumsum([len(p) for p in pictures], dtype=np.int64),
+            "points": arrays["points"][chosen],
+            "looks": arrays["looks"][chosen],
+        }
+
+    return cut
 
 
 @pytest.fixture(scope="session")

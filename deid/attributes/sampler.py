@@ -63,14 +63,16 @@ def sample_sets(male: bool, n: int, rng: np.random.Generator, strength: float = 
 
 def sample_shares(rng: np.random.Generator, n: int = MIX) -> NDArray[np.float32]:
     """Shares (n,) of the portraits of a stand-in, the first one's the largest."""
-    first = rng.uniform(*_FIRST) if n > 1 else 1.0
+    if n == 1:
+        return np.ones(1, np.float32)
+    first = rng.uniform(*_FIRST)
     return np.array([first, *[(1 - first) / (n - 1)] * (n - 1)], np.float32)
 
 
 def with_portraits(sets: NDArray[np.float32], numbers: Sequence[int], shares: NDArray[np.float32]) -> NDArray[np.float32]:
     """Sets (N, 13) as rows (N, SET_SIZE) for one stand-in; where there are fewer portraits than `MIX`, the first one is repeated."""
     missing = MIX - len(numbers)
-    row = np.array([*numbers, *numbers[:1] * missing, *shares, *[0.0] * missing], np.float32)
+    row = np.array([*numbers, *[numbers[0]] * missing, *shares, *[0.0] * missing], np.float32)
     return np.concatenate([sets, np.tile(row, (len(sets), 1))], axis=1)
 
 

@@ -92,7 +92,7 @@ def _shown(core: NDArray[np.float64], visible: Field) -> float:
 def _hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
     brows = points[17:27]
     lifted = brows + (brows - points[33]) * _LIFT
-    return cv2.convexHull(np.concatenate([points[:17], lifted]).astype(np.float32))[:, 0].astype(float)
+    return _convex(np.concatenate([points[:17], lifted]))
 
 
 def _core(points: NDArray[np.float64], shape: NDArray[np.float64], glasses: bool) -> NDArray[np.float64]:
@@ -101,7 +101,11 @@ def _core(points: NDArray[np.float64], shape: NDArray[np.float64], glasses: bool
     middle = inner.mean(axis=0)
     away = inner - middle
     grown = inner + away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1.0) * _AROUND
-    return cv2.convexHull(grown.astype(np.float32))[:, 0].astype(float)
+    return _convex(grown)
+
+
+def _convex(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(cv2.convexHull(points.astype(np.float32))[:, 0], np.float64)
 
 
 def _frames(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -121,7 +125,7 @@ def _reach(hull: NDArray[np.float64], centre: NDArray[np.float64], rays: NDArray
     along = (start[None, :, 0] * edge[None, :, 1] - start[None, :, 1] * edge[None, :, 0]) / safe
     on = (start[None, :, 0] * rays[:, None, 1] - start[None, :, 1] * rays[:, None, 0]) / safe
     hit = (on >= -1e-6) & (on <= 1 + 1e-6) & (along > 0)
-    return np.where(hit, along, 0).max(axis=1)
+    return np.asarray(np.where(hit, along, 0).max(axis=1))
 
 
 def _disagreement(new: Field, old: Field) -> Field:
@@ -133,9 +137,8 @@ def _disagreement(new: Field, old: Field) -> Field:
 
 
 def _sampled(field: NDArray[Any], where: NDArray[np.float32]) -> NDArray[np.float64]:
-    return cv2.remap(np.asarray(field, np.float32), where[..., 0], where[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(
-        float
-    )
+    found = cv2.remap(np.asarray(field, np.float32), where[..., 0], where[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(found, np.float64)
 
 
 def _cheapest(cost: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -201,4 +204,4 @@ def _mean_value(grid: NDArray[np.float64], path: NDArray[np.float64]) -> NDArray
     half = np.tan(np.clip(np.arctan2(cross, dot) / 2, -1.5, 1.5))
     weight = (half + np.roll(half, 1, axis=1)) / length
     total = weight.sum(axis=1, keepdims=True)
-    return weight / np.where(np.abs(total) < 1e-9, 1e-9, total)
+    return np.asarray(weight / np.where(np.abs(total) < 1e-9, 1e-9, total))

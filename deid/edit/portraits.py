@@ -92,7 +92,7 @@ def pose(p: NDArray[np.float64]) -> NDArray[np.float64]:
         [
             10 * (yaw(p) - 0.5),
             7.5 * ((p[30, 1] - eyes) / max(1.0, chin - eyes) - 0.42),
-            min(np.linalg.norm(p[66] - p[62]), 12.0) / 2.5,
+            min(float(np.linalg.norm(p[66] - p[62])), 12.0) / 2.5,
             4.5 * (np.linalg.norm(p[54] - p[48]) / 36 - 1),
             corners,
             2 * (np.linalg.norm(p[16] - p[0]) / 100 - 1),

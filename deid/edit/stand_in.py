@@ -50,7 +50,7 @@ def stand_in(
     """
     placed = [_placed(bank.points[i], points) for i in numbers]
     shape = points.copy()
-    shape[_JAW:] = sum(share * p for share, p in zip(shares, placed, strict=True))[_JAW:]
+    shape[_JAW:] = np.sum([share * p for share, p in zip(shares, placed, strict=True)], axis=0)[_JAW:]
     _follow_expression(shape, points)
     to_photo, *maps = maps_to(shape, points, *(bank.points[i] for i in numbers))
     small = [warped(bank.picture(i), m, SIZE) for i, m in zip(numbers, maps, strict=True)]

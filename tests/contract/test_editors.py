@@ -9,10 +9,11 @@ import pytest
 from PIL import Image as PillowImage
 
 from deid.align import align
-from deid.attributes.sampler import sample_sets
+from deid.attributes.sampler import sample_sets, with_portraits
 from deid.config import Options
 from deid.edit.attgan import AttganEditor
 from deid.edit.filters import FILTERS, FilterEditor
+from deid.edit.portraits import Portraits
 from deid.embed.dlib_resnet import DlibResNetEmbedder
 from deid.protocols import Editor
 from deid.structures import AlignedFace, Detection, EditedFace, Image
@@ -71,20 +72,21 @@ CHECKS: list[Callable[[Editor, Sitting], None]] = [proposes_crops, changes_the_f
 
 @pytest.fixture
 def sitting(hopper: Image, officer: Detection, embedder: DlibResNetEmbedder) -> Sitting:
-    return Sitting(align(hopper, officer), sample_sets(True, 3, np.random.default_rng(0)), embedder)
+    sets = with_portraits(sample_sets(True, 3, np.random.default_rng(0)), [3, 40], np.array([0.6, 0.4], np.float32))
+    return Sitting(align(hopper, officer), sets, embedder)
 
 
 @pytest.fixture(scope="module")
-def editors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Editor]:
+def editors(bank: Portraits, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Editor]:
     cover: Path = tmp_path_factory.mktemp("cover") / "cover.png"
     PillowImage.new("RGB", (20, 20), (20, 90, 160)).save(cover)
-    attgan = AttganEditor()
+    on_face = AttganEditor(on_face=True)
     built: dict[str, Editor] = {name: FilterEditor(name, Options(cover_image=str(cover))) for name in FILTERS}
-    return built | {"attgan": attgan, "attgan_22": attgan.coarse(22)}
+    return built | {"attgan": AttganEditor(bank=bank), "attgan_on_face": on_face, "attgan_22": on_face.coarse(22)}
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
-@pytest.mark.parametrize("name", [*sorted(FILTERS), "attgan", "attgan_22"])
+@pytest.mark.parametrize("name", [*sorted(FILTERS), "attgan", "attgan_on_face", "attgan_22"])
 def test_editor_keeps_the_contract(
     name: str, check: Callable[[Editor, Sitting], None], editors: dict[str, Editor], sitting: Sitting
 ) -> None:

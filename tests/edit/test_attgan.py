@@ -1,27 +1,29 @@
-"""The two passes, on a small generator that needs no training."""
+"""The two passes over stand-ins and over faces, on a small generator that needs no training."""
 
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import torch
 
-from deid.attributes.sampler import sample_sets
-from deid.detect.face_points import FacePoints
-from deid.edit.appearance import AppearanceModel, shaded
+from deid.attributes.sampler import SET_SIZE, portraits_of, sample_sets, with_portraits, without_portraits
 from deid.edit.attgan import AttganEditor, coarsen
-from deid.exceptions import EditError
-from deid.models.attgan import ATTRIBUTES, N_CODES, Discriminator, Generator
+from deid.edit.portraits import Portraits
+from deid.edit.stand_in import stand_in
+from deid.exceptions import EditError, WeightsError
+from deid.models.attgan import ATTRIBUTES, Discriminator, Generator
 from deid.structures import AlignedFace, Detection, Image
 
 IDENTITY = np.array([[1.0, 0, 0], [0, 1.0, 0]])
+SHARES = np.array([0.6, 0.4], np.float32)
 
 
-@pytest.fixture(scope="module")
-def network() -> Generator:
+@pytest.fixture(scope="module", params=[0, 16], ids=["published", "with codes"])
+def network(request: pytest.FixtureRequest) -> Generator:
     torch.manual_seed(0)
-    generator = Generator(4, n_codes=N_CODES).eval().requires_grad_(False)
+    generator = Generator(4, n_codes=request.param).eval().requires_grad_(False)
     # Far from its start, so that the attributes count.
     for parameter in generator.parameters():
         parameter.mul_(1.5)
@@ -42,81 +44,137 @@ def _sets(n: int) -> np.ndarray:
     return sample_sets(True, n, np.random.default_rng(1))
 
 
+def _rows(n: int, numbers: tuple[int, int] = (3, 40)) -> np.ndarray:
+    return with_portraits(_sets(n), numbers, SHARES)
+
+
+def _whole(edited: Any) -> np.ndarray:
+    assert edited.stand_in is not None
+    return np.asarray(edited.stand_in.face)
+
+
 @torch.inference_mode()
-def test_second_pass_inverts_the_attributes_and_keeps_the_person(network: Generator, face: AlignedFace) -> None:
-    """The batched passes with one encoding are what two plain calls give."""
-    sets = _sets(5)
-    proposals = AttganEditor(network=network, replaced=0).edit(face, sets)
-    for proposal, a in zip(proposals, sets, strict=True):
-        set_ = torch.from_numpy(a)[None]
+def test_second_pass_inverts_the_attributes(network: Generator, face: AlignedFace) -> None:
+    """On the face itself: the batched passes with one encoding are what two plain calls give."""
+    rows = without_portraits(_sets(5))
+    proposals = AttganEditor(network=network, on_face=True).edit(face, rows)
+    for proposal, row in zip(proposals, rows, strict=True):
+        set_ = torch.zeros(1, 13 + network.n_codes)
+        set_[0, :13] = torch.from_numpy(row[:13])
         back = torch.cat([-set_[:, :13], set_[:, 13:]], dim=1)
         plain = network(network(_to_tensor(face.crop), set_), back)[0].permute(1, 2, 0).numpy()
         assert np.abs(proposal.crop - (plain.clip(-1, 1) + 1) * 127.5).max() <= 1
-        np.testing.assert_array_equal(proposal.attributes, a)
+        assert proposal.stand_in is None
+        np.testing.assert_array_equal(proposal.attributes, row)
 
 
-def test_generator_sees_a_stand_in_of_the_subjects_gender(network: Generator, face: AlignedFace) -> None:
-    """The first pass is told the other gender, and what is shown is the subject's own."""
-    editor = AttganEditor(network=network)
-    for male in (True, False):
-        sets = sample_sets(male, 2, np.random.default_rng(1))
-        wanted = AppearanceModel().stand_ins(face.crop, FacePoints().points(face.crop), male, sets[:, 13:], 1.0)
-        np.testing.assert_array_equal(editor.shown(face.crop, sets), wanted)
-        edited = AttganEditor(network=network, replaced=0).edit(replace(face, crop=wanted[1]), sets)[1].crop
-        (edited,) = shaded(edited[None], wanted[1:], face.crop)
-        assert np.abs(edited.astype(int) - editor.edit(face, sets)[1].crop).max() <= 2
-    assert editor.coarse(16).shown(face.crop, sets).tobytes() == wanted.tobytes()
+def test_set_of_zeros_leaves_the_stand_in_as_it_is(network: Generator, bank: Portraits, man_face: AlignedFace) -> None:
+    """What the network loses of any face cancels out."""
+    row = with_portraits(np.zeros((1, 13), np.float32), [3, 40], SHARES)
+    (edited,) = AttganEditor(bank=bank, network=network).edit(man_face, row)
+    assert man_face.large is not None
+    assert man_face.points is not None
+    plain = stand_in(bank, [3, 40], SHARES.tolist(), man_face.crop, man_face.large, man_face.points)
+    np.testing.assert_allclose(_whole(edited), plain.face, atol=1e-3)
 
 
-def test_other_sets_give_other_faces(network: Generator, face: AlignedFace) -> None:
-    proposals = AttganEditor(network=network).edit(face, _sets(4))
+def _blob(height: float, sigma: float) -> np.ndarray:
+    y, x = np.mgrid[:128, :128]
+    return height * np.exp(-((y - 70.0) ** 2 + (x - 64.0) ** 2) / (2 * sigma**2))[..., None] * np.ones(3)
+
+
+# Name: (what the passes change, the least and the most that is left of it, in grey levels).
+CHANGES: dict[str, tuple[np.ndarray, float, float]] = {
+    "fine noise, which is blotches once enlarged": (np.random.default_rng(0).choice([-20.0, 20.0], (128, 128, 3)), 0.0, 15.0),
+    "all brighter, which is light": (np.full((128, 128, 3), 60.0), 0.0, 0.5),
+    "a soft slope, which is light": (np.linspace(-50, 50, 128)[:, None, None] * np.ones((1, 128, 3)), 0.0, 6.0),
+    "a mark": (_blob(15, 4), 8.0, 15.0),
+    "a mark too strong": (_blob(200, 4), 20.0, 22.0),
+    "a colour too strong": (_blob(200, 4) * (1, -0.5, -0.5), 2.0, 10.0),
+}
+
+
+@pytest.mark.parametrize(("change", "least", "most"), CHANGES.values(), ids=CHANGES.keys())
+def test_only_a_band_of_the_change_is_added(
+    change: np.ndarray, least: float, most: float, bank: Portraits, man_face: AlignedFace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = with_portraits(np.zeros((1, 13), np.float32), [3, 40], SHARES)
+    editor = AttganEditor(bank=bank, network=Generator(2))
+    (empty,) = editor.edit(man_face, row)
+    monkeypatch.setattr(editor, "changes", lambda crops, sets: change[None].astype(np.float32))
+    (edited,) = editor.edit(man_face, row)
+    added = np.abs(_whole(edited) - _whole(empty))[60:330, 60:330]
+    assert least <= added.max() <= most
+
+
+def test_change_is_that_of_both_passes_against_an_empty_set(network: Generator, face: AlignedFace) -> None:
+    editor, sets = AttganEditor(network=network), _sets(2)
+    crops = np.stack([face.crop, face.crop[:, ::-1]])
+    changes = editor.changes(crops, sets)
+    on_face = AttganEditor(network=network, on_face=True)
+    for crop, change, set_ in zip(crops, changes, sets, strict=True):
+        rows = without_portraits(np.stack([set_, np.zeros_like(set_)]))
+        one, none = (p.crop.astype(int) for p in on_face.edit(replace(face, crop=np.ascontiguousarray(crop)), rows))
+        # Batched otherwise, a pixel may round to its neighbour.
+        assert np.abs(change - (one - none)).max() <= 2
+    assert not editor.changes(crops, np.zeros_like(sets)).any()
+
+
+def test_each_row_has_its_own_stand_in(network: Generator, bank: Portraits, man_face: AlignedFace) -> None:
+    rows = np.concatenate([_rows(1, (3, 40)), _rows(1, (5, 41))])
+    rows[1, :13] = rows[0, :13]
+    one, two = AttganEditor(bank=bank, network=network).edit(man_face, rows)
+    assert np.abs(_whole(one) - _whole(two)).mean() > 2
+    assert [portraits_of(p.attributes)[0] for p in (one, two) if p.attributes is not None] == [[3, 40], [5, 41]]
+
+
+def test_stand_ins_have_the_photos_scale_and_a_small_copy(network: Generator, bank: Portraits, man_face: AlignedFace) -> None:
+    editor = AttganEditor(bank=bank, network=network)
+    for proposal in editor.edit(man_face, _rows(2)):
+        assert man_face.large is not None
+        assert _whole(proposal).shape == man_face.large.shape
+        assert _whole(proposal).min() >= 0
+        assert _whole(proposal).max() <= 255
+        small = cv2.resize(_whole(proposal), (128, 128), interpolation=cv2.INTER_AREA)
+        assert np.abs(small - proposal.crop).max() <= 0.51
+    # Who knows only the small crop gets a small stand-in.
+    assert _whole(editor.edit(replace(man_face, large=None), _rows(1))[0]).shape == (128, 128, 3)
+
+
+def test_other_sets_give_other_faces(network: Generator, bank: Portraits, man_face: AlignedFace) -> None:
+    proposals = AttganEditor(bank=bank, network=network).edit(man_face, _rows(4))
     assert [p.method for p in proposals] == ["attgan"] * 4
-    crops = {p.crop.tobytes() for p in proposals}
-    assert len(crops) == 4
+    assert len({p.crop.tobytes() for p in proposals}) == 4
 
 
-def test_other_code_gives_another_face(network: Generator, face: AlignedFace) -> None:
-    sets = _sets(2)
-    sets[1, :13] = sets[0, :13]
-    one, two = AttganEditor(network=network).edit(face, sets)
-    assert not np.array_equal(one.crop, two.crop)
+def test_order_of_the_batch_does_not_matter(network: Generator, bank: Portraits, man_face: AlignedFace) -> None:
+    editor, rows = AttganEditor(bank=bank, network=network), _rows(3)
+    forward, backward = editor.edit(man_face, rows), editor.edit(man_face, rows[::-1].copy())
+    for a, b in zip(forward, backward[::-1], strict=True):
+        assert np.abs(a.crop.astype(int) - b.crop).max() <= 2
 
 
-def test_published_checkpoint_without_codes_takes_the_same_sets(face: AlignedFace) -> None:
-    torch.manual_seed(0)
-    proposals = AttganEditor(network=Generator(4).eval()).edit(face, _sets(2))
-    assert [len(p.attributes) for p in proposals if p.attributes is not None] == [13 + N_CODES] * 2
-
-
-@pytest.mark.parametrize("replaced", [0, 1.0])
-def test_dark_faces_are_edited_as_if_they_were_lit(network: Generator, face: AlignedFace, replaced: float) -> None:
+def test_dark_faces_are_edited_as_if_they_were_lit(network: Generator, face: AlignedFace) -> None:
     """Of two exposures of one night, one gives what the other gives, and as dark as it is."""
-    editor, sets = AttganEditor(network=network, replaced=replaced), _sets(2)
+    editor, rows = AttganEditor(network=network, on_face=True), without_portraits(_sets(2))
     smooth = cv2.GaussianBlur(face.crop, (0, 0), 6)
     dark, darker = (replace(face, crop=(smooth * share).round().astype(np.uint8)) for share in (0.4, 0.2))
-    for a, b in zip(editor.edit(dark, sets), editor.edit(darker, sets), strict=True):
+    for a, b in zip(editor.edit(dark, rows), editor.edit(darker, rows), strict=True):
         assert np.abs(a.crop / 2 - b.crop.astype(float)).mean() < 2.0
         assert b.crop.max() < 100
 
 
-def test_order_of_the_batch_does_not_matter(network: Generator, face: AlignedFace) -> None:
-    editor, sets = AttganEditor(network=network), _sets(3)
-    forward, backward = editor.edit(face, sets), editor.edit(face, sets[::-1].copy())
-    for a, b in zip(forward, backward[::-1], strict=True):
-        assert np.abs(a.crop.astype(int) - b.crop).max() <= 1
-
-
 def test_coarse_editor_sees_no_more_than_a_mosaic(network: Generator, face: AlignedFace) -> None:
     """Two crops that differ inside the cells alone lead to the same faces."""
-    plain, sets = AttganEditor(network=network, replaced=0), _sets(2)
+    plain, rows = AttganEditor(network=network, on_face=True), without_portraits(_sets(2))
     cells = face.crop.reshape(16, 8, 16, 8, 3)
     shuffled = AlignedFace(np.ascontiguousarray(cells[:, ::-1, :, ::-1]).reshape(128, 128, 3), IDENTITY, face.detection)
     assert not np.array_equal(shuffled.crop, face.crop)
     coarse = plain.coarse(16)
-    for a, b in zip(coarse.edit(face, sets), coarse.edit(shuffled, sets), strict=True):
+    for a, b in zip(coarse.edit(face, rows), coarse.edit(shuffled, rows), strict=True):
         assert np.abs(a.crop.astype(int) - b.crop).max() <= 1
         assert a.method == "attgan_16"
-    fine = zip(plain.edit(face, sets), plain.edit(shuffled, sets), strict=True)
+    fine = zip(plain.edit(face, rows), plain.edit(shuffled, rows), strict=True)
     assert any(np.abs(a.crop.astype(int) - b.crop).max() > 1 for a, b in fine)
 
 
@@ -134,10 +192,20 @@ def test_wrong_shapes_are_refused(network: Generator, face: AlignedFace) -> None
     editor = AttganEditor(network=network)
     small = AlignedFace(face.crop[:64], IDENTITY, face.detection)
     with pytest.raises(EditError, match="expected a crop of 128 x 128 x 3"):
-        editor.edit(small, _sets(1))
-    for sets in (np.zeros(29), np.zeros((2, 13)), np.zeros((1, 2, 29))):
-        with pytest.raises(EditError, match=r"expected attribute sets \(N, 29\)"):
+        editor.edit(small, _rows(1))
+    for sets in (np.zeros(SET_SIZE), np.zeros((2, 13)), np.zeros((1, 2, SET_SIZE))):
+        with pytest.raises(EditError, match=rf"expected attribute sets \(N, {SET_SIZE}\)"):
             editor.edit(face, sets)
+
+
+def test_portraits_are_read_only_where_they_are_needed(network: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(path: object = None) -> None:
+        raise WeightsError("no portraits")
+
+    monkeypatch.setattr("deid.weights.read_bank", gone)
+    AttganEditor(network=network, on_face=True).preload()
+    with pytest.raises(WeightsError, match="no portraits"):
+        AttganEditor(network=network).preload()
 
 
 @pytest.mark.parametrize("width", [2, 8])

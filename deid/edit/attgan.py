@@ -142,7 +142,7 @@ class AttganEditor:
         """What both passes change, added to a stand-in for each set."""
         points = self._points.points(face.crop) if face.points is None else face.points
         large = face.crop if face.large is None else face.large
-        made = [stand_in(self.bank, *portraits_of(row), face.crop, large, points) for row in rows]
+        made = [stand_in(self.bank, *portraits_of(row), face.crop, large, points, face.steady) for row in rows]
         small = np.stack([_shrunk(m.face) for m in made])
         changes = self.changes(small, rows[:, : len(ATTRIBUTES)])
         edited = [StandIn(_added(m.face, change), m.visible, m.points) for m, change in zip(made, changes, strict=True)]

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.align import SIZE
-from deid.blend import face_mask, features, skin
+from deid.blend import face_mask, uncovered
+from deid.compositing.steady import Steady, steadied
 from deid.edit.portraits import Portraits
 from deid.edit.thin_plate import maps_to
 from deid.geometry import scaled
@@ -36,7 +37,13 @@ _BRIGHT, _SCALES = 85.0, (0.45, 1.8)
 
 
 def stand_in(
-    bank: Portraits, numbers: Sequence[int], shares: Sequence[float], crop: Image, large: Image, points: NDArray[np.float64]
+    bank: Portraits,
+    numbers: Sequence[int],
+    shares: Sequence[float],
+    crop: Image,
+    large: Image,
+    points: NDArray[np.float64],
+    steady: Steady | None = None,
 ) -> StandIn:
     """A mix of portraits in the pose and the light of a face.
 
@@ -47,6 +54,7 @@ def stand_in(
         crop: (128, 128, 3) uint8 RGB, the face.
         large: (n, n, 3) the same at the photo's scale, n a multiple of 128.
         points: (68, 2) its landmarks in pixels of ``crop``.
+        steady: in a film, what keeps light from flickering.
     """
     placed = [_placed(bank.points[i], points) for i in numbers]
     shape = points.copy()
@@ -56,7 +64,7 @@ def stand_in(
     small = [warped(bank.picture(i), m, SIZE) for i, m in zip(numbers, maps, strict=True)]
     visible = np.minimum.reduce([_visible(bank, i, m) for i, m in zip(numbers, maps, strict=True)])
     here, support = warped(crop, to_photo, SIZE), face_mask(shape) * visible
-    lights = [_light_between(s, here, support) for s in small]
+    lights = [_light_between(s, here, support).steadied(steady, str(i)) for i, s in zip(numbers, small, strict=True)]
     first, *others = [light.on(s) for light, s in zip(lights, small, strict=True)]
     mixed = sum((np.float32(share) * (other - first) for share, other in zip(shares[1:], others, strict=True)), np.zeros_like(first))
     tone = cv2.GaussianBlur(mixed, (0, 0), _TONE)
@@ -149,9 +157,7 @@ def _opening(eye: NDArray[np.float64]) -> float:
 def _visible(bank: Portraits, number: int, maps: Field) -> Field:
     """(128, 128): where a portrait shows its face, in the shape that ``maps`` leads to."""
     small = np.asarray(cv2.resize(bank.picture(number), (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
-    face = skin(bank.points[number], small)
-    own = np.maximum(face, features(bank.points[number]))
-    own = cv2.morphologyEx(own, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    own = uncovered(bank.points[number], small)
     return np.asarray(
         cv2.remap(own, maps[..., 0], maps[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0.0), np.float32
     )
@@ -163,6 +169,9 @@ class _Light:
 
     gain: Field
     colour: Field
+
+    def steadied(self, steady: Steady | None, name: str) -> "_Light":
+        return _Light(steadied(steady, f"gain {name}", self.gain, 0.15), steadied(steady, f"colour {name}", self.colour, 6.0))
 
     def on(self, face: Field) -> Field:
         """A face (n, n, 3) in the new light."""

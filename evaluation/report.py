@@ -146,15 +146,18 @@ def _section(name: str, measures: Sequence[Measure]) -> str:
 
 
 def _overview(measures: Sequence[Measure]) -> str:
-    """Rank 1 of every attack by every recogniser."""
+    """Rank 1 of every attack by every recogniser, beside untouched photos and blank faces."""
     found = {(m.section, m.recogniser): m for m in measures if m.name.startswith("rank 1,")}
+    blank = {(m.section, m.recogniser): m.value for m in measures if m.name == "mask blank, rank 1"}
     recognisers = list(dict.fromkeys(r for _, r in found))
-    head = "".join(f"<th>{_text(r)}<th>untouched" for r in recognisers)
+    head = "".join(f"<th>{_text(r)}<th>untouched<th>mask blank" for r in recognisers)
     rows = []
     for attack in dict.fromkeys(a for a, _ in found):
-        cells = [(_cell(m), number(m.control, m.unit)) if (m := found.get((attack, r))) else ("", "") for r in recognisers]
-        rows.append(f"<tr><td>{_text(attack)}" + "".join(f"<td class=n>{a}<td class=n>{b}" for a, b in cells))
-    return f"<h2>People found first, by attack</h2><table><tr><th>Attack{head}{''.join(rows)}</table>"
+        keys = [(attack, r) for r in recognisers]
+        cells = [(_cell(m), number(m.control, m.unit), number(blank.get(k), m.unit)) if (m := found.get(k)) else ("",) * 3 for k in keys]
+        rows.append(f"<tr><td>{_text(attack)}" + "".join(f"<td class=n>{text}" for row in cells for text in row))
+    note = "<p class=note>Mask blank: one colour inside the mask of the face, as far as an edit of the face alone could come.</p>"
+    return f"<h2>People found first, by attack</h2>{note}<table><tr><th>Attack{head}{''.join(rows)}</table>"
 
 
 #: Head, style and text of the columns of a study's table.

@@ -125,13 +125,42 @@ def study(
     weights: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="a generator's safetensors file in place of the shipped one")
     ] = None,
+    before: Annotated[Path | None, typer.Option(exists=True, file_okay=False, help="folder of untouched photos")] = None,
+    after: Annotated[Path | None, typer.Option(exists=True, file_okay=False, help="folder of what a tool made of them")] = None,
+    run_report: Annotated[
+        Path | None, typer.Option("--report", exists=True, help="JSON of 'deid run --report', or OUT.deid of 'deid dataset'")
+    ] = None,
+    least_px: Annotated[float, typer.Option(min=1, help="size of the faces that are looked at in BEFORE and AFTER")] = 100.0,
+    crops: Annotated[int, typer.Option(min=2, help="blind: number of crops, half of them untouched")] = 60,
+    answers: Annotated[
+        list[Path], typer.Option(exists=True, dir_okay=False, help="blind: score a reader's table; may be given more than once")
+    ] = [],  # noqa: B006
+    again: Annotated[Path | None, typer.Option(exists=True, file_okay=False, help="clones: another run over BEFORE")] = None,
+    bank: Annotated[Path | None, typer.Option(exists=True, help="clones: the portraits, a tar or a folder")] = None,
     seed: int = 0,
 ) -> None:
-    """Repeat an experiment, its figure beside the published one."""
+    """Run an experiment, its figure beside the published one where there is one."""
     if name not in STUDIES:
         raise typer.BadParameter(f"unknown study {name!r}; valid are {', '.join(STUDIES)}")
     with _reported(), _progress() as progress:
-        results = STUDIES[name](StudyOptions(people, steps, seed, progress.stage, progress.tick, output, weights))
+        options = StudyOptions(
+            people=people,
+            steps=steps,
+            seed=seed,
+            stage=progress.stage,
+            tick=progress.tick,
+            folder=output,
+            weights=weights,
+            before=before,
+            after=after,
+            report=run_report,
+            least_px=least_px,
+            crops=crops,
+            answers=tuple(answers),
+            again=again,
+            bank=bank,
+        )
+        results = STUDIES[name](options)
     write(results, output)
     report = write_report(results, output)
     figures = study_markdown(results)

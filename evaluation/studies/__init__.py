@@ -53,6 +53,12 @@ def _generator(options: StudyOptions) -> Results:
     return generator(options)
 
 
+def _kept(options: StudyOptions) -> Results:
+    from evaluation.studies.kept import kept
+
+    return kept(options)
+
+
 def _thesis(options: StudyOptions) -> Results:
     from evaluation.studies.thesis import thesis
 
@@ -104,6 +110,7 @@ STUDIES: dict[str, Callable[[StudyOptions], Results]] = {
     "detectors": _detectors,
     "frontier": _frontier,
     "generator": _generator,
+    "kept": _kept,
     "memory": _memory,
     "mtcnn-keypoints": _mtcnn_keypoints,
     "orl-knn": _orl_knn,

@@ -50,7 +50,7 @@ class Shown:
         kind: ``real`` or ``new``.
         name: of the photo.
         identity: whose it is.
-        size_px: of the face.
+        size_px: of the face; of the picture where all of it is shown.
         picture: (256, 256, 3) as a reader sees it.
     """
 
@@ -87,7 +87,7 @@ def _make(options: StudyOptions, folder: Path) -> Results:
         rows.writerow(["number", "kind", "name", "identity", "size_px"])
         rows.writerows([n, s.kind, s.name, s.identity, round(s.size_px, 1)] for n, s in enumerate(shown, 1))
     lines = [
-        Measure(section="crops", name=f"{kind}, median size of the face", value=float(np.median(sizes)), n=len(sizes), unit="px")
+        Measure(section="crops", name=f"{kind}, median size", value=float(np.median(sizes)), n=len(sizes), unit="px")
         for kind in KINDS
         for sizes in [[s.size_px for s in shown if s.kind == kind]]
     ]
@@ -180,7 +180,7 @@ def _officials(options: StudyOptions) -> Iterator[Shown]:
         kind = KINDS[made >= n_real]
         picture = before if kind == "real" else _with_new_face(engine, before, files.seed_of(options.seed, int(number)))
         if picture is not None:
-            yield Shown(kind, name, name, float(len(before)) / 2, view(picture, _WHOLE * len(picture)))
+            yield Shown(kind, name, name, float(len(before)), view(picture, _WHOLE * len(picture)))
             made += 1
             options.tick()
         if made == options.crops:

@@ -152,7 +152,8 @@ def share_of_pairs(accepted: NDArray[np.bool_], people: Sequence[str], seed: int
         drawn = weights.sum() ** 2 - weights @ weights
         return float(weights @ hits @ weights / drawn) if drawn else float("nan")
 
-    return weighted_interval(share, people, n_pairs, seed)
+    found = weighted_interval(share, people, n_pairs, seed)
+    return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
 
 
 def _mean_distance(rows: Embeddings) -> float:

@@ -167,7 +167,7 @@ _STUDY_COLUMNS: tuple[tuple[str, str, Callable[[Measure], str]], ...] = (
     ("By", "", lambda m: m.recogniser),
     ("Group", "", lambda m: "" if m.group == "all" else m.group),
     ("Value", "n", lambda m: number(m.value, m.unit)),
-    ("95 % interval", "n", lambda m: _span(m)),
+    ("95 % interval", "n", lambda m: span(m)),
     ("n (people)", "n", lambda m: f"{m.n} ({m.n_people})" if m.n else ""),
     ("Untouched", "n", lambda m: "" if m.control is None else number(m.control, m.unit)),
     ("Chance", "n", lambda m: "" if m.chance is None else number(m.chance, m.unit)),
@@ -186,7 +186,7 @@ def _study_table(measures: Sequence[Measure]) -> str:
 
 def _row(m: Measure, judged: bool) -> str:
     arrow = {"lower": " \u2193", "higher": " \u2191"}.get(m.better, "")
-    figures = [number(m.value, m.unit), _span(m), f"{m.n} ({m.n_people})" if m.n else "", number(m.control, m.unit)]
+    figures = [number(m.value, m.unit), span(m), f"{m.n} ({m.n_people})" if m.n else "", number(m.control, m.unit)]
     if judged:
         figures.append(number(m.chance, m.unit))
     verdict = f"<td>{_text(m.limit)}<td>{_verdict(m.passed)}" if judged else ""
@@ -213,7 +213,7 @@ def _cell(m: Measure | None) -> str:
     if m is None:
         return ""
     style = {True: "pass", False: "fail", None: ""}[m.passed]
-    return f"<span class='{style}'>{number(m.value, m.unit)}</span><br><span class=note>{_span(m)}, n {m.n}</span>"
+    return f"<span class='{style}'>{number(m.value, m.unit)}</span><br><span class=note>{span(m)}, n {m.n}</span>"
 
 
 def _settings(results: Results) -> str:
@@ -247,7 +247,8 @@ def number(value: float | None, unit: str = "") -> str:
     return f"{value:.{digits}f}" + (f" {unit}" if unit else "")
 
 
-def _span(m: Measure) -> str:
+def span(m: Measure) -> str:
+    """The interval of a measure as the report prints it; empty where it has none."""
     unit = m.unit if m.unit == "%" else ""
     return "" if math.isnan(m.low) else f"{number(m.low, unit)} to {number(m.high, unit)}"
 
@@ -282,7 +283,7 @@ def _markdown_cells(m: Measure) -> dict[str, str]:
         "recogniser": m.recogniser,
         "group": m.group,
         "value": number(m.value, m.unit),
-        "interval": _span(m),
+        "interval": span(m),
         "n": str(m.n),
         "untouched": number(m.control, m.unit),
         "chance": number(m.chance, m.unit),

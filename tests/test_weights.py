@@ -132,7 +132,7 @@ def test_bad_manifest_is_named(content: bytes, own_folder: Path) -> None:
 
 
 def test_missing_manifest_and_unknown_name(own_folder: Path) -> None:
-    with pytest.raises(WeightsMissingError, match="unknown weights 'nope'; the manifest has appearance, attgan"):
+    with pytest.raises(WeightsMissingError, match="unknown weights 'nope'; the manifest has attgan"):
         weights.read("nope")
     (own_folder / "manifest.toml").unlink()
     with pytest.raises(WeightsMissingError, match=r"manifest\.toml.*install deid-face again"):

@@ -82,7 +82,7 @@ class GeneratorOptions:
         kept: weight of the likeness of two passes with an empty set to the face.
         shown: weight of the likeness of the face with a difference to the picture of what its set asks for.
         smooth: weight of a difference's detail.
-        move: weight of the cosine between the face with and without a difference, by each recogniser.
+        move: weight of the cosine between the face with and without a difference, by one recogniser or the other.
         adversarial: weight of the discriminator.
         margin: cosine, seen from the average person, under which a face counts as moved.
         shares: how many of the faces come from each source: next to CelebA's blurred crops, blur counts as real.
@@ -302,15 +302,14 @@ class GeneratorTraining:
         return self._to_images(np.stack([self._prototypes.change(*one) for one in known]))
 
     def _moved(self, source: Tensor, new: Tensor) -> Tensor:
-        """How near the new faces are to their sources, over the recognisers."""
+        """How near the new faces are to their sources, for one of the recognisers: they take turns at random."""
+        turn = int(self.rng.integers(len(self.recognisers)))
+        recogniser, average = self.recognisers[turn], self._average_people[turn]
+        with torch.no_grad():
+            before = nn.functional.normalize(recogniser(source) - average)
         # Not aligned to the pixel and not all sharp: what moves a face must not be a pattern that a shift or a blur undoes.
-        view = jittered(new, self.rng)
-        total = torch.zeros((), device=new.device)
-        for recogniser, average in zip(self.recognisers, self._average_people, strict=True):
-            with torch.no_grad():
-                before = nn.functional.normalize(recogniser(source) - average)
-            total = total + losses.repel(before, nn.functional.normalize(recogniser(view) - average), self.options.margin)
-        return total
+        after = nn.functional.normalize(recogniser(jittered(new, self.rng)) - average)
+        return losses.repel(before, after, self.options.margin)
 
     def _adversarial(self, images: Tensor, fakes: Tensor) -> Tensor:
         # It judges here and learns nothing: what its own gradients would cost is saved.

@@ -160,7 +160,7 @@ class AttganEditor:
         """Crops (N, 128, 128, 3) under sets (k N, 13): the first N are for them in order, and so are the next."""
         network = self.network
         images = torch.from_numpy(crops.astype(np.float32) / 127.5 - 1.0).permute(0, 3, 1, 2).to(self._device)
-        a = functional.pad(torch.from_numpy(sets), (0, network.n_codes)).to(self._device)
+        a = torch.from_numpy(sets).to(self._device)
         if self._cells is not None:
             images = coarsen(images, self._cells)
         # A face that several sets edit is encoded once.

@@ -1,19 +1,138 @@
 """Detection at further turns, for people who lie or hang, and for photos from the side of a phone that no EXIF turns upright.
 
+Detectors find some turned faces upright, too, and call them sure. What tells is whether two of them agree on where eyes and mouth lie:
+of 20 photos with 88 faces, two agree on a quarter of the detections or more in each that is upright, and never in one that is turned
+by a quarter or more.
+
 Convention:
     Degrees count counter-clockwise, as in `numpy.rot90` and Pillow's `rotate`. A turn grows the canvas so that nothing is cut.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from deid import geometry
+from deid.detect.merge import SAME_INSIDE, SAME_IOU, merge
 from deid.protocols import Detector
 from deid.structures import Detection, Image, check_image
 
 #: A detection of which less lies inside the photo is a reflection at its edge.
 _LEAST_INSIDE = 0.3
+#: Two detectors agree on a face when both are so sure, their boxes are one face's, and their landmarks lie so many sizes apart at most.
+_FIRST_SURE, _SECOND_SURE, _SAME_POINTS = 0.95, 0.6, 0.12
+#: Share of the detections that two detectors must agree on in a photo that is upright.
+_UPRIGHT_SHARE = 0.25
+#: Faces that are turned further than this are looked at again, turned by the nearest eighth.
+_MOST_ROLL = 25.0
+_QUARTERS, _EIGHTHS = (90, 180, 270), (45, 135, 225, 315)
+#: How far a photo is shrunk for a quick look at the other quarters: of one with nothing in it, and of one that is upright, where a
+#: person may lie all the same. The second costs a fifth of the second detector's search.
+_EMPTY_SCALE, _UPRIGHT_SCALE = 0.5, 0.25
+#: Least side in pixels of a photo that is shrunk for that.
+_LEAST_SIDE = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _View:
+    """What two detectors found at one turn: all of it, and what they agree on."""
+
+    degrees: int
+    found: list[Detection]
+    agreed: list[Detection]
+
+    @property
+    def is_upright(self) -> bool:
+        return bool(self.agreed) and len(self.agreed) >= _UPRIGHT_SHARE * len(self.found)
+
+    @property
+    def roll(self) -> float:
+        """Degrees by which the faces are turned as this view shows them, in [-180, 180)."""
+        rolls = [roll_of(d.landmarks) + self.degrees for d in self.agreed if d.landmarks is not None]
+        return float(np.median((np.array(rolls) + 180) % 360 - 180)) if rolls else 0.0
+
+
+class TurnedDetector:
+    """Two detectors, and further turns where they don't agree on the faces of the upright photo.
+
+    Where they do, a quick look at the photo turned by quarters remains, for somebody who lies beside people who stand.
+
+    Args:
+        first: gives landmarks; precise, and lost when a face is turned.
+        second: gives landmarks as well, and sees faces at most turns.
+    """
+
+    def __init__(self, first: Detector, second: Detector) -> None:
+        self._first, self._second = first, second
+        self.name = f"{first.name}+{second.name}"
+
+    def detect(self, image: Image) -> list[Detection]:
+        """Faces of an (H, W, 3) uint8 RGB image, however they are turned."""
+        upright = self._view(image, 0)
+        if upright.is_upright and abs(upright.roll) <= _MOST_ROLL:
+            views = [self._view(image, degrees) for degrees in self._fired(image, upright, _UPRIGHT_SCALE)]
+            return _ranked([upright.found, *(view.agreed for view in views)])
+        views = [upright]
+        if not upright.is_upright:
+            views += [self._view(image, degrees) for degrees in self._fired(image, upright, _EMPTY_SCALE)]
+            # Neither upright nor by a quarter, but there is something.
+            if not any(view.agreed for view in views) and any(view.found for view in views):
+                views += [self._view(image, degrees) for degrees in _EIGHTHS]
+        best = max(views, key=lambda view: len(view.agreed))
+        if abs(best.roll) > _MOST_ROLL:
+            views.append(self._view(image, (best.degrees - 45 * round(best.roll / 45)) % 360))
+            best = max(views, key=lambda view: len(view.agreed))
+        return _ranked([best.found, upright.found, *(view.agreed for view in views)] if best.agreed else [upright.found])
+
+    def _view(self, image: Image, degrees: int) -> _View:
+        second = detect_turned(self._second, image, degrees)
+        if degrees and not any(d.score >= _SECOND_SURE for d in second):
+            # There is nothing to agree on.
+            return _View(degrees, second, [])
+        first = detect_turned(self._first, image, degrees)
+        agreed = [d for d in first if any(_agree(d, other) for other in second)]
+        return _View(degrees, merge(chain(first, second)), agreed)
+
+    def _fired(self, image: Image, upright: _View, scale: float) -> list[int]:
+        """Quarters at which the second detector, in a shrunk photo, sees a face where there is none upright."""
+        h, w = image.shape[:2]
+        size = tuple(max(min(side, _LEAST_SIDE), round(side * scale)) for side in (w, h))
+        small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        back = np.array([w, h]) / size
+        known = np.array([d.box_xyxy for d in upright.found]).reshape(-1, 4)
+        fired = []
+        for degrees in _QUARTERS:
+            seen = [d.moved(back, np.zeros(2)) for d in detect_turned(self._second, small, degrees)]
+            new = seen if not upright.is_upright else [d for d in seen if d.score >= _SECOND_SURE and not _is_known(d, known)]
+            if new:
+                fired.append(degrees)
+        return fired
+
+
+def _agree(first: Detection, second: Detection) -> bool:
+    if first.landmarks is None or second.landmarks is None or first.score < _FIRST_SURE or second.score < _SECOND_SURE:
+        return False
+    if geometry.box_iou(first.box_xyxy, second.box_xyxy)[0, 0] <= SAME_IOU:
+        return False
+    return float(np.abs(first.landmarks - second.landmarks).mean()) < _SAME_POINTS * first.size
+
+
+def _is_known(d: Detection, boxes: NDArray[np.float64]) -> bool:
+    """Whether the middle of a detection lies in one of the boxes (N, 4)."""
+    middle = (d.box_xyxy[:2] + d.box_xyxy[2:]) / 2
+    return bool(((boxes[:, :2] <= middle) & (middle <= boxes[:, 2:])).all(axis=1).any())
+
+
+def _ranked(groups: Sequence[Sequence[Detection]]) -> list[Detection]:
+    """Each face once, as the first group says that has it: a view at a wrong turn gives landmarks of no use."""
+    found = [d for group in groups for d in group]
+    rank = [d.score - 2 * number for number, group in enumerate(groups) for d in group]
+    boxes = np.array([d.box_xyxy for d in found]).reshape(-1, 4)
+    return [found[i] for i in geometry.nms(boxes, np.array(rank), SAME_IOU, SAME_INSIDE)]
 
 
 def detect_turned(detector: Detector, image: Image, degrees: float) -> list[Detection]:

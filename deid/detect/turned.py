@@ -147,7 +147,7 @@ def detect_turned(detector: Detector, image: Image, degrees: float) -> list[Dete
         Detections in pixels of the image as it was given, landmarks too. The box is that of the ellipse that fills the found one.
     """
     turned, matrix = turn(image, degrees)
-    found = [_turned_back(d, geometry.invert(matrix)) for d in detector.detect(turned)]
+    found = [turned_by(d, geometry.invert(matrix)) for d in detector.detect(turned)]
     return [d for d in found if _share_inside(d, image) >= _LEAST_INSIDE]
 
 
@@ -169,12 +169,13 @@ def turn(image: Image, degrees: float) -> tuple[Image, geometry.Matrix]:
     return np.asarray(turned, np.uint8), matrix
 
 
-def _turned_back(d: Detection, back: geometry.Matrix) -> Detection:
+def turned_by(d: Detection, matrix: geometry.Matrix) -> Detection:
+    """A detection in the pixels that a matrix of `turn` leads to; the box is that of the ellipse that fills the given one."""
     low, high = d.box_xyxy[:2], d.box_xyxy[2:]
     # A box's edges are half a pixel off the centres that the matrix maps.
-    middle = geometry.apply(back, (low + high - 1) / 2) + 0.5
-    half = np.sqrt(back[:, :2] ** 2 @ ((high - low) / 2) ** 2)
-    points = None if d.landmarks is None else geometry.apply(back, d.landmarks)
+    middle = geometry.apply(matrix, (low + high - 1) / 2) + 0.5
+    half = np.sqrt(matrix[:, :2] ** 2 @ ((high - low) / 2) ** 2)
+    points = None if d.landmarks is None else geometry.apply(matrix, d.landmarks)
     return Detection(np.concatenate([middle - half, middle + half]), d.score, points, d.detector)
 
 

@@ -29,8 +29,8 @@ from deid.exceptions import ImageReadError, ImageWriteError
 from deid.frame import GREY_MODES, Frame, frame_of, looks_at, luma, with_pixels, with_samples
 from deid.structures import Image
 
-#: A picture with more pixels is refused before it is decoded: 30 000 x 30 000 would take 2.7 GB a copy.
-MAX_PIXELS = 250_000_000
+#: A picture with more pixels is refused before it is decoded: so many take 1 GB while they are read, beside the networks.
+MAX_PIXELS = 100_000_000
 #: Formats of which all frames are kept, and those of them that show no time.
 _SEVERAL = {"AVIF", "GIF", "MPO", "PNG", "TIFF", "WEBP"}
 _UNTIMED = {"MPO", "TIFF"}

@@ -33,8 +33,9 @@ _QUARTERS, _EIGHTHS = (90, 180, 270), (45, 135, 225, 315)
 #: How far a photo is shrunk for a quick look at the other quarters: of one with nothing in it, and of one that is upright, where a
 #: person may lie all the same. The second costs a fifth of the second detector's search.
 _EMPTY_SCALE, _UPRIGHT_SCALE = 0.5, 0.25
-#: Least side in pixels of a photo that is shrunk for that.
-_LEAST_SIDE = 64
+#: Least side in pixels of a photo that is shrunk for that, and the longest of one that is searched at further turns: a turned copy of a
+#: huge one would double what it takes.
+_LEAST_SIDE, _MOST_SIDE = 64, 4096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,24 +90,21 @@ class TurnedDetector:
         return _ranked([best.found, upright.found, *(view.agreed for view in views)] if best.agreed else [upright.found])
 
     def _view(self, image: Image, degrees: int) -> _View:
-        second = detect_turned(self._second, image, degrees)
+        scale = min(1.0, _MOST_SIDE / max(image.shape[:2])) if degrees else 1.0
+        second = _shrunk(self._second, image, degrees, scale)
         if degrees and not any(d.score >= _SECOND_SURE for d in second):
             # There is nothing to agree on.
             return _View(degrees, second, [])
-        first = detect_turned(self._first, image, degrees)
+        first = _shrunk(self._first, image, degrees, scale)
         agreed = [d for d in first if any(_agree(d, other) for other in second)]
         return _View(degrees, merge(chain(first, second)), agreed)
 
     def _fired(self, image: Image, upright: _View, scale: float) -> list[int]:
         """Quarters at which the second detector, in a shrunk photo, sees a face where there is none upright."""
-        h, w = image.shape[:2]
-        size = tuple(max(min(side, _LEAST_SIDE), round(side * scale)) for side in (w, h))
-        small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-        back = np.array([w, h]) / size
         known = np.array([d.box_xyxy for d in upright.found]).reshape(-1, 4)
         fired = []
         for degrees in _QUARTERS:
-            seen = [d.moved(back, np.zeros(2)) for d in detect_turned(self._second, small, degrees)]
+            seen = _shrunk(self._second, image, degrees, scale)
             new = seen if not upright.is_upright else [d for d in seen if d.score >= _SECOND_SURE and not _is_known(d, known)]
             if new:
                 fired.append(degrees)
@@ -133,6 +131,16 @@ def _ranked(groups: Sequence[Sequence[Detection]]) -> list[Detection]:
     rank = [d.score - 2 * number for number, group in enumerate(groups) for d in group]
     boxes = np.array([d.box_xyxy for d in found]).reshape(-1, 4)
     return [found[i] for i in geometry.nms(boxes, np.array(rank), SAME_IOU, SAME_INSIDE)]
+
+
+def _shrunk(detector: Detector, image: Image, degrees: int, scale: float) -> list[Detection]:
+    """`detect_turned` in an image that is shrunk to so much of its size, but not below a detector's use."""
+    h, w = image.shape[:2]
+    if scale == 1.0:
+        return detect_turned(detector, image, degrees)
+    size = [max(min(side, _LEAST_SIDE), round(side * scale)) for side in (w, h)]
+    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return [d.moved(np.array([w, h]) / size, np.zeros(2)) for d in detect_turned(detector, small, degrees)]
 
 
 def detect_turned(detector: Detector, image: Image, degrees: float) -> list[Detection]:

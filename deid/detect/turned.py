@@ -9,7 +9,7 @@ Convention:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import cv2
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from deid import geometry
 from deid.detect.merge import SAME_INSIDE, SAME_IOU, merge
+from deid.detect.weak import detect_at_half_size, is_weak
 from deid.protocols import Detector
 from deid.structures import Detection, Image, check_image
 
@@ -27,6 +28,8 @@ _LEAST_INSIDE = 0.3
 _FIRST_SURE, _SECOND_SURE, _SAME_POINTS = 0.95, 0.6, 0.12
 #: Share of the detections that two detectors must agree on in a photo that is upright.
 _UPRIGHT_SHARE = 0.25
+#: Share below which a photo is looked at in half its size as well: faces under masks, for example, are sure for neither.
+_SURE_SHARE = 0.6
 #: Faces that are turned further than this are looked at again, turned by the nearest eighth.
 _MOST_ROLL = 25.0
 _QUARTERS, _EIGHTHS = (90, 180, 270), (45, 135, 225, 315)
@@ -51,6 +54,10 @@ class _View:
         return bool(self.agreed) and len(self.agreed) >= _UPRIGHT_SHARE * len(self.found)
 
     @property
+    def is_doubtful(self) -> bool:
+        return not self.found or len(self.agreed) < _SURE_SHARE * len(self.found)
+
+    @property
     def roll(self) -> float:
         """Degrees by which the faces are turned as this view shows them, in [-180, 180)."""
         rolls = [roll_of(d.landmarks) + self.degrees for d in self.agreed if d.landmarks is not None]
@@ -60,7 +67,8 @@ class _View:
 class TurnedDetector:
     """Two detectors, and further turns where they don't agree on the faces of the upright photo.
 
-    Where they do, a quick look at the photo turned by quarters remains, for somebody who lies beside people who stand.
+    Where they do, a quick look at the photo turned by quarters remains, for somebody who lies beside people who stand. Photos in which
+    they agree on few faces, and those with a weak signal, are looked at in half the size as well, and as negatives.
 
     Args:
         first: gives landmarks; precise, and lost when a face is turned.
@@ -74,12 +82,16 @@ class TurnedDetector:
     def detect(self, image: Image) -> list[Detection]:
         """Faces of an (H, W, 3) uint8 RGB image, however they are turned."""
         upright = self._view(image, 0)
+        if upright.is_doubtful or is_weak(image):
+            half = detect_at_half_size(self._second, image)
+            upright = replace(upright, found=merge([*upright.found, *half]))
         if upright.is_upright and abs(upright.roll) <= _MOST_ROLL:
             views = [self._view(image, degrees) for degrees in self._fired(image, upright, _UPRIGHT_SCALE)]
             return _ranked([upright.found, *(view.agreed for view in views)])
         views = [upright]
         if not upright.is_upright:
             views += [self._view(image, degrees) for degrees in self._fired(image, upright, _EMPTY_SCALE)]
+            views += self._negative(image)
             # Neither upright nor by a quarter, but there is something.
             if not any(view.agreed for view in views) and any(view.found for view in views):
                 views += [self._view(image, degrees) for degrees in _EIGHTHS]
@@ -88,6 +100,13 @@ class TurnedDetector:
             views.append(self._view(image, (best.degrees - 45 * round(best.roll / 45)) % 360))
             best = max(views, key=lambda view: len(view.agreed))
         return _ranked([best.found, upright.found, *(view.agreed for view in views)] if best.agreed else [upright.found])
+
+    def _negative(self, image: Image) -> list[_View]:
+        """What is found in the negative, where that is what stands upright."""
+        if not any(d.score >= _SECOND_SURE for d in _shrunk(self._second, 255 - image, 0, _EMPTY_SCALE)):
+            return []
+        view = self._view(255 - image, 0)
+        return [view] if view.is_upright else []
 
     def _view(self, image: Image, degrees: int) -> _View:
         scale = min(1.0, _MOST_SIDE / max(image.shape[:2])) if degrees else 1.0

@@ -56,7 +56,7 @@ def further(samples: NDArray[np.uint16], tones: Tones) -> Tones | None:
         return None
     ranks = np.cumsum(np.bincount(some, minlength=65536)) / len(some)
     view = np.rint(ranks * 255).astype(np.uint8)
-    return Tones(view, np.searchsorted(ranks, np.arange(256) / 255).clip(0, 65535).astype(np.uint16))
+    return Tones(view, np.searchsorted(ranks, np.arange(256) / 255).clip(some.min(), some.max()).astype(np.uint16))
 
 
 def _some(samples: NDArray[np.uint16]) -> NDArray[np.uint16]:

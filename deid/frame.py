@@ -162,8 +162,10 @@ def _replaced(frame: Frame, rgb: Image) -> Frame:
 
 def _covered(deep: NDArray[np.uint16], where: NDArray[np.bool_], rgb: Image, tones: Tones) -> NDArray[np.uint16]:
     """Deep samples with those of an edited image (H, W, 3) where it was edited."""
-    levels = luma(rgb) if deep.ndim == 2 else rgb
-    return np.where(where if deep.ndim == 2 else where[..., None], tones.back[levels], deep)
+    made = tones.back[luma(rgb) if deep.ndim == 2 else rgb]
+    # By chance a cover gives a pixel what it had; whoever holds samples against each other would take it for a hole.
+    made = np.where(made == deep, made ^ 1, made)
+    return np.where(where if deep.ndim == 2 else where[..., None], made, deep)
 
 
 def _joined(frame: Frame, untouched: Frame, before: Frame, edited: Image) -> Frame:

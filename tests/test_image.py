@@ -658,7 +658,8 @@ def test_dark_corner_of_a_bright_deep_scene_has_a_look_of_its_own(tmp_path: Path
     edited = look.rgb.copy()
     edited[8:20, 4:24] = 90
     after = np.asarray(_open(images.encode(picture.with_frames([frame.rgb, edited]))))
-    assert len(np.unique(after[8:20, 4:24])) == 1
+    assert np.ptp(after[8:20, 4:24]) <= 1
+    assert not (after == deep)[9:19, 5:23].any()
     after = after.copy()
     after[8:20, 4:24] = deep[8:20, 4:24]
     np.testing.assert_array_equal(after, deep)
@@ -673,7 +674,8 @@ def test_no_deep_sample_survives_under_a_cover(tmp_path: Path) -> None:
     rgb[5:35, 5:45] = cv2.GaussianBlur(rgb[5:35, 5:45], (0, 0), 4)
     edited = picture.with_frames([rgb, *(look.rgb for look in picture.frames[1:])])
     after = np.asarray(_open(images.encode(edited)))
-    assert len(np.unique(after[5:35, 5:45])) < 5
+    assert len(np.unique(after[5:35, 5:45])) < 8
+    assert not (after == deep)[6:34, 6:44].any()
     assert (after[:5] == deep[:5]).all()
 
 
@@ -704,7 +706,7 @@ def test_deep_colour_stays_deep(file_format: str, alpha: bool, orientation: int,
     assert after.dtype == np.uint16
     assert after.shape[2] == (4 if alpha else 3)
     after = after[..., 2::-1].copy()
-    assert np.ptp(after[10:20, 12:30].reshape(-1, 3), axis=0).max() == 0
+    assert np.ptp(after[10:20, 12:30].reshape(-1, 3), axis=0).max() <= 1
     after[10:20, 12:30] = upright[10:20, 12:30]
     np.testing.assert_array_equal(after, upright)
     assert _open(out).info["icc_profile"] == picture.icc_profile is not None

@@ -31,7 +31,7 @@ _FACELESS = (
     *("brick", "cell", "chelsea", "clock_motion", "coffee", "coins", "grass", "gravel", "horse", "hubble_deep_field", "ihc", "logo"),
     *("moon", "motorcycle_left", "page", "retina", "rocket", "text"),
 )
-_AWAY, _CROP, _CROPS = 1.3, 240, 4
+_AWAY, _CROP, _CROPS = 1.3, 240, 2
 
 
 def _motion(photo: KnownPhoto) -> Image:
@@ -62,7 +62,6 @@ def _masked(photo: KnownPhoto) -> Image:
 
 
 SIGNALS: dict[str, Callable[[KnownPhoto], Image]] = {
-    "as it is": lambda photo: photo.image,
     f"motion blur of {_MOTION} px": _motion,
     f"JPEG quality {_QUALITY}": _jpeg,
     f"noise of sigma {_SIGMA:g}": _noise,

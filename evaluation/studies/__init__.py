@@ -101,6 +101,18 @@ def _mtcnn_keypoints(options: StudyOptions) -> Results:
     return mtcnn_keypoints(options)
 
 
+def _turns(options: StudyOptions) -> Results:
+    from evaluation.studies.turns import turns
+
+    return turns(options)
+
+
+def _weak_signals(options: StudyOptions) -> Results:
+    from evaluation.studies.weak_signals import weak_signals
+
+    return weak_signals(options)
+
+
 #: Studies by the name that the command takes.
 STUDIES: dict[str, Callable[[StudyOptions], Results]] = {
     "attackers": _attackers,
@@ -118,4 +130,6 @@ STUDIES: dict[str, Callable[[StudyOptions], Results]] = {
     "pipeline": _pipeline,
     "selector": _selector,
     "thesis": _thesis,
+    "turns": _turns,
+    "weak-signals": _weak_signals,
 }

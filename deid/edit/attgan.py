@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from deid import weights
 from deid.attributes.sampler import SET_SIZE, portraits_of
+from deid.compositing.steady import steadied
 from deid.detect.face_points import FacePoints
 from deid.edit.portraits import Portraits
 from deid.edit.stand_in import stand_in
@@ -145,7 +146,10 @@ class AttganEditor:
         made = [stand_in(self.bank, *portraits_of(row), face.crop, large, points, face.steady) for row in rows]
         small = np.stack([_shrunk(m.face) for m in made])
         changes = self.changes(small, rows[:, : len(ATTRIBUTES)])
-        edited = [StandIn(_added(m.face, change), m.visible, m.points) for m, change in zip(made, changes, strict=True)]
+        # Only a film's one row is steadied: several would take turns.
+        steady = face.steady if len(rows) == 1 else None
+        kept = [steadied(steady, "change", _bounded(change), 4.0) for change in changes]
+        edited = [StandIn(_added(m.face, k), m.visible, m.points) for m, k in zip(made, kept, strict=True)]
         return [EditedFace(_shrunk(e.face), self.name, a, strength, e) for e, a in zip(edited, rows, strict=True)]
 
     def changes(self, crops: Crops, sets: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -182,9 +186,13 @@ def _shrunk(face: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.asarray(np.clip(small, 0, 255).round(), np.uint8)
 
 
-def _added(face: NDArray[np.float32], change: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A face (n, n, 3) with what the passes changed of its small copy, as far as that bears to be enlarged."""
+def _bounded(change: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A change (128, 128, 3) as far as it bears to be enlarged."""
     band = cv2.GaussianBlur(change, (0, 0), _FINE) - cv2.GaussianBlur(change, (0, 0), _COARSE)
     grey = band.mean(axis=2, keepdims=True)
     kept = _MOST_CHANGE * np.tanh(grey / _MOST_CHANGE) + _MOST_TINT * np.tanh((band - grey) / _MOST_TINT)
-    return np.asarray(np.clip(face + scaled(np.asarray(kept, np.float32), face.shape[0]), 0, 255), np.float32)
+    return np.asarray(kept, np.float32)
+
+
+def _added(face: NDArray[np.float32], change: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(np.clip(face + scaled(change, face.shape[0]), 0, 255), np.float32)

@@ -16,7 +16,7 @@ from deid.blend import face_mask, uncovered
 from deid.compositing.steady import Steady, steadied
 from deid.edit.portraits import Portraits
 from deid.edit.thin_plate import maps_to
-from deid.geometry import scaled
+from deid.geometry import apply, fit_similarity, scaled
 from deid.structures import Image, StandIn
 
 Field = NDArray[np.float32]
@@ -69,11 +69,19 @@ def stand_in(
     mixed = sum((np.float32(share) * (other - first) for share, other in zip(shares[1:], others, strict=True)), np.zeros_like(first))
     tone = cv2.GaussianBlur(mixed, (0, 0), _TONE)
     face = lights[0].on(warped(bank.picture(numbers[0]), maps[0], large.shape[0])) + scaled(np.asarray(tone, np.float32), large.shape[0])
-    opened, its = _gap(shape[_MOUTH]), _gap(bank.points[numbers[0]][_MOUTH])
-    if opened > 2 * _SAME_GAP and its < _TOO_SHUT * opened:
+    own = _own_mouth(_gap(shape[_MOUTH]), _gap(bank.points[numbers[0]][_MOUTH]))
+    if own > 0:
         # A shut mouth has no teeth to show: what is between the lips says little of anybody.
-        face += scaled(_between_lips(shape), large.shape[0])[..., None] * (warped(large, to_photo, large.shape[0]) - face)
+        between = own * scaled(_between_lips(shape), large.shape[0])[..., None]
+        face += between * (warped(large, to_photo, large.shape[0]) - face)
     return StandIn(np.asarray(np.clip(face, 0, 255), np.float32), visible, shape)
+
+
+def _own_mouth(opened: float, its: float) -> float:
+    """How much of what is between the lips is the photo's, in [0, 1], for a mouth that is opened so far and a portrait's own gap."""
+    wide = (opened - 2 * _SAME_GAP) / (2 * _SAME_GAP)
+    shut = 2 * (1 - its / max(_TOO_SHUT * opened, 1e-6))
+    return float(np.clip(min(wide, shut), 0, 1))
 
 
 def _between_lips(points: NDArray[np.float64]) -> Field:
@@ -96,8 +104,7 @@ def warped(picture: Image, maps: Field, n: int) -> Field:
 
 def _placed(its: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
     """A portrait's landmarks where a face has its features: by a similarity, so that they keep their own shape."""
-    matrix = cv2.estimateAffinePartial2D(its[_JAW:].astype(np.float32), points[_JAW:].astype(np.float32))[0]
-    return np.asarray(its @ matrix[:, :2].T + matrix[:, 2], np.float64)
+    return apply(fit_similarity(its[_JAW:], points[_JAW:]), its)
 
 
 def _follow_expression(shape: NDArray[np.float64], points: NDArray[np.float64]) -> None:
@@ -118,8 +125,7 @@ def _follow_lips(mouth: NDArray[np.float64], own: NDArray[np.float64]) -> None:
     """Open a mouth (20, 2), lips outside and inside, as far as another one is, in place."""
     scale = _width(mouth[:7]) / _width(own[:7])
     off = scale * _gap(own) - _gap(mouth)
-    if abs(off) < _SAME_GAP:
-        return
+    off = float(np.sign(off)) * max(0.0, abs(off) - _SAME_GAP)
     down = _across(mouth[0], mouth[6])
     # Outer and inner lower lip: most in the middle, nothing at the corners.
     for lip, share in ((slice(7, 12), (0.5, 0.9, 1.0, 0.9, 0.5)), (slice(17, 20), (0.8, 1.0, 0.8))):

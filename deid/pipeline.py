@@ -18,6 +18,7 @@ from deid.attributes.age import AgeReader
 from deid.attributes.classify import AttributeReader
 from deid.attributes.sampler import MIX, SET_SIZE, named, portraits_of, sample_sets, sample_shares, with_portraits, without_portraits
 from deid.attributes.selector import Selector
+from deid.compositing import head
 from deid.config import Options
 from deid.detect.face_points import FacePoints
 from deid.detect.mtcnn import MtcnnDetector
@@ -93,6 +94,7 @@ class _Face:
     stand_ins: list[NDArray[np.float32]] = field(default_factory=list)
     person: Person | None = None
     n_tried: int = 0
+    shape: NDArray[np.float64] | None = None
     pasted: _Pasted | None = None
 
     @property
@@ -248,6 +250,7 @@ class Anonymizer:
         detections: Sequence[Detection] | None = None,
         seed: int | None = None,
         ladders: Sequence[Sequence[Rung]] | None = None,
+        shapes: Sequence[NDArray[np.float64]] | None = None,
     ) -> ImageResult:
         """Anonymise one picture.
 
@@ -257,6 +260,7 @@ class Anonymizer:
                 the picture is left out.
             seed: for reproducible output; the options' one when None, and a fresh one when that is None too.
             ladders: the way up for each of the detections, in place of the options' one; the last rung must be a solid cover.
+            shapes: (68, 2) landmarks in the picture for each of the detections, where they are known better than from this picture alone.
 
         Returns:
             A new picture and what became of each face. Every detected face has been edited or covered.
@@ -269,25 +273,33 @@ class Anonymizer:
         check_image(image)
         seed = next(s for s in (seed, self.options.seed, secrets.randbits(63)) if s is not None)
         with self._people.lock if self.options.consistency == "dataset" else nullcontext():
-            return self._process(image, detections, seed, ladders)
+            return self._process(image, detections, seed, ladders, shapes)
 
     def _process(
-        self, image: Image, detections: Sequence[Detection] | None, seed: int, ladders: Sequence[Sequence[Rung]] | None
+        self,
+        image: Image,
+        detections: Sequence[Detection] | None,
+        seed: int,
+        ladders: Sequence[Sequence[Rung]] | None,
+        shapes: Sequence[NDArray[np.float64]] | None,
     ) -> ImageResult:
         found = self._detect(self.detector, image) if detections is None else [d for d in detections if _share_inside(d, image) > 0]
         given = {id(d): rungs for d, rungs in zip(detections or (), ladders, strict=True)} if ladders is not None else {}
+        known = {id(d): shape for d, shape in zip(detections or (), shapes, strict=True)} if shapes is not None else {}
         faces: list[_Face] = []
         out, touched = image.copy(), np.zeros(image.shape[:2], bool)
         for _ in range(_ROUNDS):
             largest_first = enumerate(sorted(found, key=lambda d: -d.size), len(faces))
-            new = self._threads.starmap(self._start, [(image, d, seed, index, given.get(id(d))) for index, d in largest_first])
+            new = self._threads.starmap(
+                self._start, [(image, d, seed, index, given.get(id(d)), known.get(id(d))) for index, d in largest_first]
+            )
             for face in new:
                 if ladders is None:
                     self._recognise(face, [f.person for f in faces if f.person])
                 faces.append(face)
             if ladders is None:
                 self._reserve(new, faces)
-            for together in _apart(new, self.options.margin):
+            for together in _apart(new, self.options):
                 self._climb_together(together, out, touched)
             # A later paste may have changed an earlier face, and mending that one a third.
             while changed := [face for face in faces if not self._still_passes(face, out)]:
@@ -436,7 +448,7 @@ class Anonymizer:
     def _prepared(self, image: Image, face: _Face) -> tuple[AlignedFace, NDArray[np.float32]]:
         """A face with all that editors ask, and how much of a small crop a new one will take."""
         crop = warp(image, face.matrix)
-        points = self._points.points(crop)
+        points = self._points.points(crop) if face.shape is None else geometry.apply(face.matrix, face.shape)
         large = at_photo_scale(image, face.matrix)
         aligned = AlignedFace(crop, face.matrix, face.detection, points, large, face.source.attributes)
         return aligned, blend.face_mask(points, crop=crop)
@@ -446,7 +458,20 @@ class Anonymizer:
         face = self._start(image, detection, 0, 0, [rung])
         return self._new_face(face, rung, image)[0].check.passed
 
-    def _start(self, image: Image, detection: Detection, seed: int, index: int, given: Sequence[Rung] | None = None) -> _Face:
+    def landmarks(self, image: Image, detection: Detection) -> NDArray[np.float64]:
+        """The 68 landmarks (68, 2) of a face, in pixels of the picture (H, W, 3)."""
+        aligned = align(image, detection)
+        return geometry.apply(geometry.invert(aligned.matrix), self._points.points(aligned.crop))
+
+    def _start(
+        self,
+        image: Image,
+        detection: Detection,
+        seed: int,
+        index: int,
+        given: Sequence[Rung] | None = None,
+        shape: NDArray[np.float64] | None = None,
+    ) -> _Face:
         """A face at the foot of its ladder."""
         if detection.landmarks is not None and not _in_box(detection.landmarks.mean(axis=0), detection):
             # Another face's landmarks: the edit would land there and leave this box bare.
@@ -455,7 +480,7 @@ class Anonymizer:
         source = self.gate.source(aligned.crop, detection)
         face_seed = int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0])
         if given is not None:
-            return _Face(source, aligned.matrix, face_seed, iter(given), [])
+            return _Face(source, aligned.matrix, face_seed, iter(given), [], shape=shape)
         doubt = self._doubt(image, detection) if self.options.method == "attgan" else ""
         if doubt:
             return _Face(source, aligned.matrix, face_seed, ladder.covers(self.options), [doubt])
@@ -530,6 +555,11 @@ class Anonymizer:
         best: tuple[_Pasted, _Patch] | None = None
         for i in self._promising(proposals, face.source, expected, rung.settled):
             image, touched = proposals[i].paste(out, face.matrix)
+            if self.options.reach == "head":
+                assert aligned.points is not None
+                image, touched = head.reshape(
+                    image, touched, face.matrix, aligned.points, head.Shape.draw(np.random.default_rng(face.seed))
+                )
             check = self.gate.judge(face.source, image, rung.settled)
             if (share := _share_touched(face.detection, touched)) < _LEAST_TOUCHED:
                 check = replace(check, reasons=(*check.reasons, f"only {share:.0%} of the middle of the box is edited"))
@@ -580,9 +610,9 @@ class Anonymizer:
         )
 
 
-def _apart(faces: Sequence[_Face], margin: float) -> list[list[_Face]]:
+def _apart(faces: Sequence[_Face], options: Options) -> list[list[_Face]]:
     """Groups of faces, those first that come first, in which no edit changes what another one is made from or judged by."""
-    reach = {id(face): _reach(face, margin) for face in faces}
+    reach = {id(face): _reach(face, options) for face in faces}
     groups: list[list[_Face]] = []
     for face in faces:
         free = (g for g in groups if not geometry.box_intersection(np.stack([reach[id(f)] for f in g]), reach[id(face)]).any())
@@ -593,10 +623,11 @@ def _apart(faces: Sequence[_Face], margin: float) -> list[list[_Face]]:
     return groups
 
 
-def _reach(face: _Face, margin: float) -> NDArray[np.float64]:
-    """(4,) box around a face's crop, and around what a cover with that margin changes."""
+def _reach(face: _Face, options: Options) -> NDArray[np.float64]:
+    """(4,) box around a face's crop, or around its head where that is changed too, and around what a cover with its margin changes."""
     crop = blend.footprint(face.matrix, np.array([0.0, 0.0, CROP_SIZE, CROP_SIZE]))
-    covered = geometry.expand_box(face.detection.box_xyxy, 1 + 2 * margin)
+    crop = head.reach(face.matrix) if options.reach == "head" else crop
+    covered = geometry.expand_box(face.detection.box_xyxy, 1 + 2 * options.margin)
     return np.concatenate([np.minimum(covered[:2], crop[:2]), np.maximum(covered[2:], crop[2:])])
 
 

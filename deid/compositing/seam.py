@@ -21,12 +21,13 @@ Field = NDArray[np.float32]
 _ANGLES, _STEPS = 96, 24
 #: Where the face must be new: brows, eyes, nose and mouth with so many pixels around them.
 _AROUND = 3.0
-#: How far above the brows the seam may lie, as a share of the distance from brow to nose: the forehead stays the photo's.
-_LIFT = 0.28
+#: How far above the brows the seam may lie, as a share of the distance from brow to nose, where both faces show skin there: who keeps
+#: the forehead is found six times as often (weights/EXPERIMENTS.md).
+_LIFT = 0.6
 #: The seam stays so many pixels inside the jaw line.
-_INSIDE = 2.5
-#: What the way costs: per step inwards of the range, and per step sideways.
-_OUTWARD, _STRAIGHT = 6.0, 2.0
+_INSIDE = 1.5
+#: What the way costs: all the way inwards, a step sideways, and hair.
+_OUTWARD, _STRAIGHT, _HIDDEN = 20.0, 2.0, 400.0
 #: A mean disagreement along the seam that halves the fit.
 _ROUGH = 40.0
 #: The fade across the seam, in pixels of 128.
@@ -74,7 +75,7 @@ def find_seam(new: Field, old: Field, points: NDArray[np.float64], stand_in: Sta
     allowed = np.minimum(stand_in.visible, skin(points, np.clip(old, 0, 255).astype(np.uint8)))
     # Outward from the core, all behind the first hair is hair.
     open_way = np.minimum.accumulate(_sampled(cv2.GaussianBlur(allowed, (0, 0), 0.8), where), axis=1)
-    cost += 60.0 * np.clip(0.6 - open_way, 0, 1)
+    cost += _HIDDEN * np.clip(0.6 - open_way, 0, 1)
     steps = _cheapest(cost)
     path = centre + np.take_along_axis(radii, steps[:, None], 1) * rays
     along = float(np.take_along_axis(rough, steps[:, None], 1).mean())

@@ -24,10 +24,8 @@ from deid.structures import Image
 
 #: Side of a portrait in pixels: three times that of an aligned crop.
 SIDE = 384
-#: A portrait is drawn from so many that suit a face best.
-_SUITABLE = 12
-#: A portrait nearer than this to the subject, by dlib's network, is not taken: a third over its threshold for two photos of one person.
-_FAR = 0.5
+#: A portrait is drawn from those of so many that suit a face best that lie farthest from the subject by dlib's network.
+_SUITABLE, _FARTHEST = 24, 12
 #: A person with a child's probability over this is a child.
 CHILD = 0.7
 #: Landmarks of a mirrored face, in order.
@@ -179,8 +177,7 @@ class Portraits:
             n: how many.
         """
         off = self.mismatch(looks)
-        if looks.embedding.any():
-            off[np.linalg.norm(self.embedding - looks.embedding, axis=1) < _FAR] += 2.0
+        distance = np.linalg.norm(self.embedding - looks.embedding, axis=1)
         chosen: list[int] = []
         used = {i % self.n_pictures for i in taken}
         while len(chosen) < n:
@@ -189,6 +186,6 @@ class Portraits:
             best = best[np.isfinite(off[best])]
             if not len(best):
                 return chosen
-            chosen.append(int(rng.choice(best)))
+            chosen.append(int(rng.choice(best[np.argsort(-distance[best], kind="stable")[:_FARTHEST]])))
             used.add(chosen[-1] % self.n_pictures)
         return chosen

@@ -27,6 +27,10 @@ _LIGHT = 20.0
 #: Portraits of a mix share what is coarser than this many pixels; all finer detail is the first one's: a mean of two is soft, and brows
 #: of two make four.
 _TONE = 6.0
+_MOUTH = slice(48, 68)
+#: An eye counts as shutting under this share of the portrait's opening; mouths are alike that differ by fewer pixels of 128 between the
+#: lips; and what is inside of them is the photo's where the portrait's gap is smaller than this share of the subject's.
+_SHUT, _SAME_GAP, _TOO_SHUT = 0.7, 1.5, 0.5
 #: Lightness (Lab, 0 to 100) over which highlights are rolled off, and how far light may scale a portrait's.
 _BRIGHT, _SCALES = 85.0, (0.45, 1.8)
 
@@ -57,7 +61,18 @@ def stand_in(
     mixed = sum((np.float32(share) * (other - first) for share, other in zip(shares[1:], others, strict=True)), np.zeros_like(first))
     tone = cv2.GaussianBlur(mixed, (0, 0), _TONE)
     face = lights[0].on(warped(bank.picture(numbers[0]), maps[0], large.shape[0])) + scaled(np.asarray(tone, np.float32), large.shape[0])
+    opened, its = _gap(shape[_MOUTH]), _gap(bank.points[numbers[0]][_MOUTH])
+    if opened > 2 * _SAME_GAP and its < _TOO_SHUT * opened:
+        # A shut mouth has no teeth to show: what is between the lips says little of anybody.
+        face += scaled(_between_lips(shape), large.shape[0])[..., None] * (warped(large, to_photo, large.shape[0]) - face)
     return StandIn(np.asarray(np.clip(face, 0, 255), np.float32), visible, shape)
+
+
+def _between_lips(points: NDArray[np.float64]) -> Field:
+    """(128, 128) soft: 1 between the lips."""
+    mask = np.zeros((4 * SIZE, 4 * SIZE), np.float32)
+    cv2.fillPoly(mask, [np.round(4 * points[60:68] + 1.5).astype(np.int32)], 1.0)
+    return np.asarray(cv2.GaussianBlur(cv2.resize(mask, (SIZE, SIZE), interpolation=cv2.INTER_AREA), (0, 0), 0.8), np.float32)
 
 
 def warped(picture: Image, maps: Field, n: int) -> Field:
@@ -78,20 +93,52 @@ def _placed(its: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np
 
 
 def _follow_expression(shape: NDArray[np.float64], points: NDArray[np.float64]) -> None:
-    """Open and shut the eyes of a shape (68, 2) as the face does, in place."""
-    for lids in (range(36, 42), range(42, 48)):
-        eye = shape[list(lids)]
-        wide = float(np.linalg.norm(eye[3] - eye[0]))
-        own = float(np.linalg.norm(points[lids[3]] - points[lids[0]]))
-        open_here = _opening(points[list(lids)]) / max(own, 1.0)
-        ratio = np.clip(open_here * wide / max(_opening(eye), 0.5), 0.3, 1.5)
-        # Ordinary differences between people are not expression: only what lies beyond them is followed.
-        ratio = ratio if ratio < 0.7 else 1.0
-        middle = (eye[0] + eye[3]) / 2
-        axis = (eye[3] - eye[0]) / max(wide, 1e-6)
-        across = np.array([-axis[1], axis[0]])
-        off = (eye - middle) @ across
-        shape[list(lids)] = eye + np.outer(off * (ratio - 1), across)
+    """Move the lids and the lips of a shape (68, 2) as those of the face are, in place."""
+    for lids in (slice(36, 42), slice(42, 48)):
+        _follow_lids(shape[lids], points[lids])
+    _follow_lips(shape[_MOUTH], points[_MOUTH])
+
+
+def _follow_lids(eye: NDArray[np.float64], own: NDArray[np.float64]) -> None:
+    """Shut an eye (6, 2) as far as another one is shut, in place. How wide eyes are open differs between people, and stays."""
+    ratio = (_opening(own) / _width(own)) / max(_opening(eye) / _width(eye), 1e-3)
+    if ratio < _SHUT:
+        _stretch(eye, eye[0], eye[3], max(ratio / _SHUT, 0.15))
+
+
+def _follow_lips(mouth: NDArray[np.float64], own: NDArray[np.float64]) -> None:
+    """Open a mouth (20, 2), lips outside and inside, as far as another one is, in place."""
+    scale = _width(mouth[:7]) / _width(own[:7])
+    off = scale * _gap(own) - _gap(mouth)
+    if abs(off) < _SAME_GAP:
+        return
+    down = _across(mouth[0], mouth[6])
+    # Outer and inner lower lip: most in the middle, nothing at the corners.
+    for lip, share in ((slice(7, 12), (0.5, 0.9, 1.0, 0.9, 0.5)), (slice(17, 20), (0.8, 1.0, 0.8))):
+        mouth[lip] += np.outer(share, down) * off
+
+
+def _gap(mouth: NDArray[np.float64]) -> float:
+    """How far a mouth (20, 2) is open between the lips."""
+    return float(np.linalg.norm(mouth[18] - mouth[14]))
+
+
+def _width(part: NDArray[np.float64]) -> float:
+    """From the first to the opposite corner of an eye (6, 2), or of a mouth's upper outline (7, 2)."""
+    return max(1.0, float(np.linalg.norm(part[3 if len(part) == 6 else 6] - part[0])))
+
+
+def _across(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(2,) of length one, at right angles to the way from ``a`` to ``b``, downward in an upright face."""
+    along = (b - a) / max(float(np.linalg.norm(b - a)), 1e-6)
+    return np.array([-along[1], along[0]])
+
+
+def _stretch(part: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.float64], factor: float) -> None:
+    """Scale points (N, 2) across the line from ``a`` to ``b``, in place."""
+    across = _across(a, b)
+    off = (part - (a + b) / 2) @ across
+    part += np.outer(off * (factor - 1), across)
 
 
 def _opening(eye: NDArray[np.float64]) -> float:

@@ -15,6 +15,7 @@ from deid.people import RECOGNISABLE
 from deid.pipeline import Anonymizer
 from deid.structures import Detection, Embeddings, Image
 from deid.video.find import FoundFrame, FrameT, TrackedFace
+from deid.video.smooth import LandmarkFilter
 
 #: A person who cannot be given a face is tried again with later portraits, so many times in all.
 _ATTEMPTS = 3
@@ -118,6 +119,7 @@ class _Role:
     #: The last frame with the new face, and up to which frame none is shown again.
     shown: int = -2
     covered: int = -1
+    smooth: LandmarkFilter = field(default_factory=LandmarkFilter)
 
 
 class FilmEditor(Generic[FrameT]):
@@ -177,7 +179,7 @@ class FilmEditor(Generic[FrameT]):
         if self._wants_faces and person.rung is None and person.attempts < _ATTEMPTS and portraits:
             person.attempts += 1
             seed = int(np.random.SeedSequence([self._seed, person.number]).generate_state(1, np.uint64)[0])
-            person.rung = self._engine.choose(portraits, seed)
+            person.rung = self._engine.choose(portraits, seed, [p.rung for p in self._people if p.rung is not None])
 
     @property
     def _wants_faces(self) -> bool:
@@ -235,7 +237,8 @@ class FilmEditor(Generic[FrameT]):
     def _paste(self, image: Image, faces: Sequence[TrackedFace], touched: NDArray[np.bool_]) -> Image:
         """New faces, each judged by the gate in this frame."""
         ladders = [self._ladder(self._roles[face.track]) for face in faces]
-        result = self._engine.process(image, [face.detection for face in faces], self._seed, ladders)
+        shapes = [self._roles[f.track].smooth(self._index, self._engine.landmarks(image, f.detection)) for f in faces]
+        result = self._engine.process(image, [face.detection for face in faces], self._seed, ladders, shapes)
         # Channel by channel: over an axis of three, numpy's `any` takes seven times as long.
         for channel in np.moveaxis(result.image != image, 2, 0):
             np.logical_or(touched, channel, out=touched)

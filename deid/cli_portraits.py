@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from deid.exceptions import DataError
+from deid.exceptions import DataError, ImageWriteError
 
 app = typer.Typer(no_args_is_help=True, help="Banks of portraits that stand in for faces.")
 
@@ -39,7 +39,7 @@ def build(
             if problem:
                 problems.append(problem)
                 typer.echo(f"left out: {problem}", err=True)
-    except DataError as error:
+    except (DataError, ImageWriteError) as error:
         typer.echo(f"error: {folder}: {error}", err=True)
         raise typer.Exit(FAILED) from error
     typer.echo(f"{len(paths) - len(problems)} of {len(paths)} pictures in {out}", err=True)

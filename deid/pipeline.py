@@ -410,6 +410,9 @@ class Anonymizer:
                 if numbers:
                     used.update(numbers)
                     face.stand_ins.append(with_portraits(_EMPTY_SET, numbers, sample_shares(rng, len(numbers)))[0])
+        for face in wanting:
+            if not face.stand_ins:
+                face.rungs, face.why = ladder.covers(self.options), ["no portrait suits the face, or none is left"]
 
     def _sets(self, rung: Rung, face: _Face, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """The rows that a rung generates for a face, and what to expect of each: its own, or new ones, none where no portrait is left."""

@@ -95,7 +95,7 @@ def _prepared(photo: Image, detection: Detection) -> AlignedFace:
 
 
 @pytest.fixture(scope="session")
-def man_face(officer: Detection) -> AlignedFace:
+def officer_face(officer: Detection) -> AlignedFace:
     """The officer with all that editors ask, at 384 px."""
     photo = _photo("grace_hopper.jpg", 600)
     return _prepared(photo, officer.moved(np.full(2, 2.0), np.zeros(2)))

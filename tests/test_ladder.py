@@ -39,11 +39,11 @@ class _Orange:
 
 
 @pytest.fixture
-def skin_face(man_face: AlignedFace) -> AlignedFace:
+def skin_face(officer_face: AlignedFace) -> AlignedFace:
     """Noise of one colour with the landmarks of a face, at twice the size."""
     rng = np.random.default_rng(0)
     crop, large = (np.clip(rng.normal((90, 110, 140), 12, (n, n, 3)), 0, 255).astype(np.uint8) for n in (128, 256))
-    return AlignedFace(crop, np.eye(2, 3), Detection(np.array([28.0, 18.0, 100.0, 112.0]), landmarks=TEMPLATE), man_face.points, large)
+    return AlignedFace(crop, np.eye(2, 3), Detection(np.array([28.0, 18.0, 100.0, 112.0]), landmarks=TEMPLATE), officer_face.points, large)
 
 
 def test_colours_of_a_small_crop_are_the_photos(skin_face: AlignedFace) -> None:

@@ -449,7 +449,7 @@ def test_bad_editor_is_caught_and_the_face_is_covered(
     (face,) = [f for f in result.faces if geometry.box_iou(f.detection.box_xyxy, officer.box_xyxy)[0, 0] > 0.5]
     assert face.status == "fallback"
     assert face.method in {"blur", "solid"}
-    assert face.why[0].startswith("fake x0.6: ")
+    assert face.why[0].startswith("fake x1: ")
     assert result.n_edited == 0
     assert _changed(result.image, hopper, officer.box_xyxy) > 0.9
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from deid import detect, geometry
 from deid import image as images
@@ -115,6 +115,7 @@ def build(paths: Sequence[Path], out: Path) -> Iterator[tuple[Path, str]]:
 
     Raises:
         DataError: no picture can be used.
+        ImageWriteError: the file cannot be written.
     """
     builder, kept = BankBuilder(), []
     for path in paths:
@@ -126,7 +127,7 @@ def build(paths: Sequence[Path], out: Path) -> Iterator[tuple[Path, str]]:
             yield path, ""
     if not kept:
         raise DataError("expected pictures with exactly one usable face, got none")
-    save_file(arrays_of(kept), out)
+    images.write(save(arrays_of(kept)), out, overwrite=True)
 
 
 def arrays_of(portraits: Sequence[Portrait]) -> dict[str, NDArray[np.generic]]:

@@ -115,22 +115,15 @@ class Portraits:
 
     Args:
         arrays: `images`, the pictures as WebP one after another (uint8); `ends` (N,), where each ends; `points` (N, 68, 2) landmarks
-            in pixels of a 128 px crop; `looks` (N, 190), see `Looks.row`.
+            in pixels of a 128 px crop; `looks` (N, 189), see `Looks.row`.
 
     Raises:
-        WeightsFormatError: an array is missing or has another shape.
+        WeightsFormatError: an array is missing, has another shape, or holds what cannot be.
     """
 
     def __init__(self, arrays: dict[str, NDArray[np.generic]]) -> None:
-        try:
-            ends = np.asarray(arrays["ends"], np.int64)
-            self._data, self._ends = np.asarray(arrays["images"], np.uint8), ends
-            points, looks = np.asarray(arrays["points"], np.float64), np.asarray(arrays["looks"], np.float64)
-        except KeyError as error:
-            raise WeightsFormatError(f"expected {error} in a bank of portraits") from error
-        width = _POSE + _LIGHT + _SKIN + len(ATTRIBUTES) + 128 + 2
-        if points.shape != (len(ends), 68, 2) or looks.shape != (len(ends), width) or not len(ends):
-            raise WeightsFormatError(f"expected landmarks (N, 68, 2) and looks (N, {width}) of N = {len(ends)} portraits")
+        points, looks = self._checked(arrays)
+        ends = self._ends
         self.n_pictures = len(ends)
         self.points = np.concatenate([points, np.stack([mirrored(p) for p in points])])
         both = np.concatenate([looks, looks])
@@ -143,17 +136,43 @@ class Portraits:
         self.male, self.child = rest[:, 0] > 0.5, rest[:, 1] > CHILD
         self._picture = lru_cache(64)(self._decoded)
 
+    def _checked(self, arrays: dict[str, NDArray[np.generic]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Landmarks and looks of a bank, after its pictures are kept; the bank may be anyone's."""
+        try:
+            self._data, self._ends = np.asarray(arrays["images"], np.uint8), np.asarray(arrays["ends"], np.int64)
+            points, looks = np.asarray(arrays["points"], np.float64), np.asarray(arrays["looks"], np.float64)
+        except KeyError as error:
+            raise WeightsFormatError(f"expected {error} in a bank of portraits") from error
+        n, width = self._ends.size, _POSE + _LIGHT + _SKIN + len(ATTRIBUTES) + 128 + 2
+        if points.shape != (n, 68, 2) or looks.shape != (n, width) or not n:
+            raise WeightsFormatError(f"expected landmarks (N, 68, 2) and looks (N, {width}) of N = {n} portraits")
+        if not np.isfinite(points).all() or not np.isfinite(looks).all():
+            raise WeightsFormatError("expected landmarks and looks of portraits to be finite numbers")
+        if self._ends.ndim != 1 or (np.diff(self._ends, prepend=0) <= 0).any() or self._ends[-1] != self._data.size:
+            raise WeightsFormatError(f"expected rising ends of {n} portraits in {self._data.size} bytes of pictures")
+        return points, looks
+
     def __len__(self) -> int:
         return 2 * self.n_pictures
 
     def picture(self, number: int) -> Image:
-        """(384, 384, 3) uint8 RGB."""
+        """(384, 384, 3) uint8 RGB.
+
+        Raises:
+            WeightsFormatError: it is damaged.
+        """
         return self._picture(number)
 
     def _decoded(self, number: int) -> Image:
         i = number % self.n_pictures
         data = self._data[self._ends[i - 1] if i else 0 : self._ends[i]].tobytes()
-        picture = np.asarray(Pillow.open(io.BytesIO(data)).convert("RGB"))
+        try:
+            picture = np.asarray(Pillow.open(io.BytesIO(data)).convert("RGB"))
+        except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
+            raise WeightsFormatError(f"portrait {i} of the bank is damaged: {error}") from error
+        if picture.shape != (SIDE, SIDE, 3):
+            size = f"{picture.shape[1]} x {picture.shape[0]}"
+            raise WeightsFormatError(f"expected portrait {i} of the bank to be {SIDE} x {SIDE}, got {size}")
         return picture if number < self.n_pictures else np.ascontiguousarray(picture[:, ::-1])
 
     def mismatch(self, looks: Looks) -> NDArray[np.float64]:

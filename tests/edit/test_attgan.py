@@ -68,13 +68,13 @@ def test_second_pass_inverts_the_attributes(network: Generator, face: AlignedFac
         np.testing.assert_array_equal(proposal.attributes, row)
 
 
-def test_set_of_zeros_leaves_the_stand_in_as_it_is(network: Generator, bank: Portraits, man_face: AlignedFace) -> None:
+def test_set_of_zeros_leaves_the_stand_in_as_it_is(network: Generator, bank: Portraits, officer_face: AlignedFace) -> None:
     """What the network loses of any face cancels out."""
     row = with_portraits(np.zeros((1, 13), np.float32), [3, 40], SHARES)
-    (edited,) = AttganEditor(bank=bank, network=network).edit(man_face, row)
-    assert man_face.large is not None
-    assert man_face.points is not None
-    plain = stand_in(bank, [3, 40], SHARES.tolist(), man_face.crop, man_face.large, man_face.points)
+    (edited,) = AttganEditor(bank=bank, network=network).edit(officer_face, row)
+    assert officer_face.large is not None
+    assert officer_face.points is not None
+    plain = stand_in(bank, [3, 40], SHARES.tolist(), officer_face.crop, officer_face.large, officer_face.points)
     np.testing.assert_allclose(_whole(edited), plain.face, atol=1e-3)
 
 
@@ -96,13 +96,13 @@ CHANGES: dict[str, tuple[np.ndarray, float, float]] = {
 
 @pytest.mark.parametrize(("change", "least", "most"), CHANGES.values(), ids=CHANGES.keys())
 def test_only_a_band_of_the_change_is_added(
-    change: np.ndarray, least: float, most: float, bank: Portraits, man_face: AlignedFace, monkeypatch: pytest.MonkeyPatch
+    change: np.ndarray, least: float, most: float, bank: Portraits, officer_face: AlignedFace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = with_portraits(np.zeros((1, 13), np.float32), [3, 40], SHARES)
     editor = AttganEditor(bank=bank, network=Generator(2))
-    (empty,) = editor.edit(man_face, row)
+    (empty,) = editor.edit(officer_face, row)
     monkeypatch.setattr(editor, "changes", lambda crops, sets: change[None].astype(np.float32))
-    (edited,) = editor.edit(man_face, row)
+    (edited,) = editor.edit(officer_face, row)
     added = np.abs(_whole(edited) - _whole(empty))[60:330, 60:330]
     assert least <= added.max() <= most
 
@@ -120,36 +120,36 @@ def test_change_is_that_of_both_passes_against_an_empty_set(network: Generator, 
     assert not editor.changes(crops, np.zeros_like(sets)).any()
 
 
-def test_each_row_has_its_own_stand_in(network: Generator, bank: Portraits, man_face: AlignedFace) -> None:
+def test_each_row_has_its_own_stand_in(network: Generator, bank: Portraits, officer_face: AlignedFace) -> None:
     rows = np.concatenate([_rows(1, (3, 40)), _rows(1, (5, 41))])
     rows[1, :13] = rows[0, :13]
-    one, two = AttganEditor(bank=bank, network=network).edit(man_face, rows)
+    one, two = AttganEditor(bank=bank, network=network).edit(officer_face, rows)
     assert np.abs(_whole(one) - _whole(two)).mean() > 2
     assert [portraits_of(p.attributes)[0] for p in (one, two) if p.attributes is not None] == [[3, 40], [5, 41]]
 
 
-def test_stand_ins_have_the_photos_scale_and_a_small_copy(network: Generator, bank: Portraits, man_face: AlignedFace) -> None:
+def test_stand_ins_have_the_photos_scale_and_a_small_copy(network: Generator, bank: Portraits, officer_face: AlignedFace) -> None:
     editor = AttganEditor(bank=bank, network=network)
-    for proposal in editor.edit(man_face, _rows(2)):
-        assert man_face.large is not None
-        assert _whole(proposal).shape == man_face.large.shape
+    for proposal in editor.edit(officer_face, _rows(2)):
+        assert officer_face.large is not None
+        assert _whole(proposal).shape == officer_face.large.shape
         assert _whole(proposal).min() >= 0
         assert _whole(proposal).max() <= 255
         small = cv2.resize(_whole(proposal), (128, 128), interpolation=cv2.INTER_AREA)
         assert np.abs(small - proposal.crop).max() <= 0.51
     # Who knows only the small crop gets a small stand-in.
-    assert _whole(editor.edit(replace(man_face, large=None), _rows(1))[0]).shape == (128, 128, 3)
+    assert _whole(editor.edit(replace(officer_face, large=None), _rows(1))[0]).shape == (128, 128, 3)
 
 
-def test_other_sets_give_other_faces(network: Generator, bank: Portraits, man_face: AlignedFace) -> None:
-    proposals = AttganEditor(bank=bank, network=network).edit(man_face, _rows(4))
+def test_other_sets_give_other_faces(network: Generator, bank: Portraits, officer_face: AlignedFace) -> None:
+    proposals = AttganEditor(bank=bank, network=network).edit(officer_face, _rows(4))
     assert [p.method for p in proposals] == ["attgan"] * 4
     assert len({p.crop.tobytes() for p in proposals}) == 4
 
 
-def test_order_of_the_batch_does_not_matter(network: Generator, bank: Portraits, man_face: AlignedFace) -> None:
+def test_order_of_the_batch_does_not_matter(network: Generator, bank: Portraits, officer_face: AlignedFace) -> None:
     editor, rows = AttganEditor(bank=bank, network=network), _rows(3)
-    forward, backward = editor.edit(man_face, rows), editor.edit(man_face, rows[::-1].copy())
+    forward, backward = editor.edit(officer_face, rows), editor.edit(officer_face, rows[::-1].copy())
     for a, b in zip(forward, backward[::-1], strict=True):
         assert np.abs(a.crop.astype(int) - b.crop).max() <= 2
 

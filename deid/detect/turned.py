@@ -1,0 +1,70 @@
+"""Detection in a turned picture: a face that lies on its side is upright for the detector, and comes back to where it lies.
+
+Convention:
+    Turns are multiples of 90 degrees, counter-clockwise as seen. Boxes are continuous, landmarks are centres of pixels, as everywhere
+    (see `deid.geometry`).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.protocols import Detector
+from deid.structures import Detection, Image
+
+#: The turns that a picture can be searched at.
+TURNS = (0, 90, 180, 270)
+
+
+def detect_turned(detector: Detector, image: Image, degrees: int) -> list[Detection]:
+    """What a detector finds in an image turned counter-clockwise.
+
+    Args:
+        detector: looks at the turned image.
+        image: (H, W, 3) uint8 RGB.
+        degrees: one of `TURNS`.
+
+    Returns:
+        Detections in pixels of the image as it was given. A landmark keeps its meaning: the subject's right eye stays the first.
+
+    Example:
+        >>> detect_turned(detector, lying, 90)
+    """
+    turned = turn_image(image, degrees)
+    return [turn_detection(d, -degrees, turned.shape[:2]) for d in detector.detect(turned)]
+
+
+def turn_image(image: Image, degrees: int) -> Image:
+    """An image (H, W, 3) turned counter-clockwise by a multiple of 90 degrees; itself where nothing turns."""
+    quarters = _quarters(degrees)
+    return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
+
+
+def turn_detection(detection: Detection, degrees: int, size_hw: tuple[int, int]) -> Detection:
+    """Where a detection of an image of ``size_hw`` pixels lies once the image is turned."""
+    if not _quarters(degrees):
+        return detection
+    points = detection.landmarks
+    marks = None if points is None else _turn(points, degrees, (size_hw[0] - 1, size_hw[1] - 1))
+    return Detection(turn_box(detection.box_xyxy, degrees, size_hw), detection.score, marks, detection.detector)
+
+
+def turn_box(box: NDArray[np.float64], degrees: int, size_hw: tuple[int, int]) -> NDArray[np.float64]:
+    """Where a box (4,) of an image of ``size_hw`` pixels lies once the image is turned."""
+    corners = _turn(np.asarray(box, np.float64).reshape(2, 2), degrees, size_hw)
+    return np.concatenate([corners.min(axis=0), corners.max(axis=0)])
+
+
+def _turn(points: NDArray[np.float64], degrees: int, size_hw: Sequence[float]) -> NDArray[np.float64]:
+    """Points (N, 2), turned with the frame from (0, 0) to its far corner."""
+    h, w = size_hw
+    x, y = points[:, 0], points[:, 1]
+    turned = {0: (x, y), 1: (y, w - x), 2: (w - x, h - y), 3: (h - y, x)}[_quarters(degrees)]
+    return np.column_stack(turned)
+
+
+def _quarters(degrees: int) -> int:
+    if degrees % 90:
+        raise ValueError(f"expected a multiple of 90 degrees, got {degrees}")
+    return degrees // 90 % 4

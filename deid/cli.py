@@ -149,6 +149,8 @@ def _run(
             result = files.run_job(job, engine, files.seed_of(options.seed, index), overwrite, part, frame)
             if result.error:
                 console.print(f"[red]failed:[/red] {result.source}: {result.error}", highlight=False, soft_wrap=True)
+            for note in result.film.notes if result.film else ():
+                console.print(f"{result.source}: {note}", markup=False, highlight=False, soft_wrap=True)
             results.append(result)
             step(job.source.name)
     _closing_line(results)

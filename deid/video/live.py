@@ -20,9 +20,10 @@ from deid.exceptions import VideoReadError
 from deid.pipeline import Anonymizer
 from deid.structures import Detection, Image
 from deid.video import search
-from deid.video.decode import Reader, pyav, without_login
+from deid.video.decode import Reader
 from deid.video.edit import FilmEditor
 from deid.video.find import FaceFinder
+from deid.video.library import pyav, without_login
 from deid.video.sinks import Sink
 
 log = logging.getLogger(__name__)

@@ -63,6 +63,7 @@ class VideoResult:
         tracks: what became of each.
         seed: what the new faces were drawn from.
         problem: what of the film could not be read; empty when all could.
+        notes: streams that were left out, and what is not as it was.
     """
 
     n_frames: int
@@ -70,6 +71,7 @@ class VideoResult:
     tracks: tuple[TrackSummary, ...]
     seed: int
     problem: str = ""
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -78,6 +80,7 @@ class VideoResult:
             "people": self.n_people,
             "seed": self.seed,
             "problem": self.problem or None,
+            "notes": list(self.notes),
             "tracks": [track.to_dict() for track in self.tracks],
         }
 
@@ -127,7 +130,8 @@ def anonymize_video(
                         progress(n_frames, info.n_frames)
         if not n_frames:
             raise VideoReadError(f"cannot read {source}: expected at least one frame of video, got none")
-        return VideoResult(n_frames, editor.n_people, tuple(editor.tracks), seed, film.problem)
+        notes = (*film.notes(sound is not None), *writer.notes)
+        return VideoResult(n_frames, editor.n_people, tuple(editor.tracks), seed, film.problem, notes)
 
 
 def _seed(engine: Anonymizer, seed: int | None) -> int:

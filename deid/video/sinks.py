@@ -15,8 +15,9 @@ import numpy as np
 
 from deid.exceptions import ConfigError, DependencyError, VideoWriteError
 from deid.structures import Image
-from deid.video.decode import Frame, VideoInfo, pyav, without_login
+from deid.video.decode import Frame, VideoInfo
 from deid.video.encode import CONTAINERS, Writer
+from deid.video.library import pyav, without_login
 
 _TIME_BASE = Fraction(1, 90_000)
 _RATE = Fraction(25)

@@ -20,7 +20,7 @@ from deid.pipeline import Anonymizer
 from deid.structures import Image
 from deid.video import live as live_module
 from deid.video import search, sinks
-from deid.video.decode import without_login
+from deid.video.library import without_login
 from deid.video.live import live
 from tests.video import rtsp_server
 from tests.video.conftest import ScriptedDetector, _Nowhere, moving, times

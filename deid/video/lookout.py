@@ -95,11 +95,12 @@ class Lookout:
         return self._every_frame or self._n_still <= _ENOUGH * self._search.n_looks
 
     def _whole(self, image: Image, turns: Iterable[int]) -> list[Sighting]:
-        """The next look at all of it, and the fastest at turns that some faces have."""
-        here = self._turn.degrees
+        """The next look at all of it, and the fastest at turns that some faces have; upright ones may come into any film."""
+        here, others = self._turn.degrees, set(turns)
         sightings = _sightings(self._search.next(image, here), here)
-        for degrees in sorted(set(turns) - {here}):
-            sightings += _sightings(self._search.fast(image, degrees), degrees)
+        for degrees in sorted((others | {0}) - {here}):
+            found = self._search.fast(image, degrees)
+            sightings += _sightings([d for d in found if degrees in others or d.score >= CLEAR], degrees)
         return sightings
 
     def _new(self, image: Image, news: News, seen: Sequence[Detection], searched: bool) -> list[Sighting]:
@@ -115,7 +116,27 @@ class Lookout:
             return []
         found = self._search.within(image, regions, self._turn.degrees, thorough, others=searched)
         whole = [d for d in found if not _is_cut(d, regions, image.shape[:2]) or news.share_of(d.box_xyxy) >= _LEAST_NEW]
-        return _sightings(whole, self._turn.degrees)
+        sightings = _sightings(whole, self._turn.degrees)
+        if self._turn.degrees != 0:
+            upright = self._search.within(image, regions, 0, thorough=False)
+            sightings += _sightings([d for d in upright if d.score >= CLEAR], 0)
+        if not any(d.score >= SURE for d in (*seen, *whole)):
+            sightings += self._new_turned(image, regions, share, [*seen, *whole])
+        return sightings
+
+    def _new_turned(self, image: Image, regions: Sequence[Region], share: float, here: Sequence[Detection]) -> list[Sighting]:
+        """The fastest look at what is new, at the other turns: nobody is seen for sure at the film's own."""
+        others = self._turn.others()
+        if share * len(others) > self._saved:
+            return []
+        self._saved -= share * len(others)
+        sightings, best = list[Sighting](), here
+        for degrees in others:
+            found = [d for d in self._search.within(image, regions, degrees, thorough=False) if d.score >= CLEAR]
+            self._turn.note(degrees, found, best)
+            best = found if self._turn.degrees == degrees else best
+            sightings += _sightings(found, degrees)
+        return sightings
 
     def _otherwise(self, image: Image, index: int, news: News, seen: Sequence[Detection]) -> list[Sighting]:
         """The fastest look at another turn, now and then."""

@@ -1,5 +1,6 @@
 """Where a frame of a film is searched: all of it now and then, and in every frame what is new in it."""
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,9 +13,11 @@ from deid.video.pace import Pace
 from deid.video.search import Search
 from deid.video.turn import CLEAR, SURE, TurnMemory
 
-#: Frames' worth of looks that are saved up for what is new, at most and by every frame: while they last, all looks search it, and
-#: the fastest alone after that. Faces that come and go in a still scene get all looks, a crowd that pours by does not.
-_SAVED, _SAVES = 4.0, 0.15
+#: A frame with more new places than this, or after so many of which all but one had some, is of a busy film: a crowd, a shaking camera.
+_PLACES, _FRAMES = 6, 16
+#: In a busy film the fastest look alone searches what is new, what differs most first, by so much of a frame with every frame; what is
+#: not used is saved up to so much.
+_SAVES, _SAVED = 0.03, 1.0
 #: A detection that a region's edge cuts is a piece of something known when less than this share of it is new.
 _LEAST_NEW = 0.2
 #: What stands still has been seen after so many searches by each look: faint detections count when they come twice.
@@ -42,7 +45,8 @@ class Lookout:
     def __init__(self, search: Search, pace: Pace, every_frame: bool = False) -> None:
         self._search, self._pace, self._every_frame = search, pace, every_frame
         self._turn = TurnMemory(pace)
-        self._saved = _SAVED
+        self._had_news: deque[bool] = deque(maxlen=_FRAMES)
+        self._saved = 0.0
         self._searched = 0
         self._n_still = 0
 
@@ -104,34 +108,39 @@ class Lookout:
         return sightings
 
     def _new(self, image: Image, news: News, seen: Sequence[Detection], searched: bool) -> list[Sighting]:
-        """Looks at what is new."""
-        self._saved = min(_SAVED, self._saved + _SAVES)
+        """Looks at what is new: by all looks, but in a busy film."""
         regions = news.regions(d.box_xyxy for d in seen)
+        self._had_news.append(bool(regions))
+        self._saved = min(_SAVED, self._saved + _SAVES)
+        busy = len(regions) > _PLACES or sum(self._had_news) >= _FRAMES - 1
+        if busy:
+            regions = [] if searched else self._affordable(regions, image.shape[:2])
         if not regions:
             return []
-        share = sum((r.stop - (r.start or 0)) * (c.stop - (c.start or 0)) for r, c in regions) / (image.shape[0] * image.shape[1])
-        thorough = share * self._search.n_looks <= self._saved
-        self._saved = max(0.0, self._saved - share * (self._search.n_looks if thorough else 1))
-        if searched and not thorough:
-            return []
-        found = self._search.within(image, regions, self._turn.degrees, thorough, others=searched)
+        found = self._search.within(image, regions, self._turn.degrees, not busy, others=searched)
         whole = [d for d in found if not _is_cut(d, regions, image.shape[:2]) or news.share_of(d.box_xyxy) >= _LEAST_NEW]
         sightings = _sightings(whole, self._turn.degrees)
         if self._turn.degrees != 0:
             upright = self._search.within(image, regions, 0, thorough=False)
             sightings += _sightings([d for d in upright if d.score >= CLEAR], 0)
-        if not any(d.score >= SURE for d in (*seen, *whole)):
-            sightings += self._new_turned(image, regions, share, [*seen, *whole])
+        if not busy and not any(d.score >= SURE for d in (*seen, *whole)):
+            sightings += self._new_turned(image, regions, [*seen, *whole])
         return sightings
 
-    def _new_turned(self, image: Image, regions: Sequence[Region], share: float, here: Sequence[Detection]) -> list[Sighting]:
+    def _affordable(self, regions: Sequence[Region], size_hw: tuple[int, int]) -> list[Region]:
+        """The first regions, as many as has been saved up for."""
+        chosen = []
+        for rows, columns in regions:
+            share = (rows.stop - (rows.start or 0)) * (columns.stop - (columns.start or 0)) / (size_hw[0] * size_hw[1])
+            if share <= self._saved:
+                self._saved -= share
+                chosen.append((rows, columns))
+        return chosen
+
+    def _new_turned(self, image: Image, regions: Sequence[Region], here: Sequence[Detection]) -> list[Sighting]:
         """The fastest look at what is new, at the other turns: nobody is seen for sure at the film's own."""
-        others = self._turn.others()
-        if share * len(others) > self._saved:
-            return []
-        self._saved -= share * len(others)
         sightings, best = list[Sighting](), here
-        for degrees in others:
+        for degrees in self._turn.others():
             found = [d for d in self._search.within(image, regions, degrees, thorough=False) if d.score >= CLEAR]
             self._turn.note(degrees, found, best)
             best = found if self._turn.degrees == degrees else best

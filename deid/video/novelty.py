@@ -47,6 +47,7 @@ class News:
         cut: whether a new scene begins; then all of it is new.
         still: whether it looks like the frame with which the film began to stand still.
         cells: (h, w) bool, which cells are new.
+        strength: (h, w) by how many grey levels the mean around a cell differs.
         cell: side of a cell in pixels.
         size_hw: of the frame, in pixels.
     """
@@ -54,11 +55,12 @@ class News:
     cut: bool
     still: bool
     cells: NDArray[np.bool_]
+    strength: NDArray[np.uint8]
     cell: int
     size_hw: tuple[int, int]
 
     def regions(self, known: Iterable[NDArray[np.float64]] = ()) -> list[Region]:
-        """Parts of the frame to look at, apart from each other; the whole of it when most is new.
+        """Parts of the frame to look at, apart from each other, what differs most first; the whole of it when most is new.
 
         Args:
             known: boxes (4,) of faces that were seen in this frame: what is new inside them is theirs.
@@ -73,6 +75,8 @@ class News:
         boxes = _merged([self._widened(x, y, w, h) for x, y, w, h, _ in stats[1:]])
         if sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes) > _MOST * self.size_hw[0] * self.size_hw[1]:
             return [np.s_[: self.size_hw[0], : self.size_hw[1]]]
+        found = np.where(new, self.strength, 0)
+        boxes.sort(key=lambda b: -int(found[_span(b[1], b[3], self.cell), _span(b[0], b[2], self.cell)].max(initial=0)))
         return [np.s_[y0:y1, x0:x1] for x0, y0, x1, y1 in boxes]
 
     def _widened(self, x: int, y: int, w: int, h: int) -> tuple[int, int, int, int]:
@@ -134,9 +138,11 @@ class Novelty:
         cut = last is None or last.cells.shape != seen.cells.shape or _is_cut(last.thumbnail, seen.thumbnail)
         if last is None or cut:
             self._began = seen.means
-            return News(True, False, np.ones(seen.cells.shape[:2], bool), self._cell, image.shape[:2])
+            new = np.ones(seen.cells.shape[:2], bool)
+            return News(True, False, new, np.full(new.shape, 255, np.uint8), self._cell, image.shape[:2])
         still = self._stands_still(seen)
-        return News(False, still, self._new(seen, last), self._cell, image.shape[:2])
+        new, strength = self._new(seen, last)
+        return News(False, still, new, strength, self._cell, image.shape[:2])
 
     def _stands_still(self, seen: "_Seen") -> bool:
         if self._began is not None and int(cv2.absdiff(seen.means, self._began).max()) <= _STILL:
@@ -144,18 +150,20 @@ class Novelty:
         self._began = seen.means
         return False
 
-    def _new(self, seen: "_Seen", last: "_Seen") -> NDArray[np.bool_]:
-        """Cells that neither the same place nor the place that they came from explains."""
-        new = _differs(seen, last.cells, last.means)
+    def _new(self, seen: "_Seen", last: "_Seen") -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
+        """Cells that neither the same place nor the place that they came from explains, and by how much they differ."""
+        strength = _most(cv2.absdiff(seen.means, last.means))
+        new = _differs(seen, last.cells, strength)
         if not new.any() or min(new.shape) < _LEAST_CELLS:
-            return new
+            return new, strength
         flow = self._flow.calc(seen.grey, last.grey, None)
         camera = np.median(flow.reshape(-1, 2)[::7], axis=0)
         far = np.abs(flow - camera).max(axis=2) > _FARTHEST
         rows, columns = np.indices(new.shape, np.float32)
         came = cv2.remap(last.cells, columns + flow[..., 0], rows + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        moved = _differs(seen, np.asarray(came, np.uint8), _means(came), tolerant=True)
-        return np.asarray(new & (moved | _dense(far)))
+        beside = _most(cv2.absdiff(seen.means, _means(came)))
+        moved = _differs(seen, np.asarray(came, np.uint8), beside, tolerant=True)
+        return np.asarray(new & (moved | _dense(far))), np.where(far, strength, np.minimum(strength, beside))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,7 +189,7 @@ def _means(cells: Any) -> Image:
     return np.asarray(cv2.blur(cells, (_CELLS, _CELLS)), np.uint8)
 
 
-def _differs(seen: _Seen, cells: Image, means: Image, tolerant: bool = False) -> NDArray[np.bool_]:
+def _differs(seen: _Seen, cells: Image, strength: NDArray[np.uint8], tolerant: bool = False) -> NDArray[np.bool_]:
     """Windows of a smallest face that look otherwise; a tolerant look lets every cell take a neighbour's value: flow is not exact."""
     if tolerant:
         near = np.ones((3, 3), np.uint8)
@@ -191,7 +199,7 @@ def _differs(seen: _Seen, cells: Image, means: Image, tolerant: bool = False) ->
     differ = _most(beyond) > _DIFFERS
     if not differ.any():
         return differ
-    return np.asarray(_dense(differ) & (_most(cv2.absdiff(seen.means, means)) > _MEAN_DIFFERS))
+    return np.asarray(_dense(differ) & (strength > _MEAN_DIFFERS))
 
 
 def _most(channels: Any) -> NDArray[np.uint8]:

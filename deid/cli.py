@@ -149,6 +149,8 @@ def _run(
             result = files.run_job(job, engine, files.seed_of(options.seed, index), overwrite, part, frame)
             if result.error:
                 console.print(f"[red]failed:[/red] {result.source}: {result.error}", highlight=False, soft_wrap=True)
+            for note in result.film.notes if result.film else ():
+                console.print(f"{result.source}: {note}", markup=False, highlight=False, soft_wrap=True)
             results.append(result)
             step(job.source.name)
     _closing_line(results)
@@ -178,23 +180,35 @@ def live(
         options = config.load(options_file) if options_file else Options()
         given: dict[str, Any] = {"detector": detector, "memory": memory, "device": device, "cover_image": cover_image}
         options = replace(options, **{k: v for k, v in given.items() if v is not None})
-        options = replace(options, method=method or method_for(options))
+
+        def told(line: str) -> None:
+            console.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+        place = sink(to, overwrite, told)
+        asked = method or (options.method if options.method != Options().method else None)
+        options = replace(options, method=asked or method_for(options))
         engine = Anonymizer(options)
         engine.preload()
-        console.print(f"method {options.method}; Ctrl-C ends it", highlight=False)
+        chosen = (
+            ""
+            if asked
+            else ", chosen by this machine's speed" + ("" if options.method == "attgan" else ": --method attgan insists on new faces")
+        )
+        console.print(f"method {options.method}{chosen}; Ctrl-C ends it", markup=False, highlight=False)
         ended = threading.Event()
-        before = signal.signal(signal.SIGINT, lambda *_: ended.set())
+        before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             done = run_live(
                 source,
-                sink(to, overwrite),
+                place,
                 engine,
                 delay=delay,
-                told=lambda line: console.print(f"[yellow]{line}[/yellow]", highlight=False),
+                told=told,
                 wanted=lambda: not ended.is_set(),
             )
         finally:
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
     console.print(
         f"{done.n_shown} of {done.n_read} frames shown, {done.n_dropped} dropped for want of time; {done.n_tracks} faces, "
         f"latency {done.latency_s:.2f} s, source lost {done.n_lost} times",

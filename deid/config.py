@@ -64,11 +64,15 @@ class Options:
         seed: for reproducible output; None draws a fresh one for every picture.
         device: where the networks run, in torch's words.
         max_pixels: pictures with more pixels, all frames counted, are refused; so many take about 2 GB of memory.
-        detect_every: in a film the whole frame is searched every so many frames; in between, known faces are followed.
+        detect_every_s: in a film the whole frame is searched every so many seconds. In between, known faces are followed, and what is
+            new in a frame is searched in that frame.
+        detect_every: the same as a number of frames, at any frame rate; it goes before `detect_every_s` when given.
         track_score: only faces that the detector is so sure of start a track; others only go on with one.
         memory: so many searches may miss a face, and it stays covered: before its first sighting as after its last.
-        patience: frames after which a face that comes back to its place is still the same one; the gap is filled.
-        look_ahead: frames that are read before one is written: what is first seen in them is covered in it too.
+        patience_s: seconds after which a face that comes back to its place is still the same one; the gap is filled.
+        patience: the same as a number of frames; it goes before `patience_s` when given.
+        look_ahead_s: seconds that are read before a frame is written: what is first seen in them is covered in it too.
+        look_ahead: the same as a number of frames; it goes before `look_ahead_s` when given.
     """
 
     method: str = "attgan"
@@ -94,11 +98,14 @@ class Options:
     seed: int | None = None
     device: str = "cpu"
     max_pixels: int = 100_000_000
-    detect_every: int = 4
+    detect_every_s: float = 0.16
+    detect_every: int | None = None
     track_score: float = 0.5
     memory: int = 2
-    patience: int = 12
-    look_ahead: int = 16
+    patience_s: float = 0.48
+    patience: int | None = None
+    look_ahead_s: float = 0.64
+    look_ahead: int | None = None
 
     def __post_init__(self) -> None:
         _one_of("method", self.method, METHODS)
@@ -111,13 +118,14 @@ class Options:
             "input_cells": (8, 128),
             "pixelate_cells": (1, 64),
             "max_pixels": (1, 2**40),
-            "detect_every": (1, 250),
             "memory": (0, 250),
-            "patience": (0, 250),
-            "look_ahead": (0, 250),
         }
+        frames = {"detect_every": (1, 250), "patience": (0, 250), "look_ahead": (0, 250)}
+        whole |= {name: limits for name, limits in frames.items() if getattr(self, name) is not None}
         for name, (low, high) in whole.items():
             _between(name, getattr(self, name), low, high, whole=True)
+        for name in ("detect_every_s", "patience_s", "look_ahead_s"):
+            _between(name, getattr(self, name), 0.0, 10.0)
         for name in ("edit_score", "min_iou", "min_realism", "track_score"):
             _between(name, getattr(self, name), 0.0, 1.0)
         _between("gender_slack", self.gender_slack, 0.0, 1.0)

@@ -11,6 +11,7 @@ from deid.exceptions import ConfigError
 
 METHODS = ("attgan", "blur", "pixelate", "solid", "image")
 CONSISTENCIES = ("photo", "dataset")
+BOXES = ("also", "only")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Options:
         quality: how much is tried to give a face a good new one: `fast`, `balanced` or `thorough`, see `QUALITIES`.
         consistency: whom a new face is kept for: `photo` draws a fresh one for every person of every picture; with `dataset` one engine
             gives the same person the same attribute set in all pictures that it sees, one picture after another.
+        boxes: with `also` a picture whose faces a table names is searched for further ones; with `only` those of the table are all.
         input_cells: how much of a face the generator sees at first: as much as a mosaic of so many cells across holds. The
             fewer, the less it can give away, and the softer the new face.
         edit_score: faces that the detector is less sure of are covered, not replaced: a face pasted on a bush is no help.
@@ -74,6 +76,7 @@ class Options:
     embedders: tuple[str, ...] = ("dlib_resnet",)
     quality: str = "balanced"
     consistency: str = "photo"
+    boxes: str = "also"
     input_cells: int = 40
     edit_score: float = 0.90
     min_edit_size: float = 16.0
@@ -98,6 +101,7 @@ class Options:
         _one_of("method", self.method, METHODS)
         _one_of("quality", self.quality, tuple(QUALITIES))
         _one_of("consistency", self.consistency, CONSISTENCIES)
+        _one_of("boxes", self.boxes, BOXES)
         whole = {
             "min_face": (8, 2000),
             "input_cells": (8, 128),
@@ -128,6 +132,10 @@ class Options:
                 raise ConfigError(f"expected solid_rgb to be three numbers, got {self.solid_rgb!r}")
             for value in self.solid_rgb:
                 _between("solid_rgb", value, 0, 255, whole=True)
+        if self.cover_image is not None and (not isinstance(self.cover_image, str) or "\0" in self.cover_image):
+            raise ConfigError(f"expected cover_image to be the name of a picture, got {self.cover_image!r}")
+        if not isinstance(self.embedders, tuple) or not all(isinstance(name, str) for name in self.embedders):
+            raise ConfigError(f"expected embedders to be a list of names, got {self.embedders!r}")
         if not self.embedders:
             raise ConfigError("expected at least one embedder: without one nothing says that a face is another")
 
@@ -172,8 +180,11 @@ def load(path: Path) -> Options:
         ConfigError: it cannot be read, is no TOML, or has an unknown key.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"cannot read options from {path}: it is no regular file")
         return from_mapping(tomllib.loads(path.read_text()))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        # Of a file of nothing but brackets.
         raise ConfigError(f"cannot read options from {path}: {error}") from error
 
 

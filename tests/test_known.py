@@ -103,6 +103,6 @@ def test_without_known_faces_the_engine_is_asked() -> None:
 
 
 def test_faces_that_appear_without_end_are_an_error() -> None:
-    faces = [_face(10 * i, 10, 10 * i + 8, 18) for i in range(12)]
+    faces = [_face(40 + 10 * i, 10, 48 + 10 * i, 18) for i in range(12)]
     with pytest.raises(DetectionError, match="still exposed after 5 rounds"):
         _process(_Engine([[f] for f in faces]), [GIVEN])

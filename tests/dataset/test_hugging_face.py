@@ -86,7 +86,7 @@ _HELD = {
 def test_nested_columns_that_may_hold_faces_are_refused(cell: Any, feature: Any, tmp_path: Path) -> None:
     held = cell(base64.b64encode(_png(2)).decode())
     _rows([_png(1)], copy=(feature(), [held])).save_to_disk(tmp_path / "in")
-    with pytest.raises(DataError, match="column 'copy' .* leave it out with remove_columns"):
+    with pytest.raises(DataError, match=r"column 'copy' .* leave it out with remove_columns"):
         list(open_source(str(tmp_path / "in"), tmp_path / "out").items())
 
 

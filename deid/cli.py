@@ -363,11 +363,19 @@ def _verify_dataset(plan: Any) -> int:
     from deid.dataset.run import check
 
     problems = 0
-    for problem in check(plan):
-        problems += 1
-        say(f"{problem.name!r}: {problem.what}", style="red")
+    with _looking_bar() as told:
+        for problem in check(plan, told):
+            problems += 1
+            say(f"{problem.name!r}: {problem.what}", style="red")
     say(f"{problems} problems" if problems else "verified: every file is there, whole, and passed")
     return FAILED if problems else 0
+
+
+@contextmanager
+def _looking_bar() -> Iterator[Callable[[int, int], None]]:
+    with Progress(TextColumn("looking again"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
 @contextmanager

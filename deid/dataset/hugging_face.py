@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deid.dataset.labels import why_not_text
-from deid.dataset.sources import Item, read_file
+from deid.dataset.sources import Item, private_folder, read_file
 from deid.exceptions import DataError, DependencyError, ImageReadError
 
 #: The name of the only split of a data set that has none.
@@ -41,7 +41,7 @@ class HuggingFace:
         return _cell(*_parsed(item.name), self.path)
 
     def pack(self, part: Callable[[str], bytes | None], out: Path) -> None:
-        hidden = out.with_name(f".{out.name}.part")
+        hidden = private_folder(out) / "packing"
         shutil.rmtree(hidden, ignore_errors=True)
         new = {split: _replaced(split, rows, part, hidden) for split, rows in _splits(self.path).items()}
         datasets = _package()

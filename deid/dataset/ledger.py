@@ -49,7 +49,7 @@ class Totals:
         done: pictures that are written.
         labels: label files that are carried over.
         failed: files without an output.
-        left_out: files that are neither pictures nor labels.
+        left_out: files that are neither pictures nor labels, and labels that must not be copied.
         pending: files that are still to do.
         faces: in the pictures that are done.
         fallback: faces that a harder method than the one asked for covers.

@@ -194,8 +194,11 @@ def _open(plan: Plan) -> Ledger:
         raise DataError(f"{plan.private} holds a run; pass --resume to go on with it, or choose another output")
     if not plan.ledger.exists() and plan.out.exists() and (not plan.out.is_dir() or any(plan.out.iterdir())):
         raise DataError(f"expected a new or an empty folder for the output, got {plan.out}")
-    plan.private.mkdir(parents=True, exist_ok=True)
-    plan.out.mkdir(parents=True, exist_ok=True)
+    try:
+        plan.private.mkdir(parents=True, exist_ok=True)
+        plan.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot make the output {plan.out}: {error.strerror}") from error
     _sweep(plan.out)
     return Ledger(plan.ledger)
 
@@ -243,14 +246,14 @@ def _events(plan: Plan, tasks: Iterator[Task], work: Work, workers: int) -> Iter
 
 
 def _after(totals: Totals, record: Record) -> Totals:
-    failed = record.status == "failed"
-    label = not failed and record.label
+    done = record.status == "done"
     return replace(
         totals,
         pending=totals.pending - 1,
-        failed=totals.failed + failed,
-        labels=totals.labels + label,
-        done=totals.done + (not failed and not label),
+        failed=totals.failed + (record.status == "failed"),
+        left_out=totals.left_out + (record.status == "left out"),
+        labels=totals.labels + (done and record.label),
+        done=totals.done + (done and not record.label),
         faces=totals.faces + len(record.faces),
         fallback=totals.fallback + record.n_fallback,
     )

@@ -35,7 +35,7 @@ class Record:
     Args:
         number: its number in the listing.
         name: its name.
-        status: `done` when the output is in its place; `failed` when there is none.
+        status: `done` when the output is in its place; `failed` when there is none; `left out` for a label that must not be copied.
         why: it failed.
         input_sha256: of the bytes that were read; empty when none were.
         output_sha256: of the bytes that were written.
@@ -48,7 +48,7 @@ class Record:
 
     number: int
     name: str
-    status: Literal["done", "failed"]
+    status: Literal["done", "failed", "left out"]
     why: str = ""
     input_sha256: str = ""
     output_sha256: str = ""
@@ -113,7 +113,9 @@ class Worker:
             record = replace(record, input_sha256=hashlib.sha256(data).hexdigest())
             out, faces = self._label(data) if item.kind == "label" else self._picture(data, item, seed)
             images.write(out, self._work.target_of(number, item.name), overwrite=True)
-        except (ImageError, DataError, _LabelError) as error:
+        except _LabelError as error:
+            record = replace(record, status="left out", why=str(error))
+        except (ImageError, DataError) as error:
             record = replace(record, why=str(error))
         except Exception as error:
             # One bad file must not cost the rest; nothing has been written for it.

@@ -91,7 +91,6 @@ def _break(folder: Path, good: bytes) -> dict[str, str]:
         "ärger.jpg": (b"no picture at all", "not an image of a known format"),
         "empty.webp": (b"", "the file is empty"),
         "huge.png": (_bomb(), "exceeds limit"),
-        "label.txt": (good, "UTF-8"),
     }
     for name, (data, _) in broken.items():
         (folder / name).write_bytes(data)
@@ -112,8 +111,13 @@ def test_every_broken_file_is_listed_with_its_reason(folder: Path, run_here: Run
     """And costs no other."""
     expected = _break(folder / "broken", (folder / "a.png").read_bytes())
     (folder / "model.bin").write_bytes(b"x")
+    (folder / "label.txt").write_bytes((folder / "a.png").read_bytes())
     totals = run_here(folder)
-    assert (totals.done, totals.labels, totals.failed, totals.left_out, totals.pending) == (6, 3, len(expected), 1, 0)
+    assert (totals.done, totals.labels, totals.failed, totals.left_out, totals.pending) == (6, 3, len(expected), 2, 0)
+    assert dict(_rows(tmp_path, "SELECT name, why FROM files WHERE status = 'left out'")) == {
+        "label.txt": "expected a label file in UTF-8, got other bytes at 0",
+        "model.bin": "neither a picture nor a label file that is known",
+    }
     found = dict(_rows(tmp_path, "SELECT name, why FROM files WHERE status = 'failed'"))
     assert set(found) == {f"broken/{name}" for name in expected}
     for name, why in expected.items():

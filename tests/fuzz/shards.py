@@ -22,17 +22,8 @@ from tests.fuzz import inputs
 
 Random = np.random.Generator
 DAMAGES = (
-    "none",
-    "joined",
-    "joined thrice",
-    "cut",
-    "cut between blocks",
-    "a bit",
-    "bits",
-    "a block of zeros",
-    "a block put in",
-    "a block lost",
-    "tail",
+    *("none", "joined", "joined thrice", "cut", "cut between blocks", "a bit", "bits"),
+    *("a block of zeros", "a block put in", "a block lost", "tail"),
 )
 
 

@@ -28,9 +28,9 @@ W, H = inputs.SIZE_WH
 #: What may become of a box; True where the row is still a right one.
 CHANGES: dict[str, tuple[Callable[[Box, Random], object], bool]] = {
     "right": (lambda b, r: b.tolist(), True),
-    "over the border": (lambda b, r: (b + [-4, -4, 4, 4]).tolist(), True),
+    "over the border": (lambda b, r: (b + np.array([-4, -4, 4, 4])).tolist(), True),
     "normalised": (lambda b, r: (b / [W, H, W, H]).tolist(), False),
-    "beyond": (lambda b, r: (b + [W, 0, W, 0]).tolist(), False),
+    "beyond": (lambda b, r: (b + np.array([W, 0, W, 0])).tolist(), False),
     "for a larger picture": (lambda b, r: (b * 8 + 400).tolist(), False),
     "huge": (lambda b, r: [0, 0, 1e308, 1e308], False),
     "infinite": (lambda b, r: [0, 0, float("inf"), 5], False),
@@ -46,19 +46,19 @@ _CORNERS = (
     ("x0", "y0", "x1", "y1"),
     ("xmin", "ymin", "xmax", "ymax"),
     ("left", "top", "right", "bottom"),
+    # Names that do not say what they mean.
     ("x", "y", "w", "h"),
     ("cx", "cy", "bw", "bh"),
 )
 
 
 def draw(folder: Path, rng: Random) -> tuple[Path, dict[str, list[Box]], set[str], bool]:
-    """Draw pictures and a table: its path, the marks of each picture, pictures that must not come out, and whether its bytes are damaged."""
+    """Draw pictures and a table: its path, the marks of each picture, what must not come out, and whether its bytes are damaged."""
     marks = {}
     for i in range(rng.integers(1, 5)):
         data, marks[f"{i}.png"] = inputs.picture(rng)
         (folder / f"{i}.png").write_bytes(data)
-    style = rng.integers(3)
-    rows, wrong = (_in_cells if style == 0 else _in_columns)(marks, rng)
+    rows, wrong = (_in_cells if rng.random() < 0.6 else _in_columns)(marks, rng)
     text = _written(rows)
     damaged = bool(rng.random() < 0.4)
     data = _damaged(text.encode(), rng) if damaged else text.encode()
@@ -78,7 +78,7 @@ def _in_cells(marks: dict[str, list[Box]], rng: Random) -> tuple[list[list[objec
     rows, wrong = [["path", str(rng.choice(["boxes", "bboxes", "Boxes", "face_boxes"]))]], set()
     unknown = rows[0][1] == "face_boxes"
     for name, boxes in marks.items():
-        told = [_changed(box, rng) for box in boxes if rng.random() < 0.8]
+        told = [_changed(box, rng) for box in boxes if rng.random() < 0.65]
         rows.append([name, json.dumps([box for box, _ in told])])
         if not all(right for _, right in told) or (unknown and told):
             wrong.add(name)

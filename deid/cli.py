@@ -226,12 +226,12 @@ def live(
 ) -> None:
     """Anonymise a camera or stream while it runs; Ctrl-C ends it."""
     with _errors_told():
+        _check_url(to)
         from deid.pipeline import Anonymizer
         from deid.video.live import live as run_live
         from deid.video.live import method_for
         from deid.video.sinks import sink
 
-        _check_url(to)
         options = _options(options_file, {"detector": detector, "memory": memory, "device": device, "cover_image": cover_image})
         options = replace(options, method=method or method_for(options))
         engine = Anonymizer(options)

@@ -1,7 +1,10 @@
 """Which files are pictures by their names, and why others are left out."""
 
+import importlib
+import importlib.util
 import os
 from pathlib import Path
+from typing import Any
 
 from PIL import Image as PillowImage
 
@@ -37,6 +40,10 @@ def suffix_of(name: str | Path) -> str:
 def known_suffixes() -> set[str]:
     """Suffixes of the pictures that Pillow opens, lower case, with the dot."""
     PillowImage.init()
+    if importlib.util.find_spec("pillow_heif") is not None:
+        heif: Any = importlib.import_module("pillow_heif")
+        # Without the pictures that such a file holds besides.
+        heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
     known = {suffix for suffix, name in PillowImage.registered_extensions().items() if name in PillowImage.OPEN.keys() - _STUBS}
     # Pillow opens an MPO as the JPEG that it begins with, and registers its suffix for writing alone.
     return known | {".mpo"}
@@ -44,6 +51,7 @@ def known_suffixes() -> set[str]:
 
 def is_written(suffix: str) -> bool:
     """Whether Pillow writes the pictures of a suffix."""
+    PillowImage.init()
     return PillowImage.registered_extensions().get(suffix, "") in PillowImage.SAVE
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from deid import image as images
 from deid.exceptions import ImageWriteError
 from deid.image import Frame, Picture
 
@@ -60,6 +61,18 @@ def as_it_lay(picture: Picture, turn: int) -> Picture:
     exif[_ORIENTATION] = turn
     frames = tuple(_turned(frame, _BACK[turn]) for frame in picture.frames)
     return replace(picture, frames=frames, save_options=picture.save_options | {"exif": exif.tobytes()})
+
+
+def encode(picture: Picture, turn: int) -> bytes:
+    """The bytes of a picture that was turned upright, with the grid that its file had.
+
+    Raises:
+        ImageWriteError: it cannot be written so.
+    """
+    data = images.encode(as_it_lay(picture, turn))
+    if orientation(data) != turn:
+        raise ImageWriteError(f"cannot keep the pixel grid of a {picture.format} that its EXIF turns")
+    return data
 
 
 def _turned(frame: FrameT, back: Callable[[NDArray[Any]], NDArray[Any]]) -> FrameT:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from deid import geometry, known
 from deid import image as images
-from deid.dataset.grid import as_it_lay, orientation
+from deid.dataset import grid
 from deid.dataset.ledger import Ledger
 from deid.dataset.sources import Item, Source
 from deid.exceptions import DeidError, ImageError, ImageReadError
@@ -139,8 +139,8 @@ def _as_written_untouched(source: Source, item: Item, sha256: str, limit: int) -
         data = source.read(item)
         if hashlib.sha256(data).hexdigest() != sha256:
             return None
-        picture = as_it_lay(images.decode(data, item.name, limit), orientation(data))
-        return images.decode(images.encode(picture), item.name, limit)
+        picture = images.decode(data, item.name, limit)
+        return images.decode(grid.encode(picture, grid.orientation(data)), item.name, limit)
     except (OSError, ImageError):
         return None
 

@@ -14,7 +14,8 @@ import numpy as np
 from deid import __version__, files, known
 from deid import image as images
 from deid.config import Options
-from deid.dataset.grid import as_it_lay, orientation, turned_box
+from deid.dataset import grid
+from deid.dataset.grid import orientation, turned_box
 from deid.dataset.labels import check_label
 from deid.dataset.sources import Item, Source
 from deid.exceptions import DataError, DeidError, ImageError
@@ -134,7 +135,7 @@ class Worker:
             for number, frame in enumerate(frames)
             for face in frame.faces
         )
-        return images.encode(as_it_lay(edited, turn)), faces
+        return grid.encode(edited, turn), faces
 
     @staticmethod
     def _label(data: bytes) -> tuple[bytes, tuple[dict[str, Any], ...]]:

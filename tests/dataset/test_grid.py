@@ -12,7 +12,7 @@ from PIL import Image as PillowImage
 from PIL import ImageOps
 
 from deid import image as images
-from deid.dataset.grid import as_it_lay, orientation, turned_box
+from deid.dataset.grid import as_it_lay, encode, orientation, turned_box
 from deid.exceptions import ImageWriteError
 
 FORMATS = {"JPEG": {"quality": 95}, "PNG": {}, "WEBP": {"lossless": True}, "TIFF": {}}
@@ -38,7 +38,7 @@ def test_what_is_not_edited_is_as_it_was(turn: int, kind: str) -> None:
     pixels = _smooth((24, 40, 3))
     data = _file(pixels, turn, kind)
     assert orientation(data) == turn
-    out = images.encode(as_it_lay(images.decode(data, "a"), turn))
+    out = encode(images.decode(data, "a"), turn)
     assert b"a name" not in out
     with PillowImage.open(io.BytesIO(data)) as old, PillowImage.open(io.BytesIO(out)) as new:
         assert new.size == old.size
@@ -51,7 +51,7 @@ def test_what_is_not_edited_is_as_it_was(turn: int, kind: str) -> None:
 def test_alpha_lies_as_the_pixels_do(turn: int) -> None:
     pixels = _smooth((24, 40, 4))
     data = _file(pixels, turn, "PNG")
-    out = images.encode(as_it_lay(images.decode(data, "a"), turn))
+    out = encode(images.decode(data, "a"), turn)
     with PillowImage.open(io.BytesIO(out)) as new:
         np.testing.assert_array_equal(np.asarray(new), pixels)
 
@@ -75,6 +75,14 @@ def test_pages_that_exif_turns_are_refused() -> None:
     with pytest.raises(ImageWriteError, match="cannot keep the pixel grid of a WEBP of 3 pages"):
         as_it_lay(picture, 6)
     assert as_it_lay(picture, 1) is picture
+
+
+def test_a_grid_that_is_not_kept_is_no_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever encodes may drop what says how a picture is turned."""
+    data = _file(_smooth((24, 40, 3)), 6, "PNG")
+    monkeypatch.setattr("deid.dataset.grid.images.encode", lambda picture: _file(_smooth((24, 40, 3)), 1, "PNG"))
+    with pytest.raises(ImageWriteError, match="cannot keep the pixel grid"):
+        encode(images.decode(data, "a"), 6)
 
 
 def test_what_is_no_picture_is_not_turned() -> None:

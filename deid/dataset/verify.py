@@ -21,6 +21,10 @@ from deid.image import Picture
 if TYPE_CHECKING:
     from deid.pipeline import Anonymizer
 
+#: Beside faces that were edited, only what the detector is so sure of is a problem: on a street photo with 29 faces, edited, it took hair
+#: and letters for four more, at 0.45 to 0.52. In a picture that is as it was, whatever it finds is one.
+_SURE = 0.7
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -127,7 +131,8 @@ def _exposed(
         if only and touched.any():
             # Whoever said that the table's boxes are all wants no others edited.
             continue
-        for detection in known.exposed(engine.detector.detect(frame.rgb), touched):
+        least = _SURE if touched.any() else 0.0
+        for detection in known.exposed((d for d in engine.detector.detect(frame.rgb) if d.score >= least), touched):
             x0, y0, x1, y1 = (round(float(v)) for v in detection.box_xyxy)
             what = f"a face is found at [{x0}, {y0}, {x1}, {y1}], where the picture is as it was"
             yield Problem(item.name, what + (f" (frame {i})" if len(after.frames) > 1 else ""))

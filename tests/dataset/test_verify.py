@@ -90,12 +90,12 @@ def test_no_run_is_an_error(folder: Path, make_plan: Callable[..., Plan], tmp_pa
 class _Sees:
     """An engine that edits one box, or none, and whose detector finds two faces."""
 
-    def __init__(self, edits: bool, boxes: str = "also") -> None:
-        self.options, self._edits = Options(method="solid", boxes=boxes), edits
+    def __init__(self, edits: bool, boxes: str = "also", score: float = 0.9) -> None:
+        self.options, self._edits, self._score = Options(method="solid", boxes=boxes), edits, score
         self.detector = self
 
     def detect(self, image: Image) -> list[Detection]:
-        return [Detection(np.array([1.0, 1, 7, 7])), Detection(np.array([40.0, 20, 56, 36]))]
+        return [Detection(np.array([1.0, 1, 7, 7])), Detection(np.array([40.0, 20, 56, 36]), self._score)]
 
     def process(self, image: Image, detections: object = None, seed: int | None = None) -> ImageResult:
         out, check = image.copy(), Verification((Distance("fake", 0.5, 0.4),), True, 0.9, 0.5, 0.5, None)
@@ -126,6 +126,16 @@ def test_faces_that_are_exposed_are_found(
     found = [p.what for p in check(make_plan(tmp_path / "in", tmp_path / "out", make_engine=engine))]
     boxes = ["[40, 20, 56, 36]"] if edits else ["[1, 1, 7, 7]", "[40, 20, 56, 36]"]
     assert found == [f"a face is found at {box}, where the picture is as it was" for box in boxes]
+
+
+@pytest.mark.parametrize("edits", [True, False])
+def test_a_detector_that_is_not_sure_is_believed_where_nothing_was_edited(
+    edits: bool, photo: Path, run_here: Callable[..., Any], make_plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    engine = partial(_Sees, edits, score=0.5)
+    run_here(tmp_path / "in", make_engine=engine)
+    found = [p.what for p in check(make_plan(tmp_path / "in", tmp_path / "out", make_engine=engine))]
+    assert len(found) == (0 if edits else 2)
 
 
 @pytest.mark.parametrize("edits", [True, False])

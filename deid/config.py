@@ -13,6 +13,7 @@ METHODS = ("attgan", "blur", "pixelate", "solid", "image")
 CONSISTENCIES = ("photo", "dataset")
 STAND_INS = ("portrait", "none")
 REACHES = ("face", "head")
+BOXES = ("also", "only")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Options:
         quality: how much is tried to give a face a good new one: `fast`, `balanced` or `thorough`, see `QUALITIES`.
         consistency: whom a new face is kept for: `photo` draws a fresh one for every person of every picture; with `dataset` one engine
             gives the same person the same attribute set in all pictures that it sees, one picture after another.
+        boxes: with `also` a picture whose faces a table names is searched for further ones; with `only` those of the table are all.
         stand_in: what AttGAN edits: `portrait`, a mix of portraits of people who do not exist, warped and lit as the face; `none`, the
             face itself.
         portraits: a bank of portraits of your own, made by `deid portraits build`; None for the shipped one.
@@ -84,6 +86,7 @@ class Options:
     stand_in: str = "portrait"
     portraits: str | None = None
     reach: str = "face"
+    boxes: str = "also"
     input_cells: int = 40
     edit_score: float = 0.90
     min_edit_size: float = 16.0
@@ -113,6 +116,7 @@ class Options:
         _one_of("consistency", self.consistency, CONSISTENCIES)
         _one_of("stand_in", self.stand_in, STAND_INS)
         _one_of("reach", self.reach, REACHES)
+        _one_of("boxes", self.boxes, BOXES)
         whole = {
             "min_face": (8, 2000),
             "input_cells": (8, 128),
@@ -146,6 +150,10 @@ class Options:
                 raise ConfigError(f"expected solid_rgb to be three numbers, got {self.solid_rgb!r}")
             for value in self.solid_rgb:
                 _between("solid_rgb", value, 0, 255, whole=True)
+        if self.cover_image is not None and (not isinstance(self.cover_image, str) or "\0" in self.cover_image):
+            raise ConfigError(f"expected cover_image to be the name of a picture, got {self.cover_image!r}")
+        if not isinstance(self.embedders, tuple) or not all(isinstance(name, str) for name in self.embedders):
+            raise ConfigError(f"expected embedders to be a list of names, got {self.embedders!r}")
         if not self.embedders:
             raise ConfigError("expected at least one embedder: without one nothing says that a face is another")
 
@@ -190,8 +198,11 @@ def load(path: Path) -> Options:
         ConfigError: it cannot be read, is no TOML, or has an unknown key.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"cannot read options from {path}: it is no regular file")
         return from_mapping(tomllib.loads(path.read_text()))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        # Of a file of nothing but brackets.
         raise ConfigError(f"cannot read options from {path}: {error}") from error
 
 

@@ -86,7 +86,8 @@ def _shown(core: NDArray[np.float64], visible: Field) -> float:
     """Share of the core in which the new face shows, a hidden part counting four times."""
     inside: NDArray[Any] = np.zeros((SIZE, SIZE), np.uint8)
     cv2.fillConvexPoly(inside, np.round(core).astype(np.int32), 1)
-    return max(0.0, 1 - 4 * float(1 - visible[inside > 0].mean()))
+    # Landmarks may lie outside of the crop.
+    return max(0.0, 1 - 4 * float(1 - visible[inside > 0].mean())) if inside.any() else 0.0
 
 
 def _hull(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from PIL import Image as PillowImage
 
 from deid import image as images
 from deid.config import Options
+from deid.frame import frames_of, with_pixels
 from deid.pipeline import Anonymizer
 
 Kind = TypeVar("Kind", PillowImage.Image, NDArray[np.uint8], torch.Tensor)
@@ -64,10 +65,11 @@ def anonymize(
 
 def anonymize_pillow(image: PillowImage.Image, engine: Anonymizer, seed: int | None = None) -> PillowImage.Image:
     """`anonymize` for a PIL image and an engine that is there."""
-    frame = images.frame_of(image)
-    out = PillowImage.fromarray(engine.process(frame.rgb, seed=seed).image)
-    if frame.alpha is not None:
-        out.putalpha(PillowImage.fromarray(frame.alpha))
+    frames = frames_of(image)
+    edited = with_pixels(frames, [engine.process(frame.rgb, seed=seed).image for frame in frames])[0]
+    out = PillowImage.fromarray(edited.plain())
+    if edited.alpha is not None:
+        out.putalpha(PillowImage.fromarray(edited.alpha))
     return out.convert("L") if image.mode == "L" else out
 
 

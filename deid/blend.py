@@ -109,6 +109,16 @@ def skin(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:
     return np.asarray(np.clip(_SKIN + 0.5 - np.linalg.norm((lab - middle) / spread, axis=2), 0, 1), np.float32)
 
 
+def uncovered(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:
+    """(128, 128) in [0, 1]: where a crop shows the face itself, and no hair, hat, hand of another colour or background before it."""
+    # Brows, eyes and lips are no skin, and reach a little beyond their landmarks.
+    grown = cv2.dilate(features(points), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (11, 11)))
+    face = np.maximum(skin(points, crop), grown)
+    for tidy in (cv2.MORPH_CLOSE, cv2.MORPH_OPEN):
+        face = cv2.morphologyEx(face, tidy, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))
+    return np.asarray(face, np.float32)
+
+
 def features(points: NDArray[np.float64]) -> NDArray[np.float32]:
     """(128, 128): 1 on brows, eyes, nose and mouth, whose colours are not the cheeks'."""
     lips = points[48:60] + 2 * np.sign(points[48:60] - points[48:60].mean(axis=0))

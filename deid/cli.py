@@ -411,7 +411,7 @@ def train_attributes(
 def train_attgan(
     data: Annotated[Path, typer.Option(help="Folder with the data sets.")],
     out: Annotated[Path, typer.Option(help="Folder for checkpoint, curves and sample grids.")],
-    recogniser: Annotated[Path | None, typer.Option(help="MobileFaceNet as safetensors: a second recogniser to lead away from.")] = None,
+    recogniser: Annotated[Path | None, typer.Option(help="MobileFaceNet as safetensors: a second judge of who a face is.")] = None,
     options_file: Annotated[Path | None, typer.Option("--config", help="GeneratorOptions as TOML.")] = None,
     from_shipped: Annotated[bool, typer.Option("--from-shipped", help="Begin with the shipped weights, not from nothing.")] = False,
 ) -> None:
@@ -446,19 +446,6 @@ def train_gender(
 
     with _errors_told(), _training_bar("gender") as report:
         tasks.train_gender(data, out, options_file, report)
-
-
-@train_app.command("appearance")
-def train_appearance(
-    data: Annotated[Path, typer.Option(help="Folder with the data sets.")],
-    out: Annotated[Path, typer.Option(help="Folder for the result.")],
-    options_file: Annotated[Path | None, typer.Option("--config", help="AppearanceOptions as TOML.")] = None,
-) -> None:
-    """Fit the model of shape and texture that stand-ins come from."""
-    from deid.training import tasks
-
-    with _errors_told(), _training_bar("appearance") as report:
-        tasks.train_appearance(data, out, options_file, report)
 
 
 @train_app.command("selector")

@@ -63,7 +63,7 @@ class Options:
         cover_image: picture that `image` puts over a face.
         seed: for reproducible output; None draws a fresh one for every picture.
         device: where the networks run, in torch's words.
-        max_pixels: larger pictures are refused.
+        max_pixels: pictures with more pixels, all frames counted, are refused; so many take about 2 GB of memory.
         detect_every: in a film the whole frame is searched every so many frames; in between, known faces are followed.
         track_score: only faces that the detector is so sure of start a track; others only go on with one.
         memory: so many searches may miss a face, and it stays covered: before its first sighting as after its last.
@@ -93,7 +93,7 @@ class Options:
     cover_image: str | None = None
     seed: int | None = None
     device: str = "cpu"
-    max_pixels: int = 250_000_000
+    max_pixels: int = 100_000_000
     detect_every: int = 4
     track_score: float = 0.5
     memory: int = 2

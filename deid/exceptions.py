@@ -68,7 +68,7 @@ class WeightsMissingError(WeightsError):
 
 
 class WeightsHashError(WeightsError):
-    """A weights file is not the one that the manifest names."""
+    """A weights file is not the one that the manifest, or a package's known release, names."""
 
 
 class WeightsFormatError(WeightsError):

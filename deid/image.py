@@ -6,90 +6,71 @@ what is needed to write the same kind of file again (mode, alpha, palette, 16-bi
 
 import contextlib
 import errno
+import importlib.util
 import io
 import os
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from PIL import ImageOps, ImageSequence, JpegImagePlugin, UnidentifiedImageError
+from PIL import ImageCms, JpegImagePlugin, UnidentifiedImageError
 
+from deid import deep_colour, icc
+from deid.deep_colour import is_deep
+from deid.deep_colour import read as read_deep
 from deid.exceptions import ImageReadError, ImageWriteError
-from deid.structures import Image, check_image
+from deid.frame import GREY_MODES, Frame, frame_of, looks_at, luma, with_pixels, with_samples
+from deid.structures import Image
 
-#: A picture with more pixels is refused before it is decoded: 30 000 x 30 000 would take 2.7 GB a copy.
-MAX_PIXELS = 250_000_000
-_GREY_MODES = {"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
-#: Formats that hold several frames, or only look as if.
-_ANIMATED = {"AVIF", "GIF", "PNG", "TIFF", "WEBP"}
+#: A picture with more pixels is refused before it is decoded: so many take 1 GB while they are read, beside the networks.
+MAX_PIXELS = 100_000_000
+#: Formats of which all frames are kept, and those of them that show no time.
+_SEVERAL = {"AVIF", "GIF", "MPO", "PNG", "TIFF", "WEBP"}
+_UNTIMED = {"MPO", "TIFF"}
+#: What a file says that holds a map of light or depth beside its picture.
+_MAPS = (b"hdrgm:", b"HDRGainMap", b"urn:iso:std:iso:ts:21496", b"GDepth:", b"Container:Directory")
 #: Formats that know only black and white.
 _BILEVEL = {"MSP", "XBM"}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Frame:
-    """One frame of a picture.
-
-    Args:
-        rgb: (H, W, 3) uint8.
-        alpha: (H, W) uint8, or None when the frame is opaque.
-        deep: (H, W) uint16 grey samples of a 16-bit file, or None.
-        duration_ms: how long an animation shows it; None for a still.
-        grey: whether it was grey; the pages of one file may differ.
-    """
-
-    rgb: Image
-    alpha: NDArray[np.uint8] | None = None
-    deep: NDArray[np.uint16] | None = None
-    duration_ms: float | None = None
-    grey: bool = False
+#: Formats without alpha.
+_OPAQUE = {"JPEG", "BMP", "MPO", "PPM"}
+#: Pillow's own limit is one for the whole process.
+_LIMIT = threading.RLock()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """A decoded file: its frames, upright, and how to write it again."""
+    """A decoded file: its frames, upright, and how to write it again.
+
+    Args:
+        frames: the file's, and after them further looks at some, see `deid.frame.Look`.
+        format: one of Pillow's names.
+        icc_profile: what its colours mean, and nothing else.
+        save_options: how it was compressed and timed.
+        notes: what of the file is left out or changed, in words.
+    """
 
     frames: tuple[Frame, ...]
     format: str
     icc_profile: bytes | None = None
     save_options: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def with_frames(self, images: Sequence[Image]) -> "Picture":
-        """The same file with other pixels; 16-bit samples stay where the pixels did not change.
+        """The same file with other pixels; 16-bit samples stay where nobody was at work.
 
         Raises:
             ValueError: the number or the size of the images differs.
         """
         if len(images) != len(self.frames):
             raise ValueError(f"expected {len(self.frames)} frames, got {len(images)}")
-        frames = tuple(_replace_pixels(f, check_image(i)) for f, i in zip(self.frames, images, strict=True))
-        return replace(self, frames=frames)
-
-
-def _replace_pixels(frame: Frame, rgb: Image) -> Frame:
-    if rgb.shape != frame.rgb.shape:
-        raise ValueError(f"expected an image of {frame.rgb.shape}, got {rgb.shape}")
-    deep = frame.deep
-    if deep is not None:
-        changed = (rgb != frame.rgb).any(axis=2)
-        top = 256 * _deep_step(deep) - 1
-        deep = np.where(changed, (_luma(rgb).astype(np.int64) * top // 255).astype(np.uint16), deep)
-    return replace(frame, rgb=rgb, deep=deep)
-
-
-def _deep_step(deep: NDArray[np.uint16]) -> int:
-    """How many 16-bit levels make one of 8 bits: 256, or fewer for 12-bit cameras, whose faces would be lost in the dark."""
-    return int(deep.max()) // 256 + 1
-
-
-def _luma(rgb: Image) -> NDArray[np.uint8]:
-    return np.asarray(PillowImage.fromarray(rgb).convert("L"))
+        return replace(self, frames=with_pixels(self.frames, images))
 
 
 def read(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Picture:
@@ -128,19 +109,54 @@ def decode(data: bytes, name: str | os.PathLike[str], max_pixels: int = MAX_PIXE
     path = Path(name)
     if not data:
         raise ImageReadError(f"cannot read {path}: the file is empty")
+    _init()
     try:
         with warnings.catch_warnings():
             # The limit below is ours; Pillow would warn on half of it and leave the decision to no one.
             warnings.simplefilter("ignore", PillowImage.DecompressionBombWarning)
             # What Pillow says about broken metadata concerns no one: none of it is kept.
-            warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-            with PillowImage.open(io.BytesIO(data)) as source:
-                return _decode(source, path, max_pixels)
+            warnings.filterwarnings("ignore", category=UserWarning, module=r"(PIL|pillow_heif)\.")
+            with _limit_of_ours(max_pixels), PillowImage.open(io.BytesIO(data)) as source:
+                return _decode(source, data, path, max_pixels)
     except ImageReadError:
         raise
+    except PillowImage.DecompressionBombError as error:
+        raise ImageReadError(f"cannot read {path}: it has more pixels than max_pixels = {max_pixels} allows") from error
     except Exception as error:
-        # Pillow's plugins raise every kind of error on broken files, and have a limit of their own on pixels.
+        # Pillow's plugins raise every kind of error on broken files.
         raise ImageReadError(f"cannot read {path}: {_reason(error)}") from error
+
+
+@cache
+def _init() -> None:
+    """Let Pillow read HEIC where `pillow-heif` is installed, without the pictures that such a file holds besides."""
+    if importlib.util.find_spec("pillow_heif") is not None:
+        import pillow_heif
+
+        pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+
+
+def suffixes() -> set[str]:
+    """Suffixes of the pictures that can be read, lower case, with the dot."""
+    PillowImage.init()
+    _init()
+    # Pillow opens an MPO as the JPEG that it begins with.
+    readable = {*PillowImage.OPEN, "MPO"}
+    return {suffix for suffix, name in PillowImage.registered_extensions().items() if name in readable}
+
+
+@contextlib.contextmanager
+def _limit_of_ours(max_pixels: int) -> Iterator[None]:
+    """Keep Pillow from refusing, by a limit of its own, what ours allows."""
+    if PillowImage.MAX_IMAGE_PIXELS is None or max_pixels <= 2 * PillowImage.MAX_IMAGE_PIXELS:
+        yield
+        return
+    with _LIMIT:
+        before, PillowImage.MAX_IMAGE_PIXELS = PillowImage.MAX_IMAGE_PIXELS, max_pixels
+        try:
+            yield
+        finally:
+            PillowImage.MAX_IMAGE_PIXELS = before
 
 
 def _reason(error: BaseException) -> str:
@@ -149,57 +165,97 @@ def _reason(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def _decode(source: PillowImage.Image, path: Path, max_pixels: int) -> Picture:
-    n_frames = getattr(source, "n_frames", 1) if source.format in _ANIMATED else 1
+def _decode(source: PillowImage.Image, data: bytes, path: Path, max_pixels: int) -> Picture:
+    n_frames, notes = _frames_of(source, data)
     if source.width * source.height * n_frames > max_pixels:
         raise _too_large(path, source, n_frames, max_pixels)
     file_format = source.format or path.suffix.lstrip(".").upper()
     options = _save_options(source, file_format, n_frames)
-    mode, icc = source.mode, source.info.get("icc_profile")
-    frames = []
+    colours = _Colours.of(source, file_format)
+    deep = is_deep(source, data)
+    frames: list[Frame] = []
     left = max_pixels
-    for page in ImageSequence.Iterator(source) if n_frames > 1 else [source]:
+    for number in range(n_frames):
+        if n_frames > 1:
+            source.seek(number)
         # The pages of a TIFF may differ in size.
-        left -= page.width * page.height
+        left -= source.width * source.height
         if left < 0:
-            raise _too_large(path, page, n_frames, max_pixels)
-        frames.append(frame_of(page.copy() if n_frames > 1 else page, timed=n_frames > 1 and file_format != "TIFF"))
-    # A profile describes the colour model it came with: none of CMYK's or Lab's fits the RGB that is written.
-    keeps_profile = mode not in {"CMYK", "YCbCr", "LAB", "HSV"} or (file_format == "JPEG" and mode == "YCbCr")
-    return Picture(tuple(frames), file_format, icc if keeps_profile else None, options)
+            raise _too_large(path, source, n_frames, max_pixels)
+        timed = n_frames > 1 and file_format not in _UNTIMED and not (number == 0 and "default_image" in options)
+        frames.append(frame_of(source.copy() if n_frames > 1 else source, timed))
+    if deep and n_frames == 1 and (samples := read_deep(source, data, frames[0].rgb)) is not None:
+        frames = [with_samples(frames[0], samples)]
+    elif deep:
+        notes.append("16 bits a channel became 8")
+    frames = [colours.applied(frame) for frame in frames]
+    looks = [look for number, frame in enumerate(frames) for look in looks_at(frame, number)]
+    return Picture((*frames, *looks), file_format, colours.profile, options, (*notes, *colours.notes))
+
+
+def _frames_of(source: PillowImage.Image, data: bytes) -> tuple[int, list[str]]:
+    """How many frames are kept, and what is said of the others."""
+    n_frames = int(getattr(source, "n_frames", 1))
+    if source.format == "MPO" and not _is_stereo(source, data):
+        return 1, [f"{n_frames - 1} further pictures in the file left out"]
+    if source.format == "JPEG" and any(mark in data for mark in _MAPS):
+        return 1, ["map of light or depth beside the picture left out"]
+    if n_frames > 1 and source.format not in _SEVERAL:
+        return 1, [f"{n_frames - 1} further pictures in the file left out"]
+    return n_frames, []
+
+
+def _is_stereo(source: PillowImage.Image, data: bytes) -> bool:
+    """Whether an MPO's pictures are views of one scene, and no previews, depth or gain maps of it."""
+    if any(mark in data for mark in _MAPS):
+        return False
+    kinds = set()
+    for number in range(getattr(source, "n_frames", 1)):
+        source.seek(number)
+        # Pillow takes all of them for as large as the first.
+        with PillowImage.open(io.BytesIO(data[getattr(source, "offset", 0) :]), formats=["JPEG"]) as view:
+            kinds.add((view.size, view.mode))
+    source.seek(0)
+    return len(kinds) == 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Colours:
+    """What a file's colours mean: a profile of standard tags, or one to convert the pixels from."""
+
+    profile: bytes | None = None
+    convert: bytes | None = None
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, source: PillowImage.Image, file_format: str) -> "_Colours":
+        given, mode = source.info.get("icc_profile"), source.mode
+        if not isinstance(given, bytes) or not given:
+            return cls()
+        # A profile describes the colour model it came with: none of CMYK's or Lab's fits the RGB that is written.
+        model = b"GRAY" if mode in GREY_MODES else b"RGB "
+        if icc.model_of(given) != model or mode in {"CMYK", "LAB", "HSV"} or (mode == "YCbCr" and file_format != "JPEG"):
+            return cls(notes=("colour profile of another colour model left out",))
+        profile = icc.standard(given)
+        if profile is not None:
+            return cls(profile)
+        return cls(convert=given if model == b"RGB " else None, notes=("colour profile of tables left out",))
+
+    def applied(self, frame: Frame) -> Frame:
+        """A frame in sRGB, where its profile is none that can be written."""
+        if self.convert is None or frame.deep is not None or frame.grey:
+            return frame
+        try:
+            given, wanted = ImageCms.ImageCmsProfile(io.BytesIO(self.convert)), ImageCms.createProfile("sRGB")
+            converted = ImageCms.profileToProfile(PillowImage.fromarray(frame.rgb), given, wanted)
+        except (ImageCms.PyCMSError, OSError):
+            return frame
+        return frame if converted is None else replace(frame, rgb=np.array(converted))
 
 
 def _too_large(path: Path, page: PillowImage.Image, n_frames: int, max_pixels: int) -> ImageReadError:
     size = f"{page.width} x {page.height}" + (f" in {n_frames} frames" if n_frames > 1 else "")
-    return ImageReadError(f"cannot read {path}: {size} is more than {max_pixels} pixels")
-
-
-def frame_of(page: PillowImage.Image, timed: bool = False) -> Frame:
-    """An opened picture, or one page of it, upright, as a frame; ``timed`` keeps how long an animation shows it."""
-    # Pillow's plugins tell a page's transparency when it is opened, and its duration once it is decoded.
-    transparent = "transparency" in page.info
-    page.load()
-    duration = page.info.get("duration", 0) if timed else None
-    upright = ImageOps.exif_transpose(page)
-    if upright.mode in _GREY_MODES - {"1", "L", "LA"}:
-        return _deep_frame(np.asarray(upright), duration)
-    has_alpha = transparent or upright.mode in {"RGBA", "LA", "PA", "La", "RGBa"}
-    pixels = np.array(upright.convert("RGBA" if has_alpha else "RGB"))
-    alpha = pixels[..., 3].copy() if has_alpha else None
-    return Frame(np.ascontiguousarray(pixels[..., :3]), alpha, None, duration, upright.mode in _GREY_MODES)
-
-
-def _deep_frame(samples: NDArray[Any], duration: float | None) -> Frame:
-    """A frame of grey samples of more than 8 bits; what does not fit 16 bits is brought to 8."""
-    deep = None
-    if samples.dtype.kind in "iu" and samples.min() >= 0 and samples.max() <= 65535:
-        deep = samples.astype(np.uint16)
-        grey8: NDArray[Any] = deep // _deep_step(deep)
-    else:
-        values = np.nan_to_num(samples.astype(np.float64), posinf=0.0, neginf=0.0)
-        low, high = float(values.min()), float(values.max())
-        grey8 = (values - low) / max(high - low, 1e-9) * 255
-    return Frame(np.repeat(grey8.astype(np.uint8)[..., None], 3, axis=2), None, deep, duration, grey=True)
+    return ImageReadError(f"cannot read {path}: {size} is more than {max_pixels} pixels, the limit max_pixels")
 
 
 def _save_options(source: PillowImage.Image, file_format: str, n_frames: int) -> dict[str, Any]:
@@ -211,11 +267,15 @@ def _save_options(source: PillowImage.Image, file_format: str, n_frames: int) ->
         options = {"qtables": tables, "subsampling": _subsampling(source)} if tables and source.mode in {"RGB", "L"} else {"quality": 95}
     elif file_format == "WEBP":
         options = {"quality": 95} if _is_lossy_webp(source) else {"lossless": True}
+    elif file_format in {"AVIF", "HEIF"}:
+        options = {"quality": 90}
     elif file_format == "TIFF":
         compression = source.info.get("compression")
         options = {"compression": compression} if compression in {"tiff_lzw", "tiff_adobe_deflate", "packbits"} else {}
     if n_frames > 1:
         options["save_all"] = True
+        if getattr(source, "default_image", False) or source.info.get("default_image"):
+            options["default_image"] = True
         if file_format in {"PNG", "WEBP"} or "loop" in source.info:
             # A GIF without the entry plays once; one that says 1 plays twice.
             options["loop"] = source.info.get("loop", 0)
@@ -245,7 +305,7 @@ def _is_lossy_webp(source: PillowImage.Image) -> bool:
 
 
 def encode(picture: Picture, file_format: str | None = None) -> bytes:
-    """The bytes of a file, without EXIF, XMP, comments, thumbnail and GPS; the ICC profile stays.
+    """The bytes of a file, without EXIF, XMP, comments, thumbnail and GPS; of the ICC profile the standard tags stay.
 
     Args:
         picture: what to write.
@@ -254,33 +314,55 @@ def encode(picture: Picture, file_format: str | None = None) -> bytes:
     Raises:
         ImageWriteError: Pillow cannot write that format.
     """
-    file_format = "JPEG" if (file_format or picture.format) == "MPO" else (file_format or picture.format)
-    options = dict(picture.save_options) if file_format == picture.format or picture.format == "MPO" else {}
+    _init()
+    own = file_format in (None, picture.format)
+    file_format = file_format or picture.format
+    frames = [frame for frame in picture.frames if frame.look is None]
+    if file_format == "MPO" and len(frames) == 1:
+        file_format = "JPEG"
+    options = dict(picture.save_options) if own or (picture.format, file_format) == ("MPO", "JPEG") else {}
+    if len(frames) == 1 and frames[0].deep is not None and frames[0].deep.ndim == 3 and file_format in {"PNG", "TIFF"}:
+        return _deep_file(frames[0], file_format, picture.icc_profile, bool(options.get("compression")))
     if picture.icc_profile:
         options["icc_profile"] = picture.icc_profile
-    pages = [_page(frame, file_format) for frame in picture.frames]
+    pages = [_page(frame, file_format) for frame in frames]
     if len(pages) > 1:
-        options |= {"save_all": True, "append_images": pages[1:]}
-        durations = [frame.duration_ms for frame in picture.frames]
-        if all(d is not None for d in durations):
-            options["duration"] = [round(d or 0) for d in durations] if file_format != "PNG" else durations
+        options |= {"save_all": True, "append_images": pages[1:]} | _timing(frames, file_format, options)
         if file_format == "GIF":
             options["disposal"] = 2 if pages[0].mode == "RGBA" else 0
     buffer = io.BytesIO()
     try:
         pages[0].save(buffer, format=file_format, **options)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise ImageWriteError(f"cannot write {file_format}: {_reason(error)}") from error
     return buffer.getvalue()
 
 
+def _timing(frames: Sequence[Frame], file_format: str, options: dict[str, Any]) -> dict[str, Any]:
+    """How long each frame of an animation is shown."""
+    # The still of an APNG that is no frame of its animation has no time.
+    durations = [frame.duration_ms for frame in frames[1 if options.get("default_image") else 0 :]]
+    if any(d is None for d in durations):
+        return {}
+    return {"duration": [round(d or 0) for d in durations] if file_format != "PNG" else durations}
+
+
+def _deep_file(frame: Frame, file_format: str, profile: bytes | None, packed: bool) -> bytes:
+    assert frame.deep is not None
+    samples = frame.deep
+    if frame.alpha is not None:
+        samples = np.concatenate([samples, (frame.alpha[..., None].astype(np.uint16) * 257)], axis=2)
+    return deep_colour.png(samples, profile) if file_format == "PNG" else deep_colour.tiff(samples, profile, packed)
+
+
 def _page(frame: Frame, file_format: str) -> PillowImage.Image:
-    if frame.deep is not None and file_format in {"PNG", "TIFF"}:
+    if frame.deep is not None and frame.deep.ndim == 2 and file_format in {"PNG", "TIFF"}:
         return PillowImage.fromarray(frame.deep)
-    page = PillowImage.fromarray(_luma(frame.rgb) if frame.grey else frame.rgb)
+    plain = frame.plain()
+    page = PillowImage.fromarray(luma(plain) if frame.grey else plain)
     if file_format in _BILEVEL:
         return page.convert("1")
-    if frame.alpha is not None and file_format not in {"JPEG", "BMP", "PPM"}:
+    if frame.alpha is not None and file_format not in _OPAQUE:
         page.putalpha(PillowImage.fromarray(frame.alpha))
     return page
 

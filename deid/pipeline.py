@@ -19,6 +19,7 @@ from deid.attributes.classify import AttributeReader
 from deid.attributes.sampler import MIX, SET_SIZE, named, portraits_of, sample_sets, sample_shares, with_portraits, without_portraits
 from deid.attributes.selector import Selector
 from deid.compositing import head
+from deid.compositing.steady import Steady
 from deid.config import Options
 from deid.detect.face_points import FacePoints
 from deid.detect.mtcnn import MtcnnDetector
@@ -48,6 +49,19 @@ _SHARED_OUT = 0.4
 _EMPTY_SET = np.zeros((1, len(ATTRIBUTES)), np.float32)
 #: How often the whole photo is looked at again for faces that are still bare.
 _ROUNDS = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tracked:
+    """What a film knows of a face from other frames.
+
+    Args:
+        shape: (68, 2) its landmarks in this frame, smoothed over time.
+        steady: what keeps its new face from flickering.
+    """
+
+    shape: NDArray[np.float64]
+    steady: Steady
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +108,7 @@ class _Face:
     stand_ins: list[NDArray[np.float32]] = field(default_factory=list)
     person: Person | None = None
     n_tried: int = 0
-    shape: NDArray[np.float64] | None = None
+    tracked: Tracked | None = None
     pasted: _Pasted | None = None
 
     @property
@@ -250,7 +264,7 @@ class Anonymizer:
         detections: Sequence[Detection] | None = None,
         seed: int | None = None,
         ladders: Sequence[Sequence[Rung]] | None = None,
-        shapes: Sequence[NDArray[np.float64]] | None = None,
+        tracked: Sequence[Tracked] | None = None,
     ) -> ImageResult:
         """Anonymise one picture.
 
@@ -260,7 +274,7 @@ class Anonymizer:
                 the picture is left out.
             seed: for reproducible output; the options' one when None, and a fresh one when that is None too.
             ladders: the way up for each of the detections, in place of the options' one; the last rung must be a solid cover.
-            shapes: (68, 2) landmarks in the picture for each of the detections, where they are known better than from this picture alone.
+            tracked: in a film, what is known of each of the detections from other frames.
 
         Returns:
             A new picture and what became of each face. Every detected face has been edited or covered.
@@ -273,7 +287,7 @@ class Anonymizer:
         check_image(image)
         seed = next(s for s in (seed, self.options.seed, secrets.randbits(63)) if s is not None)
         with self._people.lock if self.options.consistency == "dataset" else nullcontext():
-            return self._process(image, detections, seed, ladders, shapes)
+            return self._process(image, detections, seed, ladders, tracked)
 
     def _process(
         self,
@@ -281,11 +295,11 @@ class Anonymizer:
         detections: Sequence[Detection] | None,
         seed: int,
         ladders: Sequence[Sequence[Rung]] | None,
-        shapes: Sequence[NDArray[np.float64]] | None,
+        tracked: Sequence[Tracked] | None,
     ) -> ImageResult:
         found = self._detect(self.detector, image) if detections is None else [d for d in detections if _share_inside(d, image) > 0]
         given = {id(d): rungs for d, rungs in zip(detections or (), ladders, strict=True)} if ladders is not None else {}
-        known = {id(d): shape for d, shape in zip(detections or (), shapes, strict=True)} if shapes is not None else {}
+        known = {id(d): t for d, t in zip(detections or (), tracked, strict=True)} if tracked is not None else {}
         faces: list[_Face] = []
         out, touched = image.copy(), np.zeros(image.shape[:2], bool)
         for _ in range(_ROUNDS):
@@ -448,9 +462,10 @@ class Anonymizer:
     def _prepared(self, image: Image, face: _Face) -> tuple[AlignedFace, NDArray[np.float32]]:
         """A face with all that editors ask, and how much of a small crop a new one will take."""
         crop = warp(image, face.matrix)
-        points = self._points.points(crop) if face.shape is None else geometry.apply(face.matrix, face.shape)
+        points = self._points.points(crop) if face.tracked is None else geometry.apply(face.matrix, face.tracked.shape)
         large = at_photo_scale(image, face.matrix)
-        aligned = AlignedFace(crop, face.matrix, face.detection, points, large, face.source.attributes)
+        steady = None if face.tracked is None else face.tracked.steady
+        aligned = AlignedFace(crop, face.matrix, face.detection, points, large, face.source.attributes, steady)
         return aligned, blend.face_mask(points, crop=crop)
 
     def _passes(self, rung: Rung, image: Image, detection: Detection) -> bool:
@@ -470,7 +485,7 @@ class Anonymizer:
         seed: int,
         index: int,
         given: Sequence[Rung] | None = None,
-        shape: NDArray[np.float64] | None = None,
+        tracked: Tracked | None = None,
     ) -> _Face:
         """A face at the foot of its ladder."""
         if detection.landmarks is not None and not _in_box(detection.landmarks.mean(axis=0), detection):
@@ -480,7 +495,7 @@ class Anonymizer:
         source = self.gate.source(aligned.crop, detection)
         face_seed = int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0])
         if given is not None:
-            return _Face(source, aligned.matrix, face_seed, iter(given), [], shape=shape)
+            return _Face(source, aligned.matrix, face_seed, iter(given), [], tracked=tracked)
         doubt = self._doubt(image, detection) if self.options.method == "attgan" else ""
         if doubt:
             return _Face(source, aligned.matrix, face_seed, ladder.covers(self.options), [doubt])

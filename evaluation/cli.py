@@ -1,4 +1,4 @@
-"""The commands: `compare`, `attack`, `video` and `study`."""
+"""The commands: `compare`, `attack`, `video`, `study`, `benchmarks` and `prepare`."""
 
 import logging
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
 from deid.exceptions import DeidError
-from evaluation import datasets, methods, recognisers
+from evaluation import datasets, methods, recognisers, stored
 from evaluation.attack import AttackOptions
 from evaluation.attack import attack as attack_folders
 from evaluation.attacks import ATTACKS
@@ -30,6 +30,8 @@ _Out = Annotated[Path, typer.Option("--output", "-o", help="folder for results.j
 _Recogniser = Annotated[
     list[Path], typer.Option("--recogniser", exists=True, dir_okay=False, help="ArcFace-style ONNX file; may be given more than once")
 ]
+_Store = Annotated[str | None, typer.Option("--store", help="keep the measures under this name, for the page of benchmarks")]
+_MadeBy = Annotated[list[str], typer.Option(help="a command that made what is measured, told on the page; may be given more than once")]
 
 
 @contextmanager
@@ -53,8 +55,9 @@ def _progress() -> Iterator[Progress]:
         yield Progress(stage, lambda: bar.advance(tasks[-1]))  # type: ignore[arg-type]
 
 
-def _finish(results: Results, folder: Path) -> None:
+def _finish(results: Results, folder: Path, name: str | None, made_by: list[str]) -> None:
     write(results, folder)
+    _keep(results, name, made_by)
     report = write_report(results, folder)
     judged = [m for m in results.measures if m.passed is not None and m.group == "all"]
     for m in judged:
@@ -65,6 +68,12 @@ def _finish(results: Results, folder: Path) -> None:
     )
 
 
+def _keep(results: Results, name: str | None, made_by: list[str]) -> None:
+    if name is not None:
+        with _reported():
+            typer.echo(f"stored as {stored.store(results, name, made_by)}")
+
+
 @app.command()
 def compare(
     originals: _Folder,
@@ -73,6 +82,8 @@ def compare(
     recogniser: _Recogniser = [],  # noqa: B006
     genders: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="table with the columns image and gender")] = None,
     seed: int = 0,
+    store: _Store = None,
+    made_by: _MadeBy = [],  # noqa: B006
 ) -> None:
     """Measure two folders with the same file names, whatever tool made the second one.
 
@@ -80,7 +91,7 @@ def compare(
     """
     with _reported(), _progress() as progress:
         results = compare_folders(originals, deidentified, CompareOptions(tuple(recogniser), genders, seed), progress)
-    _finish(results, output)
+    _finish(results, output, store, made_by)
 
 
 @app.command()
@@ -92,12 +103,14 @@ def attack(
     only: Annotated[list[str], typer.Option("--attack", help=f"one of {', '.join(ATTACKS)}; all when not given")] = [],  # noqa: B006
     steps: Annotated[int, typer.Option(min=1, help="training steps of the reconstruction network")] = 400,
     seed: int = 0,
+    store: _Store = None,
+    made_by: _MadeBy = [],  # noqa: B006
 ) -> None:
     """What stronger attackers get out of the second folder, with half of the people to train on and half to test on."""
     options = AttackOptions(tuple(recogniser), tuple(only) or tuple(ATTACKS), steps, seed)
     with _reported(), _progress() as progress:
         results = attack_folders(originals, deidentified, options, progress)
-    _finish(results, output)
+    _finish(results, output, store, made_by)
 
 
 @app.command()
@@ -107,13 +120,15 @@ def video(
     output: _Out,
     recogniser: _Recogniser = [],  # noqa: B006
     seed: int = 0,
+    store: _Store = None,
+    made_by: _MadeBy = [],  # noqa: B006
 ) -> None:
     """Measure a film frame by frame: faces that show, identity and flicker over each track, and whether the file is as it was."""
     from evaluation.video import video as compare_films
 
     with _reported(), _progress() as progress:
         results = compare_films(original, deidentified, embedders=recognisers.load(recogniser), seed=seed, progress=progress)
-    _finish(results, output)
+    _finish(results, output, store, made_by)
 
 
 @app.command()
@@ -125,19 +140,58 @@ def study(
     weights: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="a generator's safetensors file in place of the shipped one")
     ] = None,
+    before: Annotated[Path | None, typer.Option(exists=True, file_okay=False, help="folder of untouched photos")] = None,
+    after: Annotated[Path | None, typer.Option(exists=True, file_okay=False, help="folder of what a tool made of them")] = None,
+    run_report: Annotated[
+        Path | None, typer.Option("--report", exists=True, help="JSON of 'deid run --report', or OUT.deid of 'deid dataset'")
+    ] = None,
+    least_px: Annotated[float, typer.Option(min=1, help="size of the faces that are looked at in BEFORE and AFTER")] = 100.0,
+    crops: Annotated[int, typer.Option(min=2, help="blind: number of crops, half of them untouched")] = 60,
+    answers: Annotated[
+        list[Path], typer.Option(exists=True, dir_okay=False, help="blind: score a reader's table; may be given more than once")
+    ] = [],  # noqa: B006
+    again: Annotated[Path | None, typer.Option(exists=True, file_okay=False, help="clones: another run over BEFORE")] = None,
+    bank: Annotated[Path | None, typer.Option(exists=True, help="clones: the portraits, a tar or a folder")] = None,
     seed: int = 0,
+    store: _Store = None,
+    made_by: _MadeBy = [],  # noqa: B006
 ) -> None:
-    """Repeat an experiment, its figure beside the published one."""
+    """Run an experiment, its figure beside the published one where there is one."""
     if name not in STUDIES:
         raise typer.BadParameter(f"unknown study {name!r}; valid are {', '.join(STUDIES)}")
     with _reported(), _progress() as progress:
-        results = STUDIES[name](StudyOptions(people, steps, seed, progress.stage, progress.tick, output, weights))
+        options = StudyOptions(
+            people=people,
+            steps=steps,
+            seed=seed,
+            stage=progress.stage,
+            tick=progress.tick,
+            folder=output,
+            weights=weights,
+            before=before,
+            after=after,
+            report=run_report,
+            least_px=least_px,
+            crops=crops,
+            answers=tuple(answers),
+            again=again,
+            bank=bank,
+        )
+        results = STUDIES[name](options)
     write(results, output)
+    _keep(results, store, made_by)
     report = write_report(results, output)
     figures = study_markdown(results)
     (output / "figures.md").write_text(figures)
     typer.echo(figures)
     typer.echo(str(report))
+
+
+@app.command()
+def benchmarks(output: Annotated[Path, typer.Option("--output", "-o", help="the page")] = stored.PAGE) -> None:
+    """Write the page of benchmarks from all stored results."""
+    with _reported():
+        typer.echo(str(stored.write_page(path=output)))
 
 
 @app.command()

@@ -17,7 +17,7 @@ from evaluation.faces import Face, Observer, PhotoResult, crops_of, with_genders
 from evaluation.features import load as load_features
 from evaluation.folders import pair_folders, read_pairs
 from evaluation.privacy import Embedded, embed, privacy
-from evaluation.realism import realism_lines
+from evaluation.realism import close_lines, realism_lines
 from evaluation.results import Curve, Measure, Results, environment
 from evaluation.utility import detection_lines, expression_lines, gender_lines, outside_lines
 
@@ -67,7 +67,7 @@ def compare(originals: Path, outputs: Path, options: CompareOptions | None = Non
 
     pairs, problems = pair_folders(originals, outputs)
     progress.stage("faces", len(pairs))
-    observer = Observer(detectors.both_detectors(), FacePoints())
+    observer = Observer(detectors.both_detectors(), FacePoints(), close=True)
     photos = observer.observe(read_pairs(pairs, problems), progress.tick)
     if not any(p.faces for p in photos):
         raise DataError(f"expected faces in the photos of {originals}, found none")
@@ -108,7 +108,7 @@ def _measure(photos: Sequence[PhotoResult], attackers: Sequence[Embedder], optio
     lines, curves = _privacy(faces, embedded, options.seed, progress)
     found, features = states(faces, embedded), load_features()
     lines += coverage(faces, found, options.seed) + _utility(photos, faces, male, options.seed)
-    lines += realism_lines(faces, features, options.seed)
+    lines += realism_lines(faces, features, options.seed) + close_lines(faces, options.seed)
     progress.tick()
     settings = {
         "recognisers": {a.name: _facts(a, e) for a, e in zip(attackers, embedded, strict=True)},

@@ -15,6 +15,7 @@ from deid.detect.merge import merge
 from deid.protocols import Detector
 from deid.structures import AlignedFace, Crops, Detection, Image
 from deid.training.data import central
+from evaluation.close import LEAST_PX, Close, close_look
 from evaluation.detectors import find
 from evaluation.folders import ImagePair
 from evaluation.metrics.detection import match_boxes
@@ -51,6 +52,7 @@ class Face:
         context_before: (128, 128, 3) the surroundings at half the scale with the face in black; None when not asked for.
         context_after: the same of the output.
         gender: ``male``, ``female`` or empty.
+        close: what a close look shows, of a face that is large enough and has an output; None when not asked for.
     """
 
     file: str
@@ -69,6 +71,7 @@ class Face:
     context_before: NDArray[np.uint8] | None = None
     context_after: NDArray[np.uint8] | None = None
     gender: str = ""
+    close: Close | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,10 +121,11 @@ class Observer:
         detectors: the two that a face is looked for with.
         points: gives 68 points of a crop; None leaves pose and mouth out.
         context: whether to keep the surroundings of each face.
+        close: whether to look at large faces closely.
     """
 
-    def __init__(self, detectors: Sequence[Detector], points: FacePoints | None = None, context: bool = False) -> None:
-        self.detectors, self._points, self._context = tuple(detectors), points, context
+    def __init__(self, detectors: Sequence[Detector], points: FacePoints | None = None, context: bool = False, close: bool = False) -> None:
+        self.detectors, self._points, self._context, self._close = tuple(detectors), points, context, close
 
     def observe(self, pairs: Iterable[ImagePair | None], tick: Callable[[], None] = lambda: None) -> list[PhotoResult]:
         """Results of all pairs; ``tick`` is called once for each, also for those that are None."""
@@ -173,6 +177,7 @@ class Observer:
             box_xyxy=known.box_xyxy,
             context_before=surroundings(pair.before, known) if self._context else None,
             context_after=surroundings(output, known) if self._context else None,
+            close=close_look(pair.before, output, first) if self._close and pair.after is not None and known.size >= LEAST_PX else None,
         )
 
     def _expression(self, pair: ImagePair, crop_a: Image, a: Detection, crop_b: Image, b: Detection) -> tuple[float, float]:

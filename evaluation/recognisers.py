@@ -35,14 +35,10 @@ class ArcFaceRecogniser:
     """
 
     def __init__(self, path: Path, threshold: float = 1.14) -> None:
-        import onnxruntime
-
         if not path.is_file():
             raise DataError(f"expected a recogniser as an ONNX file, got {path}")
         self.name, self.threshold, self.path = path.stem, threshold, path
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        self._session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._session = _session(str(path))
         self._matrix = fit_similarity(TEMPLATE, _ARCFACE_POINTS)
 
     def embed(self, crops: Crops) -> Embeddings:
@@ -54,11 +50,55 @@ class ArcFaceRecogniser:
     def blob(self, crop: Image) -> NDArray[np.float32]:
         """An aligned crop (128, 128, 3) as the network's input (1, 3, 112, 112)."""
         face = cv2.warpAffine(crop, self._matrix, (_INPUT, _INPUT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return ((face.astype(np.float32) - 127.5) / 128.0).transpose(2, 0, 1)[None]
+        return to_blob(np.asarray(face, np.uint8))
 
     def _one(self, crop: Image) -> Embeddings:
         answer = self._session.run(None, {self._session.get_inputs()[0].name: self.blob(crop)})[0]
         return np.asarray(answer, np.float32).reshape(1, -1)
+
+
+class MiddleLayers:
+    """What an ONNX network sees on the way, in place of its answer.
+
+    Args:
+        path: the file.
+        layers: names of inner values, each of shape (1, C, H, W).
+
+    Raises:
+        DataError: there is no such file, or it lacks one of the layers.
+    """
+
+    def __init__(self, path: Path, layers: Sequence[str]) -> None:
+        import onnx
+
+        if not path.is_file():
+            raise DataError(f"expected a network as an ONNX file, got {path}")
+        model = onnx.load(str(path))
+        for absent in set(layers) - {name for node in model.graph.node for name in node.output}:
+            raise DataError(f"expected a layer {absent} in {path}, found none")
+        # What no output needs is not computed.
+        del model.graph.output[:]
+        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in layers)
+        self._session, self._input = _session(model.SerializeToString()), model.graph.input[0].name
+
+    def __call__(self, blob: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """The maps (C, H, W) of one input (1, 3, H, W)."""
+        return [np.asarray(answer[0], np.float32) for answer in self._session.run(None, {self._input: blob})]
+
+
+def _session(model: str | bytes) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    # Networks of this size are no faster on several cores, and their threads wait for each other.
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def to_blob(image: Image) -> NDArray[np.float32]:
+    """An (H, W, 3) image as ArcFace-style networks take it: (1, 3, H, W)."""
+    return ((image.astype(np.float32) - 127.5) / 128.0).transpose(2, 0, 1)[None]
 
 
 def load(onnx_files: Sequence[Path] = ()) -> list[Embedder]:

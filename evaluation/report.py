@@ -146,15 +146,18 @@ def _section(name: str, measures: Sequence[Measure]) -> str:
 
 
 def _overview(measures: Sequence[Measure]) -> str:
-    """Rank 1 of every attack by every recogniser."""
+    """Rank 1 of every attack by every recogniser, beside untouched photos and blank faces."""
     found = {(m.section, m.recogniser): m for m in measures if m.name.startswith("rank 1,")}
+    blank = {(m.section, m.recogniser): m.value for m in measures if m.name == "mask blank, rank 1"}
     recognisers = list(dict.fromkeys(r for _, r in found))
-    head = "".join(f"<th>{_text(r)}<th>untouched" for r in recognisers)
+    head = "".join(f"<th>{_text(r)}<th>untouched<th>mask blank" for r in recognisers)
     rows = []
     for attack in dict.fromkeys(a for a, _ in found):
-        cells = [(_cell(m), number(m.control, m.unit)) if (m := found.get((attack, r))) else ("", "") for r in recognisers]
-        rows.append(f"<tr><td>{_text(attack)}" + "".join(f"<td class=n>{a}<td class=n>{b}" for a, b in cells))
-    return f"<h2>People found first, by attack</h2><table><tr><th>Attack{head}{''.join(rows)}</table>"
+        keys = [(attack, r) for r in recognisers]
+        cells = [(_cell(m), number(m.control, m.unit), number(blank.get(k), m.unit)) if (m := found.get(k)) else ("",) * 3 for k in keys]
+        rows.append(f"<tr><td>{_text(attack)}" + "".join(f"<td class=n>{text}" for row in cells for text in row))
+    note = "<p class=note>Mask blank: one colour inside the mask of the face, as far as an edit of the face alone could come.</p>"
+    return f"<h2>People found first, by attack</h2>{note}<table><tr><th>Attack{head}{''.join(rows)}</table>"
 
 
 #: Head, style and text of the columns of a study's table.
@@ -164,7 +167,7 @@ _STUDY_COLUMNS: tuple[tuple[str, str, Callable[[Measure], str]], ...] = (
     ("By", "", lambda m: m.recogniser),
     ("Group", "", lambda m: "" if m.group == "all" else m.group),
     ("Value", "n", lambda m: number(m.value, m.unit)),
-    ("95 % interval", "n", lambda m: _span(m)),
+    ("95 % interval", "n", lambda m: span(m)),
     ("n (people)", "n", lambda m: f"{m.n} ({m.n_people})" if m.n else ""),
     ("Untouched", "n", lambda m: "" if m.control is None else number(m.control, m.unit)),
     ("Chance", "n", lambda m: "" if m.chance is None else number(m.chance, m.unit)),
@@ -183,7 +186,7 @@ def _study_table(measures: Sequence[Measure]) -> str:
 
 def _row(m: Measure, judged: bool) -> str:
     arrow = {"lower": " \u2193", "higher": " \u2191"}.get(m.better, "")
-    figures = [number(m.value, m.unit), _span(m), f"{m.n} ({m.n_people})" if m.n else "", number(m.control, m.unit)]
+    figures = [number(m.value, m.unit), span(m), f"{m.n} ({m.n_people})" if m.n else "", number(m.control, m.unit)]
     if judged:
         figures.append(number(m.chance, m.unit))
     verdict = f"<td>{_text(m.limit)}<td>{_verdict(m.passed)}" if judged else ""
@@ -210,7 +213,7 @@ def _cell(m: Measure | None) -> str:
     if m is None:
         return ""
     style = {True: "pass", False: "fail", None: ""}[m.passed]
-    return f"<span class='{style}'>{number(m.value, m.unit)}</span><br><span class=note>{_span(m)}, n {m.n}</span>"
+    return f"<span class='{style}'>{number(m.value, m.unit)}</span><br><span class=note>{span(m)}, n {m.n}</span>"
 
 
 def _settings(results: Results) -> str:
@@ -244,7 +247,8 @@ def number(value: float | None, unit: str = "") -> str:
     return f"{value:.{digits}f}" + (f" {unit}" if unit else "")
 
 
-def _span(m: Measure) -> str:
+def span(m: Measure) -> str:
+    """The interval of a measure as the report prints it; empty where it has none."""
     unit = m.unit if m.unit == "%" else ""
     return "" if math.isnan(m.low) else f"{number(m.low, unit)} to {number(m.high, unit)}"
 
@@ -279,7 +283,7 @@ def _markdown_cells(m: Measure) -> dict[str, str]:
         "recogniser": m.recogniser,
         "group": m.group,
         "value": number(m.value, m.unit),
-        "interval": _span(m),
+        "interval": span(m),
         "n": str(m.n),
         "untouched": number(m.control, m.unit),
         "chance": number(m.chance, m.unit),

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -138,7 +139,7 @@ def environment() -> dict[str, Any]:
         "packages": {name: _version(name) for name in _PACKAGES},
         "weights": _weights(),
         "commit": _commit(),
-        "command": " ".join(["python -m evaluation", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", "evaluation", *sys.argv[1:]]),
     }
 
 

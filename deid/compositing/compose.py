@@ -35,11 +35,11 @@ def compose(new: StandIn, face: AlignedFace) -> tuple[Image, NDArray[np.float32]
     n, old = new.face.shape[0], face.crop.astype(np.float32)
     small = new.face if n == old.shape[0] else np.asarray(cv2.resize(new.face, old.shape[:2], interpolation=cv2.INTER_AREA), np.float32)
     glasses = face.attributes is not None and float(face.attributes[_GLASSES]) > _WORN
-    way = seam.find_seam(small, old, face.points, new, glasses)
+    way = seam.find_seam(small, old, face.points, new, glasses, face.steady)
     tuned = np.asarray(new.face + scaled(seam.membrane(small, old, way.path), n), np.float32)
     inside = (way.mask > 0.9) & ~_near(features(new.points))
     around = (skin(face.points, face.crop) > 0.6) & ~_near(features(face.points)) & (face_mask(face.points) > 0.3)
-    tuned = grain.match_grain(tuned, face.large, _enlarged(inside, n), _enlarged(around, n))
+    tuned = grain.match_grain(tuned, face.large, _enlarged(inside, n), _enlarged(around, n), face.steady)
     mask = scaled(way.mask, n)
     if glasses:
         tuned, mask = _without_arms(tuned, mask, face)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.compositing.steady import Steady, steadied
 from deid.structures import Image
 
 Field = NDArray[np.float32]
@@ -22,7 +23,7 @@ _NOISE = (1.0, 0.7, 0.0)
 _FEWEST = 50
 
 
-def match_grain(new: Field, old: Image, inside: NDArray[np.bool_], around: NDArray[np.bool_]) -> Field:
+def match_grain(new: Field, old: Image, inside: NDArray[np.bool_], around: NDArray[np.bool_], steady: Steady | None = None) -> Field:
     """A new face (n, n, 3) with as much fine detail on its skin as the photo has.
 
     Args:
@@ -30,13 +31,16 @@ def match_grain(new: Field, old: Image, inside: NDArray[np.bool_], around: NDArr
         old: the photo at the same place and scale, uint8.
         inside: (n, n) skin of the new face, without its features.
         around: (n, n) skin of the photo.
+        steady: in a film, what keeps sharpness from pumping.
     """
     if inside.sum() < _FEWEST or around.sum() < _FEWEST:
         return new
-    wanted = [_spread(band, around) for band in _bands(cv2.cvtColor(old, cv2.COLOR_RGB2GRAY).astype(np.float32))]
+    bands = _bands(new)
+    wanted = np.array([_spread(band, around) for band in _bands(cv2.cvtColor(old, cv2.COLOR_RGB2GRAY).astype(np.float32))])
+    own = np.array([_spread(cv2.cvtColor(band, cv2.COLOR_RGB2GRAY), inside) for band in bands])
+    own, wanted = steadied(steady, "own grain", own, 2.0), steadied(steady, "wanted grain", wanted, 2.0)
     out = new.copy()
-    for band, want, grain, share in zip(_bands(new), wanted, _noise(new.shape[0]), _NOISE, strict=True):
-        have = _spread(cv2.cvtColor(band, cv2.COLOR_RGB2GRAY), inside)
+    for band, have, want, grain, share in zip(bands, own, wanted, _noise(new.shape[0]), _NOISE, strict=True):
         gain = float(np.clip(want / max(have, 1e-3), *_SCALES))
         out += (gain - 1.0) * band
         missing = np.sqrt(max(want**2 - (gain * have) ** 2, 0.0))

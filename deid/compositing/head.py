@@ -99,10 +99,10 @@ def _head(crop: Image, points: NDArray[np.float64]) -> Field:
     cv2.ellipse(labels, (centre, (1.3 * width, 1.75 * height), 0.0), cv2.GC_PR_FGD, -1)
     face = cv2.convexHull(np.concatenate([points[:17], points[17:27] - (0, 0.2 * height)]).astype(np.float32))
     cv2.fillConvexPoly(labels, np.round(face).astype(np.int32), cv2.GC_FGD)
-    models = np.zeros((1, 65)), np.zeros((1, 65))
+    back, front = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.setRNGSeed(0)
-    cv2.grabCut(np.ascontiguousarray(crop), labels, None, *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
-    found = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
+    cv2.grabCut(np.ascontiguousarray(crop), labels, (0, 0, 1, 1), back, front, _ROUNDS, cv2.GC_INIT_WITH_MASK)
+    found: NDArray[Any] = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
     found = cv2.morphologyEx(cv2.morphologyEx(found, cv2.MORPH_OPEN, _disc(3)), cv2.MORPH_CLOSE, _disc(5))
     _, parts = cv2.connectedComponents(found)
     at = np.clip(np.round(points[30]).astype(int), 0, crop.shape[0] - 1)
@@ -153,7 +153,7 @@ def _hair(crop: Image, points: NDArray[np.float64], head: Field, face: Field) ->
 
 
 def _shaded(crop: Image, hair: Field, shade: NDArray[np.float64]) -> Image:
-    lab = cv2.cvtColor(crop.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    lab: NDArray[Any] = cv2.cvtColor(crop.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     lab[..., 0] = np.clip(lab[..., 0] * np.exp(hair * shade[0]), 0, 100)
     lab[..., 1:] += hair[..., None] * shade[1:]
     return np.asarray(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255, 0, 255).round(), np.uint8)

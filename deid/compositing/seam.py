@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.align import SIZE
-from deid.blend import skin
+from deid.blend import uncovered
+from deid.compositing.steady import Steady, steadied
 from deid.structures import StandIn
 
 Field = NDArray[np.float32]
@@ -23,11 +24,11 @@ _ANGLES, _STEPS = 96, 24
 _AROUND = 3.0
 #: How far above the brows the seam may lie, as a share of the distance from brow to nose, where both faces show skin there: who keeps
 #: the forehead is found six times as often (weights/EXPERIMENTS.md).
-_LIFT = 0.6
+_LIFT = 0.7
 #: The seam stays so many pixels inside the jaw line.
-_INSIDE = 1.5
+_INSIDE = 1.0
 #: What the way costs: all the way inwards, a step sideways, and hair.
-_OUTWARD, _STRAIGHT, _HIDDEN = 20.0, 2.0, 400.0
+_OUTWARD, _STRAIGHT, _HIDDEN = 160.0, 2.0, 400.0
 #: A mean disagreement along the seam that halves the fit.
 _ROUGH = 40.0
 #: The fade across the seam, in pixels of 128.
@@ -51,7 +52,9 @@ class Seam:
     fit: float
 
 
-def find_seam(new: Field, old: Field, points: NDArray[np.float64], stand_in: StandIn, glasses: bool = False) -> Seam:
+def find_seam(
+    new: Field, old: Field, points: NDArray[np.float64], stand_in: StandIn, glasses: bool = False, steady: Steady | None = None
+) -> Seam:
     """Where a new face (128, 128, 3) meets the photo ``old`` best.
 
     Args:
@@ -60,6 +63,7 @@ def find_seam(new: Field, old: Field, points: NDArray[np.float64], stand_in: Sta
         points: (68, 2) landmarks of the photo's face.
         stand_in: where the new face may be shown, and its landmarks.
         glasses: whether the photo's face wears some: the seam then runs around the frames.
+        steady: in a film, what keeps the seam from jumping.
     """
     centre = points[27:36].mean(axis=0)
     angles = np.linspace(-np.pi, np.pi, _ANGLES, endpoint=False)
@@ -72,12 +76,12 @@ def find_seam(new: Field, old: Field, points: NDArray[np.float64], stand_in: Sta
     where = (centre + radii[..., None] * rays[:, None]).astype(np.float32)
     rough = _sampled(_disagreement(new, old), where)
     cost = rough + _OUTWARD * (1 - part)
-    allowed = np.minimum(stand_in.visible, skin(points, np.clip(old, 0, 255).astype(np.uint8)))
+    allowed = np.minimum(stand_in.visible, uncovered(points, np.clip(old, 0, 255).astype(np.uint8)))
     # Outward from the core, all behind the first hair is hair.
     open_way = np.minimum.accumulate(_sampled(cv2.GaussianBlur(allowed, (0, 0), 0.8), where), axis=1)
     cost += _HIDDEN * np.clip(0.6 - open_way, 0, 1)
     steps = _cheapest(cost)
-    path = centre + np.take_along_axis(radii, steps[:, None], 1) * rays
+    path = centre + steadied(steady, "seam", np.take_along_axis(radii, steps[:, None], 1), 12.0) * rays
     along = float(np.take_along_axis(rough, steps[:, None], 1).mean())
     return Seam(path, _filled(path), _shown(core, stand_in.visible) / (1 + along / _ROUGH))
 

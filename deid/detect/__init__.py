@@ -109,6 +109,8 @@ DETECTORS: dict[str, Callable[[int, str], Detector]] = {
     "mtcnn_fast": _mtcnn_fast,
     "mtcnn_once": _mtcnn_once,
 }
+#: Detectors that, with CenterFace beside them, look at further turns: their landmarks tell which way up a photo is.
+_PRECISE = {"mtcnn", "mtcnn_fast", "mtcnn_once"}
 #: Builders of detectors whose ONNX file the user has: ``name:file``.
 FILE_DETECTORS: dict[str, Callable[[Path], Detector]] = {"scrfd": _scrfd, "yolo": _yolo}
 
@@ -127,11 +129,18 @@ class EnsembleDetector:
 def build(names: str, min_face: int = 15, device: str = "cpu") -> Detector:
     """The detector of a name of `DETECTORS`, of ``name:file`` with a name of `FILE_DETECTORS`, or the union of several joined by ``+``.
 
+    MTCNN with CenterFace, the default, looks at further turns where the upright photo needs it, see `TurnedDetector`.
+
     Raises:
         ConfigError: a name is unknown, or a file is not what its name says.
         DependencyError: a detector needs a package that is not installed.
     """
-    detectors = tuple(_build_one(name, min_face, device) for name in names.split("+"))
+    own = names.split("+")
+    detectors = tuple(_build_one(name, min_face, device) for name in own)
+    if len(own) == 2 and own[0] in _PRECISE and own[1] == "centerface":
+        from deid.detect.turned import TurnedDetector
+
+        return TurnedDetector(*detectors)
     return detectors[0] if len(detectors) == 1 else EnsembleDetector(detectors)
 
 

@@ -6,12 +6,15 @@ import cv2
 import numpy as np
 
 from deid import geometry
+from deid.detect.turned import detect_turned, roll_of
 from deid.protocols import Detector
 from deid.structures import Detection, Image
 
 #: Views of a doubtful face: so many times its box, shrunk or enlarged to so many pixels, and which of the judges looks.
 _VIEWS = ((2.2, 200, 0), (2.2, 200, 1), (1.6, 120, 0), (3.0, 300, 1))
 _SAME_IOU = 0.3
+#: A face that is turned further is looked at upright.
+_MOST_ROLL = 35.0
 
 
 class ConfirmedDetector:
@@ -44,7 +47,7 @@ class ConfirmedDetector:
 
 
 def look_closer(detector: Detector, image: Image, face: Detection, times: float, side: int) -> list[Detection]:
-    """What a detector finds in a close view of a face.
+    """What a detector finds in a close view of a face, upright by its landmarks.
 
     Args:
         detector: looks at the view.
@@ -64,4 +67,7 @@ def look_closer(detector: Detector, image: Image, face: Detection, times: float,
     size = (max(1, round(view.shape[1] * scale)), max(1, round(view.shape[0] * scale)))
     close = cv2.resize(view, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     back = np.array(view.shape[1::-1]) / size
-    return [d.moved(back, origin) for d in detector.detect(np.asarray(close, np.uint8))]
+    roll = 0.0 if face.landmarks is None else roll_of(face.landmarks)
+    # Detectors bear a head on one side, and no more.
+    degrees = -roll if abs(roll) > _MOST_ROLL else 0.0
+    return [d.moved(back, origin) for d in detect_turned(detector, np.asarray(close, np.uint8), degrees)]

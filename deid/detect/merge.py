@@ -8,7 +8,7 @@ from deid import geometry
 from deid.structures import Detection
 
 #: Two boxes with more overlap are one face; so are two of which the smaller lies this far inside the larger.
-_SAME_IOU, _SAME_INSIDE = 0.4, 0.8
+SAME_IOU, SAME_INSIDE = 0.4, 0.8
 
 
 def merge(detections: Iterable[Detection]) -> list[Detection]:
@@ -16,4 +16,4 @@ def merge(detections: Iterable[Detection]) -> list[Detection]:
     found = list(detections)
     boxes = np.array([d.box_xyxy for d in found]).reshape(-1, 4)
     rank = np.array([d.score + (d.landmarks is not None) for d in found])
-    return [found[i] for i in geometry.nms(boxes, rank, _SAME_IOU, _SAME_INSIDE)]
+    return [found[i] for i in geometry.nms(boxes, rank, SAME_IOU, SAME_INSIDE)]

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from facenet_pytorch import MTCNN
 
-from deid import geometry
+from deid import geometry, weights
 from deid.detect.cascade import Cascade, Finds
 from deid.exceptions import DetectionError
 from deid.structures import Detection, Image, check_image
@@ -23,7 +23,13 @@ _LEAST_INSIDE = 0.3
 
 
 def networks(device: str) -> MTCNN:
-    """facenet-pytorch's networks, laid out so that pooling, else a sixth of all that a photo takes, costs nothing."""
+    """facenet-pytorch's networks, laid out so that pooling, else a sixth of all that a photo takes, costs nothing.
+
+    Raises:
+        DependencyError: the package lacks a file.
+        WeightsHashError: its weights are none that are known.
+    """
+    weights.check_mtcnn()
     return MTCNN(device=device).to(memory_format=torch.channels_last)
 
 

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from deid import weights
 from deid.attributes.sampler import SET_SIZE, portraits_of
+from deid.compositing.steady import steadied
 from deid.detect.face_points import FacePoints
 from deid.edit.portraits import Portraits
 from deid.edit.stand_in import stand_in
@@ -142,10 +143,13 @@ class AttganEditor:
         """What both passes change, added to a stand-in for each set."""
         points = self._points.points(face.crop) if face.points is None else face.points
         large = face.crop if face.large is None else face.large
-        made = [stand_in(self.bank, *portraits_of(row), face.crop, large, points) for row in rows]
+        made = [stand_in(self.bank, *portraits_of(row), face.crop, large, points, face.steady) for row in rows]
         small = np.stack([_shrunk(m.face) for m in made])
         changes = self.changes(small, rows[:, : len(ATTRIBUTES)])
-        edited = [StandIn(_added(m.face, change), m.visible, m.points) for m, change in zip(made, changes, strict=True)]
+        # Only a film's one row is steadied: several would take turns.
+        steady = face.steady if len(rows) == 1 else None
+        kept = [steadied(steady, "change", _bounded(change), 4.0) for change in changes]
+        edited = [StandIn(_added(m.face, k), m.visible, m.points) for m, k in zip(made, kept, strict=True)]
         return [EditedFace(_shrunk(e.face), self.name, a, strength, e) for e, a in zip(edited, rows, strict=True)]
 
     def changes(self, crops: Crops, sets: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -160,7 +164,7 @@ class AttganEditor:
         """Crops (N, 128, 128, 3) under sets (k N, 13): the first N are for them in order, and so are the next."""
         network = self.network
         images = torch.from_numpy(crops.astype(np.float32) / 127.5 - 1.0).permute(0, 3, 1, 2).to(self._device)
-        a = functional.pad(torch.from_numpy(sets), (0, network.n_codes)).to(self._device)
+        a = torch.from_numpy(sets).to(self._device)
         if self._cells is not None:
             images = coarsen(images, self._cells)
         # A face that several sets edit is encoded once.
@@ -182,9 +186,13 @@ def _shrunk(face: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.asarray(np.clip(small, 0, 255).round(), np.uint8)
 
 
-def _added(face: NDArray[np.float32], change: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A face (n, n, 3) with what the passes changed of its small copy, as far as that bears to be enlarged."""
+def _bounded(change: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A change (128, 128, 3) as far as it bears to be enlarged."""
     band = cv2.GaussianBlur(change, (0, 0), _FINE) - cv2.GaussianBlur(change, (0, 0), _COARSE)
     grey = band.mean(axis=2, keepdims=True)
     kept = _MOST_CHANGE * np.tanh(grey / _MOST_CHANGE) + _MOST_TINT * np.tanh((band - grey) / _MOST_TINT)
-    return np.asarray(np.clip(face + scaled(np.asarray(kept, np.float32), face.shape[0]), 0, 255), np.float32)
+    return np.asarray(kept, np.float32)
+
+
+def _added(face: NDArray[np.float32], change: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(np.clip(face + scaled(change, face.shape[0]), 0, 255), np.float32)

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.align import SIZE
-from deid.blend import face_mask, features, skin
+from deid.blend import face_mask, uncovered
+from deid.compositing.steady import Steady, steadied
 from deid.edit.portraits import Portraits
 from deid.edit.thin_plate import maps_to
-from deid.geometry import scaled
+from deid.geometry import apply, fit_similarity, scaled
 from deid.structures import Image, StandIn
 
 Field = NDArray[np.float32]
@@ -36,7 +37,13 @@ _BRIGHT, _SCALES = 85.0, (0.45, 1.8)
 
 
 def stand_in(
-    bank: Portraits, numbers: Sequence[int], shares: Sequence[float], crop: Image, large: Image, points: NDArray[np.float64]
+    bank: Portraits,
+    numbers: Sequence[int],
+    shares: Sequence[float],
+    crop: Image,
+    large: Image,
+    points: NDArray[np.float64],
+    steady: Steady | None = None,
 ) -> StandIn:
     """A mix of portraits in the pose and the light of a face.
 
@@ -47,6 +54,7 @@ def stand_in(
         crop: (128, 128, 3) uint8 RGB, the face.
         large: (n, n, 3) the same at the photo's scale, n a multiple of 128.
         points: (68, 2) its landmarks in pixels of ``crop``.
+        steady: in a film, what keeps light from flickering.
     """
     placed = [_placed(bank.points[i], points) for i in numbers]
     shape = points.copy()
@@ -56,16 +64,24 @@ def stand_in(
     small = [warped(bank.picture(i), m, SIZE) for i, m in zip(numbers, maps, strict=True)]
     visible = np.minimum.reduce([_visible(bank, i, m) for i, m in zip(numbers, maps, strict=True)])
     here, support = warped(crop, to_photo, SIZE), face_mask(shape) * visible
-    lights = [_light_between(s, here, support) for s in small]
+    lights = [_light_between(s, here, support).steadied(steady, str(i)) for i, s in zip(numbers, small, strict=True)]
     first, *others = [light.on(s) for light, s in zip(lights, small, strict=True)]
     mixed = sum((np.float32(share) * (other - first) for share, other in zip(shares[1:], others, strict=True)), np.zeros_like(first))
     tone = cv2.GaussianBlur(mixed, (0, 0), _TONE)
     face = lights[0].on(warped(bank.picture(numbers[0]), maps[0], large.shape[0])) + scaled(np.asarray(tone, np.float32), large.shape[0])
-    opened, its = _gap(shape[_MOUTH]), _gap(bank.points[numbers[0]][_MOUTH])
-    if opened > 2 * _SAME_GAP and its < _TOO_SHUT * opened:
+    own = _own_mouth(_gap(shape[_MOUTH]), _gap(bank.points[numbers[0]][_MOUTH]))
+    if own > 0:
         # A shut mouth has no teeth to show: what is between the lips says little of anybody.
-        face += scaled(_between_lips(shape), large.shape[0])[..., None] * (warped(large, to_photo, large.shape[0]) - face)
+        between = own * scaled(_between_lips(shape), large.shape[0])[..., None]
+        face += between * (warped(large, to_photo, large.shape[0]) - face)
     return StandIn(np.asarray(np.clip(face, 0, 255), np.float32), visible, shape)
+
+
+def _own_mouth(opened: float, its: float) -> float:
+    """How much of what is between the lips is the photo's, in [0, 1], for a mouth that is opened so far and a portrait's own gap."""
+    wide = (opened - 2 * _SAME_GAP) / (2 * _SAME_GAP)
+    shut = 2 * (1 - its / max(_TOO_SHUT * opened, 1e-6))
+    return float(np.clip(min(wide, shut), 0, 1))
 
 
 def _between_lips(points: NDArray[np.float64]) -> Field:
@@ -88,8 +104,7 @@ def warped(picture: Image, maps: Field, n: int) -> Field:
 
 def _placed(its: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
     """A portrait's landmarks where a face has its features: by a similarity, so that they keep their own shape."""
-    matrix = cv2.estimateAffinePartial2D(its[_JAW:].astype(np.float32), points[_JAW:].astype(np.float32))[0]
-    return np.asarray(its @ matrix[:, :2].T + matrix[:, 2], np.float64)
+    return apply(fit_similarity(its[_JAW:], points[_JAW:]), its)
 
 
 def _follow_expression(shape: NDArray[np.float64], points: NDArray[np.float64]) -> None:
@@ -110,8 +125,7 @@ def _follow_lips(mouth: NDArray[np.float64], own: NDArray[np.float64]) -> None:
     """Open a mouth (20, 2), lips outside and inside, as far as another one is, in place."""
     scale = _width(mouth[:7]) / _width(own[:7])
     off = scale * _gap(own) - _gap(mouth)
-    if abs(off) < _SAME_GAP:
-        return
+    off = float(np.sign(off)) * max(0.0, abs(off) - _SAME_GAP)
     down = _across(mouth[0], mouth[6])
     # Outer and inner lower lip: most in the middle, nothing at the corners.
     for lip, share in ((slice(7, 12), (0.5, 0.9, 1.0, 0.9, 0.5)), (slice(17, 20), (0.8, 1.0, 0.8))):
@@ -149,9 +163,7 @@ def _opening(eye: NDArray[np.float64]) -> float:
 def _visible(bank: Portraits, number: int, maps: Field) -> Field:
     """(128, 128): where a portrait shows its face, in the shape that ``maps`` leads to."""
     small = np.asarray(cv2.resize(bank.picture(number), (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
-    face = skin(bank.points[number], small)
-    own = np.maximum(face, features(bank.points[number]))
-    own = cv2.morphologyEx(own, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    own = uncovered(bank.points[number], small)
     return np.asarray(
         cv2.remap(own, maps[..., 0], maps[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0.0), np.float32
     )
@@ -163,6 +175,9 @@ class _Light:
 
     gain: Field
     colour: Field
+
+    def steadied(self, steady: Steady | None, name: str) -> "_Light":
+        return _Light(steadied(steady, f"gain {name}", self.gain, 0.15), steadied(steady, f"colour {name}", self.colour, 6.0))
 
     def on(self, face: Field) -> Field:
         """A face (n, n, 3) in the new light."""

@@ -26,17 +26,16 @@ ATTRIBUTES = (
     "Pale_Skin",
     "Young",
 )
-#: Numbers beside the attributes that say who the new person is; all 0 asks for the same person.
-N_CODES = 16
+#: Attribute sets carry nothing beside the attributes.
+N_CODES = 0
 CROP_SIZE = 128
 _LAYERS = 5
 _MAX_WIDTH = 1024
 
 
 def inverted(sets: Tensor) -> Tensor:
-    """The vector (N, 13 + codes) of the second pass: every attribute the other way, the same new person."""
-    n = len(ATTRIBUTES)
-    return torch.cat([-sets[:, :n], sets[:, n:]], dim=1)
+    """The sets (N, 13) of the second pass: every attribute the other way, so that gender comes back."""
+    return -sets
 
 
 class _ConvBlock(nn.Module):
@@ -63,49 +62,49 @@ class _UpBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """Encoder and decoder with one shortcut (8x8) and one injection of the attributes.
+    """Encoder and decoder with shortcuts from the 8x8 map on and one injection of the attributes.
 
     Args:
         width: channels of the first convolution; 64 in the paper.
         n_attributes: how many attributes.
-        n_codes: how many numbers of an identity code follow them; none in the paper.
         ranks: channels to which the inputs of the first decoder layers are brought before they are spread, which halves the
             work (M. Jaderberg et al., "Speeding up Convolutional Neural Networks with Low Rank Expansions", BMVC 2014); none in
             the paper.
+        shortcuts: how many of the encoder's maps, 1 to 4, the decoder is shown besides: the 8x8 one first, and it alone in the paper.
     """
 
-    def __init__(self, width: int = 64, n_attributes: int = len(ATTRIBUTES), n_codes: int = 0, ranks: Sequence[int] = ()) -> None:
+    def __init__(self, width: int = 64, n_attributes: int = len(ATTRIBUTES), ranks: Sequence[int] = (), shortcuts: int = 1) -> None:
         super().__init__()
-        self.width, self.n_attributes, self.n_codes, self.ranks = width, n_attributes, n_codes, tuple(ranks)
-        n_wanted = n_attributes + n_codes
+        self.width, self.n_attributes, self.ranks, self.shortcuts = width, n_attributes, tuple(ranks), shortcuts
         widths = [min(width * 2**i, _MAX_WIDTH) for i in range(_LAYERS)]
         self.enc_layers = nn.ModuleList(_ConvBlock(i, o, nn.BatchNorm2d(o)) for i, o in pairwise([3, *widths]))
         blocks: list[nn.Module] = []
-        n_in = widths[-1] + n_wanted
+        n_in = widths[-1] + n_attributes
         for i in range(_LAYERS - 1):
             n_out = widths[_LAYERS - 1 - i]
             blocks.append(_UpBlock(n_in, n_out, self.ranks[i] if i < len(self.ranks) else None))
-            # After the first decoder layer the encoder's 8x8 map and the attributes join.
-            n_in = n_out + (widths[_LAYERS - 2] + n_wanted if i == 0 else 0)
+            # After the first decoder layer the attributes join once more.
+            n_in = n_out + (widths[_LAYERS - 2 - i] if i < shortcuts else 0) + (n_attributes if i == 0 else 0)
         blocks.append(_UpBlock(n_in, 3, None, last=True))
         self.dec_layers = nn.ModuleList(blocks)
 
-    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (N, 3, 128, 128) in [-1, 1], RGB, to the codes (8x8 map, 4x4 map) that `decode` takes."""
-        z = images
-        for layer in self.enc_layers[:-1]:
-            z = layer(z)
-        return z, self.enc_layers[-1](z)
+    def encode(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Images (N, 3, 128, 128) in [-1, 1], RGB, to the maps that `decode` takes: the shortcuts, then the bottleneck (4x4)."""
+        maps = [images]
+        for layer in self.enc_layers:
+            maps.append(layer(maps[-1]))
+        return tuple(maps[-1 - self.shortcuts :])
 
-    def decode(self, codes: tuple[Tensor, Tensor], wanted: Tensor) -> Tensor:
-        """Codes of N faces and what is wanted of them (N, 13 attributes + identity code) to images (N, 3, 128, 128) in [-1, 1]."""
-        shortcut, z = codes
+    def decode(self, maps: tuple[Tensor, ...], wanted: Tensor) -> Tensor:
+        """Maps of N faces and what is wanted of them (N, 13) to images (N, 3, 128, 128) in [-1, 1]."""
+        *shortcuts, z = maps
         tile = wanted[:, :, None, None].to(z.dtype)
-        z = torch.cat([z, tile.expand(-1, -1, *z.shape[2:])], dim=1)
-        z = self.dec_layers[0](z)
-        z = torch.cat([z, shortcut, tile.expand(-1, -1, *z.shape[2:])], dim=1)
+        z = self.dec_layers[0](torch.cat([z, tile.expand(-1, -1, *z.shape[2:])], dim=1))
+        z = torch.cat([z, shortcuts.pop(), tile.expand(-1, -1, *z.shape[2:])], dim=1)
         for layer in self.dec_layers[1:]:
             z = layer(z)
+            if shortcuts:
+                z = torch.cat([z, shortcuts.pop()], dim=1)
         return z
 
     def forward(self, images: Tensor, wanted: Tensor) -> Tensor:
@@ -113,42 +112,30 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Tells real from edited, for the whole face and for patches of about 22 px, and reads the attributes.
+    """Tells real from edited, for the whole face and for patches of about 22 px.
 
     Unlike the paper's, it has a second head on the 16x16 map that looks at texture alone, and a narrow joint layer: the
-    paper's 4x4x1024 -> 1024 layer holds most of its 44.7 M parameters. And it is told the attributes that the face shall have
-    (T. Miyato, M. Koyama, "cGANs with Projection Discriminator", ICLR 2018): a moustache is real, but not on every face.
+    paper's 4x4x1024 -> 1024 layer holds most of its 44.7 M parameters. And it reads no attributes: a generator meets such a
+    judge with dots that only judges read.
 
     Args:
         width: channels of the first convolution.
-        n_attributes: length of the attribute vector.
     """
 
-    def __init__(self, width: int = 64, n_attributes: int = len(ATTRIBUTES)) -> None:
+    def __init__(self, width: int = 64) -> None:
         super().__init__()
         widths = [min(width * 2**i, _MAX_WIDTH) for i in range(_LAYERS)]
         # Instance norm would hide from the texture head what it looks at: how much fine detail there is.
-        self.texture = nn.ModuleList(_ConvBlock(i, o, None) for i, o in pairwise([3, *widths[:3]]))
+        self.texture = nn.Sequential(*(_ConvBlock(i, o, None) for i, o in pairwise([3, *widths[:3]])))
         for module in self.texture.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, a=0.2)
         self.patch = nn.Conv2d(widths[2], 1, 1)
-        self.whole = nn.ModuleList(_ConvBlock(i, o, nn.InstanceNorm2d(o, affine=True)) for i, o in pairwise(widths[2:]))
+        self.whole = nn.Sequential(*(_ConvBlock(i, o, nn.InstanceNorm2d(o, affine=True)) for i, o in pairwise(widths[2:])))
         side = CROP_SIZE // 2**_LAYERS
-        self.joint = nn.Sequential(nn.Flatten(), nn.Linear(widths[-1] * side * side, 8 * width), nn.LeakyReLU(0.2))
-        self.real = nn.Linear(8 * width, 1)
-        self.fits = nn.Linear(n_attributes, 8 * width, bias=False)
-        self.attributes = nn.Linear(8 * width, n_attributes)
+        self.joint = nn.Sequential(nn.Flatten(), nn.Linear(widths[-1] * side * side, 8 * width), nn.LeakyReLU(0.2), nn.Linear(8 * width, 1))
 
-    def forward(self, images: Tensor, attributes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Images (N, 3, 128, 128) in [-1, 1] that shall have attributes (N, 13) to logits: real (N, 1), real per patch
-        (N, 1, 16, 16), attributes (N, 13)."""
-        z = images
-        for layer in self.texture:
-            z = layer(z)
-        patch = self.patch(z)
-        for layer in self.whole:
-            z = layer(z)
-        z = self.joint(z)
-        real = self.real(z) + (self.fits(attributes) * z).mean(dim=1, keepdim=True)
-        return real, patch, self.attributes(z)
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (N, 3, 128, 128) in [-1, 1] to logits: real (N, 1), and real per patch (N, 1, 16, 16)."""
+        z = self.texture(images)
+        return self.joint(self.whole(z)), self.patch(z)

@@ -10,7 +10,7 @@ import io
 import logging
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid.align import align
+from deid.align import SIZE, align
 from deid.detect.mtcnn import MtcnnDetector
 from deid.exceptions import DataError
 from deid.models.attgan import ATTRIBUTES
@@ -118,6 +118,29 @@ def load(data: Path, cache: Path, progress: Callable[[Iterable[list[_Photo]], in
     np.save(crops_file, faces.crops)
     np.savez(table_file, names=faces.names, identities=faces.identities, labels=faces.labels, sources=faces.sources)
     return faces
+
+
+def portraits(data: Path) -> FaceData:
+    """Portraits of people who do not exist, aligned and labelled: no faces where ``portraits.tar`` and its table are not there."""
+    rows = {row["file"]: row for row in _table(data / "portraits.csv")}
+    kept = [(name, read) for name, read in pictures(data, "portraits.tar", "portraits") if name in rows]
+    crops = [np.asarray(PillowImage.open(io.BytesIO(read())).convert("RGB").reduce(3)) for _, read in kept]
+    labels = [[int(float(rows[name][a]) > 0.5) for a in ATTRIBUTES] for name, _ in kept]
+    names = np.array([name for name, _ in kept], np.str_)
+    identities = np.array([f"portraits/{name}" for name, _ in kept], np.str_)
+    shape = (len(kept), SIZE, SIZE, 3)
+    return FaceData(
+        np.array(crops, np.uint8).reshape(shape),
+        names,
+        identities,
+        np.array(labels, np.int8).reshape(-1, len(ATTRIBUTES)),
+        np.full(len(kept), "portraits"),
+    )
+
+
+def joined(*parts: FaceData) -> FaceData:
+    """The faces of several sets in one."""
+    return FaceData(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(FaceData)))
 
 
 def read_tar(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:

@@ -12,7 +12,7 @@ from deid.models.attgan import ATTRIBUTES
 from deid.structures import Image
 from deid.training.data import FaceData
 
-_MALE, _GLASSES = ATTRIBUTES.index("Male"), ATTRIBUTES.index("Eyeglasses")
+_MALE, _GLASSES, _NO_BEARD = (ATTRIBUTES.index(a) for a in ("Male", "Eyeglasses", "No_Beard"))
 #: Landmarks of the inner lips that lie one above the other.
 _UPPER_LIP, _LOWER_LIP = [61, 62, 63], [67, 66, 65]
 #: Shares of the faces that look to their right and ahead; the rest looks to its left. Each third has prototypes of its own.
@@ -51,7 +51,10 @@ class Prototypes:
         for j in range(len(ATTRIBUTES)):
             plain = (data.labels[:, _GLASSES] == 0) | (j == _GLASSES)
             groups = [plain & (data.sources == s) for s in np.unique(data.sources)]
-            if j != _MALE:
+            if j == _MALE:
+                # Beards have prototypes of their own: with them, women would come back from a man with a dark upper lip.
+                groups = [g & (data.labels[:, _NO_BEARD] > 0) for g in groups]
+            else:
                 groups = [g & (data.labels[:, _MALE] == male) for g in groups for male in (0, 1)]
             total = 0
             for group in groups:

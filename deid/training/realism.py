@@ -152,7 +152,7 @@ DAMAGE: dict[str, Callable[[Tensor, np.random.Generator], Tensor]] = {
 def _overdriven(images: Tensor, male: NDArray[np.bool_], generator: Generator, rng: np.random.Generator) -> Tensor:
     """Both passes with attribute sets three to five times as wide as the range."""
     sets = np.stack([sample_sets(bool(m), 1, rng, float(rng.uniform(3.0, 5.0)))[0] for m in male])
-    a = torch.from_numpy(sets[:, : generator.n_attributes + generator.n_codes]).to(images)
+    a = torch.from_numpy(sets).to(images)
     edited: Tensor = generator(generator(images, a), inverted(a))
     return edited
 

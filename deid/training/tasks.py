@@ -7,17 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from facenet_pytorch.models.mtcnn import ONet
 from safetensors.numpy import save
 
 from deid import weights
 from deid.detect.scrfd import ScrfdDetector
 from deid.exceptions import ConfigError
-from deid.models.attgan import ATTRIBUTES, N_CODES
-from deid.training import appearance, attgan, boxes, classifier, detector, gender, realism, selector, selector_table
-from deid.training.data import load
+from deid.models.attgan import ATTRIBUTES
+from deid.training import attgan, boxes, classifier, detector, gender, realism, selector, selector_table
+from deid.training.data import joined, load, portraits
 from deid.training.export import export, write
-from deid.training.losses import Landmarker
 from deid.training.recognisers import dlib_recogniser, mobilefacenet_recogniser
 
 Report = Callable[[int, int, str], None]
@@ -61,16 +59,22 @@ def train_attgan(data: Path, out: Path, recogniser: Path | None, from_shipped: b
     """
     options = read_options(attgan.GeneratorOptions, options_file)
     recognisers = [dlib_recogniser(), *([mobilefacenet_recogniser(recogniser)] if recogniser else [])]
-    faces = classifier.fill_labels(weights.load_attributes(), load(data, out / "cache")).split("train")
+    people = joined(load(data, out / "cache"), portraits(data)).split("train")
+    faces = classifier.fill_labels(weights.load_attributes(), people)
     start = weights.load_generator() if from_shipped else None
-    training = attgan.GeneratorTraining(faces, out, options, recognisers, Landmarker(ONet()), start)
+    training = attgan.GeneratorTraining(faces, out, options, recognisers, start)
     network = training.run(report)
     facts = {
-        "input": _INPUT + "; attributes (N, 13) and identity code (N, 16)",
-        "data": "LFW deep-funneled and CelebA, training split",
+        "input": _INPUT + "; attributes (N, 13)",
+        "data": "LFW deep-funneled, CelebA and portraits of nobody, training split",
         "licence": _LICENCE,
     }
-    architecture = {"width": options.width, "n_attributes": len(ATTRIBUTES), "n_codes": N_CODES, "ranks": list(options.ranks)}
+    architecture = {
+        "width": options.width,
+        "n_attributes": len(ATTRIBUTES),
+        "ranks": list(options.ranks),
+        "shortcuts": options.shortcuts,
+    }
     export(network, "attgan", out, architecture, facts | {"command": _command("attgan" + " --from-shipped" * from_shipped, options)})
 
 
@@ -94,21 +98,6 @@ def train_gender(data: Path, out: Path, options_file: Path | None, report: Repor
         "licence": _LICENCE,
     }
     write(save(arrays), "gender", out, {}, facts | {"command": _command("gender", options)})
-
-
-def train_appearance(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
-    """Fit the appearance model and write ``out/appearance.safetensors``. Unknown labels come from the shipped classifier."""
-    options = read_options(appearance.AppearanceOptions, options_file)
-    faces = load(data, out / "cache")
-    # As for the critic: CelebA's half-size photos are soft.
-    sharp = classifier.fill_labels(weights.load_attributes(), faces.where(faces.sources == "lfw").split("train"))
-    arrays = appearance.train(sharp, out, options, report)
-    facts = {
-        "input": "landmarks (68, 2) of an aligned crop, gender, identity code (N, 16)",
-        "data": "LFW deep-funneled, training split, faces without glasses",
-        "licence": _LICENCE,
-    }
-    write(save(arrays), "appearance", out, {}, facts | {"command": _command("appearance", options)})
 
 
 def train_selector(data: Path, out: Path, recogniser: Path, options_file: Path | None, report: Report) -> None:

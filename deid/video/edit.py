@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from deid import geometry, ladder
 from deid.align import align, is_profile
+from deid.compositing.steady import Steady
 from deid.ladder import Rung
 from deid.people import RECOGNISABLE
-from deid.pipeline import Anonymizer
+from deid.pipeline import Anonymizer, Tracked
 from deid.structures import Detection, Embeddings, Image
 from deid.video.find import FoundFrame, FrameT, TrackedFace
 from deid.video.smooth import LandmarkFilter
@@ -119,7 +120,10 @@ class _Role:
     #: The last frame with the new face, and up to which frame none is shown again.
     shown: int = -2
     covered: int = -1
+    #: What the new face's last frame left: which one it was, and how it looked.
+    pasted: int = -2
     smooth: LandmarkFilter = field(default_factory=LandmarkFilter)
+    steady: Steady = field(default_factory=Steady)
 
 
 class FilmEditor(Generic[FrameT]):
@@ -237,8 +241,7 @@ class FilmEditor(Generic[FrameT]):
     def _paste(self, image: Image, faces: Sequence[TrackedFace], touched: NDArray[np.bool_]) -> Image:
         """New faces, each judged by the gate in this frame."""
         ladders = [self._ladder(self._roles[face.track]) for face in faces]
-        shapes = [self._roles[f.track].smooth(self._index, self._engine.landmarks(image, f.detection)) for f in faces]
-        result = self._engine.process(image, [face.detection for face in faces], self._seed, ladders, shapes)
+        result = self._engine.process(image, [face.detection for face in faces], self._seed, ladders, self._tracked(image, faces))
         # Channel by channel: over an axis of three, numpy's `any` takes seven times as long.
         for channel in np.moveaxis(result.image != image, 2, 0):
             np.logical_or(touched, channel, out=touched)
@@ -257,6 +260,17 @@ class FilmEditor(Generic[FrameT]):
                 least = min(d.value / d.threshold for d in became.verification.distances)
                 role.summary.distance = min(least, role.summary.distance or least)
         return result.image
+
+    def _tracked(self, image: Image, faces: Sequence[TrackedFace]) -> list[Tracked]:
+        """What is known of each face from the frames before; a face that was away begins anew."""
+        known = []
+        for face in faces:
+            role = self._roles[face.track]
+            if role.pasted != self._index - 1:
+                role.smooth, role.steady = LandmarkFilter(), Steady()
+            role.pasted = self._index
+            known.append(Tracked(role.smooth(self._engine.landmarks(image, face.detection)), role.steady))
+        return known
 
     def _ladder(self, role: _Role) -> list[Rung]:
         assert role.person.rung is not None

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Cutoff at rest and its growth with speed, in cycles a frame; speeds are in face widths a frame.
-_AT_REST, _WITH_SPEED = 0.06, 6.0
+_AT_REST, _WITH_SPEED = 0.03, 4.0
 #: Cutoff of the speed itself.
 _OF_SPEED = 0.2
 
@@ -18,12 +18,11 @@ class LandmarkFilter:
     def __init__(self) -> None:
         self._shape: NDArray[np.float64] | None = None
         self._speed: NDArray[np.float64] = np.zeros((68, 2))
-        self._frame = -1
 
-    def __call__(self, frame: int, shape: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Landmarks (68, 2) in pixels of the frame, smoothed; a face that was not seen in the last frame begins anew."""
-        if self._shape is None or frame != self._frame + 1:
-            self._shape, self._speed = shape, np.zeros((68, 2))
+    def __call__(self, shape: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Landmarks (68, 2) in pixels of the next frame, smoothed."""
+        if self._shape is None:
+            self._shape = shape
         else:
             width = max(1.0, float(np.ptp(shape[:, 0])))
             # The head's own motion is followed at once; only what each point does beside it is smoothed.
@@ -31,7 +30,6 @@ class LandmarkFilter:
             self._speed += _share(_OF_SPEED) * ((shape - moved) / width - self._speed)
             cutoff = _AT_REST + _WITH_SPEED * np.linalg.norm(self._speed, axis=1, keepdims=True)
             self._shape = moved + _share(cutoff) * (shape - moved)
-        self._frame = frame
         return self._shape
 
 

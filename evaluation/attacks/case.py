@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from deid.exceptions import DataError
 from deid.structures import Crops, Embeddings
 from evaluation.faces import Face
+from evaluation.masks import blanked
 
 #: From embeddings to embeddings that suit the attack better.
 Head: TypeAlias = Callable[[Embeddings], Embeddings]
@@ -27,6 +28,7 @@ class Faces:
         before: (N, 128, 128, 3) uint8 RGB.
         after: (N, 128, 128, 3).
         covered: (N, 128, 128, 3) untouched with the face in black.
+        blank: (N, 128, 128, 3) untouched with one colour inside the mask of the face.
         context_before: (N, 128, 128, 3).
         context_after: (N, 128, 128, 3).
     """
@@ -35,6 +37,7 @@ class Faces:
     before: Crops
     after: Crops
     covered: Crops
+    blank: Crops
     context_before: Crops
     context_after: Crops
 
@@ -75,13 +78,15 @@ class Search:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attack:
-    """A search, and the same without any de-identification and with every face in black.
+    """A search, and the same without any de-identification, with every face in black, and with every face blank.
 
     Args:
         name: of the attack.
         search: with the method's output.
         control: with untouched photos: what the attacker can do at best.
         floor: with faces in black: what hair and background give away; None where the search is of those alone.
+        blank: with one colour inside the mask of the face: what hair, ears, jaw line and neck give away too, which is as far as an
+            edit of the face can come; None likewise.
         head: learns a head on the training faces.
         judged: whether the method is to blame for what the attack finds.
         note: what a reader must know.
@@ -91,6 +96,7 @@ class Attack:
     search: Search
     control: Search
     floor: Search | None = None
+    blank: Search | None = None
     head: HeadTrainer | None = None
     judged: bool = True
     note: str = ""
@@ -120,4 +126,6 @@ def _arrays(faces: Sequence[Face]) -> Faces:
         return np.stack([getattr(f, name) for f in faces])
 
     names = np.array([f.identity for f in faces])
-    return Faces(names, stack("crop_before"), stack("crop_after"), stack("crop_covered"), stack("context_before"), stack("context_after"))
+    before = stack("crop_before")
+    blank = np.stack([blanked(crop) for crop in before])
+    return Faces(names, before, stack("crop_after"), stack("crop_covered"), blank, stack("context_before"), stack("context_after"))

@@ -20,6 +20,7 @@ def parrot(case: Case) -> Attack:
         Search(test.after, test.after, train.after),
         Search(test.before, test.before, train.before),
         Search(test.covered, test.covered, train.covered),
+        Search(test.blank, test.blank, train.blank),
         learn_head,
         note=note,
     )

@@ -53,7 +53,8 @@ def reconstruction(case: Case) -> Attack:
     test = case.test
     note = f"restored by a network trained {case.steps} steps on {len(case.train.before)} photos of other people"
     search, control = Search(test.before, restore(test.after)), Search(test.before, test.before)
-    return Attack("reconstruction", search, control, Search(test.before, test.covered), note=note)
+    floor, blank = Search(test.before, test.covered), Search(test.before, test.blank)
+    return Attack("reconstruction", search, control, floor, blank, note=note)
 
 
 def train_restorer(after: Crops, before: Crops, steps: int, seed: int, tick: Callable[[], None] = lambda: None) -> Callable[[Crops], Crops]:

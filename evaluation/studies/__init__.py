@@ -1,4 +1,4 @@
-"""The experiments that this project grew from, run again: each gives its figure beside the published one.
+"""Experiments: those that this project grew from, each figure beside the published one, and those that look at new faces.
 
 A study is a function from `StudyOptions` to `Results`; it says in its measures' notes where its setting differs.
 """
@@ -17,10 +17,22 @@ def _attackers(options: StudyOptions) -> Results:
     return attackers(options)
 
 
+def _blind(options: StudyOptions) -> Results:
+    from evaluation.studies.blind import blind
+
+    return blind(options)
+
+
 def _blur_triplet(options: StudyOptions) -> Results:
     from evaluation.studies.blur_triplet import blur_triplet
 
     return blur_triplet(options)
+
+
+def _clones(options: StudyOptions) -> Results:
+    from evaluation.studies.clones import clones
+
+    return clones(options)
 
 
 def _detectors(options: StudyOptions) -> Results:
@@ -39,6 +51,12 @@ def _generator(options: StudyOptions) -> Results:
     from evaluation.studies.generator import generator
 
     return generator(options)
+
+
+def _kept(options: StudyOptions) -> Results:
+    from evaluation.studies.kept import kept
+
+    return kept(options)
 
 
 def _thesis(options: StudyOptions) -> Results:
@@ -83,13 +101,28 @@ def _mtcnn_keypoints(options: StudyOptions) -> Results:
     return mtcnn_keypoints(options)
 
 
+def _turns(options: StudyOptions) -> Results:
+    from evaluation.studies.turns import turns
+
+    return turns(options)
+
+
+def _weak_signals(options: StudyOptions) -> Results:
+    from evaluation.studies.weak_signals import weak_signals
+
+    return weak_signals(options)
+
+
 #: Studies by the name that the command takes.
 STUDIES: dict[str, Callable[[StudyOptions], Results]] = {
     "attackers": _attackers,
+    "blind": _blind,
     "blur-triplet": _blur_triplet,
+    "clones": _clones,
     "detectors": _detectors,
     "frontier": _frontier,
     "generator": _generator,
+    "kept": _kept,
     "memory": _memory,
     "mtcnn-keypoints": _mtcnn_keypoints,
     "orl-knn": _orl_knn,
@@ -97,4 +130,6 @@ STUDIES: dict[str, Callable[[StudyOptions], Results]] = {
     "pipeline": _pipeline,
     "selector": _selector,
     "thesis": _thesis,
+    "turns": _turns,
+    "weak-signals": _weak_signals,
 }

@@ -90,7 +90,7 @@ def subjects(crops: Crops, people: Sequence[str], points: FacePoints) -> Subject
 
 
 def load_generator(path: Path | None) -> Generator:
-    """The shipped generator, or one of a safetensors file of any width, with or without identity codes and ranks.
+    """The shipped generator, or one of a safetensors file of any width, with or without ranks, with any number of shortcuts.
 
     Raises:
         WeightsMissingError: there is no such file.
@@ -100,7 +100,7 @@ def load_generator(path: Path | None) -> Generator:
         return weights.load_generator()
     try:
         tensors = load(path.read_bytes())
-        width, deepest = len(tensors["enc_layers.0.layers.0.weight"]), len(tensors["enc_layers.4.layers.0.weight"])
+        widths = [len(tensors[f"enc_layers.{i}.layers.0.weight"]) for i in range(5)]
         firsts = [tensors[f"dec_layers.{i}.layers.0.weight"] for i in range(5)]
     except OSError as error:
         raise WeightsMissingError(f"cannot read {path}: {error.strerror}") from error
@@ -108,10 +108,12 @@ def load_generator(path: Path | None) -> Generator:
         raise WeightsFormatError(f"expected the tensors of a generator in {path}, got {error}") from error
     # A layer with a rank begins with a 1x1 convolution, which counts its channels the other way round.
     ranks = [len(first) for first in firsts if first.shape[2] == 1]
-    n_codes = firsts[0].shape[1 if ranks else 0] - deepest - len(ATTRIBUTES)
-    if n_codes < 0:
-        raise WeightsFormatError(f"expected a generator of {len(ATTRIBUTES)} attributes in {path}, got {len(ATTRIBUTES) + n_codes}")
-    network = Generator(width, n_codes=n_codes, ranks=ranks)
+    inputs = [first.shape[1 if i < len(ranks) else 0] for i, first in enumerate(firsts)]
+    if (n_attributes := inputs[0] - widths[-1]) != len(ATTRIBUTES):
+        raise WeightsFormatError(f"expected a generator of {len(ATTRIBUTES)} attributes in {path}, got {n_attributes}")
+    # Without a shortcut, a layer takes what the one before gives, which is as wide as the encoder's layers are.
+    shortcuts = 1 + sum(n > width for n, width in zip(inputs[2:], widths[3:0:-1], strict=True))
+    network = Generator(widths[0], ranks=ranks, shortcuts=shortcuts)
     weights.fill(network, tensors, weights.Entry("attgan", path.name, ""))
     return network
 
@@ -122,23 +124,23 @@ def first_rung(network: Generator) -> Rung:
 
 
 def draw_sets(male: ArrayLike, rng: np.random.Generator) -> NDArray[np.float32]:
-    """One random set of the first pass for each face, as the product tries it first: (N, 13 + N_CODES) for genders (N,)."""
+    """One random set of the first pass for each face, as the product tries it first: (N, 13) for genders (N,)."""
     return np.concatenate([sample_sets(bool(m), 1, rng, ladder.STRENGTHS[0]) for m in np.asarray(male)])
 
 
 def second_pass(sets: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What the second pass is told (N, D) when the first one was told ``sets`` (N, D)."""
+    """What the second pass is told (N, 13) when the first one was told ``sets`` (N, 13)."""
     return np.asarray(inverted(torch.from_numpy(sets)).numpy(), np.float32)
 
 
 def shown(network: Generator, crops: Crops, sets: NDArray[np.float32]) -> Crops:
-    """What the product's generator sees of each crop (N, 128, 128, 3) under its set (N, D), before it is made coarse."""
+    """What the product's generator sees of each crop (N, 128, 128, 3) under its set (N, 13), before it is made coarse."""
     editor = AttganEditor(network=network)
     return np.concatenate([editor.shown(crop, one[None]) for crop, one in zip(crops, sets, strict=True)])
 
 
 def two_passes(rung: Rung, crops: Crops, sets: NDArray[np.float32]) -> Crops:
-    """The product's edit of each crop (N, 128, 128, 3) with its set (N, D)."""
+    """The product's edit of each crop (N, 128, 128, 3) with its set (N, 13)."""
     faces = [AlignedFace(crop, np.eye(2, 3), FACE) for crop in crops]
     return np.stack([rung.edit(face, one[None])[0].crop for face, one in zip(faces, sets, strict=True)])
 
@@ -150,27 +152,21 @@ def one_pass(network: Generator, crops: Crops, wanted: NDArray[np.float32], cell
     Args:
         network: the generator.
         crops: faces.
-        wanted: (N, D) attributes, then identity codes; codes that are missing are 0, those that the generator lacks fall away.
+        wanted: (N, 13) attributes.
         cells: how coarse the input is, as in `AttganEditor`; None leaves it as it is.
     """
-    told = np.zeros((len(wanted), network.n_attributes + network.n_codes), np.float32)
-    size = min(told.shape[1], wanted.shape[1])
-    told[:, :size] = wanted[:, :size]
     parts = []
     for start in range(0, len(crops), _BATCH):
         images = to_tensor(crops[start : start + _BATCH])
         images = images if cells is None else coarsen(images, cells)
-        pixels = (network(images, torch.from_numpy(told[start : start + _BATCH])).clamp(-1, 1) + 1) * 127.5
+        pixels = (network(images, torch.from_numpy(wanted[start : start + _BATCH])).clamp(-1, 1) + 1) * 127.5
         parts.append(pixels.round().byte().permute(0, 2, 3, 1).numpy())
     return np.concatenate(parts)
 
 
-def told(network: Generator, labels: NDArray[np.float32], attribute: int | None = None) -> NDArray[np.float32]:
-    """What a single pass is told (N, 13) so that one attribute of faces with labels (N, 13) changes sides, or none does.
-
-    Ours is told what is to change; a published AttGAN, which knows no identity codes, what the face shall have.
-    """
-    wanted = labels.copy() if not network.n_codes else np.zeros_like(labels)
+def told(labels: NDArray[np.float32], attribute: int | None = None) -> NDArray[np.float32]:
+    """What a single pass is told (N, 13) so that one attribute of faces with labels (N, 13) changes sides, or none does."""
+    wanted = np.zeros_like(labels)
     if attribute is not None:
         wanted[:, attribute] = -labels[:, attribute]
     return wanted
@@ -202,7 +198,7 @@ def sheet(columns: Sequence[Crops], across: int = 4) -> Image:
 
 
 def seconds(rung: Rung, crop: Image, sets: NDArray[np.float32], repeats: int = 5) -> list[float]:
-    """How long both passes of all sets (N, D) take on one crop, after one run that does not count."""
+    """How long both passes of all sets (N, 13) take on one crop, after one run that does not count."""
     face, times = AlignedFace(crop, np.eye(2, 3), FACE), []
     for _ in range(repeats + 1):
         start = time.perf_counter()

@@ -145,19 +145,20 @@ def single(lineup: Lineup) -> Crops:
 
 
 def _reconstruction(lineup: Lineup) -> list[Measure]:
-    faces = lineup.faces
-    wanted = edits.told(lineup.network, faces.labels)
-    values = edits.psnr(edits.one_pass(lineup.network, faces.crops, wanted), faces.crops)
-    note = "told to change nothing, code of zeros, full input, one pass; 128 px"
-    quantity = Quantity("PSNR", values, "higher", unit="dB", note=note)
-    return lines("reconstruction", [quantity], faces.people, lineup.groups, lineup.seed)
+    """What a single pass and two leave of a face when they are told to change nothing."""
+    faces, quantities, shown = lineup.faces, [], lineup.faces.crops
+    for passes in ("one pass", "two passes"):
+        shown = edits.one_pass(lineup.network, shown, edits.told(faces.labels))
+        note = "told to change nothing, full input; 128 px"
+        quantities.append(Quantity(f"PSNR, {passes}", edits.psnr(shown, faces.crops), "higher", unit="dB", note=note))
+    return lines("reconstruction", quantities, faces.people, lineup.groups, lineup.seed)
 
 
 def _attributes(lineup: Lineup) -> list[Measure]:
     """For each attribute, one pass with that one on its other side: does the second opinion see it there?"""
     faces, opinion = lineup.faces, lineup.opinion
     before, wanted = opinion.sees(faces.crops)[:, _MOVED], faces.labels[:, _MOVED] < 0
-    moved = (edits.one_pass(lineup.network, faces.crops, edits.told(lineup.network, faces.labels, j)) for j in _MOVED)
+    moved = (edits.one_pass(lineup.network, faces.crops, edits.told(faces.labels, j)) for j in _MOVED)
     after = np.column_stack([opinion.sees(crops)[:, j] for j, crops in zip(_MOVED, moved, strict=True)])
     everybody = groups_of([[]] * len(faces.people))
     found = lines("attributes", flips([ATTRIBUTES[j] for j in _MOVED], before, after, wanted), faces.people, everybody, lineup.seed)
@@ -261,7 +262,7 @@ def _settings(lineup: Lineup, options: StudyOptions) -> dict[str, Any]:
         "people": len(lineup.faces.people),
         "seed": options.seed,
         "generator": f"{path.name}, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}",
-        "width and codes": f"{lineup.network.width} and {lineup.network.n_codes}",
+        "width and shortcuts": f"{lineup.network.width} and {lineup.network.shortcuts}",
         "input": f"two passes and one pass: as coarse as {Options().input_cells} cells; reconstruction and attributes: as it is",
         "threshold": f"{first.name} {first.threshold:g}",
         "recognisers": {r.name: fingerprint(r) for r in lineup.judges.recognisers},

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,7 +91,7 @@ def line_up(options: StudyOptions) -> tuple[Lineup, Lesson]:
     probes = [kept[i] for i in split.probes]
     exam = second_opinion.celeba_lesson("validation", detector, options.stage, options.tick)
     maps = FaceMaps()
-    opinion = learned_opinion(options, second_opinion.gender_lesson([kept[i] for i in rest], crops[rest]), maps)
+    opinion = learned_opinion(options, lambda: second_opinion.gender_lesson([kept[i] for i in rest], crops[rest]), maps)
     judges = Judges(known, detector, opinion.male, points, RealismScorer())
     options.stage("untouched photos", 1)
     faces = edits.subjects(crops[split.probes], [p.identity for p in probes], points)
@@ -113,7 +113,7 @@ def line_up(options: StudyOptions) -> tuple[Lineup, Lesson]:
     return lineup, exam
 
 
-def learned_opinion(options: StudyOptions, genders: Lesson, look: Look) -> SecondOpinion:
+def learned_opinion(options: StudyOptions, genders: Callable[[], Lesson], look: Look) -> SecondOpinion:
     """The second opinion, learned once for a folder and its settings from CelebA and from LFW people who are not tried on."""
     name = f"second-opinion-{options.people}-{options.seed}.safetensors"
     path = options.folder / name if options.folder else None
@@ -121,7 +121,7 @@ def learned_opinion(options: StudyOptions, genders: Lesson, look: Look) -> Secon
         return second_opinion.read(path, look)
     taught = second_opinion.celeba_lesson("test", first_detector(), options.stage, options.tick)
     options.stage("second opinion", 1)
-    opinion = second_opinion.learn(look, second_opinion.joined(taught, genders))
+    opinion = second_opinion.learn(look, second_opinion.joined(taught, genders()))
     options.tick()
     if path is not None:
         second_opinion.write(opinion, path)

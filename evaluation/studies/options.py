@@ -4,6 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
+from deid.exceptions import DataError
+from evaluation.folders import FilePair, pair_folders
+
 
 @dataclass(frozen=True, slots=True)
 class StudyOptions:
@@ -17,6 +22,14 @@ class StudyOptions:
         tick: called after each step.
         folder: where the results go, for a study that has more to keep there; None keeps nothing.
         weights: a generator's safetensors file, where the study measures one; None is the shipped one.
+        before: folder of untouched photos, where the study looks at what a tool made of them.
+        after: folder of its outputs, by the same names.
+        report: of the run that made them: the JSON of `deid run --report`, or the ledger of `deid dataset`.
+        least_px: size of the faces that are looked at.
+        crops: in a blind test, both kinds together.
+        answers: of readers of a blind test.
+        again: folder of another run over the same photos.
+        bank: the portraits that stood in, as a tar or a folder of aligned pictures.
     """
 
     people: int = 150
@@ -26,3 +39,22 @@ class StudyOptions:
     tick: Callable[[], None] = field(default=lambda: None)
     folder: Path | None = None
     weights: Path | None = None
+    before: Path | None = None
+    after: Path | None = None
+    report: Path | None = None
+    least_px: float = 100.0
+    crops: int = 60
+    answers: tuple[Path, ...] = ()
+    again: Path | None = None
+    bank: Path | None = None
+
+    def pairs(self, shuffled: bool = False) -> list[FilePair]:
+        """Files of both folders, in random order when asked for.
+
+        Raises:
+            DataError: a folder was not given, or cannot be used.
+        """
+        if self.before is None or self.after is None:
+            raise DataError("expected --before and --after, a folder of photos and one of what a tool made of them")
+        found, _ = pair_folders(self.before, self.after)
+        return [found[i] for i in np.random.default_rng(self.seed).permutation(len(found))] if shuffled else found

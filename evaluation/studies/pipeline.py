@@ -57,9 +57,9 @@ def pipeline(options: StudyOptions) -> Results:
     others = datasets.people((p for p in photos if p.identity not in taken), _OTHERS, 1, options.seed)
     detectors = both_detectors()
     options.stage("other people", len(others))
-    kept, crops = edits.aligned(others, detectors[0], options.tick)
+    lesson = second_opinion.gender_lesson(*edits.aligned(others, detectors[0], options.tick))
     # Nothing is kept for the next run: the generator's study keeps another one under that name.
-    opinion = learned_opinion(replace(options, folder=None), second_opinion.gender_lesson(kept, crops), FaceMaps())
+    opinion = learned_opinion(replace(options, folder=None), lambda: lesson, FaceMaps())
     engine = Anonymizer()
     options.stage("photos", len(own))
     subjects = []

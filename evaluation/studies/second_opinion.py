@@ -8,21 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from deid.exceptions import DataError
 from deid.models.attgan import ATTRIBUTES
 from deid.protocols import Detector
 from deid.structures import Crops
 from deid.training.data import split_of
 from evaluation.datasets import Photo, celeba, data_file
 from evaluation.metrics.bootstrap import weighted_interval
-from evaluation.recognisers import ATTACKER_FILE, ArcFaceRecogniser
+from evaluation.recognisers import ATTACKER_FILE, ArcFaceRecogniser, MiddleLayers
 from evaluation.results import Measure, measure
 from evaluation.studies.edits import aligned
 
@@ -58,18 +57,8 @@ class FaceMaps:
     """
 
     def __init__(self) -> None:
-        import onnx
-        import onnxruntime
-
         path = data_file(ATTACKER_FILE)
-        model = onnx.load(str(path))
-        if not any(_LAYER in node.output for node in model.graph.node):
-            raise DataError(f"expected a layer {_LAYER} in {path}, found none")
-        model.graph.output.append(onnx.ValueInfoProto(name=_LAYER))
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        self._session: Any = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        self._input, self._blob = model.graph.input[0].name, ArcFaceRecogniser(path).blob
+        self._layers, self._blob = MiddleLayers(path, [_LAYER]), ArcFaceRecogniser(path).blob
 
     def __call__(self, crops: Crops) -> NDArray[np.float32]:
         """Maps and colours, flat, side by side."""
@@ -81,8 +70,8 @@ class FaceMaps:
         return np.asarray(self._maps(crops).mean(axis=2))
 
     def _maps(self, crops: Crops) -> NDArray[np.float64]:
-        rows = [self._session.run([_LAYER], {self._input: self._blob(crop)})[0] for crop in crops]
-        return np.concatenate(rows).astype(np.float64).reshape(len(crops), -1, _MAP_SIDE**2)
+        rows = [self._layers(self._blob(crop))[0] for crop in crops]
+        return np.stack(rows).astype(np.float64).reshape(len(crops), -1, _MAP_SIDE**2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,7 @@ from deid.structures import Image
 from deid.training.data import FaceData
 from deid.training.prototypes import Prototypes, _shut
 
-_MALE, _BROWS, _YOUNG = (ATTRIBUTES.index(a) for a in ("Male", "Bushy_Eyebrows", "Young"))
+_MALE, _BROWS, _YOUNG, _NO_BEARD = (ATTRIBUTES.index(a) for a in ("Male", "Bushy_Eyebrows", "Young", "No_Beard"))
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +21,17 @@ def crop(hopper: Image, officer: object) -> Image:
 
 @pytest.fixture(scope="module")
 def prototypes(crop: Image) -> Prototypes:
-    """Twelve faces of one shape: brows make the left half darker by 20, men are brighter by 30, most of the bushy brows are theirs."""
+    """Twelve faces of one shape: brows make the left half darker by 20, men are brighter by 30, most of the bushy brows are theirs,
+    and four of them wear beards, which make the chin darker by 40."""
     male = np.arange(12) % 2
     brows = np.array([0, 1, 0, 1, 0, 1, 1, 1, 0, 0, 0, 1])
     crops = np.repeat(crop[None] // 2 + 60, 12, axis=0).astype(int)
     crops[male == 1] += 30
     crops[brows == 1, :, :64] -= 20
+    bearded = np.isin(np.arange(12), [1, 3, 9, 11])
+    crops[bearded, 100:] -= 40
     labels = np.zeros((12, len(ATTRIBUTES)), np.int8)
+    labels[:, _NO_BEARD] = ~bearded
     labels[:, _MALE], labels[:, _BROWS] = male, brows
     names = np.array([f"{i}.jpg" for i in range(12)])
     points = np.repeat(FacePoints().points(crop)[None], 12, axis=0)
@@ -42,6 +46,14 @@ def test_what_goes_with_an_attribute_is_told_from_what_goes_with_gender(prototyp
     change = prototypes.change(plain, FacePoints().points(crop), amounts).astype(int) - plain
     assert np.median(change[20:108, 10:50]) == pytest.approx(-20 * amount, abs=1)
     assert np.median(change[20:108, 80:120]) == pytest.approx(0, abs=1)
+
+
+def test_gender_comes_without_beards(prototypes: Prototypes, crop: Image) -> None:
+    plain = crop // 2 + 60
+    amounts = np.zeros(len(ATTRIBUTES))
+    amounts[_MALE] = 1.0
+    change = prototypes.change(plain, FacePoints().points(crop), amounts).astype(int) - plain
+    assert np.median(change[106:114, 66:76]) == pytest.approx(30, abs=1)
 
 
 def test_what_nobody_has_changes_nothing(prototypes: Prototypes, crop: Image) -> None:

@@ -16,6 +16,7 @@ from evaluation.attacks.context import Surroundings
 from evaluation.attacks.parrot import learn_head
 from evaluation.attacks.reconstruction import train_restorer
 from evaluation.faces import Face
+from evaluation.masks import blanked, edit_mask
 from evaluation.metrics.verification import auc
 
 FAST = ("naive", "reverse", "parrot", "context")
@@ -113,3 +114,22 @@ def _imported(node: ast.AST) -> list[str]:
     if isinstance(node, ast.ImportFrom):
         return [f"{node.module}.{a.name}" for a in node.names]
     return [a.name for a in node.names] if isinstance(node, ast.Import) else []
+
+
+def test_blank_faces_are_a_control_that_nobody_is_judged_by(make_face: Callable[..., Face], recogniser: Embedder) -> None:
+    _, lines, _ = attack_faces(_faces(make_face, lambda crop, seed: crop), [recogniser], AttackOptions(attacks=FAST))
+    controls = {(m.section, m.name): m for m in lines if m.name.endswith(", rank 1")}
+    assert set(controls) == {(a, f"{c}, rank 1") for a in FAST[:3] for c in ("mask blank", "face in black")}
+    assert {m.passed for m in controls.values()} == {None}
+    # The box hides all that the recogniser looks at; the mask leaves a rim of the pattern, and so some people are found.
+    assert controls["naive", "face in black, rank 1"].value < 0.1 < controls["naive", "mask blank, rank 1"].value < 1.0
+    assert {m.control for m in controls.values()} == {1.0}
+
+
+def test_a_blank_face_has_one_colour_where_the_product_edits() -> None:
+    crop = np.random.default_rng(0).integers(120, 130, (128, 128, 3)).astype(np.uint8)
+    mask, blank = edit_mask(crop), blanked(crop)
+    inside, outside = mask > 0.999, mask == 0
+    assert inside[64:80, 56:72].all()
+    assert len(np.unique(blank[inside], axis=0)) == 1
+    assert (blank[outside] == crop[outside]).all()

@@ -1,4 +1,4 @@
-"""The command `deid`: exit code 0 only when every input was handled."""
+"""The command `deid`. Exit code: 0 when every input was handled, 1 when something failed, 2 for wrong use, 3 when files were left out."""
 
 import json
 import logging
@@ -11,35 +11,51 @@ from dataclasses import replace
 from importlib.resources import files as resources
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from deid import __version__, config
-from deid.config import METHODS, QUALITIES, Options
-from deid.exceptions import DeidError, DependencyError
+from deid.config import BOXES, METHODS, QUALITIES, Options
+from deid.exceptions import ConfigError, DeidError, DependencyError
+from deid.messages import console, plain, say
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-weights_app = typer.Typer(no_args_is_help=True, help="The networks' weights.")
-train_app = typer.Typer(no_args_is_help=True, help="Train the networks again.")
+if TYPE_CHECKING:
+    from deid.files import Job
+
+# Help texts name extras such as 'deid-face[video]', which rich would take for markup.
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__, rich_markup_mode=None)
+weights_app = typer.Typer(no_args_is_help=True, help="The networks' weights.", rich_markup_mode=None)
+train_app = typer.Typer(no_args_is_help=True, help="Train the networks again.", rich_markup_mode=None)
 app.add_typer(weights_app, name="weights")
 app.add_typer(train_app, name="train")
-console = Console(stderr=True)
+log = logging.getLogger(__name__)
 
-FAILED, USAGE = 1, 2
+FAILED, USAGE, LEFT_OUT = 1, 2, 3
+EXIT_CODES = (
+    "Exit code: 0 when every input was handled, 1 when something failed, 2 for wrong use, 3 when files were left out (each is named)."
+)
 
 
 @contextmanager
 def _errors_told() -> Iterator[None]:
-    """Our own errors end the command with a message and no traceback."""
+    """Errors end the command with a message; --verbose shows where one came from that is not ours."""
     try:
         yield
     except DeidError as error:
-        console.print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+        say(error, "error:", "red")
         raise typer.Exit(USAGE) from error
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        log.info("the error came from here", exc_info=True)
+        say(f"{type(error).__name__}: {error}", "error:", "red")
+        raise typer.Exit(FAILED) from error
 
 
 @contextmanager
@@ -50,14 +66,14 @@ def _progress(what: str, total: int) -> Iterator[tuple[Callable[[str], None], Ca
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(what, total=total, note="")
         film = bar.add_task("frames", total=None, note="", visible=False)
 
         def step(note: str) -> None:
-            bar.update(task, advance=1, note=note)
+            bar.update(task, advance=1, note=plain(note))
             bar.reset(film, visible=False, start=True)
 
         def frame(done: int, of: int) -> None:
@@ -73,7 +89,7 @@ def _training_bar(what: str) -> Iterator[Callable[[int, int, str], None]]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(what, total=None, note="")
@@ -98,7 +114,16 @@ def main(
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(name)s: %(message)s")
 
 
-@app.command()
+def _options(options_file: Path | None, given: dict[str, Any], usual: Options | None = None) -> Options:
+    """Options of a file, or the usual ones, with those of the command line in place of theirs."""
+    options = config.load(options_file) if options_file else usual or Options()
+    options = replace(options, **{name: value for name, value in given.items() if value is not None})
+    if options.cover_image and Path(options.cover_image).exists() and not Path(options.cover_image).is_file():
+        raise ConfigError(f"cannot read {options.cover_image}: it is no regular file")
+    return options
+
+
+@app.command(epilog=EXIT_CODES)
 def run(
     inputs: Annotated[list[Path], typer.Argument(help="Pictures, films, and folders of them.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder, or file for a single input.")],
@@ -118,41 +143,74 @@ def run(
 ) -> None:
     """Anonymise pictures and films: the same names and formats, without metadata."""
     with _errors_told():
-        options = config.load(options_file) if options_file else Options()
         given: dict[str, Any] = {"method": method, "detector": detector, "seed": seed, "device": device, "cover_image": cover_image}
-        given |= {"memory": memory, "quality": quality}
-        options = replace(options, **{k: v for k, v in given.items() if v is not None})
-        results = _run(inputs, out, options, overwrite, (start, end, audio))
-        if report:
-            from deid import image
-
-            image.write((json.dumps(_report(results, options), indent=2) + "\n").encode(), report, overwrite=True)
-    if any(result.error for result in results) or not results:
-        raise typer.Exit(FAILED)
+        options = _options(options_file, given | {"memory": memory, "quality": quality})
+        code = _run_and_tell(inputs, out, options, overwrite, (start, end, audio), report)
+    if code:
+        raise typer.Exit(code)
 
 
-def _run(
-    inputs: list[Path], out: Path, options: Options, overwrite: bool, span: tuple[float, float | None, str] = (0.0, None, "keep")
-) -> list[Any]:
-    """Handle every input and say what became of it."""
+def _run_and_tell(
+    inputs: list[Path], out: Path, options: Options, overwrite: bool, span: tuple[float, float | None, str], report: Path | None
+) -> int:
+    """Handle every input, write the report, and give the exit code."""
     from deid import files
+
+    files.check_use(inputs, out, report)
+    jobs = files.plan(inputs, out, overwrite)
+    results = _run(jobs, options, overwrite, span)
+    _closing_line(results)
+    if report:
+        from deid import image
+
+        image.write((json.dumps(_report(results, options), indent=2) + "\n").encode(), report, overwrite=True)
+    nothing_begun = not any(job.target for job in jobs)
+    if nothing_begun and any(job.refused == "wrong use" for job in jobs):
+        return USAGE
+    if any(result.failed for result in results) or not results:
+        return FAILED
+    return LEFT_OUT if any(result.left_out for result in results) else 0
+
+
+def _run(jobs: "list[Job]", options: Options, overwrite: bool, span: tuple[float, float | None, str] = (0.0, None, "keep")) -> list[Any]:
+    """Do every job and say what became of it; what was refused is told before a model is loaded."""
+    from deid import files
+
+    for job in jobs:
+        if job.target is None:
+            left_out = job.refused == "left out"
+            say(f"{job.source}: {job.error}", "left out:" if left_out else "failed:", "yellow" if left_out else "red")
+    if not any(job.target for job in jobs):
+        return [files.refused(job) for job in jobs]
     from deid.pipeline import Anonymizer
     from deid.video.pipeline import Span
 
     start, end, audio = span
-    part = Span(start, end, audio)
-    jobs = files.plan(inputs, out, overwrite)
-    engine, results = Anonymizer(options), []
+    part, engine, results = Span(start, end, audio), Anonymizer(options), []
     engine.preload()
-    with _progress("anonymising", len(jobs)) as (step, frame):
-        for index, job in enumerate(jobs):
+    with _progress("anonymising", sum(job.target is not None for job in jobs)) as (step, frame):
+        index = 0
+        for job in jobs:
+            # What is left out has no number: a file's seed does not change with what lies beside it.
             result = files.run_job(job, engine, files.seed_of(options.seed, index), overwrite, part, frame)
-            if result.error:
-                console.print(f"[red]failed:[/red] {result.source}: {result.error}", highlight=False, soft_wrap=True)
+            for note in result.film.notes if result.film else ():
+                say(f"{result.source}: {note}")
             results.append(result)
-            step(job.source.name)
-    _closing_line(results)
-    return results
+            index += not result.left_out
+            if job.target is not None:
+                if result.error:
+                    say(f"{result.source}: {result.error}", "failed:", "red")
+                step(job.source.name)
+    return [_still_there(result) for result in results]
+
+
+def _still_there(result: Any) -> Any:
+    from deid import files
+
+    now = files.still_there(result)
+    if now is not result:
+        say(f"{now.source}: {now.error}", "failed:", "red")
+    return now
 
 
 @app.command()
@@ -170,49 +228,67 @@ def live(
 ) -> None:
     """Anonymise a camera or stream while it runs; Ctrl-C ends it."""
     with _errors_told():
+        _check_url(to)
         from deid.pipeline import Anonymizer
         from deid.video.live import live as run_live
         from deid.video.live import method_for
         from deid.video.sinks import sink
 
-        options = config.load(options_file) if options_file else Options()
-        given: dict[str, Any] = {"detector": detector, "memory": memory, "device": device, "cover_image": cover_image}
-        options = replace(options, **{k: v for k, v in given.items() if v is not None})
-        options = replace(options, method=method or method_for(options))
+        options = _options(options_file, {"detector": detector, "memory": memory, "device": device, "cover_image": cover_image})
+
+        def told(line: str) -> None:
+            say(line, style="yellow")
+
+        place = sink(to, overwrite, told)
+        asked = method or (options.method if options.method != Options().method else None)
+        options = replace(options, method=asked or method_for(options))
         engine = Anonymizer(options)
         engine.preload()
-        console.print(f"method {options.method}; Ctrl-C ends it", highlight=False)
+        chosen = (
+            ""
+            if asked
+            else ", chosen by this machine's speed" + ("" if options.method == "attgan" else ": --method attgan insists on new faces")
+        )
+        say(f"method {options.method}{chosen}; Ctrl-C ends it")
         ended = threading.Event()
-        before = signal.signal(signal.SIGINT, lambda *_: ended.set())
+        before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             done = run_live(
                 source,
-                sink(to, overwrite),
+                place,
                 engine,
                 delay=delay,
-                told=lambda line: console.print(f"[yellow]{line}[/yellow]", highlight=False),
+                told=told,
                 wanted=lambda: not ended.is_set(),
             )
         finally:
-            signal.signal(signal.SIGINT, before)
-    console.print(
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    say(
         f"{done.n_shown} of {done.n_read} frames shown, {done.n_dropped} dropped for want of time; {done.n_tracks} faces, "
-        f"latency {done.latency_s:.2f} s, source lost {done.n_lost} times",
-        highlight=False,
+        f"latency {done.latency_s:.2f} s, source lost {done.n_lost} times"
     )
+
+
+def _check_url(to: str) -> None:
+    """Refuse an address to serve at that is none; what it holds is not repeated, for it may be a password."""
+    try:
+        _ = urlsplit(to).port if to.startswith("http://") else None
+    except ValueError as error:
+        raise ConfigError("expected --to http://HOST:PORT with a port of 0 to 65535, and brackets around an IPv6 address") from error
 
 
 def _closing_line(results: list[Any]) -> None:
+    done = [r for r in results if not r.error]
     faces, edited = sum(r.n_faces for r in results), sum(r.n_edited for r in results)
-    failed = [r for r in results if r.error]
-    none = sum(not r.error and r.n_faces == 0 for r in results)
-    console.print(
-        f"{len(results) - len(failed)} files written ({none} without a face), {faces} faces: {edited} edited, "
-        f"{faces - edited} covered by fallback; {len(failed)} files failed",
-        highlight=False,
+    left_out = [r.source.name for r in results if r.left_out]
+    say(
+        f"{len(done)} files written ({sum(r.n_faces == 0 for r in done)} without a face), {faces} faces: {edited} edited, "
+        f"{faces - edited} covered by fallback; {sum(r.failed for r in results)} files failed"
+        + (f"; {len(left_out)} files left out: {', '.join(left_out)}" if left_out else "")
     )
-    if not results:
-        console.print("[red]no pictures found[/red]")
+    if all(result.left_out for result in results):
+        say("no pictures found", style="red")
 
 
 def _report(results: list[Any], options: Options) -> dict[str, Any]:
@@ -227,7 +303,8 @@ def _report(results: list[Any], options: Options) -> dict[str, Any]:
         "files": [result.to_dict() for result in results],
         "totals": {
             "files": len(results),
-            "failed": sum(bool(r.error) for r in results),
+            "failed": sum(r.failed for r in results),
+            "left_out": sum(r.left_out for r in results),
             "faces": sum(r.n_faces for r in results),
             "edited": sum(r.n_edited for r in results),
             "fallback": sum(r.n_faces - r.n_edited for r in results),
@@ -235,7 +312,7 @@ def _report(results: list[Any], options: Options) -> dict[str, Any]:
     }
 
 
-@app.command()
+@app.command(epilog=EXIT_CODES)
 def dataset(
     given: Annotated[str, typer.Argument(metavar="INPUT", help="Folder, pattern, table, shard, or Hugging Face data set.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="New folder; the ledger and the report go to OUT.deid beside it.")],
@@ -251,54 +328,68 @@ def dataset(
     cover_image: Annotated[str | None, typer.Option(help="The picture that method 'image' puts over faces.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; by default a GPU when there is one.")] = None,
     quality: Annotated[str | None, typer.Option(help="As for `deid run`.")] = None,
+    boxes: Annotated[
+        str | None, typer.Option(help=f"Of a table's boxes, one of {', '.join(BOXES)}: search for further faces, or not.")
+    ] = None,
 ) -> None:
     """Anonymise a whole data set: structure, names and labels kept, every file accounted for."""
     from deid.dataset.run import Plan
 
     with _errors_told():
-        options = config.load(options_file) if options_file else Options(device="auto")
         given_options: dict[str, Any] = {"method": method, "detector": detector, "seed": seed, "device": device, "cover_image": cover_image}
-        given_options["quality"] = quality
-        options = replace(options, **{k: v for k, v in given_options.items() if v is not None})
+        options = _options(options_file, given_options | {"quality": quality, "boxes": boxes}, Options(device="auto"))
         plan = Plan(given=given, out=out, options=options, workers=workers, engine=engine, address=address, resume=resume)
-        failed = False
+        code = 0
         if resume or not verify or not plan.ledger.exists():
-            failed = _dataset(plan)
+            code = _dataset(plan)
         if verify:
-            failed = _verify_dataset(plan) or failed
-    if failed:
-        raise typer.Exit(FAILED)
+            code = _verify_dataset(plan) or code
+    if code:
+        raise typer.Exit(code)
 
 
-def _dataset(plan: Any) -> bool:
-    """Run a data set and say how it went; whether anything failed."""
+def _dataset(plan: Any) -> int:
+    """Run a data set and say how it went; gives the exit code."""
+    from deid.dataset.run import left_out
     from deid.dataset.run import run as run_dataset
 
     with _dataset_bar() as told:
         totals = run_dataset(plan, told)
-    console.print(
+    names = []
+    for name, why in left_out(plan):
+        say(f"{name!r}: {why}", "left out:", "yellow")
+        names.append(name)
+    say(
         f"{totals.done} pictures written, {totals.labels} label files carried over, {totals.left_out} files left out, "
         f"{totals.faces} faces: {totals.faces - totals.fallback} as asked, {totals.fallback} covered by fallback; "
-        f"{totals.failed} files failed",
-        f"report: {plan.private / 'report.html'}",
-        sep="\n",
-        highlight=False,
-        soft_wrap=True,
+        f"{totals.failed} files failed" + (f"; left out: {', '.join(names)}" if names else "")
     )
+    say(f"report: {plan.private / 'report.html'}")
     if not totals.done:
-        console.print("[red]no picture was written[/red]")
-    return bool(totals.failed) or not totals.done
+        say("no picture was written", style="red")
+    if totals.failed or not (totals.done or totals.left_out):
+        return FAILED
+    return LEFT_OUT if totals.left_out else 0
 
 
-def _verify_dataset(plan: Any) -> bool:
+def _verify_dataset(plan: Any) -> int:
+    """Say what is wrong with an output; gives the exit code."""
     from deid.dataset.run import check
 
     problems = 0
-    for problem in check(plan):
-        problems += 1
-        console.print(f"{problem.name!r}: {problem.what}", style="red", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{problems} problems" if problems else "verified: every file is there, whole, and passed", highlight=False)
-    return bool(problems)
+    with _looking_bar() as told:
+        for problem in check(plan, told):
+            problems += 1
+            say(f"{problem.name!r}: {problem.what}", style="red")
+    say(f"{problems} problems" if problems else "verified: every file is there, whole, and passed")
+    return FAILED if problems else 0
+
+
+@contextmanager
+def _looking_bar() -> Iterator[Callable[[int, int], None]]:
+    with Progress(TextColumn("looking again"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
 @contextmanager
@@ -314,7 +405,7 @@ def _dataset_bar() -> Iterator[Callable[[Any, Any], None]]:
 
         def told(totals: Any, record: Any) -> None:
             if record.status == "failed":
-                console.print(f"failed: {record.name!r}: {record.why}", style="red", markup=False, highlight=False, soft_wrap=True)
+                say(f"{record.name!r}: {record.why}", "failed:", "red")
             fields = {"faces": totals.faces, "fallback": totals.fallback, "failed": totals.failed}
             bar.update(task, total=totals.files, completed=totals.files - totals.pending, **fields)
             if speed := bar.tasks[0].speed:
@@ -348,13 +439,15 @@ def demo(
     from deid import image
 
     with _errors_told():
-        photos = _demo_photos()
-        results = _run(list(photos.values()), out, Options(seed=seed), overwrite=True)
+        from deid import files
+
+        results = _run(files.plan(list(_demo_photos().values()), out, overwrite=True), Options(seed=seed), overwrite=True)
+        _closing_line(results)
         for result in (r for r in results if not r.error):
             before, after = (image.read(p).frames[0].rgb for p in (result.source, result.target))
             sheet = out / f"{result.source.stem}-before-after.png"
             Image.fromarray(np.concatenate([before, after], axis=1)).save(sheet)
-            typer.echo(sheet)
+            typer.echo(plain(sheet))
     if any(result.error for result in results):
         raise typer.Exit(FAILED)
 
@@ -367,7 +460,8 @@ def weights_list() -> None:
     with _errors_told():
         table = Table("name", "file", "state", "sha256", "licence")
         for name, item in sorted(weights.manifest().items()):
-            table.add_row(name, item.file, weights.status(item), item.sha256[:12], str(item.facts.get("licence", "")))
+            row = (name, item.file, weights.status(item), item.sha256[:12], item.facts.get("licence", ""))
+            table.add_row(*(Text(plain(cell)) for cell in row))
         Console().print(table)
 
 
@@ -379,7 +473,7 @@ def weights_verify() -> None:
     with _errors_told():
         states = {name: weights.status(item) for name, item in sorted(weights.manifest().items())}
     for name, state in states.items():
-        typer.echo(f"{name}: {state}")
+        typer.echo(plain(f"{name}: {state}"))
     if any(state not in {"ok", "not fetched"} for state in states.values()):
         raise typer.Exit(FAILED)
 
@@ -391,7 +485,7 @@ def weights_fetch(names: Annotated[list[str], typer.Argument(help="Names from `d
 
     with _errors_told():
         for name in names:
-            typer.echo(f"{name}: {weights.fetch(name)}")
+            typer.echo(plain(f"{name}: {weights.fetch(name)}"))
 
 
 @train_app.command("attributes")

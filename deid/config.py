@@ -13,6 +13,7 @@ METHODS = ("attgan", "blur", "pixelate", "solid", "image")
 CONSISTENCIES = ("photo", "dataset")
 STAND_INS = ("portrait", "none")
 REACHES = ("face", "head")
+BOXES = ("also", "only")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Options:
         quality: how much is tried to give a face a good new one: `fast`, `balanced` or `thorough`, see `QUALITIES`.
         consistency: whom a new face is kept for: `photo` draws a fresh one for every person of every picture; with `dataset` one engine
             gives the same person the same attribute set in all pictures that it sees, one picture after another.
+        boxes: with `also` a picture whose faces a table names is searched for further ones; with `only` those of the table are all.
         stand_in: what AttGAN edits: `portrait`, a mix of portraits of people who do not exist, warped and lit as the face; `none`, the
             face itself.
         portraits: a bank of portraits of your own, made by `deid portraits build`; None for the shipped one.
@@ -64,11 +66,15 @@ class Options:
         seed: for reproducible output; None draws a fresh one for every picture.
         device: where the networks run, in torch's words.
         max_pixels: pictures with more pixels, all frames counted, are refused; so many take about 2 GB of memory.
-        detect_every: in a film the whole frame is searched every so many frames; in between, known faces are followed.
+        detect_every_s: in a film the whole frame is searched every so many seconds. In between, known faces are followed, and what is
+            new in a frame is searched in that frame.
+        detect_every: the same as a number of frames, at any frame rate; it goes before `detect_every_s` when given.
         track_score: only faces that the detector is so sure of start a track; others only go on with one.
         memory: so many searches may miss a face, and it stays covered: before its first sighting as after its last.
-        patience: frames after which a face that comes back to its place is still the same one; the gap is filled.
-        look_ahead: frames that are read before one is written: what is first seen in them is covered in it too.
+        patience_s: seconds after which a face that comes back to its place is still the same one; the gap is filled.
+        patience: the same as a number of frames; it goes before `patience_s` when given.
+        look_ahead_s: seconds that are read before a frame is written: what is first seen in them is covered in it too.
+        look_ahead: the same as a number of frames; it goes before `look_ahead_s` when given.
     """
 
     method: str = "attgan"
@@ -80,6 +86,7 @@ class Options:
     stand_in: str = "portrait"
     portraits: str | None = None
     reach: str = "face"
+    boxes: str = "also"
     input_cells: int = 40
     edit_score: float = 0.90
     min_edit_size: float = 16.0
@@ -94,11 +101,14 @@ class Options:
     seed: int | None = None
     device: str = "cpu"
     max_pixels: int = 100_000_000
-    detect_every: int = 4
+    detect_every_s: float = 0.16
+    detect_every: int | None = None
     track_score: float = 0.5
     memory: int = 2
-    patience: int = 12
-    look_ahead: int = 16
+    patience_s: float = 0.48
+    patience: int | None = None
+    look_ahead_s: float = 0.64
+    look_ahead: int | None = None
 
     def __post_init__(self) -> None:
         _one_of("method", self.method, METHODS)
@@ -106,18 +116,20 @@ class Options:
         _one_of("consistency", self.consistency, CONSISTENCIES)
         _one_of("stand_in", self.stand_in, STAND_INS)
         _one_of("reach", self.reach, REACHES)
+        _one_of("boxes", self.boxes, BOXES)
         whole = {
             "min_face": (8, 2000),
             "input_cells": (8, 128),
             "pixelate_cells": (1, 64),
             "max_pixels": (1, 2**40),
-            "detect_every": (1, 250),
             "memory": (0, 250),
-            "patience": (0, 250),
-            "look_ahead": (0, 250),
         }
+        frames = {"detect_every": (1, 250), "patience": (0, 250), "look_ahead": (0, 250)}
+        whole |= {name: limits for name, limits in frames.items() if getattr(self, name) is not None}
         for name, (low, high) in whole.items():
             _between(name, getattr(self, name), low, high, whole=True)
+        for name in ("detect_every_s", "patience_s", "look_ahead_s"):
+            _between(name, getattr(self, name), 0.0, 10.0)
         for name in ("edit_score", "min_iou", "min_realism", "track_score"):
             _between(name, getattr(self, name), 0.0, 1.0)
         _between("gender_slack", self.gender_slack, 0.0, 1.0)
@@ -138,6 +150,10 @@ class Options:
                 raise ConfigError(f"expected solid_rgb to be three numbers, got {self.solid_rgb!r}")
             for value in self.solid_rgb:
                 _between("solid_rgb", value, 0, 255, whole=True)
+        if self.cover_image is not None and (not isinstance(self.cover_image, str) or "\0" in self.cover_image):
+            raise ConfigError(f"expected cover_image to be the name of a picture, got {self.cover_image!r}")
+        if not isinstance(self.embedders, tuple) or not all(isinstance(name, str) for name in self.embedders):
+            raise ConfigError(f"expected embedders to be a list of names, got {self.embedders!r}")
         if not self.embedders:
             raise ConfigError("expected at least one embedder: without one nothing says that a face is another")
 
@@ -182,8 +198,11 @@ def load(path: Path) -> Options:
         ConfigError: it cannot be read, is no TOML, or has an unknown key.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"cannot read options from {path}: it is no regular file")
         return from_mapping(tomllib.loads(path.read_text()))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        # Of a file of nothing but brackets.
         raise ConfigError(f"cannot read options from {path}: {error}") from error
 
 

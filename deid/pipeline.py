@@ -106,6 +106,7 @@ class _Face:
     why: list[str]
     looks: Looks | None = None
     stand_ins: list[NDArray[np.float32]] = field(default_factory=list)
+    used: set[int] = field(default_factory=set)
     person: Person | None = None
     n_tried: int = 0
     tracked: Tracked | None = None
@@ -126,7 +127,8 @@ class Anonymizer:
         detector: finds faces in place of the one that the options name.
         editor: proposes new faces in place of AttGAN.
         embedders: judge identity in place of the ones that the options name; at least one.
-        selector: chooses attribute sets in place of the shipped one. With an editor of your own and no selector, sets are drawn.
+        selector: chooses among stand-ins and attribute sets in place of the shipped one. With an editor of your own and no selector,
+            both are drawn; an editor without portraits has nothing to choose from.
 
     Raises:
         ConfigError: an option has no such value.
@@ -197,8 +199,11 @@ class Anonymizer:
 
     @property
     def selector(self) -> Selector | None:
-        """What chooses attribute sets; None where they are drawn."""
-        return self._own_selector
+        """What chooses among stand-ins and attribute sets; None where they are drawn."""
+        if self._own_editor or self._bank is None:
+            return self._own_selector
+        selector: Selector = self._once("selector", lambda: self._own_selector or Selector())
+        return selector
 
     @property
     def _people(self) -> People:
@@ -418,16 +423,22 @@ class Anonymizer:
         """The rows that a rung generates for a face, and what to expect of each: its own, or new ones, none where no portrait is left."""
         if rung.sets is not None:
             return rung.sets, np.ones(len(rung.sets))
-        male = face.source.male > 0.5
-        if self._bank is None:
+        male, bank = face.source.male > 0.5, self._bank
+        if bank is None:
             return without_portraits(sample_sets(male, rung.n_sets, rng, rung.strength)), np.ones(rung.n_sets)
-        if not face.stand_ins:
+        if not face.stand_ins or face.looks is None:
             return np.zeros((0, SET_SIZE), np.float32), np.ones(0)
-        first = rung.round * rung.n_sets
-        stand_ins = [face.stand_ins[i % len(face.stand_ins)] for i in range(first, first + rung.n_sets)]
-        drawn = [sample_sets(male, 1, rng, rung.strength) for _ in stand_ins]
-        rows = [np.concatenate([s[0], row[len(ATTRIBUTES) :]]) for s, row in zip(drawn, stand_ins, strict=True)]
-        return np.stack(rows), np.ones(len(rows))
+        if len(face.used) == len(face.stand_ins):
+            face.used.clear()
+        free = [i for i in range(len(face.stand_ins)) if i not in face.used]
+        rows = np.repeat([face.stand_ins[i] for i in free], rung.n_proposals, axis=0)
+        rows[:, : len(ATTRIBUTES)] = sample_sets(male, len(rows), rng, rung.strength)
+        value = np.ones(len(rows)) if self.selector is None else self.selector.judge(face.looks, bank, rows).value
+        # At most one of a stand-in: two sets on one portrait make two faces that are much alike.
+        best = [group[value[group].argmax()] for group in np.array_split(np.arange(len(rows)), len(free))]
+        chosen = sorted(best, key=lambda i: -value[i])[: rung.n_sets]
+        face.used.update(free[i // rung.n_proposals] for i in chosen)
+        return rows[chosen], value[chosen]
 
     def _by_dlib(self, source: SourceFace, crop: Image) -> NDArray[np.float32] | None:
         """Who a face is, whatever the gate's embedders are; None where nothing asks."""

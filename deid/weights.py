@@ -94,23 +94,25 @@ def manifest() -> dict[str, Entry]:
         table = tomllib.loads(path.read_text())
     except OSError as error:
         raise WeightsMissingError(f"cannot read {path.name}: {error.strerror}; {_MEND}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise WeightsFormatError(f"cannot parse {path.name}: {error}; {_MEND}") from error
-    own = ("file", "sha256", "architecture", "url")
-    try:
-        return {
-            name: Entry(
-                name,
-                row["file"],
-                row["sha256"],
-                row.get("architecture", {}),
-                row.get("url"),
-                {k: v for k, v in row.items() if k not in own},
-            )
-            for name, row in table.items()
-        }
-    except (KeyError, TypeError, AttributeError) as error:
-        raise WeightsFormatError(f"expected file and sha256 for each entry of {path.name}: {error}") from error
+    return {name: _entry(name, row, path.name) for name, row in table.items()}
+
+
+#: What an entry may say of itself, and of which type that is; everything else are facts.
+_OWN = {"file": str, "sha256": str, "architecture": dict, "url": str}
+
+
+def _entry(name: str, row: Any, manifest_name: str) -> Entry:
+    if not isinstance(row, dict) or not {"file", "sha256"} <= row.keys():
+        raise WeightsFormatError(f"expected file and sha256 for {name} of {manifest_name}; {_MEND}")
+    for key, kind in _OWN.items():
+        if key in row and not isinstance(row[key], kind):
+            raise WeightsFormatError(f"expected {key} of {name} of {manifest_name} to be {kind.__name__}, got {row[key]!r}; {_MEND}")
+    if row["file"] != os.path.basename(row["file"]) or "\0" in row["file"] or row["file"] in {"", ".", ".."}:
+        raise WeightsFormatError(f"expected file of {name} of {manifest_name} to be a file's name, got {row['file']!r}; {_MEND}")
+    facts = {key: value for key, value in row.items() if key not in _OWN}
+    return Entry(name, row["file"], row["sha256"], row.get("architecture", {}), row.get("url"), facts)
 
 
 def entry(name: str) -> Entry:

@@ -16,7 +16,8 @@ from deid.align import align_matrix, warp
 from deid.exceptions import DataError
 from deid.protocols import Detector, Embedder
 from deid.structures import Detection, Image
-from deid.video.decode import Reader, pyav
+from deid.video.decode import Reader
+from deid.video.library import pyav
 from deid.video.track import Tracker
 from evaluation import criteria, recognisers
 from evaluation.compare import Progress

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image as PillowImage
 from typer.testing import CliRunner, Result
 
-from deid import __version__, weights
+from deid import __version__, files, weights
 from deid.cli import app
 from deid.exceptions import DependencyError
 from deid.structures import Image
@@ -77,12 +77,14 @@ def test_good_files_are_done_although_others_are_bad(bad: Path, tmp_path: Path) 
     }.items():
         assert name in told
         assert reason.lower() in told.lower()
-    assert "2 files written (1 without a face), 1 faces: 1 edited, 0 covered by fallback; 5 files failed" in told
+    assert (
+        "2 files written (1 without a face), 1 faces: 1 edited, 0 covered by fallback; 5 files failed; 1 files left out: notes.txt" in told
+    )
     assert sorted(p.name for p in out.rglob("*")) == ["hopper.jpg", "meadow.png"]
 
     report = json.loads((tmp_path / "run.json").read_text())
     assert report["deid"] == __version__
-    assert report["totals"] == {"files": 7, "failed": 5, "faces": 1, "edited": 1, "fallback": 0}
+    assert report["totals"] == {"files": 8, "failed": 5, "left_out": 1, "faces": 1, "edited": 1, "fallback": 0}
     assert report["options"]["method"] == "solid"
     assert report["weights"]["attgan"] == weights.entry("attgan").sha256
     files = {Path(f["input"]).name: f for f in report["files"]}
@@ -108,7 +110,7 @@ def test_report_names_the_fallback(photo: Path, tmp_path: Path) -> None:
 def test_nothing_is_replaced_without_overwrite(photo: Path, tmp_path: Path) -> None:
     before = photo.read_bytes()
     in_place = _deid("run", photo.parent, "-o", photo.parent, *FAST)
-    assert in_place.exit_code == 1
+    assert in_place.exit_code == 2
     assert "is an input; pass --overwrite" in _told(in_place)
     assert photo.read_bytes() == before
     replaced = _deid("run", photo.parent, "-o", photo.parent, "--overwrite", *FAST)
@@ -139,8 +141,8 @@ def test_options_from_a_file_and_from_the_line(photo: Path, tmp_path: Path) -> N
 def test_output_that_cannot_be_written(photo: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     result = _deid("run", photo, "-o", tmp_path / "file", *FAST)
-    assert result.exit_code == 1
-    assert "hopper.jpg: Not a directory" in _told(result)
+    assert result.exit_code == 2
+    assert "Not a directory" in _told(result)
     assert (tmp_path / "file").read_text() == "in the way"
 
 
@@ -149,6 +151,113 @@ def test_report_that_cannot_be_written(photo: Path, tmp_path: Path) -> None:
     result = _deid("run", photo, "-o", tmp_path / "out", "--report", tmp_path / "file" / "run.json", *FAST)
     assert result.exit_code == 2
     assert "run.json: Not a directory" in _told(result)
+
+
+def test_files_that_are_left_out_have_an_exit_code_and_are_named(photo: Path, tmp_path: Path) -> None:
+    (photo.parent / "IMG [1].dng").write_bytes(b"II*\0")
+    (photo.parent / "clip.mts").write_bytes(b"x")
+    result = _deid("run", photo.parent, "-o", tmp_path / "out", "--report", tmp_path / "run.json", *FAST)
+    assert result.exit_code == 3
+    told = _told(result)
+    assert "IMG [1].dng: a camera's raw photo is not read" in told
+    assert "0 files failed; 2 files left out: IMG [1].dng, clip.mts" in told
+    report = json.loads((tmp_path / "run.json").read_text())
+    assert report["totals"]["left_out"] == 2
+    assert [(Path(f["input"]).name, f["status"]) for f in report["files"] if f["error"]] == [
+        ("IMG [1].dng", "left out"),
+        ("clip.mts", "left out"),
+    ]
+    # The seed of a file does not change with what is left out beside it.
+    seeds = [f["frames"][0]["seed"] for f in report["files"] if f.get("frames")]
+    assert seeds == [files.seed_of(1, 0)]
+
+
+def test_nothing_but_files_that_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.mts").write_bytes(b"x")
+    (tmp_path / "in" / "a.cr3").write_bytes(b"x")
+    result = _deid("run", tmp_path / "in", "-o", tmp_path / "out", *FAST)
+    assert result.exit_code == 3
+    assert "a.cr3: a camera's raw photo" in _told(result)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def no_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails the test when a model is about to be loaded."""
+    monkeypatch.setattr("deid.pipeline.Anonymizer.preload", lambda self: pytest.fail("a model was loaded"))
+
+
+EARLY: dict[str, tuple[list[str], str]] = {
+    "wrong path": (["missing.jpg", "-o", "out"], "No such file"),
+    "existing output": (["in/hopper.jpg", "-o", "old.jpg"], "exists; pass --overwrite"),
+    "output inside input": (["in", "-o", "in/out"], "lies inside the input"),
+    "report below a file": (["in", "-o", "out", "--report", "old.jpg/r.json"], "Not a directory"),
+    "unknown suffix": (["in/hopper.jpg", "-o", "a.xyz"], "no suffix of a picture"),
+    "picture to film": (["in/hopper.jpg", "-o", "a.mp4"], "is a picture"),
+    "zero byte": (["in/hopper.jpg", "-o", "out", "--cover-image", "a\0b", "--method", "image"], "cover_image"),
+    "config of brackets": (["in/hopper.jpg", "-o", "out", "--config", "deep.toml"], "cannot read options"),
+    "config is a pipe": (["in/hopper.jpg", "-o", "out", "--config", "pipe"], "no regular file"),
+    "cover is a pipe": (["in/hopper.jpg", "-o", "out", "--cover-image", "pipe", "--method", "image"], "no regular file"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), EARLY.values(), ids=EARLY.keys())
+@pytest.mark.usefixtures("no_models")
+def test_wrong_use_is_told_before_a_model_is_loaded(
+    arguments: list[str], message: str, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old.jpg").write_bytes(b"old")
+    (tmp_path / "deep.toml").write_text("method = " + "[" * 5000)
+    os.mkfifo(tmp_path / "pipe")
+    result = _deid("run", *arguments)
+    assert result.exit_code == 2
+    assert message in _told(result)
+    assert (tmp_path / "old.jpg").read_bytes() == b"old"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("to", ["http://[::1", "http://127.0.0.1:99999", "http://u:pass/word@h:8080"])
+def test_addresses_that_are_none(to: str, photo: Path) -> None:
+    result = _deid("live", photo, "--to", to)
+    assert result.exit_code == 2
+    assert "expected --to http://HOST:PORT" in _told(result)
+    assert "pass" not in _told(result)
+
+
+def test_errors_that_are_not_ours_have_no_traceback(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deid.files.plan", lambda *_: 1 / 0)
+    result = _deid("run", photo, "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "error: ZeroDivisionError: division by zero" in _told(result)
+
+
+def test_names_are_data(photo: Path, tmp_path: Path) -> None:
+    """Square brackets, new lines and a terminal's commands are shown and not obeyed."""
+    (photo.parent / "x[").mkdir()
+    for name in ("[red]x.jpg", "x[/bold].png", "two\nlines.jpg", "\x1b[31mred.jpg"):
+        (photo.parent / name).write_bytes(b"no picture")
+    result = _deid("run", photo.parent, "-o", tmp_path / "out", *FAST)
+    assert result.exit_code == 1
+    for shown in ("[red]x.jpg: not an image", "x[/bold].png: not an image", "two\\nlines.jpg", "\\x1b[31mred.jpg"):
+        assert shown in _told(result)
+    assert "\x1b[31mred" not in result.output
+
+
+def test_the_name_of_an_extra_is_shown(photo: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def missing(*_: object) -> Any:
+        raise DependencyError("videos need PyAV: pip install 'deid-face[video]'")
+
+    monkeypatch.setattr("deid.files.plan", missing)
+    assert "pip install 'deid-face[video]'" in _told(_deid("run", photo, "-o", tmp_path / "out"))
+
+
+@pytest.mark.parametrize("command", ["run", "dataset"])
+def test_exit_codes_are_in_the_help(command: str) -> None:
+    assert "0 when every input was handled, 1 when something failed, 2 for wrong use, 3 when files were left out" in _told(
+        _deid(command, "--help")
+    )
 
 
 def test_folder_without_pictures(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 
 from deid import files
 from deid.config import Options
-from deid.exceptions import DetectionError
+from deid.exceptions import ConfigError, DetectionError
 from deid.files import Job
 from deid.pipeline import Anonymizer
 from deid.structures import Image, ImageResult
@@ -57,19 +57,88 @@ def test_several_files_go_into_a_folder(tmp_path: Path) -> None:
 def test_tree_of_a_folder_is_kept_and_other_files_are_left_out(tmp_path: Path) -> None:
     names = ["b.PNG", "a.jpg", "deep/er/c.webp", "deep/notes.txt", "deep/d.tiff", ".hidden.part", "clip.MP4"]
     _touch(*(tmp_path / "in" / n for n in names))
-    assert _plan([tmp_path / "in"], tmp_path / "out") == {
-        f"in/{n}": f"out/{n}" for n in ["a.jpg", "b.PNG", "clip.MP4", "deep/d.tiff", "deep/er/c.webp"]
-    }
-    order = [job.source.name for job in files.plan([tmp_path / "in"], tmp_path / "out")]
+    done = {f"in/{n}": f"out/{n}" for n in ["a.jpg", "b.PNG", "clip.MP4", "deep/d.tiff", "deep/er/c.webp"]}
+    left_out = {"in/.hidden.part": "a hidden file", "in/deep/notes.txt": "neither a picture nor a film that is known"}
+    assert _plan([tmp_path / "in"], tmp_path / "out") == done | left_out
+    order = [job.source.name for job in files.plan([tmp_path / "in"], tmp_path / "out") if job.target]
     assert order == ["a.jpg", "b.PNG", "clip.MP4", "d.tiff", "c.webp"]
 
 
 def test_file_that_was_named_is_tried_whatever_its_suffix(tmp_path: Path) -> None:
-    _touch(tmp_path / "photo")
-    assert _plan([tmp_path / "photo", tmp_path / "missing.jpg"], tmp_path / "out") == {
-        "photo": "out/photo",
-        "missing.jpg": "out/missing.jpg",
-    }
+    _touch(tmp_path / "photo", tmp_path / "a.dng")
+    photo, missing, raw = files.plan([tmp_path / "photo", tmp_path / "missing.jpg", tmp_path / "a.dng"], tmp_path / "out")
+    assert (photo.target, photo.refused) == (tmp_path / "out/photo", "")
+    assert (missing.target, missing.refused) == (None, "wrong use")
+    assert "missing.jpg: No such file" in missing.error
+    assert (raw.target, raw.refused, raw.error) == (None, "left out", "a camera's raw photo is not read; export it as TIFF or JPEG")
+
+
+KINDS = {
+    "a.dng": "raw photo", "a.NEF": "raw photo", "a.mts": "ffmpeg -i FILE", "a.3gp": "ffmpeg -i FILE", "a.pdf": "a document",
+    "a.zip": "an archive", "a.npy": "arrays", "._a.jpg": "macOS's notes", "a.psd": "cannot be written", ".a": "hidden", "a.xyz": "neither",
+    "._a.mp4": "macOS's notes",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "why"), KINDS.items())
+def test_what_a_folder_holds_besides_is_left_out_by_name(name: str, why: str, tmp_path: Path) -> None:
+    _touch(tmp_path / "in" / name, tmp_path / "in" / "stereo.mpo")
+    left_out, done = sorted(files.plan([tmp_path / "in"], tmp_path / "out"), key=lambda job: job.target is not None)
+    assert (left_out.source.name, left_out.refused) == (name, "left out")
+    assert why in left_out.error
+    assert done.target == tmp_path / "out" / "stereo.mpo"
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_pipe_is_never_opened(named: bool, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    os.mkfifo(tmp_path / "in" / "pipe.jpg")
+    (job,) = files.plan([tmp_path / "in" / "pipe.jpg" if named else tmp_path / "in"], tmp_path / "out")
+    assert (job.target, job.refused) == (None, "failed")
+    assert "no regular file" in job.error
+
+
+WRONG_USE: dict[str, tuple[list[str], str, str | None, str]] = {
+    "target of an unknown kind": (["a.gif"], "a.xyz", None, "no suffix of a picture or a film"),
+    "text": (["a.gif"], "a.txt", None, "no suffix of a picture or a film"),
+    "picture to film": (["a.gif"], "a.mp4", None, "a.gif is a picture and a.mp4 is a film"),
+    "film to picture": (["a.mp4"], "a.gif", None, "a.mp4 is a film and a.gif is a picture"),
+    "picture that is only read": (["a.gif"], "a.psd", None, "cannot be written"),
+    "several to one": (["a.gif", "a.mp4"], "o.png", None, "expected a folder for several files"),
+    "folder to one": (["in"], "o.png", None, "expected a folder for several files"),
+    "inside": (["in"], "in/sub/out", None, "lies inside the input"),
+    "inside through a link": (["in"], "link/out", None, "lies inside the input"),
+    "below a file": (["a.gif"], "a.mp4/out", None, "Not a directory"),
+    "report is a folder": (["a.gif"], "out", "in", "a folder"),
+    "report below a file": (["a.gif"], "out", "a.mp4/r.json", "Not a directory"),
+    "report over an input": (["a.gif"], "out", "a.gif", "it is an input"),
+    "report to a device": (["a.gif"], "out", "/dev/full", "no regular file"),
+}
+
+
+@pytest.mark.parametrize(("inputs", "out", "report", "message"), WRONG_USE.values(), ids=WRONG_USE.keys())
+def test_wrong_use_is_told(inputs: list[str], out: str, report: str | None, message: str, tmp_path: Path) -> None:
+    _touch(tmp_path / "in/x.jpg", tmp_path / "a.gif", tmp_path / "a.mp4")
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    with pytest.raises(ConfigError, match=message):
+        files.check_use([tmp_path / i for i in inputs], tmp_path / out, report and tmp_path / report)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("out", ["out", "out.d", "results.2026", "there.xyz", "in", "b.webp", "/"])
+def test_right_use_is_let_through(out: str, tmp_path: Path) -> None:
+    _touch(tmp_path / "in/x.jpg")
+    (tmp_path / "there.xyz").mkdir()
+    files.check_use([tmp_path / "in/x.jpg"], tmp_path / out, tmp_path / "new" / "r.json")
+
+
+def test_output_that_is_gone_at_the_end_is_no_success(tmp_path: Path) -> None:
+    _touch(tmp_path / "out/a.jpg")
+    result = files.FileResult(tmp_path / "a.jpg", tmp_path / "out/a.jpg")
+    assert files.still_there(result) is result
+    (tmp_path / "out/a.jpg").unlink()
+    gone = files.still_there(result)
+    assert (gone.target, gone.status) == (None, "failed")
+    assert "is gone" in gone.error
 
 
 def test_two_inputs_never_share_an_output(tmp_path: Path) -> None:

@@ -12,60 +12,100 @@ import pytest
 
 from deid import ladder, weights
 from deid.align import TEMPLATE
-from deid.attributes.sampler import sample_sets
-from deid.attributes.selector import Judgement, Selector
+from deid.attributes.sampler import portraits_of
+from deid.attributes.selector import Judgement, Likeness, Selector
 from deid.config import QUALITIES, Options
 from deid.dataset.run import Plan
+from deid.edit.attgan import AttganEditor
+from deid.edit.portraits import Portraits
 from deid.exceptions import DataError, WeightsMissingError
 from deid.ladder import Rung
+from deid.models.attgan import ATTRIBUTES
 from deid.people import People
 from deid.pipeline import Anonymizer
-from deid.structures import AlignedFace, Detection, EditedFace, Image
+from deid.structures import AlignedFace, Crops, Detection, EditedFace, Embeddings, Image
 
-#: The number of a set's code that the fake selector likes to be large.
-_LIKED = 13
+_YOUNG = ATTRIBUTES.index("Young")
 FACE = Detection(np.array([28.0, 18.0, 100.0, 112.0]), 1.0, TEMPLATE)
 LAX: dict[str, Any] = {"seed": 1, "min_realism": 0.0, "min_iou": 0.0, "gender_slack": 1.0}
 
 
 class _Liking(Selector):
-    """Likes sets with a large first number of the code; sees no face."""
+    """Likes high numbers of the first portrait, and of the sets for one stand-in the youngest."""
 
     def __init__(self) -> None:
         """Without a file."""
+        self.shown: list[np.ndarray] = []
 
-    def judge(self, attributes: np.ndarray, embedding: np.ndarray, sets: np.ndarray) -> Judgement:
-        value = sets[:, _LIKED].astype(float) + 10.0
-        sure = np.ones(len(sets))
-        return Judgement(sure, sure, sure, value)
+    def judge(self, looks: Likeness, bank: Likeness, rows: np.ndarray) -> Judgement:
+        self.shown.append(rows.copy())
+        sure = np.ones(len(rows))
+        return Judgement(sure, sure, sure, rows[:, 13] + 10.0 + 0.1 * rows[:, _YOUNG])
 
 
 @pytest.fixture
-def liking() -> Selector:
+def liking() -> _Liking:
     return _Liking()
 
 
-@dataclass
-class _Painter:
-    """Paints every set as a picture of its own, and remembers what it was asked for."""
+class _Asked:
+    """Paints every row as a picture of its own, and remembers what it was asked for."""
 
-    name: str = "painter"
-    asked: list[np.ndarray] = field(default_factory=list)
-    always: Image | None = None
+    name = "painter"
 
-    def edit(self, face: AlignedFace, attributes: np.ndarray, strength: float) -> list[EditedFace]:
+    def __init__(self, always: Image | None = None) -> None:
+        self.asked: list[np.ndarray] = []
+        self.always = always
+
+    def edit(self, face: AlignedFace, attributes: np.ndarray, strength: float = 1.0) -> list[EditedFace]:
         self.asked.append(attributes.copy())
-        return [EditedFace(_picture(a[13:]) if self.always is None else self.always, self.name, a, strength) for a in attributes]
+        return [EditedFace(_picture(a) if self.always is None else self.always, self.name, a, strength) for a in attributes]
 
 
-def _picture(code: np.ndarray) -> Image:
+class _Painter(_Asked, AttganEditor):
+    """One that has portraits."""
+
+    def __init__(self) -> None:
+        AttganEditor.__init__(self, bank=_bank())
+        _Asked.__init__(self)
+
+    def preload(self) -> None:
+        """Nothing to read."""
+
+
+def _picture(row: np.ndarray) -> Image:
+    rng = np.random.default_rng(np.frombuffer(np.asarray(row, np.float32).tobytes(), np.uint8))
+    return _painted(rng.standard_normal(16))
+
+
+def _painted(code: np.ndarray) -> Image:
     coarse = np.clip(128 + 60 * code.reshape(4, 4), 0, 255).astype(np.uint8)
     return np.repeat(cv2.resize(coarse, (128, 128), interpolation=cv2.INTER_CUBIC)[..., None], 3, axis=2)
 
 
 def _portrait(seed: int) -> Image:
     """(128, 128, 3) that is no face to a detector, but somebody to the fake recogniser."""
-    return _picture(np.random.default_rng(seed).standard_normal(16))
+    return _painted(np.random.default_rng(seed).standard_normal(16))
+
+
+def _bank(n: int = 120) -> Portraits:
+    """Portraits that are never looked at, half of them of men."""
+    looks = np.random.default_rng(0).uniform(0.2, 0.4, (n, 189)).astype(np.float32)
+    looks[:, -2] = np.arange(n) % 2
+    points = np.tile(np.random.default_rng(1).uniform(30, 100, (1, 68, 2)), (n, 1, 1))
+    return Portraits({"images": np.zeros(0, np.uint8), "ends": np.zeros(n, np.int64), "points": points, "looks": looks})
+
+
+@dataclass
+class _Dlib:
+    """What the selector is told of who somebody is: always the same."""
+
+    name: str = "dlib"
+    threshold: float = 0.2
+    seen: list[Crops] = field(default_factory=list)
+
+    def embed(self, crops: Crops) -> Embeddings:
+        return np.full((len(crops), 128), 128**-0.5, np.float32)
 
 
 @pytest.fixture
@@ -73,8 +113,7 @@ def engine(liking: Selector, fake_embedder: Any) -> Callable[..., tuple[Anonymiz
     def build(selector: Selector | None = liking, **options: Any) -> tuple[Anonymizer, _Painter]:
         painter = _Painter()
         made = Anonymizer(Options(**(LAX | options)), editor=painter, embedders=[fake_embedder()], selector=selector)
-        # What the selector is told of who somebody is; the fake one does not look.
-        made._parts["dlib"] = fake_embedder()
+        made._parts["dlib"] = _Dlib()
         return made, painter
 
     return build
@@ -89,14 +128,56 @@ def test_quality_says_how_many_are_generated(quality: str, engine: Callable[...,
 
 def test_budgets_grow() -> None:
     fast, balanced, thorough = (QUALITIES[name] for name in ("fast", "balanced", "thorough"))
-    assert fast.generated < balanced.generated < thorough.generated
+    most = [budget.generated * (budget.rounds + 1) for budget in (fast, balanced, thorough)]
+    assert most == sorted(set(most))
+    assert fast.generated <= balanced.generated < thorough.generated
 
 
-def test_what_the_selector_likes_is_generated(engine: Callable[..., tuple[Anonymizer, _Painter]]) -> None:
-    both = engine(quality="thorough"), engine(None, quality="thorough")
-    (chosen, drawn) = (painter.asked[0] for made, painter in both if made.process(_portrait(0), [FACE]))
-    assert len(chosen) == len(drawn)
-    assert chosen[:, _LIKED].mean() > drawn[:, _LIKED].mean() + 0.5
+def _first_portraits(rows: np.ndarray) -> list[int]:
+    return [portraits_of(row)[0][0] for row in rows]
+
+
+def test_the_liked_of_all_reserved_stand_ins_is_generated(engine: Callable[..., tuple[Anonymizer, _Painter]], liking: _Liking) -> None:
+    made, painter = engine(quality="thorough")
+    made.process(_portrait(0), [FACE])
+    (chosen,), (shown,) = painter.asked, liking.shown
+    budget = QUALITIES["thorough"]
+    reserved = sorted(set(_first_portraits(shown)), reverse=True)
+    assert len(reserved) == budget.generated * (budget.rounds + 1) == len(shown) / budget.proposals
+    # One of a stand-in, those first that are liked best, each under the set that is liked best.
+    assert _first_portraits(chosen) == reserved[: budget.generated]
+    for row in chosen:
+        assert row[_YOUNG] == max(other[_YOUNG] for other in shown if other[13] == row[13])
+
+
+def test_the_next_round_takes_the_next_best(engine: Callable[..., tuple[Anonymizer, _Painter]], liking: _Liking) -> None:
+    made, painter = engine(quality="fast")
+    painter.always = photo = _portrait(0)
+    made.process(photo, [FACE])
+    tried = [i for rows in painter.asked for i in _first_portraits(rows)]
+    budget = QUALITIES["fast"]
+    assert tried == sorted(set(_first_portraits(liking.shown[0])), reverse=True)
+    assert len(tried) == budget.generated * (budget.rounds + 1)
+    assert [len(rows) for rows in liking.shown] == [budget.proposals * n for n in range(len(tried), 0, -budget.generated)]
+
+
+def test_when_all_stand_ins_are_used_they_come_again(engine: Callable[..., tuple[Anonymizer, _Painter]]) -> None:
+    made, painter = engine(quality="fast")
+    painter._bank = _bank(12)
+    painter.always = photo = _portrait(0)
+    made.process(photo, [FACE])
+    tried = [i for rows in painter.asked for i in _first_portraits(rows)]
+    budget = QUALITIES["fast"]
+    assert len(tried) == budget.generated * (budget.rounds + 1) > len(set(tried)) > 0
+
+
+def test_without_a_selector_stand_ins_are_taken_as_they_were_drawn(engine: Callable[..., tuple[Anonymizer, _Painter]]) -> None:
+    chosen, drawn = engine(quality="thorough"), engine(None, quality="thorough")
+    for made, _ in (chosen, drawn):
+        made.process(_portrait(0), [FACE])
+    liked, first = (_first_portraits(painter.asked[0]) for _, painter in (chosen, drawn))
+    assert len(first) == len(set(first)) == len(liked)
+    assert sum(liked) > sum(first)
 
 
 def test_of_those_that_pass_the_liked_one_is_kept(engine: Callable[..., tuple[Anonymizer, _Painter]]) -> None:
@@ -104,14 +185,7 @@ def test_of_those_that_pass_the_liked_one_is_kept(engine: Callable[..., tuple[An
     made, painter = engine(quality="thorough")
     painter.always = _portrait(7)
     (face,) = made.process(_portrait(0), [FACE]).faces
-    assert face.attributes["identity_0"] == painter.asked[0][:, _LIKED].max()
-
-
-def test_each_group_of_proposals_sends_its_best(liking: Selector) -> None:
-    sets = sample_sets(True, 12, np.random.default_rng(0))
-    chosen, expected = liking.choose(np.zeros(13), np.zeros(128), sets, 3)
-    np.testing.assert_array_equal(chosen[:, _LIKED], sets[:, _LIKED].reshape(3, 4).max(axis=1))
-    np.testing.assert_allclose(expected, chosen[:, _LIKED] + 10.0)
+    assert face.attributes["Young"] == pytest.approx(float(painter.asked[0][0, _YOUNG]))
 
 
 def test_one_that_always_fails_uses_its_budget_and_ends_covered(engine: Callable[..., tuple[Anonymizer, _Painter]]) -> None:
@@ -122,7 +196,7 @@ def test_one_that_always_fails_uses_its_budget_and_ends_covered(engine: Callable
     assert face.status == "fallback"
     assert face.method in {"blur", "solid"}
     budget = QUALITIES["fast"]
-    # As often as the budget says on the mildest way, and once on the other one that such an editor has.
+    # As often as the budget says on the mildest way, and once on the harder one.
     assert [len(sets) for sets in painter.asked] == [budget.generated] * (budget.rounds + 1)
     assert len({a.tobytes() for sets in painter.asked for a in sets}) == budget.generated * (budget.rounds + 1)
     middle = slice(40, 90)
@@ -130,14 +204,11 @@ def test_one_that_always_fails_uses_its_budget_and_ends_covered(engine: Callable
 
 
 def test_ladder_of_the_real_editor_ends_in_a_solid_cover() -> None:
-    from deid.edit.attgan import AttganEditor
-    from deid.models.attgan import Generator
-
     options = Options(quality="fast")
-    rungs = list(ladder.rungs(options, AttganEditor(network=Generator(4, n_codes=16).eval())))
+    rungs = list(ladder.rungs(options, _Painter()))
     assert [(r.editor.name, r.strength) for r in rungs if not r.pastes_face] == [("blur", 2.25), ("solid", 1.0)]
     assert [r.last for r in rungs] == [False] * (len(rungs) - 1) + [True]
-    assert [r.strength for r in rungs if r.pastes_face] == [0.6] * options.budget.rounds + [1.0] * 3
+    assert [r.strength for r in rungs if r.pastes_face] == [1.0] * options.budget.rounds + [1.5]
     assert {(r.n_sets, r.n_proposals) for r in rungs if r.pastes_face} == {(options.budget.generated, options.budget.proposals)}
 
 
@@ -147,7 +218,7 @@ def test_no_set_comes_twice(engine: Callable[..., tuple[Anonymizer, _Painter]]) 
     photo = np.concatenate([_portrait(0), _portrait(1)], axis=1)
     for _ in range(2):
         made.process(photo, [FACE, FACE.moved(np.ones(2), np.array([128.0, 0.0]))])
-    sets = [a[13:].tobytes() for asked in painter.asked for a in asked]
+    sets = [a.tobytes() for asked in painter.asked for a in asked]
     assert len(painter.asked) == 4
     assert len(set(sets)) == len(sets)
 
@@ -193,7 +264,7 @@ def test_threads_agree_on_who_is_who(engine: Callable[..., tuple[Anonymizer, _Pa
 def test_person_is_found_by_all_embedders_or_not_at_all(fake_embedder: Any) -> None:
     near, far = np.array([[1.0, 0.0]], np.float32), np.array([[0.0, 1.0]], np.float32)
     people = People([fake_embedder(), fake_embedder()])
-    rung = Rung(_Painter(), 1.0, True)
+    rung = Rung(_Asked(), 1.0, True)
     assert people.find((near, near)) is None
     people.add((near, near), rung)
     found = people.find((near, near))
@@ -222,3 +293,13 @@ def test_own_editor_without_selector_draws_its_sets(fake_embedder: Any) -> None:
     made = Anonymizer(Options(**LAX), editor=_Painter(), embedders=[fake_embedder()])
     assert made.selector is None
     assert Anonymizer(Options(**LAX)).selector is not None
+    assert Anonymizer(Options(**LAX, stand_in="none")).selector is None
+    assert Anonymizer(Options(**LAX, method="blur")).selector is None
+
+
+def test_editor_without_portraits_has_nothing_to_choose_from(liking: _Liking, fake_embedder: Any) -> None:
+    painter = _Asked()
+    made = Anonymizer(Options(**LAX), editor=painter, embedders=[fake_embedder()], selector=liking)
+    made.process(_portrait(0), [FACE])
+    assert len(painter.asked[0]) == QUALITIES["balanced"].generated
+    assert not liking.shown

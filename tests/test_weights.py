@@ -123,6 +123,12 @@ MANIFESTS = {
     "no hash": b'[attgan]\nfile = "attgan.safetensors"\n',
     "no table": b"attgan = 3\n",
     "binary": b"\xff\xfe\x00\x01",
+    "file is a number": b'[attgan]\nfile = 3\nsha256 = "0"\n',
+    "hash is a number": b'[attgan]\nfile = "a"\nsha256 = 0\n',
+    "architecture is a list": b'[attgan]\nfile = "a"\nsha256 = "0"\narchitecture = [1]\n',
+    "address is a number": b'[attgan]\nfile = "a"\nsha256 = "0"\nurl = 1\n',
+    "file elsewhere": b'[attgan]\nfile = "../../etc/passwd"\nsha256 = "0"\n',
+    "brackets": b"a = " + b"[" * 5000,
 }
 
 

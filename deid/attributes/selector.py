@@ -1,34 +1,60 @@
-"""Chooses attribute sets for a face before anything is generated.
+"""Chooses pairs of stand-in and attribute set for a face before anything is generated.
 
-Two small networks look at a set and at the face that it is for: one gives the chance that the gate lets the edit pass and that
-it lies as far away as a stranger does, the other how good the edit will be. They are trained by `deid.training.selector`, kept as
-arrays, and computed here without the library that trained them. A set that suits one face may fail on the next: who the face is
-goes in as its embedding, turned into the generator's own identity codes, so that a set can be held against it number by number.
+A small network looks at a face, at the portraits that would stand in for it, and at the attribute set. It gives the chance that the gate
+lets the new face pass and that it lies as far away as a stranger does, and how good it will be. What it sees is how the pair differs: in
+pose, light, skin and attributes, which show, and in who it is, which protects. It is trained by `deid.training.selector`, kept as
+arrays, and computed here without the library that trained it.
 """
 
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deid import weights
+from deid.attributes.sampler import MIX
 from deid.exceptions import WeightsFormatError
-from deid.models.attgan import ATTRIBUTES, N_CODES
+from deid.models.attgan import ATTRIBUTES
 
-_SET_SIZE = len(ATTRIBUTES) + N_CODES
+#: Of a 6 x 6 map of light these waves (down, across) are looked at one by one: side light, light from above, and what bends.
+_WAVES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))
+_FACE = 7 + len(_WAVES) + 3 + len(ATTRIBUTES)
+#: Numbers that the network looks at, and that it gives: what a `Judgement` has.
+N_FEATURES, N_ANSWERS = len(ATTRIBUTES) + 1 + _FACE + MIX * (_FACE + 7) + 2, 4
+
+
+class Likeness(Protocol):
+    """What a face and portraits are compared by, see `deid.edit.portraits.Looks`: arrays (..., 7), (..., 36), (..., 3), (..., 13) and
+    (..., 128)."""
+
+    @property
+    def pose(self) -> NDArray[Any]: ...
+
+    @property
+    def light(self) -> NDArray[Any]: ...
+
+    @property
+    def skin(self) -> NDArray[Any]: ...
+
+    @property
+    def attributes(self) -> NDArray[Any]: ...
+
+    @property
+    def embedding(self) -> NDArray[Any]: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
-    """What is expected of N sets for one face.
+    """What is expected of N pairs for one face.
 
     Args:
-        passes: (N,) chance that the gate lets the edit pass, in [0, 1].
+        passes: (N,) chance that the gate lets the new face pass, in [0, 1].
         far: (N,) chance that it is also as far from the source as strangers are, by dlib.
         good: (N,) chance that it is so by a second recogniser, too.
-        utility: (N,) expected utility, see `deid.verify.utility`.
+        utility: (N,) expected utility times fit, see `deid.verify.utility`.
     """
 
     passes: NDArray[np.float64]
@@ -38,8 +64,8 @@ class Judgement:
 
     @property
     def value(self) -> NDArray[np.float64]:
-        """(N,) what a set is worth before it is tried: its utility, should it pass."""
-        return self.passes * np.maximum(self.utility, 0.0)
+        """(N,) what a pair is worth before it is tried: its utility times the mean of the chances."""
+        return np.maximum(self.utility, 0.0) * (self.passes + self.far + self.good) / 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,38 +88,43 @@ class Mlp:
         return rows
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FaceCode:
-    """What the selector is told of a face: from dlib's embedding to a few numbers.
+def features(face: Likeness, bank: Likeness, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What the network looks at.
 
     Args:
-        mean: (128,) embedding of the average person.
-        axes: (128, K) the directions in which people differ most, scaled to spread 1.
-        place: (128, 2 N_CODES) to where the face lies among the identity codes, once for each recogniser of the training: a code
-            that points there leaves the new face near the old one.
+        face: who is to get a new face.
+        bank: portraits, of which ``rows`` has the numbers.
+        rows: (N, SET_SIZE), see `deid.attributes.sampler`.
+
+    Returns:
+        (N, N_FEATURES): the set, the shares, the face, and how far each portrait and their mix are from it.
     """
+    numbers, shares = np.split(rows[:, len(ATTRIBUTES) :], 2, axis=1)
+    told = np.concatenate([face.pose, _waves(face.light), face.skin, face.attributes])
+    parts = [rows[:, : len(ATTRIBUTES)], shares[:, :1], np.broadcast_to(told, (len(rows), len(told)))]
+    portraits = numbers.astype(np.intp).T
+    parts += [_apart(face, bank, i) for i in portraits]
+    mixed = sum((shares[:, k, None] * bank.embedding[i] for k, i in enumerate(portraits)), np.zeros((len(rows), 1)))
+    mixed = mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-6)
+    between = np.linalg.norm(bank.embedding[portraits[0]] - bank.embedding[portraits[-1]], axis=1)
+    parts.append(np.stack([np.linalg.norm(mixed - face.embedding, axis=1), between], axis=1))
+    return np.concatenate(parts, axis=1, dtype=np.float64)
 
-    mean: NDArray[np.float32]
-    axes: NDArray[np.float32]
-    place: NDArray[np.float32]
 
-    def features(self, attributes: NDArray[np.float32], embedding: NDArray[np.float32], sets: NDArray[np.float32]) -> NDArray[np.float64]:
-        """What the networks look at.
+def _apart(face: Likeness, bank: Likeness, i: NDArray[np.intp]) -> NDArray[np.float64]:
+    """(N, _FACE + 7): how far portraits (N,) are from a face, number by number and as a whole."""
+    pose, light, skin = bank.pose[i] - face.pose, bank.light[i] - face.light, bank.skin[i] - face.skin
+    whole = [np.linalg.norm(x, axis=1) for x in (pose, light, skin, bank.embedding[i] - face.embedding)]
+    # Turned further is not turned less; lit brighter is not lit darker.
+    signed = [pose[:, :2], skin[:, :1], np.stack(whole, axis=1)]
+    alone = [np.abs(x) for x in (pose, _waves(light), skin, bank.attributes[i] - face.attributes)]
+    return np.concatenate([*alone, *signed], axis=1)
 
-        Args:
-            attributes: (..., 13) probability of each attribute in the face.
-            embedding: (..., 128) dlib's.
-            sets: (..., 13 + N_CODES) as `sample_sets` gives them; the other two repeat for each of them.
 
-        Returns:
-            (..., F): the set, the face, and the set held against the face.
-        """
-        offset = np.asarray(embedding - self.mean, np.float64)
-        codes = sets[..., len(ATTRIBUTES) :]
-        near = (offset @ self.place).reshape(*offset.shape[:-1], 2, N_CODES) * codes[..., None, :]
-        face = np.concatenate([attributes, offset @ self.axes], axis=-1)
-        alike = [near.reshape(*near.shape[:-2], -1), near.sum(axis=-1)]
-        return np.concatenate([sets, np.broadcast_to(face, (*sets.shape[:-1], face.shape[-1])), *alike], axis=-1, dtype=np.float64)
+def _waves(light: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(..., 5) how strong each of `_WAVES` is in maps of light (..., 36)."""
+    side = np.cos(np.pi * np.outer(np.arange(3), np.arange(6) + 0.5) / 6)
+    return light @ np.stack([np.outer(side[down], side[across]).ravel() for down, across in _WAVES], axis=1) / 6
 
 
 class Selector:
@@ -109,7 +140,7 @@ class Selector:
 
     @property
     def model(self) -> "_Model":
-        """The networks.
+        """The network.
 
         Raises:
             WeightsError: the file is missing, altered, or holds something else.
@@ -120,53 +151,33 @@ class Selector:
                 self._model = _Model.of({name: tensor.numpy() for name, tensor in tensors.items()}, item.file)
             return self._model
 
-    def judge(self, attributes: NDArray[np.float32], embedding: NDArray[np.float32], sets: NDArray[np.float32]) -> Judgement:
-        """What to expect of sets (N, 13 + N_CODES) for a face with attributes (13,) and dlib's embedding (128,)."""
-        return self.model(self.model.code.features(attributes, embedding, sets))
-
-    def choose(
-        self, attributes: NDArray[np.float32], embedding: NDArray[np.float32], sets: NDArray[np.float32], n: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """The best of each of ``n`` groups of sets (N, 13 + N_CODES), (n, 13 + N_CODES), with what to expect of each (n,).
-
-        Groups keep the new faces different: the best of all sets for one face are much the same, and so would be what comes
-        out of two runs.
-        """
-        value = self.judge(attributes, embedding, sets).value
-        best = [group[value[group].argmax()] for group in np.array_split(np.arange(len(sets)), n)]
-        return sets[best], value[best]
+    def judge(self, looks: Likeness, bank: Likeness, rows: NDArray[np.float32]) -> Judgement:
+        """What to expect of rows (N, SET_SIZE) for a face, with portraits of a bank."""
+        return self.model(features(looks, bank, rows))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Model:
     """The arrays of a selector's file, in their places."""
 
-    code: FaceCode
     mean: NDArray[np.float32]
     spread: NDArray[np.float32]
-    chance: Mlp
-    worth: Mlp
+    network: Mlp
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[np.float32]], file: str) -> "_Model":
         """Raises WeightsFormatError when an array is missing or does not fit the next."""
         try:
-            code = FaceCode(arrays["code.mean"], arrays["code.axes"], arrays["code.place"])
-            networks = (_layers(arrays, name) for name in ("chance", "utility"))
-            model = cls(code, arrays["scaler.mean"], arrays["scaler.spread"], *networks)
-            model(code.features(np.zeros(len(ATTRIBUTES), np.float32), code.mean, np.zeros((1, _SET_SIZE), np.float32)))
+            count = sum(key.startswith("network.") and key.endswith(".weight") for key in arrays)
+            network = Mlp(*([arrays[f"network.{i}.{part}"] for i in range(count)] for part in ("weight", "bias")))
+            model = cls(arrays["scaler.mean"], arrays["scaler.spread"], network)
+            model(np.zeros((1, N_FEATURES)))
         except (KeyError, ValueError, IndexError) as error:
             raise WeightsFormatError(f"expected the arrays of a selector in {file}: {error}; run `deid weights verify`") from error
         return model
 
-    def __call__(self, features: NDArray[np.float64]) -> Judgement:
-        """Features (N, F) to what is expected."""
-        rows = (features - self.mean) / self.spread
-        passes, far, good = (0.5 + 0.5 * np.tanh(0.5 * self.chance(rows))).T
-        return Judgement(passes, far, good, self.worth(rows)[:, 0])
-
-
-def _layers(arrays: Mapping[str, NDArray[np.float32]], name: str) -> Mlp:
-    """The layers of one network: `name.0.weight`, `name.0.bias`, `name.1.weight`, ..."""
-    count = sum(key.startswith(f"{name}.") and key.endswith(".weight") for key in arrays)
-    return Mlp([arrays[f"{name}.{i}.weight"] for i in range(count)], [arrays[f"{name}.{i}.bias"] for i in range(count)])
+    def __call__(self, seen: NDArray[np.float64]) -> Judgement:
+        """Features (N, N_FEATURES) to what is expected."""
+        *chances, worth = self.network((seen - self.mean) / self.spread).T
+        passes, far, good = np.clip(chances, 0.0, 1.0)
+        return Judgement(passes, far, good, worth)

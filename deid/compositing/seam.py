@@ -81,7 +81,7 @@ def find_seam(
     open_way = np.minimum.accumulate(_sampled(cv2.GaussianBlur(allowed, (0, 0), 0.8), where), axis=1)
     cost += _HIDDEN * np.clip(0.6 - open_way, 0, 1)
     steps = _cheapest(cost)
-    path = centre + steadied(steady, "seam", np.take_along_axis(radii, steps[:, None], 1), 12.0) * rays
+    path = centre + steadied(steady, "seam", np.take_along_axis(radii, steps[:, None], 1), 25.0) * rays
     along = float(np.take_along_axis(rough, steps[:, None], 1).mean())
     return Seam(path, _filled(path), _shown(core, stand_in.visible) / (1 + along / _ROUGH))
 

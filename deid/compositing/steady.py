@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 #: Share of a small change that is followed in one frame.
-_FOLLOWS = 0.15
+_FOLLOWS = 0.08
 _Array = TypeVar("_Array", bound=NDArray[Any])
 
 

@@ -1,5 +1,6 @@
 """Data sets that the `datasets` package saved to disk: the same splits, rows and columns come out, with new pictures."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -8,11 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from deid.dataset.sources import EMBEDDED, Item, read_file
+from deid.dataset.labels import why_not_text
+from deid.dataset.sources import Item, private_folder, read_file
 from deid.exceptions import DataError, DependencyError, ImageReadError
 
 #: The name of the only split of a data set that has none.
 _ONLY = "all"
+#: Text that is too short to hold a picture of somebody, a data URI's beginning included.
+_SHORT = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class HuggingFace:
         return _cell(*_parsed(item.name), self.path)
 
     def pack(self, part: Callable[[str], bytes | None], out: Path) -> None:
-        hidden = out.with_name(f".{out.name}.part")
+        hidden = private_folder(out) / "packing"
         shutil.rmtree(hidden, ignore_errors=True)
         new = {split: _replaced(split, rows, part, hidden) for split, rows in _splits(self.path).items()}
         datasets = _package()
@@ -97,14 +101,23 @@ def _check_columns(features: Any) -> None:
 
 
 def _check_text(rows: Any) -> None:
-    """Refuse text that holds pictures in base64."""
-    from pyarrow import compute
+    """Refuse columns whose cells hold pictures in text or in numbers, however deep."""
+    images = _image_columns(rows)
+    for name in rows.features:
+        if name in images:
+            continue
+        for chunk in rows.data.column(name).chunks:
+            for cell in chunk.to_pylist():
+                if why := _why_not_cell(cell):
+                    raise DataError(f"column {name!r} holds what may be a picture: {why}; leave it out with remove_columns({name!r})")
 
-    for name, feature in rows.features.items():
-        if getattr(feature, "dtype", None) in {"string", "large_string"}:
-            held = compute.any(compute.match_substring_regex(rows.data.column(name), EMBEDDED.pattern.decode()))
-            if held.as_py():
-                raise DataError(f"column {name!r} holds what looks like pictures in base64; leave it out with remove_columns({name!r})")
+
+def _why_not_cell(cell: Any) -> str:
+    """What in a cell may be a picture: most are short and are not looked at."""
+    if cell is None or isinstance(cell, int | float | bool):
+        return ""
+    text = cell if isinstance(cell, str) else json.dumps(cell, default=str, ensure_ascii=False)
+    return why_not_text(text) if len(text) >= _SHORT else ""
 
 
 def _is_plain(feature: Any) -> bool:

@@ -22,7 +22,8 @@ CREATE TABLE IF NOT EXISTS sessions (
     id INTEGER PRIMARY KEY, started TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, engine TEXT NOT NULL, workers INTEGER NOT NULL, versions TEXT);
 CREATE TABLE IF NOT EXISTS files (
     id INTEGER PRIMARY KEY, name UNIQUE NOT NULL, kind TEXT NOT NULL, place NOT NULL, offset INTEGER, length INTEGER, boxes TEXT NOT NULL,
-    identity TEXT NOT NULL, status TEXT NOT NULL, why TEXT NOT NULL, input_sha256 TEXT, output_sha256 TEXT, size INTEGER, seed TEXT,
+    box_rows TEXT NOT NULL, box_size TEXT NOT NULL, identity TEXT NOT NULL,
+    status TEXT NOT NULL, why TEXT NOT NULL, input_sha256 TEXT, output_sha256 TEXT, size INTEGER, seed TEXT,
     seconds REAL, faces INTEGER, session INTEGER);
 CREATE INDEX IF NOT EXISTS files_status ON files (status, id);
 CREATE TABLE IF NOT EXISTS faces (
@@ -33,6 +34,7 @@ CREATE TABLE IF NOT EXISTS faces (
     attributes TEXT NOT NULL, why TEXT NOT NULL, PRIMARY KEY (file, frame, face)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS faces_margin ON faces (status, margin);
 """
+_ITEM = "id, name, place, kind, offset, length, boxes, box_rows, box_size, identity"
 _PAGE = 1000
 #: What a file begins as: only pictures and labels are work.
 _FIRST = {"picture": "pending", "label": "pending", "other": "left out", "broken": "failed"}
@@ -47,7 +49,7 @@ class Totals:
         done: pictures that are written.
         labels: label files that are carried over.
         failed: files without an output.
-        left_out: files that are neither pictures nor labels.
+        left_out: files that are neither pictures nor labels, and labels that must not be copied.
         pending: files that are still to do.
         faces: in the pictures that are done.
         fallback: faces that a harder method than the one asked for covers.
@@ -126,10 +128,11 @@ class Ledger:
         with self._transaction():
             self._db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", [(k, json.dumps(v)) for k, v in facts.items()])
             self._db.executemany(
-                """INSERT INTO files (name, kind, place, offset, length, boxes, identity, status, why) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """INSERT INTO files (name, kind, place, offset, length, boxes, box_rows, box_size, identity, status, why)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, place = excluded.place, offset = excluded.offset,
-                length = excluded.length, boxes = excluded.boxes, identity = excluded.identity, status = excluded.status,
-                why = excluded.why WHERE status != 'done'""",
+                length = excluded.length, boxes = excluded.boxes, box_rows = excluded.box_rows, box_size = excluded.box_size,
+                identity = excluded.identity, status = excluded.status, why = excluded.why WHERE status != 'done'""",
                 (_listed(item) for item in items),
             )
 
@@ -158,17 +161,34 @@ class Ledger:
         last = 0
         while True:
             rows = self._db.execute(
-                "SELECT id, name, place, kind, offset, length, boxes, identity FROM files "
-                f"WHERE status = 'pending' AND id > ? ORDER BY id LIMIT {_PAGE}",
-                (last,),
+                f"SELECT {_ITEM} FROM files WHERE status = 'pending' AND id > ? ORDER BY id LIMIT {_PAGE}", (last,)
             ).fetchall()
-            for number, name, place, kind, offset, length, boxes, identity in rows:
-                span = None if offset is None else (offset, length)
-                faces = tuple(tuple(box) for box in json.loads(boxes))
-                yield number, Item(_text(name), _text(place), kind, span, faces, identity)
-                last = number
+            for row in rows:
+                yield row[0], _item(*row[1:])
+                last = row[0]
             if not rows:
                 return
+
+    def done(self) -> list[tuple[int, Item, str]]:
+        """Number, file and input hash of every picture that is done."""
+        query = f"SELECT input_sha256, {_ITEM} FROM files WHERE status = 'done' AND kind = 'picture' ORDER BY id"
+        return [(row[1], _item(*row[2:]), row[0] or "") for row in self._db.execute(query)]
+
+    def boxes(self, number: int) -> list[tuple[int, list[float]]]:
+        """Frame and box of each face of a file."""
+        query = "SELECT frame, box FROM faces WHERE file = ? ORDER BY frame, face"
+        return [(frame, json.loads(box)) for frame, box in self._db.execute(query, (number,))]
+
+    def again(self, numbers: Iterable[int]) -> None:
+        """Have files done once more."""
+        with self._transaction():
+            self._db.executemany("UPDATE files SET status = 'pending' WHERE id = ?", [(number,) for number in numbers])
+
+    def lose(self, numbers: Iterable[int], why: str) -> None:
+        """Note that the outputs of files that were done are gone."""
+        with self._transaction():
+            self._db.executemany("UPDATE files SET status = 'failed', why = ? WHERE id = ?", [(why, number) for number in numbers])
+            self._db.execute("DELETE FROM faces WHERE file IN (SELECT id FROM files WHERE status = 'failed')")
 
     def store(self, record: Record, session: int) -> None:
         """Note what became of a file and its faces, both or nothing."""
@@ -178,7 +198,7 @@ class Ledger:
                 "session = ? WHERE id = ?",
                 (
                     record.status,
-                    record.why.encode("utf-8", "backslashreplace").decode(),
+                    _plain(record.why),
                     record.input_sha256 or None,
                     record.output_sha256 or None,
                     record.size,
@@ -250,8 +270,22 @@ def _text(name: str | bytes) -> str:
 
 def _listed(item: Item) -> tuple[Any, ...]:
     offset, length = item.span or (None, None)
-    boxes = json.dumps(item.boxes)
-    return (_key(item.name), item.kind, _key(item.place), offset, length, boxes, item.identity, _FIRST[item.kind], item.why)
+    said = (json.dumps(item.boxes), json.dumps(item.rows), json.dumps(item.size), _plain(item.identity))
+    return (_key(item.name), item.kind, _key(item.place), offset, length, *said, _FIRST[item.kind], _plain(item.why))
+
+
+def _plain(text: str) -> str:
+    """Text that SQLite takes: file names may hold bytes that are no UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _item(
+    name: str | bytes, place: str | bytes, kind: Any, offset: int | None, length: int, boxes: str, rows: str, size: str, identity: str
+) -> Item:
+    span = None if offset is None else (offset, length)
+    faces = tuple(tuple(box) for box in json.loads(boxes))
+    whole = json.loads(size)
+    return Item(_text(name), _text(place), kind, span, faces, tuple(json.loads(rows)), whole and (whole[0], whole[1]), identity)
 
 
 def _face(number: int, index: int, face: dict[str, Any]) -> tuple[Any, ...]:

@@ -1,26 +1,30 @@
 """A run from its listing to its report, in one sitting or in several."""
 
+import contextlib
 import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deid import files
 from deid.config import Options
 from deid.dataset import local, ray, report
 from deid.dataset.crew import Ready
 from deid.dataset.ledger import Ledger, Totals
 from deid.dataset.sources import open_source, private_folder
-from deid.dataset.verify import Problem, verify
-from deid.dataset.work import Record, Task, Work, build_engine
-from deid.exceptions import DataError
+from deid.dataset.verify import Problem, look_again, verify
+from deid.dataset.work import Record, Task, Work, build_engine, build_looker
+from deid.exceptions import DataError, DeidError
 
 if TYPE_CHECKING:
     from deid.pipeline import Anonymizer
 
+_GONE = "its output is gone: it was taken away while the run went on"
 #: How workers run, by name.
 ENGINES = ("local", "ray")
 
@@ -61,7 +65,8 @@ class Plan:
             )
         # Workers elsewhere have another current folder.
         object.__setattr__(self, "given", os.path.abspath(self.given))
-        object.__setattr__(self, "out", self.out.absolute())
+        object.__setattr__(self, "out", Path(os.path.abspath(self.out)))
+        private_folder(self.out)
 
     @property
     def private(self) -> Path:
@@ -89,7 +94,8 @@ def run(plan: Plan, told: Callable[[Totals, Record], None] = lambda totals, reco
         DeidError: the models cannot be loaded.
     """
     source = open_source(plan.given, plan.out)
-    with _open(plan) as ledger:
+    files.check_place(plan.out / "x", "the output")
+    with _begun(plan), _open(plan) as ledger:
         # What is done is not listed as work again, so that a resumed run takes up where it was broken off.
         ledger.begin(_facts(plan, ledger), source.items())
         seed = int(ledger.facts()["seed"])
@@ -99,17 +105,73 @@ def run(plan: Plan, told: Callable[[Totals, Record], None] = lambda totals, reco
             plan.make_engine or partial(build_engine, plan.options),
             seed,
         )
+        if plan.resume:
+            ledger.again(_gone(plan, ledger, work))
         if ledger.totals().pending:
             ledger.note("finished", False)
             _do(plan, ledger, work, told)
         if not ledger.facts().get("finished"):
+            ledger.lose(() if work.source.packed else _gone(plan, ledger, work), _GONE)
             _finish(plan, ledger, work)
             ledger.note("finished", True)
         return ledger.totals()
 
 
-def check(plan: Plan) -> Iterator[Problem]:
-    """Hold a finished output against its ledger; see `deid.dataset.verify`.
+def left_out(plan: Plan) -> list[tuple[str, str]]:
+    """Name and reason of every file that is neither a picture nor a label, or must not be carried over."""
+    with Ledger(plan.ledger) as ledger:
+        return [(name, why) for name, why in ledger.select("SELECT name, why FROM files WHERE status = 'left out' ORDER BY id")]
+
+
+@contextmanager
+def _begun(plan: Plan) -> Iterator[None]:
+    """Leave no trace of a run that ended before its first file: whoever calls again with other options needs no --resume."""
+    fresh = not plan.private.exists()
+    try:
+        yield
+    except DeidError:
+        if fresh and plan.private.exists() and not (plan.ledger.exists() and _any_done(plan)):
+            shutil.rmtree(plan.private, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                plan.out.rmdir()
+        raise
+
+
+def _any_done(plan: Plan) -> bool:
+    with Ledger(plan.ledger) as ledger:
+        totals = ledger.totals()
+        return bool(totals.done or totals.labels) or any(ledger.select("SELECT 1 FROM files WHERE input_sha256 IS NOT NULL LIMIT 1"))
+
+
+def _gone(plan: Plan, ledger: Ledger, work: Work) -> list[int]:
+    """Numbers of the files that are done and whose outputs are not there, or not whole."""
+    rows = list(ledger.select("SELECT id, name, size FROM files WHERE status = 'done' ORDER BY id"))
+    gone = [number for number, name, size in rows if not _is_there(work.target_of(number, name), size)]
+    if not work.source.packed or not ledger.facts().get("finished"):
+        return gone
+    # The parts of a finished run were put together and removed: they are needed again when anything is missing from what they made.
+    try:
+        packed = {name for name, _ in work.source.outputs(plan.out)}
+    except (DeidError, OSError):
+        packed = set()
+    whole = all(name in packed for _, name, _ in rows)
+    pending = ledger.totals().pending > 0
+    return [] if whole and not pending else gone
+
+
+def _is_there(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except OSError:
+        return False
+
+
+def check(plan: Plan, told: Callable[[int, int], None] = lambda done, of: None) -> Iterator[Problem]:
+    """Hold a finished output against its ledger, and look at every picture again; see `deid.dataset.verify`.
+
+    Args:
+        plan: of the run; the detector is that of its options.
+        told: called with the pictures that were looked at, and how many there are.
 
     Raises:
         DataError: there is no run there.
@@ -118,7 +180,13 @@ def check(plan: Plan) -> Iterator[Problem]:
         raise DataError(f"expected the ledger of a run in {plan.private}, got none")
     source = open_source(plan.given, plan.out)
     with Ledger(plan.ledger) as ledger:
-        yield from verify(ledger, source, plan.out)
+        wrong = set()
+        for problem in verify(ledger, source, plan.out):
+            wrong.add(problem.name)
+            yield problem
+        engine = (plan.make_engine or partial(build_looker, plan.options))()
+        # What is not as it was written has been named already.
+        yield from (p for p in look_again(ledger, source, plan.out, engine, told) if p.name not in wrong)
 
 
 def _open(plan: Plan) -> Ledger:
@@ -126,8 +194,11 @@ def _open(plan: Plan) -> Ledger:
         raise DataError(f"{plan.private} holds a run; pass --resume to go on with it, or choose another output")
     if not plan.ledger.exists() and plan.out.exists() and (not plan.out.is_dir() or any(plan.out.iterdir())):
         raise DataError(f"expected a new or an empty folder for the output, got {plan.out}")
-    plan.private.mkdir(parents=True, exist_ok=True)
-    plan.out.mkdir(parents=True, exist_ok=True)
+    try:
+        plan.private.mkdir(parents=True, exist_ok=True)
+        plan.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot make the output {plan.out}: {error.strerror}") from error
     _sweep(plan.out)
     return Ledger(plan.ledger)
 
@@ -175,14 +246,14 @@ def _events(plan: Plan, tasks: Iterator[Task], work: Work, workers: int) -> Iter
 
 
 def _after(totals: Totals, record: Record) -> Totals:
-    failed = record.status == "failed"
-    label = not failed and record.label
+    done = record.status == "done"
     return replace(
         totals,
         pending=totals.pending - 1,
-        failed=totals.failed + failed,
-        labels=totals.labels + label,
-        done=totals.done + (not failed and not label),
+        failed=totals.failed + (record.status == "failed"),
+        left_out=totals.left_out + (record.status == "left out"),
+        labels=totals.labels + (done and record.label),
+        done=totals.done + (done and not record.label),
         faces=totals.faces + len(record.faces),
         fallback=totals.fallback + record.n_fallback,
     )

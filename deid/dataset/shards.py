@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deid.dataset.sources import Item, kind_of
+from deid.dataset.tar import Member, members
 from deid.exceptions import DataError, ImageReadError
 
 
@@ -27,16 +28,19 @@ class Shards:
 
     def items(self) -> Iterator[Item]:
         for path in self.paths:
-            names: set[str] = set()
-            for member in self._members(path):
-                if member.name in names:
-                    raise DataError(f"expected members with names of their own in {path}, got {member.name!r} twice")
-                names.add(member.name)
-                kind, why = kind_of(member.name) if member.isreg() else ("other", "neither a file nor a folder")
-                yield Item(f"{self._name(path)}/{member.name}", str(path), kind, (member.offset_data, member.size), why=why)
+            n_found = 0
+            for name, member in _named(path):
+                n_found += not member.damage
+                kind, why = kind_of(member.name) if member.regular else ("other", "neither a file nor a folder")
+                kind, why = ("broken", member.damage) if member.damage else (kind, why)
+                yield Item(f"{self._name(path)}/{name}", str(path), kind, (member.offset, member.size), why=why)
+            if not n_found:
+                raise DataError(f"cannot read the shard {path}: expected an uncompressed tar file with members, got none")
 
     def read(self, item: Item) -> bytes:
         assert item.span is not None  # set for every member
+        if item.why:
+            raise ImageReadError(f"cannot read {item.name}: {item.why}")
         offset, size = item.span
         try:
             with open(item.place, "rb") as shard:
@@ -52,10 +56,10 @@ class Shards:
         for path in self.paths:
             target = out / self._name(path)
             target.parent.mkdir(parents=True, exist_ok=True)
-            hidden = target.with_name(f".{target.name}.part")
+            hidden = target.with_name(".shard.part")
             with tarfile.open(hidden, "w:") as shard:
-                for member in self._members(path):
-                    data = part(f"{self._name(path)}/{member.name}") if member.isreg() else None
+                for name, member in _named(path):
+                    data = part(f"{self._name(path)}/{name}") if member.regular and not member.damage else None
                     if data is not None:
                         # A fresh header: owner and time of the old one concern no one.
                         header = tarfile.TarInfo(member.name)
@@ -69,21 +73,21 @@ class Shards:
             if path.suffix.lower() != ".tar":
                 yield name, path.read_bytes
                 continue
-            for member in self._members(path):
-                item = Item(f"{name}/{member.name}", str(path), span=(member.offset_data, member.size))
+            for member_name, member in _named(path):
+                item = Item(f"{name}/{member_name}", str(path), span=(member.offset, member.size), why=member.damage)
                 yield item.name, lambda item=item: self.read(item)  # type: ignore[misc]
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
 
-    @staticmethod
-    def _members(path: Path) -> Iterator[tarfile.TarInfo]:
-        try:
-            with tarfile.open(path, "r:") as shard:
-                while (member := shard.next()) is not None:
-                    if not member.isdir():
-                        yield member
-                    # tarfile remembers every member; a shard may have millions.
-                    shard.members = []  # type: ignore[attr-defined]
-        except (OSError, tarfile.TarError) as error:
-            raise DataError(f"cannot read the shard {path}: {error}") from error
+
+def _named(path: Path) -> Iterator[tuple[str, Member]]:
+    """The members of a shard, each with a name of its own: in a joined shard two may be called the same, and both are wanted."""
+    taken: set[str] = set()
+    for member in members(path):
+        name, n = member.name, 1
+        while name in taken:
+            n += 1
+            name = f"{member.name}#{n}"
+        taken.add(name)
+        yield name, member

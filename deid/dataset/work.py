@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from deid import __version__, files
+from deid import __version__, files, known
 from deid import image as images
 from deid.config import Options
-from deid.dataset.sources import Item, Source, check_label
-from deid.exceptions import DeidError, ImageError
+from deid.dataset import grid
+from deid.dataset.grid import orientation, turned_box
+from deid.dataset.labels import check_label
+from deid.dataset.sources import Item, Source
+from deid.exceptions import DataError, DeidError, ImageError
 from deid.structures import Detection
 
 if TYPE_CHECKING:
@@ -33,7 +36,7 @@ class Record:
     Args:
         number: its number in the listing.
         name: its name.
-        status: `done` when the output is in its place; `failed` when there is none.
+        status: `done` when the output is in its place; `failed` when there is none; `left out` for a label that must not be copied.
         why: it failed.
         input_sha256: of the bytes that were read; empty when none were.
         output_sha256: of the bytes that were written.
@@ -46,7 +49,7 @@ class Record:
 
     number: int
     name: str
-    status: Literal["done", "failed"]
+    status: Literal["done", "failed", "left out"]
     why: str = ""
     input_sha256: str = ""
     output_sha256: str = ""
@@ -111,7 +114,9 @@ class Worker:
             record = replace(record, input_sha256=hashlib.sha256(data).hexdigest())
             out, faces = self._label(data) if item.kind == "label" else self._picture(data, item, seed)
             images.write(out, self._work.target_of(number, item.name), overwrite=True)
-        except (ImageError, _LabelError) as error:
+        except _LabelError as error:
+            record = replace(record, status="left out", why=str(error))
+        except (ImageError, DataError) as error:
             record = replace(record, why=str(error))
         except Exception as error:
             # One bad file must not cost the rest; nothing has been written for it.
@@ -122,20 +127,42 @@ class Worker:
 
     def _picture(self, data: bytes, item: Item, seed: int | None) -> tuple[bytes, tuple[dict[str, Any], ...]]:
         picture = images.decode(data, item.name, self._engine.options.max_pixels)
-        boxes = [Detection(np.array(box)) for box in item.boxes]
+        turn = orientation(data)
+        boxes = known_faces(item, picture.frames[0].rgb.shape[:2], turn)
         edited, frames = files.anonymise(picture, self._engine, seed, boxes or None)
         faces = tuple(
             face.to_dict() | {"frame": number, "passed": face.verification.passed}
             for number, frame in enumerate(frames)
             for face in frame.faces
         )
-        return images.encode(edited), faces
+        return grid.encode(edited, turn), faces
 
     @staticmethod
     def _label(data: bytes) -> tuple[bytes, tuple[dict[str, Any], ...]]:
         if why := check_label(data):
             raise _LabelError(why)
         return data, ()
+
+
+def known_faces(item: Item, size_hw: tuple[int, int], turn: int) -> list[Detection]:
+    """The faces that a table names, in a picture of that size, which EXIF turned upright so.
+
+    Raises:
+        DataError: a box is not of this picture. Its row is named, and nothing of it is used.
+    """
+    upright = (size_hw[1], size_hw[0])
+    lying = upright[::-1] if turn >= 5 else upright
+    # A table that names the file's own size has its boxes in the file's own pixels.
+    given = turn if item.size == lying != upright else 1
+    if item.size not in (None, upright, lying):
+        raise DataError(
+            f"row {item.rows[0] if item.rows else '?'} of the table: its boxes are of a picture of {item.size}, this is {upright}"
+        )
+    boxes = [turned_box(box, given, lying) for box in item.boxes]
+    wrong = [f"row {row} of the table: {why}" for row, box in zip(item.rows, boxes, strict=True) if (why := known.why_not(box, upright))]
+    if wrong:
+        raise DataError("; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more rows" if len(wrong) > 5 else ""))
+    return [Detection(np.array(box)) for box in boxes]
 
 
 class _LabelError(DeidError):
@@ -159,6 +186,16 @@ def build_engine(options: Options) -> "Anonymizer":
     engine = Anonymizer(replace(options, device=device) if options.device == "auto" else options)
     engine.preload()
     return engine
+
+
+def build_looker(options: Options) -> "Anonymizer":
+    """An engine of which only the detector is used."""
+    import torch
+
+    from deid.pipeline import Anonymizer
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Anonymizer(replace(options, device=device) if options.device == "auto" else options)
 
 
 def versions() -> dict[str, str]:

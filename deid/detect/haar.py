@@ -25,6 +25,9 @@ class HaarDetector:
 
     def __init__(self, min_face: int = 20, neighbours: int = 4) -> None:
         path = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
+        # OpenCV 5 has neither the class nor its data.
+        if not hasattr(cv2, "CascadeClassifier") or not path.is_file():
+            raise DependencyError(f"expected an OpenCV with cascades, got {cv2.__version__}: pip install 'opencv-python-headless<5'")
         self._cascade = cv2.CascadeClassifier(str(path))
         if self._cascade.empty():
             raise DependencyError(f"expected OpenCV's {path.name}: pip install 'opencv-python-headless<5'")

@@ -64,15 +64,19 @@ class FaceRefiner:
             return []
         try:
             with self._lock, torch.inference_mode():
-                found = self._refine(image, np.stack(boxes))
-                return [d or self._evened(image, box) for d, box in zip(found, boxes, strict=True)]
+                found = self._refine([image] * len(boxes), np.stack(boxes))
+                missed = [i for i, d in enumerate(found) if d is None]
+                for i, d in zip(missed, self._evened(image, [boxes[i] for i in missed]), strict=True):
+                    found[i] = d
+                return found
         except RuntimeError as error:
             raise DetectionError(f"mtcnn failed on {len(boxes)} boxes: {error}") from error
 
-    def _refine(self, image: Image, boxes: NDArray[np.float64]) -> list[Detection | None]:
+    def _refine(self, images: Sequence[Image], boxes: NDArray[np.float64]) -> list[Detection | None]:
+        """What lies near boxes (N, 4), each in its own image."""
         looks = np.concatenate([_looks(box) for box in boxes])
         n = len(_SHIFTS) * len(_SCALES)
-        views = [_View.of(image, box) for box in boxes]
+        views = [_View.of(image, box) for image, box in zip(images, boxes, strict=True)]
         shift, score = (out.cpu().numpy() for out in self._rnet(self._crops(views, looks, 24)))
         rough = _square(_moved(looks, shift))
         best = np.argsort(-score[:, 1].reshape(len(boxes), n), axis=1)[:, :_FINALISTS] + np.arange(len(boxes))[:, None] * n
@@ -83,13 +87,22 @@ class FaceRefiner:
         marks = np.stack([points[:, :5], points[:, 5:]], axis=-1) * size[:, None] + rough[:, None, :2]
         return [self._best(boxes[i], slice(i * _FINALISTS, (i + 1) * _FINALISTS), final, sure, marks) for i in range(len(boxes))]
 
-    def _evened(self, image: Image, box: NDArray[np.float64]) -> Detection | None:
-        rows, columns = geometry.box_to_slices(geometry.expand_box(box, _SURROUNDINGS), image.shape[:2])
-        part, origin = image[rows, columns], np.array([columns.start, rows.start], float)
-        if min(part.shape[:2]) < 8:
-            return None
-        found = self._refine(even_out(part, tiles=3), box[None] - np.tile(origin, 2))[0]
-        return None if found is None else found.moved(np.ones(2), origin)
+    def _evened(self, image: Image, boxes: Sequence[NDArray[np.float64]]) -> list[Detection | None]:
+        """What lies near boxes once their surroundings are evened out, all in one pass."""
+        found: list[Detection | None] = [None] * len(boxes)
+        parts, origins, own = [], [], []
+        for i, box in enumerate(boxes):
+            rows, columns = geometry.box_to_slices(geometry.expand_box(box, _SURROUNDINGS), image.shape[:2])
+            if min(rows.stop - rows.start, columns.stop - columns.start) >= 8:
+                parts.append(even_out(image[rows, columns], tiles=3))
+                origins.append(np.array([columns.start, rows.start], float))
+                own.append(i)
+        if not own:
+            return found
+        here = self._refine(parts, np.stack([boxes[i] - np.tile(o, 2) for i, o in zip(own, origins, strict=True)]))
+        for i, origin, d in zip(own, origins, here, strict=True):
+            found[i] = None if d is None else d.moved(np.ones(2), origin)
+        return found
 
     def _best(
         self, expected: NDArray[np.float64], own: slice, boxes: NDArray[np.float64], scores: NDArray[np.float32], marks: NDArray[np.float64]

@@ -148,7 +148,7 @@ class AttganEditor:
         changes = self.changes(small, rows[:, : len(ATTRIBUTES)])
         # Only a film's one row is steadied: several would take turns.
         steady = face.steady if len(rows) == 1 else None
-        kept = [steadied(steady, "change", _bounded(change), 4.0) for change in changes]
+        kept = [steadied(steady, "change", _bounded(change), 12.0) for change in changes]
         edited = [StandIn(_added(m.face, k), m.visible, m.points) for m, k in zip(made, kept, strict=True)]
         return [EditedFace(_shrunk(e.face), self.name, a, strength, e) for e, a in zip(edited, rows, strict=True)]
 

@@ -92,18 +92,18 @@ class GeneratorOptions:
 
     width: int = 32
     ranks: Sequence[int] = (256, 320, 128, 64)
-    shortcuts: int = 3
+    shortcuts: int = 4
     steps: int = 9000
     passes_from: int = 2600
     ramp: int = 200
     batch_size: int = 16
     edit_learning_rate: float = 8e-4
-    learning_rate: float = 3e-4
+    learning_rate: float = 1.5e-4
     likeness: float = 30.0
-    kept: float = 30.0
-    shown: float = 10.0
-    smooth: float = 20.0
-    move: float = 1.5
+    kept: float = 60.0
+    shown: float = 20.0
+    smooth: float = 40.0
+    move: float = 3.0
     adversarial: float = 0.2
     margin: float = 0.2
     shares: Mapping[str, float] = field(default_factory=lambda: {"portraits": 0.5, "lfw": 0.4, "celeba": 0.1})
@@ -240,7 +240,8 @@ class GeneratorTraining:
         # Batch norm as at inference: the product edits single faces.
         self.generator.eval()
         same, edited = self._two_passes(source, torch.zeros_like(sets)), self._two_passes(source, sets)
-        difference = edited - same.detach()
+        # With the empty set's part held back from the gradient, what both passes have in common was moved.
+        difference = edited - same
         new = source + difference
         d_loss = self._discriminator_step(images, new.detach())
         values = {

@@ -1,4 +1,4 @@
-"""Trains the selector on its table: a chance and a worth for every set and face.
+"""Trains the selector on its table: chances and a worth for every face, stand-in and attribute set.
 
 The baseline beside it is the one of the thesis: a network of layers (10, 20, 40, 20, 20) that sees the attributes alone.
 """
@@ -6,7 +6,7 @@ The baseline beside it is the one of the thesis: a network of layers (10, 20, 40
 import copy
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.attributes.classify import MALE
-from deid.attributes.selector import FaceCode, Selector
+from deid.attributes.selector import N_ANSWERS, Likeness, Selector, features
 from deid.embed.dlib_resnet import DlibResNetEmbedder
 from deid.exceptions import DataError, DependencyError
 from deid.models.attgan import ATTRIBUTES
@@ -26,17 +25,16 @@ from deid.verify import utility
 
 log = logging.getLogger(__name__)
 
-#: A good edit lies as far from its source as all but so many strangers do from each other, for both recognisers: whoever looks
+#: A good new face lies as far from its source as all but so many strangers do from each other, for both recognisers: whoever looks
 #: for the source then finds a tenth of all people nearer.
 NEAR_STRANGERS = 0.1
 #: The thesis's network, with scikit-learn's own weight decay.
 THESIS_LAYERS, _THESIS_DECAY = (10, 20, 40, 20, 20), 1e-4
-_PRECISION = 0.8
+_PRECISION = 0.75
 _RECALL = f"recall at precision {_PRECISION:.0%}"
 #: Share of the training people who say when to stop, and how many rounds without a gain end the training.
-_STOPPING, _PATIENCE = 0.15, 5
-#: Axes of the embedding that the bilinear form takes (more only fit its own people better), its ridge, and the folds of people.
-_AXES, _RIDGE, _FOLDS = 64, 300.0, 5
+_STOPPING, _PATIENCE, _BATCH = 0.15, 10, 64
+_PARTS = ("weight", "bias")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +44,22 @@ class SelectorOptions:
     Args:
         people: of the training split, one photo each.
         exam: people of the validation split whom the numbers are told of.
-        sets: for each of them.
-        components: numbers of a face's embedding that the networks see.
+        stand_ins: for each of them.
+        sets: for each stand-in.
         hidden: sizes of the layers between.
         decay: weight decay.
         epochs: passes over the table at most.
-        seed: of people, sets and weights.
+        seed: of people, pairs and weights.
         workers: processes that measure.
     """
 
-    people: int = 2000
-    exam: int = 200
-    sets: int = 32
-    components: int = 24
-    hidden: tuple[int, ...] = (64, 32)
+    people: int = 360
+    exam: int = 40
+    stand_ins: int = 8
+    sets: int = 1
+    hidden: tuple[int, ...] = (64,)
     decay: float = 10.0
-    epochs: int = 60
+    epochs: int = 80
     seed: int = 0
     workers: int = 1
 
@@ -72,7 +70,7 @@ class Limits:
 
     Args:
         threshold: of the second recogniser, at a false match rate of 1e-3.
-        distance: dlib's of a good edit at least.
+        distance: dlib's of a good new face at least.
         second: the second recogniser's likewise.
     """
 
@@ -80,18 +78,21 @@ class Limits:
     distance: float
     second: float
 
-    def far(self, table: Table) -> NDArray[np.bool_]:
-        """(F, S) whether an edit passes and lies as far away as strangers do by dlib, as the thesis judged by one recogniser."""
-        return np.asarray(table.passed & (table.distance >= self.distance))
-
-    def good(self, table: Table) -> NDArray[np.bool_]:
-        """(F, S) whether it does so by both recognisers: whoever comes with a third is then less likely to know the face."""
-        return np.asarray(self.far(table) & (table.second >= self.second))
+    def right(self, table: Table) -> NDArray[np.bool_]:
+        """(F, S, 3) whether a new face passes; lies as far away as strangers do by dlib, too, as the thesis judged by one recogniser;
+        and does so by both: whoever comes with a third is then less likely to know the face."""
+        far = table.passed & (table.distance >= self.distance)
+        return np.stack([table.passed, far, far & (table.second >= self.second)], axis=-1)
 
     def worth(self, table: Table) -> NDArray[np.float64]:
-        """(F, S) utility, with the nearer of the two recognisers' distances."""
+        """(F, S) utility times fit, with the nearer of the two recognisers' distances."""
         shares = np.minimum(table.distance / DlibResNetEmbedder.threshold, table.second / self.threshold)
-        return np.asarray(utility(shares, table.realism, table.iou, table.score), np.float64)
+        return np.asarray(utility(shares, table.realism, table.iou) * table.fit, np.float64)
+
+    def wanted(self, table: Table) -> NDArray[np.float64]:
+        """(F, S, 9) what the network learns: the answers of a `Judgement`, and what they are made of."""
+        made_of = (table.distance, table.second, table.realism, table.iou, table.fit)
+        return np.concatenate([self.right(table), np.stack([self.worth(table), *made_of], axis=-1)], axis=-1, dtype=np.float64)
 
 
 def limits(table: Table) -> Limits:
@@ -100,8 +101,8 @@ def limits(table: Table) -> Limits:
     Raises:
         DataError: no two of them are of one gender.
     """
-    male = table.attributes[:, MALE] > 0.5
-    first, second = (_strangers(rows, male) for rows in (table.embeddings, table.second_embeddings))
+    male, dlib = np.array([face.male > 0.5 for face in table.faces]), np.array([face.embedding for face in table.faces])
+    first, second = (_strangers(rows, male) for rows in (dlib, table.second_embeddings))
     if not len(first):
         raise DataError(f"expected two people of one gender among {len(table)}, found none")
     return Limits(float(np.quantile(second, FMR)), *(float(np.quantile(d, NEAR_STRANGERS)) for d in (first, second)))
@@ -113,102 +114,59 @@ def _strangers(embeddings: Embeddings, male: NDArray[np.bool_]) -> NDArray[np.fl
     return np.asarray(np.sqrt(np.maximum(2 - 2 * cosine[alike], 0.0)))
 
 
-def face_code(table: Table, components: int) -> FaceCode:
-    """Where faces lie, and where among the identity codes: the bilinear form of embedding and code that foretells best, by ridge
-    regression, which of a face's sets end nearer to it than its others."""
-    mean = table.embeddings.mean(axis=0)
-    _, spread, axes = np.linalg.svd(table.embeddings - mean, full_matrices=False)
-    scaled = (axes[:components] / np.maximum(spread[:components], 1e-6)[:, None] * np.sqrt(len(table))).T
-    return FaceCode(mean, scaled, _place(table, mean))
+def seen(table: Table, bank: Likeness) -> NDArray[np.float32]:
+    """(F, S, N_FEATURES) what the networks see of a table."""
+    return np.stack([features(face, bank, rows) for face, rows in zip(table.faces, table.rows, strict=True)]).astype(np.float32)
 
 
-def _place(table: Table, mean: Embeddings) -> Embeddings:
-    offset = np.asarray(table.embeddings - mean, np.float64)
-    _, spread, axes = np.linalg.svd(offset, full_matrices=False)
-    # Axes keep their spread: those in which people differ little are shrunk most by the ridge.
-    axes = axes[:_AXES].T * (np.sqrt(len(table)) / max(float(spread[0]), 1e-9))
-    codes = np.asarray(table.sets[..., len(ATTRIBUTES) :], np.float64)
-    forms = [axes @ form for form in _bilinear(offset @ axes, codes, -np.stack([table.distance, table.second]))]
-    place = np.concatenate([form / max(float((offset @ form).std()), 1e-9) for form in forms], axis=1)
-    return place.astype(np.float32)
-
-
-def _bilinear(faces: NDArray[np.float64], codes: NDArray[np.float64], targets: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Forms B (T, K, C) for which ``face @ B @ code`` is nearest to what is said of the face's codes, each less the face's mean.
-
-    Args:
-        faces: (F, K).
-        codes: (F, S, C).
-        targets: (T, F, S).
-    """
-    codes = codes - codes.mean(axis=1, keepdims=True)
-    wanted = np.asarray(targets - targets.mean(axis=2, keepdims=True), np.float64)
-    # The sums over each face's sets come first: all products side by side would fill the memory.
-    inner = np.einsum("fsc,fsd->fcd", codes, codes)
-    size = faces.shape[1] * codes.shape[2]
-    square = np.einsum("fk,fl,fcd->kcld", faces, faces, inner, optimize=True).reshape(size, size)
-    sums = np.einsum("fk,fsc,tfs->kct", faces, codes, wanted, optimize=True).reshape(size, -1)
-    return np.linalg.solve(square + _RIDGE * np.eye(size), sums).T.reshape(len(targets), faces.shape[1], -1)
-
-
-def features(code: FaceCode, table: Table) -> NDArray[np.float32]:
-    """(F, S, D) what the networks see of a table."""
-    seen = code.features(table.attributes[:, None], table.embeddings[:, None], table.sets)
-    return seen.astype(np.float32)
-
-
-def unseen_features(code: FaceCode, table: Table) -> NDArray[np.float32]:
-    """`features` of people whose own rows the form was fitted on, as if it had not been: each fold with what the others say.
-
-    Its fit to its own people is better than to others, and the networks would rely on it too much.
-    """
-    fold = np.arange(len(table)) % _FOLDS
-    seen = [features(replace(code, place=_place(table.where(fold != f), code.mean)), table.where(fold == f)) for f in range(_FOLDS)]
-    rows = np.empty((len(table), *seen[0].shape[1:]), np.float32)
-    for f, part in enumerate(seen):
-        rows[fold == f] = part
-    return rows
-
-
-def train(table: Table, out: Path, options: SelectorOptions, report: Callable[[int, int, str], None] | None = None) -> dict[str, Any]:
+def train(
+    table: Table, bank: Likeness, out: Path, options: SelectorOptions, report: Callable[[int, int, str], None] | None = None
+) -> dict[str, NDArray[np.float32]]:
     """Train on the table's training people.
 
+    Args:
+        table: what was measured.
+        bank: the portraits that stood in.
+        out: ``out/selector.json`` then holds what the selector is worth on the table's validation people.
+        options: of the run.
+        report: told the networks that are done, how many there are, and a note.
+
     Returns:
-        The arrays that `Selector` takes. ``out/selector.json`` holds what it is worth on the table's validation people.
+        The arrays that `Selector` takes.
     """
     told, exam = table.split("train"), table.split("validation")
-    goals, code = limits(told), face_code(told, options.components)
-    rows = unseen_features(code, told)
+    goals, rows = limits(told), seen(told, bank)
     mean, spread = rows.mean(axis=(0, 1)), rows.std(axis=(0, 1))
     # Attributes that are never moved have no spread.
-    spread = np.where(spread > 1e-4, spread, 1.0).astype(np.float32)
-    rows = (rows - mean) / spread
-    targets = np.stack([told.passed, goals.far(told), goals.good(told)], axis=-1).astype(int), goals.worth(told)
-    networks = []
-    for step, (kind, target) in enumerate(zip(("MLPClassifier", "MLPRegressor"), targets, strict=True), 1):
-        networks.append(fit(kind, rows, target, options.hidden, options))
-        if report:
-            report(step, 2, kind)
-    arrays = {"code.mean": code.mean, "code.axes": code.axes, "code.place": code.place, "scaler.mean": mean, "scaler.spread": spread}
-    for name, network in zip(("chance", "utility"), networks, strict=True):
-        arrays |= layers(name, network)
+    spread = np.where(spread > 1e-4, spread, 1.0)
+    wanted = goals.wanted(told)
+    level, scale = wanted.mean(axis=(0, 1)), np.maximum(wanted.std(axis=(0, 1)), 1e-4)
+    network = fit("MLPRegressor", (rows - mean) / spread, (wanted - level) / scale, options.hidden, options)
+    # What it is asked beside what it shall tell is there for the hidden layers to learn from, and falls away.
+    *hidden, last = layers(network)
+    last = (last[0] * scale)[:, :N_ANSWERS], (last[1] * scale + level)[:N_ANSWERS]
+    arrays = {"scaler.mean": mean, "scaler.spread": spread}
+    arrays |= {f"network.{i}.{part}": array for i, both in enumerate([*hidden, last]) for part, array in zip(_PARTS, both, strict=True)}
     arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
+    if report:
+        report(1, 1, "network")
     if len(exam):
-        thesis = fit("MLPClassifier", told.sets[..., : len(ATTRIBUTES)], targets[0], THESIS_LAYERS, replace(options, decay=_THESIS_DECAY))
-        result = {"limits": asdict(goals)} | compare({"ours": Selector(arrays), "shipped": Selector()}, thesis, exam, goals)
+        alone, decay = told.rows[..., : len(ATTRIBUTES)], replace(options, decay=_THESIS_DECAY)
+        thesis = fit("MLPClassifier", alone, goals.right(told).astype(int), THESIS_LAYERS, decay)
+        result = {"limits": asdict(goals)} | compare(Selector(arrays), thesis, exam, bank, goals)
         out.mkdir(parents=True, exist_ok=True)
         (out / "selector.json").write_text(json.dumps(result, indent=2))
         log.info("validation people %s", result)
     return arrays
 
 
-def fit(kind: str, rows: NDArray[np.float32], target: NDArray[Any], hidden: tuple[int, ...], options: SelectorOptions) -> Any:
+def fit(kind: str, rows: NDArray[Any], target: NDArray[Any], hidden: tuple[int, ...], options: SelectorOptions) -> Any:
     """A network of scikit-learn as it was when it did best on people who were kept back.
 
     Args:
         kind: name in `sklearn.neural_network`.
         rows: (F, S, D).
-        target: (F, S), or for the classifier (F, S, K): yes or no to each of K questions.
+        target: (F, S, K) numbers, or for the classifier yes or no to each of K questions.
         hidden: sizes of the layers between.
         options: of the run.
 
@@ -220,9 +178,9 @@ def fit(kind: str, rows: NDArray[np.float32], target: NDArray[Any], hidden: tupl
     except ImportError as error:
         raise DependencyError("training the selector needs scikit-learn: pip install 'deid-face[evaluation]'") from error
     kept = max(1, round(_STOPPING * len(rows)))
-    mine, theirs = ((rows[part].reshape(-1, rows.shape[-1]), _flat(target[part])) for part in (slice(kept, None), slice(kept)))
+    mine, theirs = ((_flat(rows[part]), _flat(target[part])) for part in (slice(kept, None), slice(kept)))
     settings = {"hidden_layer_sizes": hidden, "alpha": options.decay, "random_state": options.seed}
-    network = getattr(neural_network, kind)(batch_size=min(256, len(mine[0])), **settings)
+    network = getattr(neural_network, kind)(batch_size=min(_BATCH, len(mine[0])), **settings)
     best, best_loss, waited = network, np.inf, 0
     for _ in range(options.epochs):
         network.partial_fit(*mine, **({"classes": np.arange(target.shape[-1])} if kind == "MLPClassifier" else {}))
@@ -244,53 +202,49 @@ def _loss(network: Any, rows: NDArray[np.float32], target: NDArray[Any]) -> floa
     return float(-(target * np.log(chance) + (1 - target) * np.log(1 - chance)).mean())
 
 
-def layers(name: str, network: Any) -> dict[str, NDArray[np.float32]]:
-    """Arrays of a network of scikit-learn, as `Selector` names them."""
-    pairs = enumerate(zip(network.coefs_, network.intercepts_, strict=True))
-    return {f"{name}.{i}.{part}": array for i, both in pairs for part, array in zip(("weight", "bias"), both, strict=True)}
+def layers(network: Any) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Weights (inputs, outputs) and biases of each layer of a network of scikit-learn."""
+    return list(zip(network.coefs_, network.intercepts_, strict=True))
 
 
-def compare(selectors: Mapping[str, Selector], thesis: Any, exam: Table, goals: Limits) -> dict[str, dict[str, float]]:
-    """Chance, the thesis's network and selectors by their names on people whom none of them has seen."""
+def compare(selector: Selector, thesis: Any, exam: Table, bank: Likeness, goals: Limits) -> dict[str, dict[str, float]]:
+    """Drawing lots, the thesis's network and a selector by their names on people whom none of them has seen."""
     shape = exam.passed.shape
-    lots = np.random.default_rng(0).random((2, *shape))
-    alone = exam.sets[..., : len(ATTRIBUTES)].reshape(-1, len(ATTRIBUTES))
-    chances = thesis.predict_proba(alone)[:, 1:].T.reshape(2, *shape)
-    found = {"random": grades(lots, lots[1], exam, goals), "thesis": grades(chances, chances[1], exam, goals)}
-    for name, selector in selectors.items():
-        judged = [selector.judge(*face) for face in zip(exam.attributes, exam.embeddings, exam.sets, strict=True)]
-        far_and_good = np.stack([[j.far for j in judged], [j.good for j in judged]])
-        found[name] = grades(far_and_good, np.stack([j.value for j in judged]), exam, goals)
-    return found
+    lots = np.random.default_rng(0).random(shape)
+    alone = exam.rows[..., : len(ATTRIBUTES)].reshape(-1, len(ATTRIBUTES))
+    chances = thesis.predict_proba(alone).reshape(*shape, -1)
+    judged = [selector.judge(face, bank, rows) for face, rows in zip(exam.faces, exam.rows, strict=True)]
+    ours = np.stack([np.stack([j.passes, j.far, j.good], axis=-1) for j in judged])
+    return {
+        "random": grades(np.repeat(lots[..., None], 3, axis=-1), lots, exam, goals),
+        "thesis": grades(chances, chances[..., 2], exam, goals),
+        "ours": grades(ours, np.stack([j.value for j in judged]), exam, goals),
+    }
 
 
 def grades(chances: NDArray[np.float64], value: NDArray[np.float64], table: Table, goals: Limits) -> dict[str, float]:
     """What a selection is worth.
 
     Args:
-        chances: (2, F, S) of an edit that is far, and of one that is good.
-        value: (F, S) by which sets are put in order for each face.
+        chances: (F, S, 3) of a new face that passes, is far, and is good.
+        value: (F, S) by which pairs are put in order for each face.
         table: what became of them.
         goals: what far and good mean.
     """
-    right = {"far": goals.far(table), "good": goals.good(table)}
-    order = np.argsort(-value, axis=1)
+    order = np.argsort(-value, axis=1, kind="stable")
+    found = {"people": float(len(table))}
+    for k, name in enumerate(("passes", "far", "good")):
+        right = goals.right(table)[..., k]
+        found |= {f"{name}: share": float(right.mean()), f"{name}: tries": tries(np.take_along_axis(right, order, axis=1))}
+        found |= {f"{name}: {what}": number for what, number in ranking(chances[..., k], right).items()}
+        found[f"picked: {name}"] = _picked(right, order)
+    columns = {"utility": goals.worth(table), "distance": table.distance, "second recogniser": table.second}
+    columns |= {"realism": table.realism, "fit": table.fit, "iou": table.iou}
+    return found | {f"picked: {name}": _picked(column, order) for name, column in columns.items()}
 
-    def picked(column: NDArray[Any]) -> float:
-        return float(np.take_along_axis(column, order[:, :1], axis=1).mean())
 
-    return {
-        "people": len(table),
-        "passes": float(table.passed.mean()),
-        **{f"{name}: share": float(sets.mean()) for name, sets in right.items()},
-        **{f"{name}: {k}": v for (name, sets), c in zip(right.items(), chances, strict=True) for k, v in ranking(c, sets).items()},
-        **{f"{name}: tries": tries(np.take_along_axis(sets, order, axis=1)) for name, sets in ({"passes": table.passed} | right).items()},
-        **{f"picked: {name}": picked(sets) for name, sets in ({"passes": table.passed} | right).items()},
-        "picked: utility": picked(goals.worth(table)),
-        "picked: distance": picked(table.distance),
-        "picked: second recogniser": picked(table.second),
-        "picked: realism": picked(table.realism),
-    }
+def _picked(column: NDArray[Any], order: NDArray[np.intp]) -> float:
+    return float(np.take_along_axis(column, order[:, :1], axis=1).mean())
 
 
 def ranking(chance: NDArray[np.float64], right: NDArray[np.bool_]) -> dict[str, float]:

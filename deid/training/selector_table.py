@@ -1,11 +1,13 @@
-"""The selector's table: what becomes of many people's faces under many attribute sets each.
+"""The selector's table: what becomes of many people's faces under many pairs of stand-in and attribute set.
 
-Every edit is made as the product makes it: coarse input, two passes, matched to its photo and blended into it. Everything
-that the gate asks is measured on the aligned crop, and with a second recogniser, which the product does not have.
+Every new face is made and judged as the product does it: a face of a photo at the photo's own scale, the stand-ins that would be reserved
+for it, the editor's first strength, pasted and seen by the gate. A second recogniser, which the product does not have, looks too.
 """
 
 import dataclasses
 import hashlib
+import io
+import logging
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -18,79 +20,89 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 
-from deid import blend, geometry, ladder, weights
-from deid.align import TEMPLATE
-from deid.attributes.sampler import sample_sets
+from deid import blend, detect, ladder, weights
+from deid.align import align, at_photo_scale, is_profile, warp
+from deid.attributes.age import AgeReader
+from deid.attributes.sampler import SET_SIZE, sample_sets, sample_shares, with_portraits
 from deid.config import Options
 from deid.detect.face_points import FacePoints
 from deid.detect.mtcnn import MtcnnDetector
 from deid.edit.attgan import AttganEditor
+from deid.edit.portraits import Looks
 from deid.embed.dlib_resnet import DlibResNetEmbedder
 from deid.exceptions import DataError
-from deid.structures import AlignedFace, Crops, Detection, Embeddings, Image
+from deid.models.attgan import ATTRIBUTES
+from deid.structures import AlignedFace, Crops, Embeddings, Image
 from deid.training.classifier import to_tensor
-from deid.training.data import FaceData, split_of
+from deid.training.data import central, pictures, split_of
 from deid.training.recognisers import mobilefacenet_recogniser
 from deid.verify import Gate, SourceFace
 
+log = logging.getLogger(__name__)
+
 #: People whose rows are written together: so much is lost at most when a run is killed.
-_PART = 20
-#: Where a mean face lies in an aligned crop, for one that the detector does not find before.
-_FACE = Detection(np.array([28.0, 18.0, 100.0, 112.0]), landmarks=TEMPLATE)
+PART = 10
+#: Numbers in a row of `Looks.row`.
+_LOOKS = 189
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """F people, one face each, under S attribute sets each.
+    """F people, one face each, under S pairs each.
 
     Args:
         identities: (F,) whose face.
-        attributes: (F, 13) probability of each attribute before.
-        embeddings: (F, 128) dlib's, before.
+        looks: (F, 189) what the face looks like, see `Looks.row`.
         second_embeddings: (F, 128) the second recogniser's, before.
-        sets: (F, S, 13 + N_CODES) of the first pass.
-        distance: (F, S) dlib's distance to the face before.
+        rows: (F, S, SET_SIZE) what the editor was given.
+        distance: (F, S) dlib's distance to the face before, the nearer one of the gate's two views.
         second: (F, S) the second recogniser's.
-        score: (F, S) the detector's probability of a face in place; 0 where it finds none.
-        iou: (F, S) overlap of the boxes before and after, likewise.
-        male: (F, S) probability of `Male` after.
+        iou: (F, S) overlap with what the detector finds again; 0 for nothing.
         realism: (F, S) the critic's score.
+        fit: (F, S) how well the new face fits the photo, see `Proposal.fit`.
         passed: (F, S) what the gate says.
     """
 
     identities: NDArray[np.str_]
-    attributes: NDArray[np.float32]
-    embeddings: Embeddings
+    looks: NDArray[np.float32]
     second_embeddings: Embeddings
-    sets: NDArray[np.float32]
+    rows: NDArray[np.float32]
     distance: NDArray[np.float32]
     second: NDArray[np.float32]
-    score: NDArray[np.float32]
     iou: NDArray[np.float32]
-    male: NDArray[np.float32]
     realism: NDArray[np.float32]
+    fit: NDArray[np.float32]
     passed: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.identities)
 
-    def where(self, mask: NDArray[np.bool_]) -> "Table":
+    def where(self, mask: NDArray[Any]) -> "Table":
         """The people of a mask (F,)."""
-        return Table(**{name: column[mask] for name, column in self._columns().items()})
+        return Table(**{name: column[mask] for name, column in self.columns().items()})
 
     def split(self, name: str) -> "Table":
         """The people of `train`, `validation` or `test`."""
         return self.where(np.array([split_of(i) == name for i in self.identities], bool))
 
-    def _columns(self) -> dict[str, NDArray[Any]]:
+    @property
+    def faces(self) -> list[Looks]:
+        """What each person looks like."""
+        cuts = np.cumsum([7, 36, 3, len(ATTRIBUTES), 128])
+        parts = (np.split(row.astype(np.float64), cuts) for row in self.looks)
+        return [Looks(*arrays, float(male), float(child)) for *arrays, (male, child) in parts]
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """The arrays by name."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
     def save(self, path: Path) -> None:
         """Write it as npz, appearing whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = path.with_name(f"{path.stem}.{os.getpid()}.part.npz")
-        np.savez_compressed(scratch, allow_pickle=False, **self._columns())
+        np.savez_compressed(scratch, allow_pickle=False, **self.columns())
         os.replace(scratch, path)
 
 
@@ -112,68 +124,88 @@ def join(parts: Sequence[Table]) -> Table:
     return Table(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in dataclasses.fields(Table)))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """Somebody who is to get a new face.
+
+    Args:
+        name: who it is.
+        image: (H, W, 3) the photo.
+        face: of the photo, with all that editors ask.
+        source: what the gate remembers.
+        looks: what a portrait for the face must look like.
+    """
+
+    name: str
+    image: Image
+    face: AlignedFace
+    source: SourceFace
+    looks: Looks
+
+
 class Bench:
-    """Edits faces as the product does and measures what came out.
+    """Makes new faces as the product does and measures what came out.
 
     Args:
         recogniser: MobileFaceNet as safetensors: the second opinion on who a face is.
-        options: the gate's thresholds, and how coarse the generator's input is.
-        editor: the shipped generator's when None.
-
-    Attributes:
-        gate: what the product measures with.
+        options: the gate's thresholds.
+        editor: the shipped one when None.
     """
 
     def __init__(self, recogniser: Path, options: Options | None = None, editor: AttganEditor | None = None) -> None:
-        options = options or Options()
-        self._rung = next(ladder.rungs(options, editor or AttganEditor()))
-        self._detector = MtcnnDetector(min_face=40)
-        self.gate = Gate([DlibResNetEmbedder()], self._detector, options)
+        self.options, self.editor = options or Options(), editor or AttganEditor()
+        self.rung = next(ladder.rungs(self.options, self.editor))
+        self._dlib = DlibResNetEmbedder()
+        self.gate = Gate([self._dlib], MtcnnDetector(min_face=40), self.options)
+        self._detector = detect.build(self.options.detector, self.options.min_face)
         self._second = mobilefacenet_recogniser(recogniser).to(memory_format=torch.channels_last)
-        self._points = FacePoints()
+        self._points, self._ages = FacePoints(), AgeReader()
 
-    def source(self, crop: Image) -> SourceFace:
-        """What the gate remembers of an aligned crop (128, 128, 3)."""
-        found = self._detector.detect(crop)
-        return self.gate.source(crop, max(found, key=lambda d: d.score, default=_FACE))
+    def subject(self, name: str, image: Image) -> Subject | None:
+        """The face in the middle of a photo (H, W, 3); None where the product would cover it or finds none."""
+        found = central(self._detector.detect(image), image)
+        if found is None or found.score < self.options.edit_score or is_profile(found):
+            return None
+        aligned = align(image, found)
+        source, points = self.gate.source(aligned.crop, found), self._points.points(aligned.crop)
+        face = AlignedFace(aligned.crop, aligned.matrix, found, points, at_photo_scale(image, aligned.matrix), source.attributes)
+        embedding = source.embeddings[0][0]
+        child = float(self._ages.child(embedding[None])[0])
+        return Subject(name, image, face, source, Looks.of(aligned.crop, points, source.attributes, embedding, source.male, child))
 
-    def measure(self, name: str, crop: Image, source: SourceFace, sets: NDArray[np.float32]) -> Table:
-        """The row of one person: a crop (128, 128, 3) under sets (S, 13 + N_CODES)."""
-        edits = self.edit(crop, sets)
-        checks = self.gate.measure(source, edits)
-        score, iou = self._found(edits, source.detection)
-        passed = [check.passed and overlap >= self.gate.options.min_iou for check, overlap in zip(checks, iou, strict=True)]
-        places = self.places(np.concatenate([crop[None], edits]))
+    def pairs(self, subject: Subject, n: int, n_sets: int, rng: np.random.Generator) -> NDArray[np.float32]:
+        """So many stand-ins, as they are reserved for a face, with so many sets each: (n * n_sets, SET_SIZE) at most."""
+        used: set[int] = set()
+        rows = [np.zeros((0, SET_SIZE), np.float32)]
+        for _ in range(n):
+            numbers = self.editor.bank.choose(subject.looks, rng, used)
+            if not numbers:
+                break
+            used.update(numbers)
+            sets = sample_sets(subject.source.male > 0.5, n_sets, rng, self.rung.strength)
+            rows.append(with_portraits(sets, numbers, sample_shares(rng, len(numbers))))
+        return np.concatenate(rows)
+
+    def measure(self, subject: Subject, rows: NDArray[np.float32]) -> Table:
+        """What becomes of one face under rows (S, SET_SIZE)."""
+        face, points = subject.face, subject.face.points
+        assert points is not None
+        proposals = self.rung.propose(face, rows, blend.face_mask(points, crop=face.crop))
+        pasted = [proposal.paste(subject.image, face.matrix)[0] for proposal in proposals]
+        checks = [self.gate.judge(subject.source, image) for image in pasted]
+        places = self.places(np.stack([face.crop, *(warp(image, face.matrix) for image in pasted)]))
         columns = {
-            "attributes": source.attributes,
-            "embeddings": source.embeddings[0][0],
+            "looks": subject.looks.row(),
             "second_embeddings": places[0],
-            "sets": sets,
+            "rows": rows,
             "distance": [check.distances[0].value for check in checks],
             "second": np.linalg.norm(places[1:] - places[0], axis=1),
-            "score": score,
-            "iou": iou,
-            "male": [check.gender_after for check in checks],
+            "iou": [check.iou for check in checks],
             "realism": [check.realism for check in checks],
+            "fit": [proposal.fit for proposal in proposals],
         }
-        rows = {column: np.asarray(values, np.float32)[None] for column, values in columns.items()}
-        return Table(identities=np.array([name]), passed=np.array(passed)[None], **rows)
-
-    def edit(self, crop: Image, sets: NDArray[np.float32]) -> Crops:
-        """The product's edits of a crop as they will look in its photo, (S, 128, 128, 3)."""
-        face = AlignedFace(crop, np.eye(2, 3), _FACE)
-        mask = blend.face_mask(self._points.points(crop), crop=crop)
-        return np.stack([proposal.blended for proposal in self._rung.propose(face, sets, mask)])
-
-    def _found(self, edits: Crops, face: Detection) -> tuple[list[float], list[float]]:
-        """Probability and overlap of what the detector finds in the face's place in each edit."""
-        seen = []
-        for found in self._detector.detect_batch(list(edits)):
-            iou = geometry.box_iou(np.array([d.box_xyxy for d in found]), face.box_xyxy).ravel() if found else np.zeros(0)
-            best = int(iou.argmax()) if found else -1
-            seen.append((found[best].score, float(iou[best])) if found and iou[best] > 0 else (0.0, 0.0))
-        score, overlap = zip(*seen, strict=True)
-        return list(score), list(overlap)
+        arrays = {column: np.asarray(values, np.float32)[None] for column, values in columns.items()}
+        return Table(identities=np.array([subject.name]), passed=np.array([[c.passed for c in checks]]), **arrays)
 
     @torch.inference_mode()
     def places(self, crops: Crops) -> Embeddings:
@@ -181,77 +213,94 @@ class Bench:
         return np.asarray(self._second(to_tensor(crops)).numpy(), np.float32)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Part:
-    """Some people whose rows go into one file.
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One photo of a person.
 
     Args:
-        path: of the file.
-        faces: one per person.
-        n_sets: for each of them.
-        seeds: one per person: what the sets are drawn from.
-        recogniser: see `Bench`.
+        name: its file name.
+        identity: who it is.
+        data: its bytes.
     """
 
-    path: Path
-    faces: FaceData
-    n_sets: int
-    seeds: Sequence[Sequence[int]]
-    recogniser: Path
+    name: str
+    identity: str
+    data: bytes
 
 
-def people(faces: FaceData, n: int, n_exam: int, seed: int) -> FaceData:
-    """One photo of each of so many people: those of the validation split first, then those of the training split."""
-    chosen: list[int] = []
+def people(data: Path, n: int, n_exam: int, seed: int) -> list[Photo]:
+    """One LFW photo of each of so many people: those of the validation split first, then those of the training split.
+
+    Raises:
+        DataError: there is no LFW in the folder.
+    """
+    by_person: dict[str, list[tuple[str, Callable[[], bytes]]]] = {}
+    for name, reader in pictures(data, "lfw-deepfunneled.tar", "lfw-deepfunneled"):
+        by_person.setdefault(f"lfw/{Path(name).parent.name}", []).append((Path(name).name, reader))
+    if not by_person:
+        raise DataError(f"expected lfw-deepfunneled (tar or folder) in {data}, found none")
+    chosen: list[Photo] = []
     for split, wanted in (("validation", n_exam), ("train", n)):
         rng = np.random.default_rng([seed, len(chosen)])
-        names = sorted({str(i) for i in faces.identities if split_of(str(i)) == split})
-        chosen += [int(rng.choice(np.flatnonzero(faces.identities == name))) for name in rng.permutation(names)[:wanted]]
-    return faces.where(np.array(chosen, np.intp))
+        for person in rng.permutation(sorted(name for name in by_person if split_of(name) == split))[:wanted]:
+            name, reader = by_person[person][rng.integers(len(by_person[person]))]
+            chosen.append(Photo(name, str(person), reader()))
+    return chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is measured.
+
+    Args:
+        recogniser: see `Bench`.
+        stand_ins: for each person.
+        sets: for each stand-in.
+        seed: what both are drawn from, with each person's place in the list.
+    """
+
+    recogniser: Path
+    stand_ins: int
+    sets: int
+    seed: int = 0
 
 
 def make(
-    faces: FaceData,
-    folder: Path,
-    recogniser: Path,
-    n_sets: int,
-    seed: int,
-    workers: int = 1,
-    report: Callable[[int, int, str], None] | None = None,
+    photos: Sequence[Photo], folder: Path, plan: Plan, workers: int = 1, report: Callable[[int, int, str], None] | None = None
 ) -> Table:
-    """The table of these faces; of a run that was broken off, only what is missing is measured.
+    """The table of these people; of a run that was broken off, only what is missing is measured.
 
     Args:
-        faces: one per person.
+        photos: one per person; a person without a face that would be replaced is left out.
         folder: for the parts.
-        recogniser: see `Bench`.
-        n_sets: for each face.
-        seed: what the sets are drawn from, with each person's place in ``faces``.
+        plan: what is measured.
         workers: processes.
-        report: told the people that are done, how many there are, and a note.
+        report: told the parts that are done, how many there are, and a note.
 
     Raises:
-        DataError: there are no faces.
+        DataError: there are no photos, or no face in any.
     """
-    if not len(faces):
-        raise DataError("expected faces of the training split, got none")
-    parts = list(_parts(faces, folder, recogniser, n_sets, seed))
-    missing = [part for part in parts if not part.path.exists()]
-    for done, _ in enumerate(_each(missing, workers), len(parts) - len(missing) + 1):
+    starts = range(0, len(photos), PART)
+    paths = [folder / f"part-{_key(photos[start : start + PART], start, plan)}.npz" for start in starts]
+    missing = [(path, photos[start : start + PART], start, plan) for path, start in zip(paths, starts, strict=True) if not path.exists()]
+    for step, _ in enumerate(_each(missing, workers), len(paths) - len(missing) + 1):
         if report:
-            report(done, len(parts), f"parts of {_PART} people")
-    return join([read(part.path) for part in parts])
+            report(step, len(paths), f"parts of {PART} people")
+    table = join([_nobody(plan), *map(read, paths)])
+    if not len(table):
+        raise DataError(f"expected a face in at least one of {len(photos)} photos, found none")
+    return table
 
 
-def _parts(faces: FaceData, folder: Path, recogniser: Path, n_sets: int, seed: int) -> Iterator[_Part]:
-    judges = [weights.entry(name).sha256 for name in ("appearance", "attgan", "attributes", "realism")]
+def _key(photos: Sequence[Photo], start: int, plan: Plan) -> str:
+    """Other weights, sets or people, other files: what was measured before never gets in."""
+    judges = [weights.entry(name).sha256 for name in ("portraits", "attgan", "attributes", "realism", "gender")]
     sampler = sample_sets(True, 1, np.random.default_rng(0)).tolist()
-    for start in range(0, len(faces), _PART):
-        few = faces.where(np.arange(start, min(start + _PART, len(faces))))
-        seeds = [(seed, start + i) for i in range(len(few))]
-        # Other weights, sets or people, other files: what was measured before never gets in.
-        key = hashlib.sha256(repr((judges, sampler, list(few.names), seeds, n_sets)).encode()).hexdigest()[:16]
-        yield _Part(folder / f"part-{key}.npz", few, n_sets, seeds, recogniser)
+    told = (judges, sampler, [photo.name for photo in photos], start, (plan.stand_ins, plan.sets), plan.seed)
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+
+
+_Part = tuple[Path, Sequence[Photo], int, Plan]
 
 
 def _each(parts: Sequence[_Part], workers: int) -> Iterator[None]:
@@ -264,12 +313,24 @@ def _each(parts: Sequence[_Part], workers: int) -> Iterator[None]:
 
 
 def _measure(part: _Part) -> None:
-    bench, rows = _bench(part.recogniser), []
-    for crop, name, seed in zip(part.faces.crops, part.faces.identities, part.seeds, strict=True):
-        source = bench.source(crop)
-        sets = sample_sets(source.male > 0.5, part.n_sets, np.random.default_rng(seed), ladder.STRENGTHS[0])
-        rows.append(bench.measure(str(name), crop, source, sets))
-    join(rows).save(part.path)
+    path, photos, start, plan = part
+    bench, tables = _bench(plan.recogniser), [_nobody(plan)]
+    for i, photo in enumerate(photos, start):
+        subject = bench.subject(photo.identity, np.asarray(Pillow.open(io.BytesIO(photo.data)).convert("RGB")))
+        rows = None if subject is None else bench.pairs(subject, plan.stand_ins, plan.sets, np.random.default_rng([plan.seed, i]))
+        if subject is None or rows is None or len(rows) < plan.stand_ins * plan.sets:
+            log.info("left out %s: no face that would be replaced, or too few portraits for it", photo.name)
+            continue
+        tables.append(bench.measure(subject, rows))
+    join(tables).save(path)
+
+
+def _nobody(plan: Plan) -> Table:
+    """A table without people, which others can be joined to."""
+    n = plan.stand_ins * plan.sets
+    shapes = {"looks": (_LOOKS,), "second_embeddings": (128,), "rows": (n, SET_SIZE)}
+    numbers = {f.name: np.zeros((0, *shapes.get(f.name, (n,))), np.float32) for f in dataclasses.fields(Table)}
+    return Table(**numbers | {"identities": np.zeros(0, "<U1"), "passed": np.zeros((0, n), bool)})
 
 
 @cache

@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 from safetensors.numpy import save
 
 from deid import weights
+from deid.attributes.selector import N_FEATURES
 from deid.detect.scrfd import ScrfdDetector
+from deid.edit.portraits import Portraits
 from deid.exceptions import ConfigError
 from deid.models.attgan import ATTRIBUTES
 from deid.training import attgan, boxes, classifier, detector, gender, realism, selector, selector_table
@@ -106,16 +108,16 @@ def train_selector(data: Path, out: Path, recogniser: Path, options_file: Path |
     The table's parts lie in ``out/table``, and all of it in ``out/table.npz``.
     """
     options = read_options(selector.SelectorOptions, options_file)
-    faces = load(data, out / "cache")
-    # As for the critic: CelebA's half-size photos are soft, and no measure of what a new face becomes.
-    few = selector_table.people(faces.where(faces.sources == "lfw"), options.people, options.exam, options.seed)
-    del faces
-    table = selector_table.make(few, out / "table", recogniser, options.sets, options.seed, options.workers, report)
+    # LFW alone, as for the critic: CelebA's half-size photos are soft, and no measure of what a new face becomes.
+    few = selector_table.people(data, options.people, options.exam, options.seed)
+    plan = selector_table.Plan(recogniser, options.stand_ins, options.sets, options.seed)
+    table = selector_table.make(few, out / "table", plan, options.workers, report)
     table.save(out / "table.npz")
-    arrays = selector.train(table, out, options, report)
+    arrays = selector.train(table, Portraits(weights.read_bank()), out, options, report)
     facts = {
-        "input": "attributes (13), dlib's embedding (128), attribute sets (N, 29)",
-        "data": f"LFW deep-funneled, training split: {len(table.split('train'))} people under {options.sets} sets each",
+        "input": f"{N_FEATURES} differences of face, stand-in and attribute set",
+        "data": f"LFW deep-funneled, training split: {len(table.split('train'))} people, {plan.stand_ins} stand-ins each, "
+        f"attribute sets for each of those: {plan.sets}",
         "licence": _LICENCE,
     }
     write(save(arrays), "selector", out, {}, facts | {"command": _command("selector", options)})

@@ -6,39 +6,26 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import numpy as np
 
-from deid.exceptions import DependencyError, VideoReadError
+from deid.exceptions import VideoReadError
 from deid.structures import Image
+from deid.video.library import pyav, reason
+from deid.video.streams import film_stream, left_out
+from deid.video.upright import Upright
 
 if TYPE_CHECKING:
     import av
 
 #: A film may end this much before its announced end, in frames: containers round, and audio may be longer than video.
 _SHORT_FRAMES = 1.5
+#: Containers that say no number of frames often announce an end that is not exact, by so many seconds.
+_VAGUE_S = Fraction(1, 4)
+#: FFmpeg's numbers of the orders of fields in which the bottom one is shown first.
+_BOTTOM_FIRST = (3, 4)
 #: The rate that is assumed when the container names none.
 DEFAULT_RATE = Fraction(25)
-
-
-def pyav() -> Any:
-    """The package PyAV.
-
-    Raises:
-        DependencyError: it is not installed.
-    """
-    try:
-        import av
-    except ImportError as error:
-        raise DependencyError("videos need PyAV: pip install 'deid-face[video]'") from error
-    return av
-
-
-def without_login(url: str) -> str:
-    """A URL for messages: cameras have theirs with name and password, which belong in no log."""
-    login, at, _ = urlsplit(url).netloc.rpartition("@")
-    return url.replace(login + at, "", 1) if at else url
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +40,9 @@ class VideoInfo:
         aspect: width of a pixel over its height.
         colour: range, matrix, primaries and transfer, in FFmpeg's numbers.
         audio: whether it has sound.
+        alpha: whether its frames are transparent in places.
+        interlaced: which field comes first, `top` or `bottom`; empty when frames are whole.
+        stream: index of the film's stream.
     """
 
     size_hw: tuple[int, int]
@@ -62,6 +52,9 @@ class VideoInfo:
     aspect: Fraction
     colour: tuple[int, int, int, int]
     audio: bool
+    alpha: bool = False
+    interlaced: str = ""
+    stream: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +81,8 @@ class Frame:
 class Reader:
     """The frames of one film, each decoded when it is asked for.
 
-    What cannot be decoded is left out, and `problem` says so once the frames have been read.
+    What cannot be decoded is left out, and `problem` says so once the frames have been read. `notes` names the streams that are no part
+    of it, and what is not as it was in the file.
 
     Args:
         path: the film.
@@ -107,22 +101,25 @@ class Reader:
     def __init__(self, path: str | os.PathLike[str], start_s: float = 0.0, end_s: float | None = None) -> None:
         av = pyav()
         self._path, self._errors = Path(path), av.error.FFmpegError
-        self.problem = ""
+        self.problem, self._notes = "", dict[str, None]()
         try:
             self._container = av.open(f"file:{path}")
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise VideoReadError(f"cannot read {path}: {_reason(error)}") from error
+            raise VideoReadError(f"cannot read {path}: {reason(error)}") from error
         try:
-            if not self._container.streams.video:
-                raise VideoReadError(f"cannot read {path}: expected a video stream, got none")
+            try:
+                self._stream = film_stream(self._container)
+            except VideoReadError as error:
+                raise VideoReadError(f"cannot read {path}: {error}") from error
             self._open(start_s, end_s)
         except BaseException:
             self._container.close()
             raise
 
     def _open(self, start_s: float, end_s: float | None) -> None:
-        self._stream = stream = self._container.streams.video[0]
+        stream = self._stream
         stream.thread_type = "AUTO"
+        self._decoder = _alpha_decoder(stream)
         self._base = Fraction(stream.time_base)
         self._rate = Fraction(stream.average_rate or stream.guessed_rate or DEFAULT_RATE)
         first = stream.start_time if stream.start_time is not None else 0
@@ -145,6 +142,10 @@ class Reader:
     def _describe(self, picture: Any) -> VideoInfo:
         stream, context = self._stream, self._stream.codec_context
         full = int(picture.color_range) or (2 if picture.format.name.startswith("yuvj") else 0)
+        matrix = int(picture.colorspace)
+        if picture.format.is_rgb or picture.format.has_palette:
+            # RGB has no matrix: in the output it is BT.709's, of video range, and said to be.
+            full, matrix = 1, 1
         aspect = Fraction(context.sample_aspect_ratio or 1) or Fraction(1)
         n_frames = stream.frames or (0 if stream.duration is None else round(stream.duration * self._base * self._rate))
         if not self._whole and n_frames:
@@ -156,10 +157,34 @@ class Reader:
             time_base=self._base,
             rate=self._rate,
             n_frames=n_frames,
-            aspect=1 / aspect if self._turned else aspect,
-            colour=(full, int(picture.colorspace), int(picture.color_primaries), int(picture.color_trc)),
+            aspect=1 / aspect if self._upright.quarter else aspect,
+            colour=(full, matrix, int(picture.color_primaries), int(picture.color_trc)),
             audio=bool(self._container.streams.audio),
+            alpha=has_alpha(picture.format) or _has_alpha_channel(stream),
+            interlaced=self._fields(picture),
+            stream=stream.index,
         )
+
+    def _fields(self, picture: Any) -> str:
+        """Which field comes first; a turned frame has rows that are no fields."""
+        if not picture.interlaced_frame:
+            return ""
+        if self._upright.quarter:
+            self.note("it is interlaced and turned: its fields are no longer marked")
+            return ""
+        return "bottom" if int(self._stream.codec_context.field_order) in _BOTTOM_FIRST else "top"
+
+    def note(self, text: str) -> None:
+        """Name something that is not as it was in the file, once."""
+        self._notes[text] = None
+
+    def notes(self, sound: bool) -> tuple[str, ...]:
+        """What is left out or not as it was in the file, in words.
+
+        Args:
+            sound: whether sound is kept.
+        """
+        return (*(f"left out {what}" for what in left_out(self._container, self._stream, sound)), *self._notes)
 
     def __iter__(self) -> Iterator[Frame]:
         yield self._first
@@ -177,10 +202,11 @@ class Reader:
 
     def _decode(self) -> Iterator[Frame]:
         index, last, step = 0, None, max(1, round(1 / (self._rate * self._base)))
-        turn: _Turn | None = None
+        clock = Clock(step)
+        upright: Upright | None = None
         shown_until = None
         for raw in self._pictures():
-            pts = raw.pts if raw.pts is not None else (0 if last is None else last + step)
+            pts = clock.time(raw.pts, raw.duration or 0)
             time_s = pts * self._base
             if self.end_s is not None and time_s >= self.end_s:
                 return
@@ -189,20 +215,26 @@ class Reader:
             pts -= round(self.origin_s / self._base)
             # Two frames at one time cannot be written.
             pts = pts if last is None else max(pts, last + 1)
-            if turn is None:
-                turn = _Turn(raw)
-                self._turned = turn.quarter
-            yield Frame(index, pts, raw.duration or 0, turn(raw))
+            if upright is None:
+                upright = self._upright = Upright(raw)
+            elif not upright.fits(raw):
+                self.note("its size changes: all frames have the size of the first one")
+            yield Frame(index, pts, raw.duration or 0, upright(raw))
             index, last, shown_until = index + 1, pts, time_s
-        self._note_short_end(shown_until)
+        if clock.n_restarts:
+            self.note(f"its time stamps begin again {clock.n_restarts} times: the parts follow one another")
+        self._note_short_end(shown_until, index)
 
-    def _note_short_end(self, last_s: Fraction | None) -> None:
+    def _note_short_end(self, last_s: Fraction | None, n_frames: int) -> None:
         """Say so when the last frame comes well before the end that the container announced."""
         wanted = self._end if self.end_s is None or self._end is None else min(self._end, self.end_s)
         if last_s is None or wanted is None or self.problem:
             return
+        if self._whole and self._stream.frames and n_frames >= self._stream.frames:
+            return
         missing = wanted - last_s - _SHORT_FRAMES / self._rate
-        if missing > max(Fraction(1, 100), Fraction(1, 2) / self._rate):
+        slack = Fraction(1, 100) if self._stream.frames else _VAGUE_S
+        if missing > max(slack, Fraction(1, 2) / self._rate):
             self.problem = f"the film ends at {float(last_s):.2f} s, expected {float(wanted):.2f} s: it is cut short"
 
     def _pictures(self) -> Iterator[Any]:
@@ -213,12 +245,12 @@ class Reader:
             try:
                 packet = next(packets)
                 ended = packet.dts is None and packet.size == 0
-                pictures = packet.decode()
+                pictures = self._decoder.decode(None if ended else packet) if self._decoder is not None else packet.decode()
             except StopIteration:
                 break
             except self._errors as error:
                 n_failed += 1
-                self.problem = f"{n_failed} of its packets cannot be decoded ({_reason(error)})"
+                self.problem = f"{n_failed} of its packets cannot be decoded ({reason(error)})"
                 # A file that is cut off in the middle of a packet gives the same error for ever.
                 if n_failed > 100 and not any_good:
                     return
@@ -235,30 +267,56 @@ class Reader:
                 yield picture
 
 
-class _Turn:
-    """Turns frames upright by their display matrix."""
+class Clock:
+    """Time stamps that go on: where a recording begins again at an earlier one, it follows the last frame before.
 
-    def __init__(self, picture: Any) -> None:
-        turns = round(picture.rotation / 90) % 4
-        self.quarter = turns % 2 == 1
-        self._graph: Any = None
-        if turns:
-            av = pyav()
-            graph = av.filter.Graph()
-            steps = {1: [("transpose", "cclock")], 2: [("hflip", ""), ("vflip", "")], 3: [("transpose", "clock")]}[turns]
-            nodes = [graph.add_buffer(width=picture.width, height=picture.height, format=picture.format, time_base=picture.time_base)]
-            nodes += [graph.add(name, argument) for name, argument in steps]
-            nodes.append(graph.add("buffersink"))
-            graph.link_nodes(*nodes).configure()
-            self._graph = graph
+    Args:
+        step: ticks that a frame takes where nothing says it.
+    """
 
-    def __call__(self, picture: Any) -> Any:
-        if self._graph is None:
-            return picture
-        self._graph.push(picture)
-        return self._graph.pull()
+    #: So many frames may come late, as some encoders write them, without being a new recording.
+    _LATE = 3
+
+    def __init__(self, step: int) -> None:
+        self._step, self._offset, self._next = step, 0, 0
+        self._last: int | None = None
+        self.n_restarts = 0
+
+    def time(self, pts: int | None, duration: int = 0) -> int:
+        """When something is shown, in ticks of one time that never begins again."""
+        if self._last is None:
+            at = pts or 0
+        elif pts is None:
+            at = self._next
+        else:
+            at = pts + self._offset
+            if at < self._last - self._LATE * self._step:
+                self._offset, at = self._next - pts, self._next
+                self.n_restarts += 1
+        if self._last is None or at > self._last:
+            self._last, self._next = at, at + (duration or self._step)
+        return at
 
 
-def _reason(error: BaseException) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text)
+def has_alpha(picture_format: Any) -> bool:
+    """Whether a format of FFmpeg has a plane of transparency."""
+    return not picture_format.has_palette and len(picture_format.components) in (2, 4)
+
+
+def _has_alpha_channel(stream: Any) -> bool:
+    """Whether a VP8 or VP9 stream carries a second one with its transparency."""
+    tags = {str(k).lower(): v for k, v in stream.metadata.items()}
+    return stream.codec_context.name in ("vp8", "vp9") and tags.get("alpha_mode") == "1"
+
+
+def _alpha_decoder(stream: Any) -> Any:
+    """A decoder that gives the transparency of VP8 and VP9 too, where this build of FFmpeg has it; else None."""
+    av, name = pyav(), f"libvpx-{stream.codec_context.name}".replace("libvpx-vp8", "libvpx")
+    if not _has_alpha_channel(stream) or name not in av.codecs_available:
+        return None
+    try:
+        decoder = av.codec.CodecContext.create(name, "r")
+    except ValueError:
+        return None
+    decoder.extradata = stream.codec_context.extradata
+    return decoder

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from deid import image as images
 from deid.exceptions import VideoWriteError
 from deid.structures import Image
-from deid.video.decode import Frame, VideoInfo, pyav
+from deid.video.decode import Clock, Frame, VideoInfo, has_alpha
+from deid.video.library import pyav, reason
+from deid.video.streams import DEFAULT_ROLE, KEPT_ROLES, language
 
 #: Suffixes of the films that are read and written, with FFmpeg's name of the container.
 CONTAINERS = {
@@ -39,6 +41,8 @@ _ENCODERS: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
     "mpeg": (("mpeg2video", {"qscale": "3"}),),
     "webm": (("libvpx-vp9", {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}),),
 }
+#: In a plane of transparency with more half transparent samples than this share there may be a picture.
+_MOST_BETWEEN = 0.1
 _USUAL = (_X264, ("mpeg4", {"qscale": "2"}))
 
 
@@ -81,6 +85,8 @@ class Writer:
         self._target, self._info, self._overwrite = Path(target), info, overwrite
         self._source, self._origin_s, self._end_s = source, origin_s, end_s
         self._durations: dict[int, int] = {}
+        self._alpha = False
+        self.notes: list[str] = []
 
     def __enter__(self) -> "Writer":
         av = pyav()
@@ -102,8 +108,8 @@ class Writer:
         try:
             yield
         except self._errors as error:
-            reason = getattr(error, "strerror", None) or error
-            raise VideoWriteError(f"cannot write {self._target}: {reason}") from error
+            said = str(error) if isinstance(error, ValueError) else reason(error)
+            raise VideoWriteError(f"cannot write {self._target}: {said}") from error
 
     def _add_video(self) -> Any:
         av, info = pyav(), self._info
@@ -113,7 +119,8 @@ class Writer:
             raise VideoWriteError(f"cannot write {self._target}: this build of FFmpeg has no encoder for {container}")
         name, options = present[0]
         rate = info.rate.limit_denominator(60_000)
-        stream = self._container.add_stream(name, rate=rate, options=dict(options))
+        stream = self._container.add_stream(name, rate=rate, options=options | self._fields(name))
+        stream.disposition = DEFAULT_ROLE
         height, width = info.size_hw
         context = stream.codec_context
         context.width, context.height = width, height
@@ -124,6 +131,17 @@ class Writer:
         context.sample_aspect_ratio = info.aspect
         context.color_range, context.colorspace, context.color_primaries, context.color_trc = info.colour
         return stream
+
+    def _fields(self, encoder: str) -> dict[str, str]:
+        """Options that keep the fields of an interlaced film apart, and mark them."""
+        if not self._info.interlaced:
+            return {}
+        if encoder == "libx264":
+            return {"x264-params": "tff=1" if self._info.interlaced == "top" else "bff=1"}
+        if encoder == "mpeg2video":
+            return {"flags": "+ildct+ilme", "field_order": "tt" if self._info.interlaced == "top" else "bb"}
+        self.notes.append("it is interlaced, which is not marked in this container: its fields are kept, but shown as whole frames")
+        return {}
 
     def _let_go(self) -> None:
         """Close the container; what it still writes is thrown away with the file, unless it has been published."""
@@ -152,11 +170,15 @@ class Writer:
             self._mux(self._video.encode(picture))
 
     def _open(self, frame: Frame) -> None:
-        self._format = self._video.codec_context.pix_fmt = pixel_format(frame.picture.format, self._info.size_hw, self._known_formats)
+        source, known = frame.picture.format, self._known_formats
+        self._format = self._video.codec_context.pix_fmt = pixel_format(source, self._info.size_hw, known)
+        self._alpha = "a" in self._format
+        if self._info.alpha and not self._alpha:
+            self.notes.append("left out its transparency: it is opaque")
 
     def _picture(self, frame: Frame, edited: Image | None, touched: NDArray[np.bool_] | None) -> Any:
         height, width = self._info.size_hw
-        own = frame.picture.reformat(width, height, self._format)
+        own = self._own(frame.picture, width, height)
         if edited is None:
             # No picture type, no side data: the encoder decides, and nothing of the source's stream comes along.
             own.pict_type = 0
@@ -166,12 +188,27 @@ class Writer:
         new = (
             pyav()
             .VideoFrame.from_ndarray(edited, format="rgb24")
-            .reformat(format=self._format, dst_colorspace=int(frame.picture.colorspace), dst_color_range=self._info.colour[0] or None)
+            .reformat(format=self._format, dst_colorspace=self._info.colour[1], dst_color_range=self._info.colour[0] or None)
         )
         new.color_range, new.colorspace = own.color_range, own.colorspace
         if touched is not None:
             _keep_untouched(new, own, touched)
         return new
+
+    def _own(self, picture: Any, width: int, height: int) -> Any:
+        """A frame in the encoder's format."""
+        if picture.format.is_rgb or picture.format.has_palette:
+            # The tags of RGB may name a matrix that it does not have: pixels alone are believed.
+            exact = "rgb48le" if max(c.bits for c in picture.format.components) > 8 else "rgb24"
+            pixels = pyav().VideoFrame.from_ndarray(picture.to_ndarray(format=exact), format=exact)
+            own = pixels.reformat(width, height, self._format, dst_colorspace=self._info.colour[1], dst_color_range=self._info.colour[0])
+        else:
+            own = picture.reformat(width, height, self._format)
+        if self._alpha and _is_picture(_samples(own.planes[3], own.format)):
+            _samples(own.planes[3], own.format)[...] = 255
+            if (said := "its transparency holds more than outlines in some frames: those are opaque") not in self.notes:
+                self.notes.append(said)
+        return own
 
     def _mux(self, packets: list[Any]) -> None:
         for packet in packets:
@@ -198,9 +235,12 @@ class Writer:
 
 def pixel_format(source: Any, size_hw: tuple[int, int], known: set[str]) -> str:
     """The encoder's format that keeps the depth and the colour resolution of a source's format, an odd size among them."""
+    if has_alpha(source) and "yuva420p" in known:
+        return "yuva420p"
     deep = max(c.bits for c in source.components) > 8
-    coloured = len(source.components) > 1 and not source.is_rgb
-    grid = (source.chroma_width(16), source.chroma_height(16)) if coloured else (8, 8)
+    rgb = source.is_rgb or source.has_palette
+    coloured = len(source.components) > 2 or rgb
+    grid = (16, 16) if rgb else (source.chroma_width(16), source.chroma_height(16)) if coloured else (8, 8)
     chroma = {(16, 16): "444", (8, 16): "422"}.get(grid, "420")
     odd = size_hw[0] % 2, size_hw[1] % 2
     # 4:2:0 needs even sides, 4:2:2 an even width.
@@ -208,6 +248,11 @@ def pixel_format(source: Any, size_hw: tuple[int, int], known: set[str]) -> str:
     wanted = [f"yuv{exact}p10le"] if deep else []
     wanted += [f"yuv{exact}p", "yuv420p"]
     return next((name for name in wanted if name in known), "yuv420p")
+
+
+def _is_picture(alpha: NDArray[Any]) -> bool:
+    """Whether a plane of transparency holds more than outlines: it could show a face."""
+    return float(((alpha > 16) & (alpha < 239)).mean()) > _MOST_BETWEEN
 
 
 def _keep_untouched(new: Any, own: Any, touched: NDArray[np.bool_]) -> None:
@@ -236,6 +281,7 @@ class _AudioCopy:
     def __init__(self, source: Path | None, out: Any, origin_s: Fraction, end_s: Fraction | None) -> None:
         self._source, self._out, self._origin_s, self._end_s = source, out, origin_s, end_s
         self._streams: dict[int, Any] = {}
+        self._clocks: dict[int, Clock] = {}
         self._waiting: Any = None
 
     def __enter__(self) -> "_AudioCopy":
@@ -250,6 +296,9 @@ class _AudioCopy:
                 name = stream.codec_context.name
                 raise VideoWriteError(f"the container takes no {name} sound: pass --audio drop, or another suffix") from error
             copy.metadata.clear()
+            copy.disposition = stream.disposition & KEPT_ROLES
+            if spoken := language(stream):
+                copy.metadata["language"] = spoken
             self._streams[stream.index] = copy
         if self._origin_s > 0:
             self._container.seek(int(self._origin_s * 1_000_000))
@@ -266,9 +315,11 @@ class _AudioCopy:
         if self._source is None or not self._streams:
             return
         while (packet := self._waiting or next(self._packets, None)) is not None:
-            self._waiting = None
+            fresh, self._waiting = self._waiting is None, None
             if packet.dts is None:
                 continue
+            if fresh:
+                self._go_on(packet)
             heard_s = packet.dts * packet.time_base - self._origin_s
             if heard_s < 0 < self._origin_s:
                 continue
@@ -282,3 +333,10 @@ class _AudioCopy:
             packet.dts -= shift
             packet.pts = packet.pts - shift if packet.pts is not None else None
             self._out.mux(packet)
+
+    def _go_on(self, packet: Any) -> None:
+        """Let a recording that begins again follow the one before it."""
+        clock = self._clocks.setdefault(packet.stream.index, Clock(max(1, packet.duration or 1)))
+        late = None if packet.pts is None else packet.pts - packet.dts
+        packet.dts = clock.time(packet.dts, packet.duration or 0)
+        packet.pts = None if late is None else packet.dts + late

@@ -9,34 +9,27 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from deid import geometry
 from deid.config import Options
+from deid.detect.quarters import turn_box, turn_detection, turn_image
 from deid.detect.refine import FaceRefiner
 from deid.structures import Detection, Image
-from deid.video.search import Search
+from deid.video.lookout import Lookout
+from deid.video.novelty import News, Novelty
+from deid.video.pace import USUAL_RATE, Pace
+from deid.video.search import SMALLEST, Search
+from deid.video.steady import STEADY, clarity, remembered, steadied
 from deid.video.track import Track, Tracker
 
 #: Two finds with more overlap are one face.
 _SAME_IOU = 0.45
 #: A search backward ends after so many frames in which the face is not found.
 _BACKWARD_MISSES = 2
-#: Frames on either side that steady a face, and the standard deviation of their weight.
-_STEADY, _STEADY_SIGMA = 3, 1.2
-#: A steadied box that overlaps less with what was seen in its very frame has strayed from a face that moves abruptly.
-_STRAYED = 0.6
-#: A remembered face may have moved: its box grows by this share a frame.
-_GROWTH = 0.08
-#: A new scene: thumbnails of two frames differ by more grey levels than this, and correlate less.
-_CUT_CHANGE, _CUT_CORRELATION = 12.0, 0.5
-_THUMBNAIL = (32, 18)
 #: How many portraits of a face are given, so many frames apart.
 _PORTRAITS, _APART = 3, 4
-#: A face this large, in pixels, is as good as a larger one.
-_LARGE = 120.0
 
 
 class HasPixels(Protocol):
@@ -103,7 +96,8 @@ class FaceFinder(Generic[FrameT]):
     Args:
         search: looks at whole frames.
         refiner: looks where a face is expected; None to search every frame in full.
-        options: `detect_every`, `track_score`, `memory`, `patience` and `look_ahead`.
+        options: `min_face`, `detect_every`, `track_score`, `memory`, `patience` and `look_ahead`.
+        rate: frames per second.
 
     Example:
         >>> finder = FaceFinder(search.build(options), FaceRefiner(), options)
@@ -113,31 +107,30 @@ class FaceFinder(Generic[FrameT]):
         >>> rest = list(finder.finish())
     """
 
-    def __init__(self, search: Search, refiner: FaceRefiner | None, options: Options) -> None:
-        self._search, self._refiner, self._options = search, refiner, options
+    def __init__(self, search: Search, refiner: FaceRefiner | None, options: Options, rate: float = USUAL_RATE) -> None:
+        self._refiner = refiner
         self._window: deque[_Slot[FrameT]] = deque()
         self._known: dict[int, _Known] = {}
-        self._index, self._scene = -1, 0
-        self._every = options.detect_every if refiner is not None else 1
-        # The memory counts whole searches, as the thesis counts frames: a short look where a face is expected proves little.
-        self._memory = options.memory * self._every
+        self._index, self._scene = -1, -1
+        self.pace = pace = Pace.of(options, rate, every_frame=refiner is None)
+        self._lookout = Lookout(search, pace, every_frame=refiner is None)
+        self._novelty = Novelty(options.min_face * SMALLEST)
         # Looks take turns: what one of them saw faintly, it looks for again two searches later, and may miss once.
-        self._tracker = Tracker(options.track_score, options.patience, 2 * self._memory)
-        self._scene_began = {0: 0}
-        self._thumbnail: NDArray[np.float32] | None = None
+        self._tracker = Tracker(options.track_score, pace.patience, 2 * pace.memory)
+        self._scene_began: dict[int, int] = {}
 
     def push(self, frame: FrameT) -> Iterator[FoundFrame[FrameT]]:
         """Look at the next frame; gives the frames that have waited long enough."""
         self._index += 1
         image = frame.rgb()
-        cut = self._is_cut(image)
-        if cut:
+        news = self._novelty.of(image)
+        if news.cut:
             self._scene += 1
             self._scene_began[self._scene] = self._index
             self._tracker.cut()
         self._window.append(_Slot(self._index, frame, self._scene))
-        self._look(image, cut or self._index == 0)
-        while len(self._window) > self._options.look_ahead:
+        self._look(image, news)
+        while len(self._window) > self.pace.look_ahead:
             yield self._leave()
 
     def finish(self) -> Iterator[FoundFrame[FrameT]]:
@@ -145,30 +138,20 @@ class FaceFinder(Generic[FrameT]):
         while self._window:
             yield self._leave()
 
-    def _is_cut(self, image: Image) -> bool:
-        small = cv2.cvtColor(cv2.resize(image, _THUMBNAIL, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY).astype(np.float32)
-        before, self._thumbnail = self._thumbnail, small
-        if before is None:
-            return False
-        a, b = before - before.mean(), small - small.mean()
-        correlation = float((a * b).sum() / max(np.sqrt((a * a).sum() * (b * b).sum()), 1e-6))
-        return float(np.abs(small - before).mean()) > _CUT_CHANGE and correlation < _CUT_CORRELATION
-
-    def _look(self, image: Image, new_scene: bool) -> None:
-        """Follow the known faces into this frame, and search it when it is time."""
+    def _look(self, image: Image, news: News) -> None:
+        """Follow the known faces into this frame, and search it."""
         index, tracker = self._index, self._tracker
         tracker.predict(index)
         followed = self._follow(image)
         for track, detection in followed:
             track.see(index, detection)
-        found: list[Detection] = []
-        if new_scene:
-            found = self._search.all(image)
-        elif index % self._every == 0:
-            found = self._search.next(image)
         taken = [d for _, d in followed]
-        fresh = [d for d in found if not _among(d, taken)]
-        new = tracker.update(index, fresh)
+        sightings = self._lookout.look(image, index, news, taken, {track.degrees for track, _ in followed})
+        fresh = [s for s in sightings if not _among(s.detection, taken)]
+        new = tracker.update(index, [s.detection for s in fresh])
+        degrees = {id(s.detection): s.degrees for s in fresh}
+        for track in tracker.tracks:
+            track.degrees = degrees.get(id(track.seen.get(index)), track.degrees)
         for track in new:
             self._known[track.number] = _Known(track, self._scene)
         self._look_back(new)
@@ -176,7 +159,7 @@ class FaceFinder(Generic[FrameT]):
     def _follow(self, image: Image) -> list[tuple[Track, Detection]]:
         """The known faces that are where they are expected, each claimed by one track."""
         tracks = list(self._tracker.tracks)
-        seen = self._refined(image, [t.filter.box for t in tracks])
+        seen = self._refined(image, tracks, [t.filter.box for t in tracks])
         pairs = [(t, d) for t, d in zip(tracks, seen, strict=True) if d is not None]
         # Where two tracks fall on one face, the one that saw it last, and of those the older one, goes on.
         pairs.sort(key=lambda pair: (-pair[0].last, pair[0].number))
@@ -186,8 +169,18 @@ class FaceFinder(Generic[FrameT]):
                 kept.append((track, detection))
         return kept
 
-    def _refined(self, image: Image, boxes: Sequence[NDArray[np.float64]]) -> Sequence[Detection | None]:
-        return [None] * len(boxes) if self._refiner is None else self._refiner.refine(image, boxes)
+    def _refined(self, image: Image, tracks: Sequence[Track], boxes: Sequence[NDArray[np.float64]]) -> list[Detection | None]:
+        """What is found near boxes, one of each track, with the image turned as the track's face is."""
+        found: list[Detection | None] = [None] * len(boxes)
+        if self._refiner is None:
+            return found
+        for degrees in {track.degrees for track in tracks}:
+            own = [i for i, track in enumerate(tracks) if track.degrees == degrees]
+            turned = turn_image(image, degrees)
+            here = self._refiner.refine(turned, [turn_box(boxes[i], degrees, image.shape[:2]) for i in own])
+            for i, d in zip(own, here, strict=True):
+                found[i] = None if d is None else turn_detection(d, -degrees, turned.shape[:2])
+        return found
 
     def _look_back(self, new: Sequence[Track]) -> None:
         """Follow new faces backward through the frames that wait."""
@@ -198,7 +191,7 @@ class FaceFinder(Generic[FrameT]):
             if not active or slot.scene != self._scene:
                 return
             tracks = list(active)
-            seen = self._refined(slot.frame.rgb(), [active[t][0] for t in tracks])
+            seen = self._refined(slot.frame.rgb(), tracks, [active[t][0] for t in tracks])
             for track, detection in zip(tracks, seen, strict=True):
                 box, misses = active[track]
                 if detection is None:
@@ -225,7 +218,7 @@ class FaceFinder(Generic[FrameT]):
         if old.last >= min(new.seen):
             return
         old.seen.update(new.seen)
-        old.last, old.filter = new.last, new.filter
+        old.last, old.filter, old.degrees = new.last, new.filter, new.degrees
         if old not in self._tracker.tracks:
             self._tracker.tracks.append(old)
         self._tracker.tracks.remove(new)
@@ -241,7 +234,7 @@ class FaceFinder(Generic[FrameT]):
     def _is_due(self, track: int, index: int) -> bool:
         """Whether portraits of a track are to be given: at first, and once all that was in the window then has left it."""
         known = self._known[track]
-        if known.introduced is not None and index - known.introduced <= self._options.look_ahead:
+        if known.introduced is not None and index - known.introduced <= self.pace.look_ahead:
             return False
         known.introduced = index
         return True
@@ -251,7 +244,7 @@ class FaceFinder(Generic[FrameT]):
         frames = {slot.index: slot.frame for slot in (leaving, *self._window)}
         seen = {i: d for i, d in known.track.seen.items() if i in frames}
         chosen: list[int] = []
-        for i in sorted(seen, key=lambda i: _clarity(seen[i]), reverse=True):
+        for i in sorted(seen, key=lambda i: clarity(seen[i]), reverse=True):
             if len(chosen) < _PORTRAITS and all(abs(i - other) >= _APART for other in chosen):
                 chosen.append(i)
         return tuple((frames[i], seen[i]) for i in chosen)
@@ -262,11 +255,11 @@ class FaceFinder(Generic[FrameT]):
         live = {t.number for t in self._tracker.tracks}
         for number, known in list(self._known.items()):
             seen = known.track.seen
-            if number not in live and max(seen) + self._memory <= index:
+            if number not in live and max(seen) + self.pace.memory <= index:
                 del self._known[number]
                 continue
             # What lies between two sightings needs the one before; steadying needs a few.
-            old = sorted(i for i in seen if i <= index - _STEADY)[:-1]
+            old = sorted(i for i in seen if i <= index - STEADY)[:-1]
             for i in old:
                 del seen[i]
 
@@ -279,82 +272,17 @@ class FaceFinder(Generic[FrameT]):
         first, last = min(seen), max(seen)
         if first <= index <= last:
             state: Literal["seen", "filled"] = "seen" if index in seen else "filled"
-            return TrackedFace(known.track.number, _steadied(seen, index), state)
+            return TrackedFace(known.track.number, steadied(seen, index), state)
         away = first - index if index < first else index - last
         # Whom a new scene shows was there from its beginning: the looks had not all had their turn yet.
-        from_start = index < first <= self._scene_began[known.scene] + self._options.look_ahead
-        if away > self._memory and not from_start:
+        from_start = index < first <= self._scene_began[known.scene] + self.pace.look_ahead
+        if away > self.pace.memory and not from_start:
             return None
         end = first if index < first else last
-        return TrackedFace(known.track.number, _remembered(seen, end, index), "remembered")
-
-
-def _clarity(detection: Detection) -> float:
-    """How well a face is seen: sure, large, and from the front."""
-    points = detection.landmarks
-    frontal = 0.5
-    if points is not None:
-        right, left, nose = points[0], points[1], points[2]
-        span = max(float(np.linalg.norm(left - right)), 1.0)
-        aside = abs(float((nose - (right + left) / 2) @ (left - right)) / span**2)
-        frontal = 1 / (1 + 3 * aside)
-    return detection.score * frontal * min(detection.size, _LARGE)
+        return TrackedFace(known.track.number, remembered(seen, end, index), "remembered")
 
 
 def _among(detection: Detection, others: Sequence[Detection]) -> bool:
     if not others:
         return False
     return bool((geometry.box_iou(detection.box_xyxy, np.stack([o.box_xyxy for o in others])) > _SAME_IOU).any())
-
-
-def _at(seen: dict[int, Detection], index: int) -> Detection:
-    """A face between two frames in which it was seen, or in one of them."""
-    if index in seen:
-        return seen[index]
-    before, after = max(i for i in seen if i < index), min(i for i in seen if i > index)
-    share, a, b = (index - before) / (after - before), seen[before], seen[after]
-    box = a.box_xyxy + share * (b.box_xyxy - a.box_xyxy)
-    points = None
-    if a.landmarks is not None and b.landmarks is not None:
-        points = a.landmarks + share * (b.landmarks - a.landmarks)
-    return Detection(box, min(a.score, b.score), points, a.detector)
-
-
-def _steadied(seen: dict[int, Detection], index: int) -> Detection:
-    """A face without the detector's jitter: a line fitted to its neighbours in time, with weights that fall off."""
-    first, last = min(seen), max(seen)
-    at = range(max(first, index - _STEADY), min(last, index + _STEADY) + 1)
-    here, around = _at(seen, index), [_at(seen, i) for i in at]
-    value = _fit(np.array(at, float) - index, np.stack([d.box_xyxy for d in around]))
-    box = value if (value[2:] > value[:2]).all() else here.box_xyxy
-    if index in seen and geometry.box_iou(box, here.box_xyxy)[0, 0] < _STRAYED:
-        return here
-    points = here.landmarks
-    if points is not None and all(d.landmarks is not None for d in around):
-        points = _fit(np.array(at, float) - index, np.stack([np.ravel(np.asarray(d.landmarks)) for d in around])).reshape(5, 2)
-    return Detection(box, here.score, points, here.detector)
-
-
-def _fit(time: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Value at time 0 of weighted lines through values (N, D) at times (N,)."""
-    weight = np.exp(-0.5 * (time / _STEADY_SIGMA) ** 2)
-    mean_t = (weight * time).sum() / weight.sum()
-    mean_v = weight @ values / weight.sum()
-    spread = (weight * (time - mean_t) ** 2).sum()
-    if spread < 1e-9:
-        return np.asarray(mean_v)
-    slope = (weight * (time - mean_t)) @ (values - mean_v) / spread
-    return np.asarray(mean_v - slope * mean_t)
-
-
-def _remembered(seen: dict[int, Detection], end: int, index: int) -> Detection:
-    """A face some frames before its first or after its last sighting, moving on as it moved there."""
-    near = sorted(seen, key=lambda i: abs(i - end))[:4]
-    boxes = np.stack([seen[i].box_xyxy for i in near])
-    time = np.array(near, float) - end
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    slope = np.zeros(2) if len(near) < 2 else np.polyfit(time, centres, 1)[0]
-    limit = 0.25 * seen[end].size
-    shift = np.clip(slope, -limit, limit) * (index - end)
-    box = geometry.expand_box(seen[end].box_xyxy + np.tile(shift, 2), 1 + _GROWTH * abs(index - end))
-    return Detection(box, seen[end].score, None, seen[end].detector)

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,9 +21,10 @@ from deid.exceptions import VideoReadError
 from deid.pipeline import Anonymizer
 from deid.structures import Detection, Image
 from deid.video import search
-from deid.video.decode import Reader, pyav, without_login
+from deid.video.decode import Reader
 from deid.video.edit import FilmEditor
 from deid.video.find import FaceFinder
+from deid.video.library import pyav, reason, without_login
 from deid.video.sinks import Sink
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,10 @@ _SILENCE_S = 10.0
 _POLL_S = 0.2
 #: Frames per second that a method must reach with one face to be chosen for a camera.
 _LIVE_RATE = 12.0
+
+
+#: A URL with a slip of the pen: it is not repeated, for it may hold a password.
+_ALMOST_URL = re.compile(r"(rtsps?|rtmps?|https?|udp|tcp|srt|rtp):", re.IGNORECASE)
 
 
 class Camera(Protocol):
@@ -54,6 +60,8 @@ def camera(source: str) -> Camera:
         return lambda: _device(source)
     if "://" in source:
         return lambda: _stream(source)
+    if _ALMOST_URL.match(source) and not Path(source).exists():
+        raise VideoReadError("cannot read the source: expected a URL with :// after its scheme, or a file that exists")
     return lambda: _file(Path(source))
 
 
@@ -94,8 +102,9 @@ def _stream(url: str) -> Iterator[Image]:
     except (av.error.FFmpegError, OSError) as error:
         # FFmpeg has other words for a time limit: "Immediate exit requested", or "Invalid data found" while it connects.
         silent = time.monotonic() - heard_s >= _SILENCE_S
-        reason = f"it said nothing for {_SILENCE_S:g} s" if silent else getattr(error, "strerror", None) or error
-        raise VideoReadError(f"cannot read {name}: {reason}") from error
+        said = f"it said nothing for {_SILENCE_S:g} s" if silent else reason(error)
+        # What FFmpeg raised repeats the address, login and all: it is not chained.
+        raise VideoReadError(f"cannot read {name}: {said}") from None
 
 
 def _whole_pictures(packet: Any) -> Iterator[Image]:

@@ -18,10 +18,13 @@ from deid.video.decode import Frame, Reader
 from deid.video.edit import EditedFrame, FilmEditor, TrackSummary
 from deid.video.encode import Writer
 from deid.video.find import FaceFinder, FoundFrame, FrameT
+from deid.video.pace import USUAL_RATE, Pace
 from deid.video.stages import ahead
 
 #: Frames that wait may take this much memory together: of very large ones fewer wait, but as many as a search needs.
 _WINDOW_BYTES = 1 << 30
+#: However many frames a second a film claims to have.
+_MOST_AHEAD = 250
 #: Frames that wait between two stages.
 _DEPTH = 3
 
@@ -60,6 +63,7 @@ class VideoResult:
         tracks: what became of each.
         seed: what the new faces were drawn from.
         problem: what of the film could not be read; empty when all could.
+        notes: streams that were left out, and what is not as it was.
     """
 
     n_frames: int
@@ -67,6 +71,7 @@ class VideoResult:
     tracks: tuple[TrackSummary, ...]
     seed: int
     problem: str = ""
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -75,6 +80,7 @@ class VideoResult:
             "people": self.n_people,
             "seed": self.seed,
             "problem": self.problem or None,
+            "notes": list(self.notes),
             "tracks": [track.to_dict() for track in self.tracks],
         }
 
@@ -115,7 +121,7 @@ def anonymize_video(
         info, sound = film.info, Path(source) if span.audio == "keep" and film.info.audio else None
         with Writer(Path(target), info, sound, overwrite, film.origin_s, film.end_s) as writer:
             n_frames = 0
-            stages = edited(film, engine, editor, info.size_hw)
+            stages = edited(film, engine, editor, info.size_hw, float(info.rate))
             with contextlib.closing(stages):
                 for done in stages:
                     writer.put(done.frame, done.image, done.touched)
@@ -124,7 +130,8 @@ def anonymize_video(
                         progress(n_frames, info.n_frames)
         if not n_frames:
             raise VideoReadError(f"cannot read {source}: expected at least one frame of video, got none")
-        return VideoResult(n_frames, editor.n_people, tuple(editor.tracks), seed, film.problem)
+        notes = (*film.notes(sound is not None), *writer.notes)
+        return VideoResult(n_frames, editor.n_people, tuple(editor.tracks), seed, film.problem, notes)
 
 
 def _seed(engine: Anonymizer, seed: int | None) -> int:
@@ -132,24 +139,24 @@ def _seed(engine: Anonymizer, seed: int | None) -> int:
 
 
 def edited(
-    frames: Iterable[FrameT], engine: Anonymizer, editor: FilmEditor[FrameT], size_hw: tuple[int, int]
+    frames: Iterable[FrameT], engine: Anonymizer, editor: FilmEditor[FrameT], size_hw: tuple[int, int], rate: float = USUAL_RATE
 ) -> Generator[EditedFrame[FrameT], None, None]:
     """Frames, anonymised: read, searched and edited at the same time.
 
     Closing the iterator ends every stage.
     """
-    finder: FaceFinder[FrameT] = _finder(engine, size_hw)
+    finder: FaceFinder[FrameT] = _finder(engine, size_hw, rate)
     read = ahead(frames, _DEPTH, "read")
     found = ahead(_found(read, finder), _DEPTH, "find")
     yield from ahead(_edited(found, editor), _DEPTH, "edit")
 
 
-def _finder(engine: Anonymizer, size_hw: tuple[int, int]) -> FaceFinder[Any]:
-    options = engine.options
-    frame_bytes = max(1, size_hw[0] * size_hw[1] * 3)
-    fewest = options.detect_every * (1 + options.memory)
-    look_ahead = min(options.look_ahead, max(fewest, _WINDOW_BYTES // frame_bytes))
-    return FaceFinder(search.build(options), FaceRefiner(device=options.device), replace(options, look_ahead=look_ahead))
+def _finder(engine: Anonymizer, size_hw: tuple[int, int], rate: float = USUAL_RATE) -> FaceFinder[Any]:
+    options, pace = engine.options, Pace.of(engine.options, rate)
+    fewest = pace.every + pace.memory
+    most = max(fewest, _WINDOW_BYTES // max(1, size_hw[0] * size_hw[1] * 3))
+    options = replace(options, look_ahead=min(pace.look_ahead, most, _MOST_AHEAD))
+    return FaceFinder(search.build(options), FaceRefiner(device=options.device), options, rate)
 
 
 def _edited(found: Generator[FoundFrame[FrameT], None, None], editor: FilmEditor[FrameT]) -> Iterator[EditedFrame[FrameT]]:
@@ -175,7 +182,7 @@ class _ArrayFrame:
         return self.image
 
 
-def anonymize_frames(frames: Iterable[Image], engine: Anonymizer, *, seed: int | None = None) -> Iterator[Image]:
+def anonymize_frames(frames: Iterable[Image], engine: Anonymizer, *, seed: int | None = None, rate: float = USUAL_RATE) -> Iterator[Image]:
     """Anonymise frames from anywhere, in their order.
 
     A frame comes out once ``look_ahead`` more have gone in, or the input has ended: what is first seen later is then covered
@@ -185,6 +192,7 @@ def anonymize_frames(frames: Iterable[Image], engine: Anonymizer, *, seed: int |
         frames: (H, W, 3) uint8 RGB, all of one size.
         engine: edits and judges faces.
         seed: for reproducible output.
+        rate: frames per second.
 
     Returns:
         One new frame for each.
@@ -199,7 +207,7 @@ def anonymize_frames(frames: Iterable[Image], engine: Anonymizer, *, seed: int |
     editor: FilmEditor[_ArrayFrame] = FilmEditor(engine, _seed(engine, seed))
     finder: FaceFinder[_ArrayFrame] | None = None
     for frame in frames:
-        finder = finder or _finder(engine, check_image(frame).shape[:2])
+        finder = finder or _finder(engine, check_image(frame).shape[:2], rate)
         for found in finder.push(_ArrayFrame(check_image(frame))):
             yield _image(editor.edit(found))
     for found in finder.finish() if finder is not None else ():

@@ -1,27 +1,34 @@
-"""Searches whole frames: each time with another look, for what one look misses the next one often sees."""
+"""Searches frames: each time with another look, for what one look misses the next one often sees."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from deid import detect
+import numpy as np
+
+from deid import detect, geometry
 from deid.config import Options
 from deid.detect.evened import EvenedDetector
 from deid.detect.merge import merge
+from deid.detect.turned import detect_turned
 from deid.protocols import Detector
 from deid.structures import Detection, Image
+from deid.video.novelty import Region
 
 #: Times the smallest face of a photo: in a film, one that comes nearer is found later and followed backward.
-_SMALLEST = 4 / 3
+SMALLEST = 4 / 3
 #: Least score of CenterFace in a film: what is that faint must be found twice.
 _FAINT = 0.42
 #: How many of MTCNN's looks at a film go by a name.
 _MTCNN = {"mtcnn": 2, "mtcnn_once": 1}
+#: Detections of two looks that overlap by more are one face.
+_SAME_IOU = 0.4
 
 
 class Search:
     """Several looks that take turns.
 
     Args:
-        looks: at least one detector.
+        looks: at least one detector; the last one should be the fastest.
 
     Example:
         >>> search = Search([plain, mirrored])
@@ -33,15 +40,61 @@ class Search:
             raise ValueError("expected at least one look, got none")
         self._looks, self._turn = tuple(looks), 0
 
-    def next(self, image: Image) -> list[Detection]:
-        """What the look whose turn it is finds."""
+    @property
+    def n_looks(self) -> int:
+        """How many looks there are."""
+        return len(self._looks)
+
+    def next(self, image: Image, degrees: int = 0) -> list[Detection]:
+        """What the look whose turn it is finds in an image that is turned counter-clockwise for it."""
         look = self._looks[self._turn % len(self._looks)]
         self._turn += 1
-        return look.detect(image)
+        return detect_turned(look, image, degrees)
 
-    def all(self, image: Image) -> list[Detection]:
+    def all(self, image: Image, degrees: int = 0) -> list[Detection]:
         """What all looks together find, each face once."""
-        return merge(found for look in self._looks for found in look.detect(image))
+        return merge(found for look in self._looks for found in detect_turned(look, image, degrees))
+
+    def fast(self, image: Image, degrees: int = 0) -> list[Detection]:
+        """What the fastest look finds."""
+        return detect_turned(self._looks[-1], image, degrees)
+
+    def within(
+        self, image: Image, regions: Sequence[Region], degrees: int = 0, thorough: bool = True, others: bool = False
+    ) -> list[Detection]:
+        """What is found in parts of an image, each face once.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            regions: the parts.
+            degrees: the image is turned counter-clockwise by so much for the looks.
+            thorough: all looks; the fastest alone otherwise.
+            others: leave out the look that `next` asked last.
+
+        Returns:
+            Detections in pixels of the image. Of a face that several looks find, the score says how sure they are together.
+        """
+        looks = self._looks if thorough else self._looks[-1:]
+        if others:
+            looks = tuple(look for look in looks if look is not self._looks[(self._turn - 1) % len(self._looks)])
+        by_look = [[d for region in regions for d in _inside(look, image, region, degrees)] for look in looks]
+        return [_surer(d, by_look) for d in merge(d for found in by_look for d in found)]
+
+
+def _inside(look: Detector, image: Image, region: Region, degrees: int) -> list[Detection]:
+    rows, columns = region
+    origin = np.array([columns.start or 0, rows.start or 0], float)
+    found = detect_turned(look, np.ascontiguousarray(image[region]), degrees)
+    return [d.moved(np.ones(2), origin) for d in found]
+
+
+def _surer(detection: Detection, by_look: Sequence[Sequence[Detection]]) -> Detection:
+    """A detection with the score of all looks that found it: one that is faint for two of them is hardly a mistake of both."""
+    doubt = 1.0
+    for found in by_look:
+        same = [d.score for d in found if geometry.box_iou(d.box_xyxy, detection.box_xyxy)[0, 0] > _SAME_IOU]
+        doubt *= 1 - max(same, default=0.0)
+    return replace(detection, score=max(detection.score, 1 - doubt))
 
 
 def build(options: Options) -> Search:
@@ -62,14 +115,14 @@ def _looks(name: str, options: Options) -> list[Detector]:
     if name in _MTCNN:
         return _mtcnn(options)[: _MTCNN[name]]
     if name == "centerface":
-        return [detect.tiled_centerface(round(options.min_face * _SMALLEST), options.device, _FAINT)]
+        return [detect.tiled_centerface(round(options.min_face * SMALLEST), options.device, _FAINT)]
     return [detect.build(name, options.min_face, options.device)]
 
 
 def _mtcnn(options: Options) -> list[Detector]:
     from deid.detect.mtcnn import MtcnnDetector
 
-    low, smallest = (0.5, 0.6, 0.4), options.min_face * _SMALLEST
+    low, smallest = (0.5, 0.6, 0.4), options.min_face * SMALLEST
     plain = MtcnnDetector(round(smallest), low, device=options.device)
     mirrored = MtcnnDetector(round(smallest / 0.709**0.5), low, mirrored=True, device=options.device)
     return [plain, EvenedDetector(mirrored)]

@@ -2,26 +2,27 @@
 
 import contextlib
 import importlib
-import threading
+import logging
 import time
+from collections.abc import Callable
 from fractions import Fraction
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
 
 from deid.exceptions import ConfigError, DependencyError, VideoWriteError
 from deid.structures import Image
-from deid.video.decode import Frame, VideoInfo, pyav, without_login
+from deid.video.decode import Frame, VideoInfo
 from deid.video.encode import CONTAINERS, Writer
+from deid.video.library import pyav, reason, without_login
+from deid.video.mjpeg import MjpegSink
+
+log = logging.getLogger(__name__)
 
 _TIME_BASE = Fraction(1, 90_000)
 _RATE = Fraction(25)
-_BOUNDARY = "frame"
-_JPEG_QUALITY = 85
 #: A server that takes nothing for so long is gone.
 _STALL_S = 5.0
 _TITLE = "deid - press q to end"
@@ -41,13 +42,14 @@ class Sink(Protocol):
         ...
 
 
-def sink(to: str, overwrite: bool = False) -> Sink:
+def sink(to: str, overwrite: bool = False, told: Callable[[str], None] = log.info) -> Sink:
     """The sink of a name.
 
     Args:
-        to: `window`, `camera` (a virtual one), `http://ADDRESS:PORT` (MJPEG for any browser), `rtsp://...`, `udp://...` or
-            `tcp://...` (a server that takes a stream), or a file.
+        to: `window`, `camera` (a virtual one), `http://ADDRESS:PORT` (MJPEG for any browser; see `MjpegSink`), `rtsp://...`,
+            `udp://...` or `tcp://...` (a server that takes a stream), or a file.
         overwrite: whether an existing file may be replaced.
+        told: called with a line for the user when there is something to open.
 
     Raises:
         ConfigError: there is no such sink.
@@ -57,12 +59,17 @@ def sink(to: str, overwrite: bool = False) -> Sink:
     if to == "camera":
         return VirtualCameraSink()
     if to.startswith("http://"):
-        return MjpegSink(to)
+        return MjpegSink(to, told)
     if "://" in to:
         return StreamSink(to)
     if Path(to).suffix.lower() in CONTAINERS:
         return FileSink(Path(to), overwrite)
-    raise ConfigError(f"expected window, camera, a URL or a file with a suffix of {', '.join(CONTAINERS)}, got {to!r}")
+    raise ConfigError(f"expected window, camera, a URL or a file with a suffix of {', '.join(CONTAINERS)}, got {_told(to)!r}")
+
+
+def _told(to: str) -> str:
+    """A name for messages: what looks like a login ends it."""
+    return "..." if "@" in to else without_login(to)
 
 
 class WindowSink:
@@ -176,83 +183,9 @@ class StreamSink:
             # What failed is not tried again on leaving: it would take its time to fail once more.
             self._stream = None
             stalled = time.monotonic() - entered_s >= _STALL_S
-            reason = f"it took nothing for {_STALL_S:g} s" if stalled else getattr(error, "strerror", None) or error
-            raise VideoWriteError(f"cannot stream to {self._name}: {reason}") from error
-
-
-class MjpegSink:
-    """A web server with one page: the newest frame, again and again, which every browser shows.
-
-    Args:
-        url: `http://ADDRESS:PORT`; port 0 takes a free one, see `url`.
-    """
-
-    closed = False
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._address = (parts.hostname or "127.0.0.1", parts.port if parts.port is not None else 8080)
-        self._change = threading.Condition()
-        self._jpeg, self._number, self._over = b"", 0, False
-
-    def __enter__(self) -> "MjpegSink":
-        try:
-            self._server = ThreadingHTTPServer(self._address, self._handler())
-        except OSError as error:
-            raise VideoWriteError(f"cannot serve on {self._address[0]}:{self._address[1]}: {error.strerror or error}") from error
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, name="mjpeg", daemon=True)
-        self._thread.start()
-        return self
-
-    @property
-    def url(self) -> str:
-        """Where the page is."""
-        host, port = self._server.server_address[:2]
-        return f"http://{host!s}:{port}/"
-
-    def __exit__(self, *_: object) -> None:
-        with self._change:
-            self._over = True
-            self._change.notify_all()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def show(self, image: Image, time_s: float) -> None:
-        _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
-        with self._change:
-            self._jpeg, self._number = data.tobytes(), self._number + 1
-            self._change.notify_all()
-
-    def _next(self, number: int) -> tuple[bytes, int]:
-        """A frame newer than a number, or nothing when it is over."""
-        with self._change:
-            self._change.wait_for(lambda: self._over or self._number > number)
-            return (b"", number) if self._over else (self._jpeg, self._number)
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        owner = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
-                self.send_header("Cache-Control", "no-store")
-                self.end_headers()
-                number = 0
-                with contextlib.suppress(OSError):
-                    while True:
-                        jpeg, number = owner._next(number)
-                        if not jpeg:
-                            return
-                        head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
-                        self.wfile.write(head.encode() + jpeg + b"\r\n")
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Quiet."""
-
-        return Handler
+            said = f"it took nothing for {_STALL_S:g} s" if stalled else reason(error)
+            # What FFmpeg raised repeats the address, login and all: it is not chained.
+            raise VideoWriteError(f"cannot stream to {self._name}: {said}") from None
 
 
 class VirtualCameraSink:

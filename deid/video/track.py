@@ -80,12 +80,14 @@ class Track:
         filter: where it is taken to be.
         seen: what was seen of it, by frame.
         last: the last frame in which it was seen.
+        degrees: turned counter-clockwise by so much, a frame shows it upright.
     """
 
     number: int
     filter: BoxFilter
     seen: dict[int, Detection] = field(default_factory=dict)
     last: int = 0
+    degrees: int = 0
 
     def see(self, index: int, detection: Detection) -> None:
         """Take a sighting of the present frame into account."""

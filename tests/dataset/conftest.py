@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 from deid.config import Options
 from deid.dataset import local
 from deid.dataset.crew import Ready
-from deid.dataset.ledger import Totals
+from deid.dataset.ledger import Ledger, Totals
 from deid.dataset.run import Plan, run
 from deid.dataset.work import Record, Task, Work, Worker
 
@@ -79,9 +79,27 @@ def plan(given: object, out: Path, **changes: Any) -> Plan:
 
 
 @pytest.fixture
+def fast_engine() -> Callable[..., Any]:
+    """The engine that needs no models."""
+    engine: Callable[..., Any] = drive.FastEngine
+    return engine
+
+
+@pytest.fixture
 def make_plan() -> Callable[..., Plan]:
     """The function `plan`."""
     return plan
+
+
+@pytest.fixture
+def rows_of(tmp_path: Path) -> Callable[..., list[tuple[Any, ...]]]:
+    """Rows of a query to the ledger of a run."""
+
+    def rows(query: str, out: str = "out") -> list[tuple[Any, ...]]:
+        with Ledger(tmp_path / f"{out}.deid" / "ledger.sqlite") as ledger:
+            return list(ledger.select(query))
+
+    return rows
 
 
 def hashes(folder: Path) -> dict[str, str]:

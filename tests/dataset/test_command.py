@@ -64,3 +64,19 @@ def test_nothing_to_do_is_no_success(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "which is not there" in _told(result)
     assert not (tmp_path / "new").exists()
+
+
+def test_what_is_left_out_is_named_and_has_an_exit_code(photos: Path, tmp_path: Path) -> None:
+    (photos / "raw [1].dng").write_bytes(b"II*")
+    (photos / "fer.csv").write_text("emotion,pixels\n0," + " ".join(str(50 + i % 150) for i in range(900)) + "\n")
+    (photos / "secret.txt").symlink_to("/etc/passwd")
+    (photos / "hopper.jpg").unlink()
+    result = _dataset(photos, "-o", tmp_path / "out", "--workers", 1)
+    assert result.exit_code == 3
+    told = _told(result)
+    assert "left out: 'raw [1].dng': a camera's raw photo is not read" in told
+    assert "left out: 'secret.txt': a link that leads out of the data set" in told
+    assert "'fer.csv': the label file holds what may be a picture" in told
+    assert "3 files left out" in told
+    assert told.index("0 files failed; left out: fer.csv, raw [1].dng, secret.txt") > 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["labels.txt", "meadow.png"]

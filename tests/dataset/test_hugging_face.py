@@ -14,7 +14,10 @@ from deid.dataset.run import Plan, check
 from deid.dataset.sources import open_source
 from deid.exceptions import DataError
 
-MESSAGES = {"base64": "'copy' holds what looks like pictures in base64", "no picture": "expected a column of pictures"}
+MESSAGES = {
+    "base64": "'copy' holds what may be a picture: what looks like a picture in base64",
+    "no picture": "expected a column of pictures",
+}
 datasets = pytest.importorskip("datasets", reason="a Hugging Face data set needs datasets: pip install 'deid-face[dataset]'")
 
 
@@ -66,6 +69,25 @@ def test_single_split(run_here: Callable[..., Any], make_plan: Callable[..., Pla
     assert len(datasets.load_from_disk(tmp_path / "out")) == 2
     assert list(check(make_plan(tmp_path / "in", tmp_path / "out"))) == []
     assert not (tmp_path / "out.deid" / "parts").exists()
+
+
+_HELD = {
+    "base64 in a list": (lambda text: [["a", text]], lambda: datasets.Sequence(datasets.Sequence(datasets.Value("string")))),
+    "base64 in an object": (lambda text: {"a": {"b": text}}, lambda: {"a": {"b": datasets.Value("string")}}),
+    "samples": (lambda _: np.random.default_rng(1).integers(0, 256, (48, 48)).tolist(),
+                lambda: datasets.Sequence(datasets.Sequence(datasets.Value("uint8")))),
+    "samples as an array": (lambda _: np.zeros((4, 4), np.uint8), lambda: datasets.Array2D((4, 4), "uint8")),
+    "a picture in an object": (lambda _: {"a": {"bytes": _png(1), "path": None}}, lambda: {"a": datasets.Image()}),
+    "bytes in a list": (lambda _: [_png(1)], lambda: datasets.Sequence(datasets.Value("binary"))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("cell", "feature"), _HELD.values(), ids=_HELD.keys())
+def test_nested_columns_that_may_hold_faces_are_refused(cell: Any, feature: Any, tmp_path: Path) -> None:
+    held = cell(base64.b64encode(_png(2)).decode())
+    _rows([_png(1)], copy=(feature(), [held])).save_to_disk(tmp_path / "in")
+    with pytest.raises(DataError, match=r"column 'copy' .* leave it out with remove_columns"):
+        list(open_source(str(tmp_path / "in"), tmp_path / "out").items())
 
 
 @pytest.mark.parametrize("kind", ["binary", "base64", "list of pictures", "no picture"])

@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import struct
 import zlib
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from deid import files
 from deid.config import Options
 from deid.dataset import local
 from deid.dataset.ledger import Ledger, Totals
-from deid.dataset.run import Plan, check
+from deid.dataset.run import Plan, check, run
 from deid.exceptions import DataError
 
 Run = Callable[..., Totals]
@@ -62,11 +63,15 @@ def test_seed_of_a_file_comes_of_its_place(folder: Path, run_here: Run, hashes_o
     assert hashes_of(tmp_path / "fresh") != hashes_of(tmp_path / "out")
 
 
-def test_known_boxes_reach_the_engine(make_photo: Callable[..., Path], run_here: Run, tmp_path: Path) -> None:
+def test_known_boxes_reach_the_engine(make_photo: Callable[..., Path], run_here: Run, fast_engine: Any, tmp_path: Path) -> None:
     make_photo(tmp_path / "in" / "a.png")
     (tmp_path / "in" / "t.csv").write_text("path,x0,y0,x1,y1,identity\na.png,1,2,5,6,Ann\na.png,7,2,9,6,Ann\n")
+    given = [("[1.0, 2.0, 5.0, 6.0]",), ("[7.0, 2.0, 9.0, 6.0]",)]
+    run_here(tmp_path / "in" / "t.csv", "only", make_engine=lambda: fast_engine(boxes="only"))
+    assert _rows(tmp_path, "SELECT box FROM faces", "only") == given
+    # Whoever names some faces may have missed others: the detector is asked too.
     run_here(tmp_path / "in" / "t.csv")
-    assert _rows(tmp_path, "SELECT box FROM faces") == [("[1.0, 2.0, 5.0, 6.0]",), ("[7.0, 2.0, 9.0, 6.0]",)]
+    assert _rows(tmp_path, "SELECT box FROM faces") == [*given, ("[1.0, 1.0, 9.0, 9.0]",)]
     assert _rows(tmp_path, "SELECT identity FROM files WHERE kind = 'picture'") == [("Ann",)]
 
 
@@ -86,7 +91,6 @@ def _break(folder: Path, good: bytes) -> dict[str, str]:
         "ärger.jpg": (b"no picture at all", "not an image of a known format"),
         "empty.webp": (b"", "the file is empty"),
         "huge.png": (_bomb(), "exceeds limit"),
-        "label.txt": (good, "UTF-8"),
     }
     for name, (data, _) in broken.items():
         (folder / name).write_bytes(data)
@@ -107,8 +111,13 @@ def test_every_broken_file_is_listed_with_its_reason(folder: Path, run_here: Run
     """And costs no other."""
     expected = _break(folder / "broken", (folder / "a.png").read_bytes())
     (folder / "model.bin").write_bytes(b"x")
+    (folder / "label.txt").write_bytes((folder / "a.png").read_bytes())
     totals = run_here(folder)
-    assert (totals.done, totals.labels, totals.failed, totals.left_out, totals.pending) == (6, 3, len(expected), 1, 0)
+    assert (totals.done, totals.labels, totals.failed, totals.left_out, totals.pending) == (6, 3, len(expected), 2, 0)
+    assert dict(_rows(tmp_path, "SELECT name, why FROM files WHERE status = 'left out'")) == {
+        "label.txt": "expected a label file in UTF-8, got other bytes at 0",
+        "model.bin": "neither a picture nor a label file that is known",
+    }
     found = dict(_rows(tmp_path, "SELECT name, why FROM files WHERE status = 'failed'"))
     assert set(found) == {f"broken/{name}" for name in expected}
     for name, why in expected.items():
@@ -209,6 +218,51 @@ def test_finished_run_does_nothing_more(folder: Path, run_here: Run, tmp_path: P
     assert run_here(folder, resume=True, told=lambda *_: pytest.fail("a file was done twice")) == first
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")} == stamps
     assert (tmp_path / "out.deid" / "report.html").stat().st_mtime_ns == page
+
+
+@pytest.mark.parametrize("spoil", ["deleted", "cut", "whole folder"])
+def test_resumed_run_makes_again_what_was_deleted(spoil: str, folder: Path, run_here: Run, hashes_of: Hashes, tmp_path: Path) -> None:
+    first = run_here(folder)
+    before = hashes_of(tmp_path / "out")
+    if spoil == "whole folder":
+        shutil.rmtree(tmp_path / "out")
+    else:
+        (tmp_path / "out" / "a.png").unlink()
+        (tmp_path / "out" / "b" / "1.xml").write_bytes(b"" if spoil == "cut" else (tmp_path / "out" / "b" / "1.xml").read_bytes())
+    assert run_here(folder, resume=True) == first
+    assert hashes_of(tmp_path / "out") == before
+
+
+def test_output_that_is_taken_away_in_mid_run_is_no_success(folder: Path, run_here: Run, tmp_path: Path) -> None:
+    def take_away(totals: Totals, record: Any) -> None:
+        if totals.pending == 4:
+            shutil.rmtree(tmp_path / "out")
+
+    totals = run_here(folder, told=take_away)
+    assert (totals.failed, totals.done + totals.labels) == (5, 4)
+    assert {why for (why,) in _rows(tmp_path, "SELECT why FROM files WHERE status = 'failed'")} == {
+        "its output is gone: it was taken away while the run went on"
+    }
+    assert run_here(folder, resume=True).failed == 0
+
+
+def test_wrong_use_leaves_nothing_behind(folder: Path, run_here: Run, tmp_path: Path) -> None:
+    """Whoever mends the command needs no --resume."""
+
+    def unfit() -> Any:
+        raise DataError("no such detector")
+
+    with pytest.raises(DataError, match="no such detector"):
+        run_here(folder, make_engine=unfit)
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out.deid").exists()
+    assert run_here(folder).done == 6
+
+
+@pytest.mark.parametrize("out", ["/", ".."])
+def test_output_that_can_have_nothing_beside_it(out: str, folder: Path) -> None:
+    with pytest.raises(DataError, match=r"expected a (new folder|new or an empty)|lies inside"):
+        run(Plan(given=str(folder), out=Path(out), options=Options(method="solid")))
 
 
 def test_half_renamed_files_are_swept_away(folder: Path, run_here: Run, tmp_path: Path, make_plan: Callable[..., Plan]) -> None:

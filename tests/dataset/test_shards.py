@@ -102,22 +102,70 @@ def test_run_that_was_broken_off_while_it_packed(run_here: Callable[..., Any], t
     assert list(_members(tmp_path / "out" / "s.tar")) == ["a.png"]
 
 
-def test_shard_that_is_cut(run_here: Callable[..., Any], tmp_path: Path) -> None:
-    """Inside the last member: the others are done. Inside a header: nothing is."""
+def test_shard_that_is_cut(run_here: Callable[..., Any], make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    """What is whole is done, and what is not is named."""
     shard = _shard(tmp_path / "in" / "s.tar", {"a.png": _png(1), "b.txt": b"x" * 5000})
     whole = shard.read_bytes()
     shard.write_bytes(whole[: 512 + 512 * (1 + len(_png(1)) // 512) + 512 + 100])
+    totals = run_here(shard)
+    assert (totals.done, totals.labels, totals.failed) == (1, 0, 2)
+    assert list(_members(tmp_path / "out" / "s.tar")) == ["a.png"]
+    problems = {p.name: p.what for p in check(make_plan(shard, tmp_path / "out"))}
+    assert set(problems) == {"s.tar/b.txt", "s.tar/the end"}
+    assert all("cut short" in what for what in problems.values())
+
+
+def test_shard_that_is_cut_between_members(run_here: Callable[..., Any], make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    shard = _shard(tmp_path / "in" / "s.tar", {f"{i}.png": _png(i) for i in range(6)})
+    shard.write_bytes(shard.read_bytes()[: 3 * 1024])
+    totals = run_here(shard)
+    assert (totals.done, totals.failed) == (3, 1)
+    assert [p.name for p in check(make_plan(shard, tmp_path / "out"))] == ["s.tar/the end"]
+
+
+def test_shard_with_a_damaged_header(run_here: Callable[..., Any], make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    shard = _shard(tmp_path / "in" / "s.tar", {f"{i}.png": _png(i) for i in range(6)})
+    data = bytearray(shard.read_bytes())
+    data[3 * 1024 + 5] ^= 255
+    shard.write_bytes(data)
+    totals = run_here(shard)
+    assert (totals.done, totals.failed) == (5, 1)
+    assert list(_members(tmp_path / "out" / "s.tar")) == ["0.png", "1.png", "2.png", "4.png", "5.png"]
+    (problem,) = check(make_plan(shard, tmp_path / "out"))
+    assert "3.png" in problem.name
+    assert "damaged at byte 3072" in problem.what
+
+
+def test_joined_shards(run_here: Callable[..., Any], make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    """As `cat a.tar b.tar` makes them: all members are done, also two of one name."""
+    one = _shard(tmp_path / "1.tar", {"a.png": _png(1), "b.png": _png(2)}).read_bytes()
+    two = _shard(tmp_path / "2.tar", {"a.png": _png(3), "c.png": _png(4)}).read_bytes()
+    shard = tmp_path / "in" / "s.tar"
+    shard.parent.mkdir()
+    shard.write_bytes(one + two)
+    totals = run_here(shard)
+    assert (totals.done, totals.failed) == (4, 0)
+    with tarfile.open(tmp_path / "out" / "s.tar") as packed:
+        assert packed.getnames() == ["a.png", "b.png", "a.png", "c.png"]
+    assert list(check(make_plan(shard, tmp_path / "out"))) == []
+
+
+@pytest.mark.parametrize("data", [b"", b"no tar" * 500, bytes(10240)], ids=["empty", "text", "zeros"])
+def test_what_is_no_shard_is_refused(data: bytes, run_here: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "s.tar").write_bytes(data)
     with pytest.raises(DataError, match="cannot read the shard"):
-        run_here(shard)
-    assert not any((tmp_path / "out").iterdir())
+        run_here(tmp_path / "s.tar")
+    assert not (tmp_path / "out").exists()
 
 
-def test_two_members_of_one_name_are_refused(run_here: Callable[..., Any], tmp_path: Path) -> None:
-    shard = tmp_path / "s.tar"
-    with tarfile.open(shard, "w") as out:
-        for value in (1, 2):
-            header = tarfile.TarInfo("a.png")
-            header.size = len(_png(value))
-            out.addfile(header, io.BytesIO(_png(value)))
-    with pytest.raises(DataError, match="twice"):
-        run_here(shard)
+def test_resumed_run_packs_again_what_was_deleted(run_here: Callable[..., Any], make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    shard = _shard(tmp_path / "in" / "s.tar", {"a.png": _png(1), "b.png": _png(2)})
+    run_here(shard)
+    before = (tmp_path / "out" / "s.tar").read_bytes()
+    (tmp_path / "out" / "s.tar").write_bytes(before[:1024])
+    run_here(shard, resume=True)
+    assert (tmp_path / "out" / "s.tar").read_bytes() == before
+    (tmp_path / "out" / "s.tar").unlink()
+    run_here(shard, resume=True)
+    assert (tmp_path / "out" / "s.tar").read_bytes() == before
+    run_here(shard, resume=True, told=lambda *_: pytest.fail("a file was done twice"))

@@ -1,13 +1,12 @@
 """What is listed, under which name, and what is never carried over."""
 
-import base64
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deid.dataset.sources import Folder, Glob, Item, Table, check_label, kind_of, open_source, read_file
+from deid.dataset.sources import Folder, Glob, kind_of, open_source, read_file
 from deid.exceptions import DataError, ImageReadError
 
 
@@ -23,8 +22,9 @@ def test_folder(folder: Path) -> None:
     (folder / "out.deid" / "parts").mkdir(parents=True)
     (folder / "out.deid" / "parts" / "old.png").write_bytes(b"x")
     (folder / "loop").symlink_to(folder)
-    source = open_source(str(folder), folder / "out")
-    assert isinstance(source, Folder)
+    with pytest.raises(DataError, match="lies inside the input"):
+        open_source(str(folder), folder / "out")
+    source = Folder(folder, folder / "out")
     found = _names(source.items())
     assert found == {
         ".hidden.png": "other", "a.png": "picture", "annotations.json": "label", "b/1.png": "picture", "b/1.xml": "label",
@@ -34,7 +34,7 @@ def test_folder(folder: Path) -> None:
     assert list(found) == sorted(found, key=lambda n: n.split("/"))
     assert [i.why for i in source.items() if i.kind != "picture" and i.kind != "label"] == [
         "a hidden file",
-        "neither a picture nor a label file that is known",
+        "a film; films are for `deid run`",
         "the link leads back to a folder that holds it",
     ]
 
@@ -56,85 +56,40 @@ def test_what_is_no_data_set_is_refused(given: str, tmp_path: Path) -> None:
         open_source(str(tmp_path / given), tmp_path / "out")
 
 
-def _table(path: Path, text: str) -> list[Item]:
-    path.write_text(text, encoding="utf-8-sig")
-    source = open_source(str(path), path.parent / "out")
-    assert isinstance(source, Table)
-    return list(source.items())
-
-
-def test_csv_with_a_row_per_face(tmp_path: Path) -> None:
-    table, two, one = _table(tmp_path / "t.csv", "path,xmin,ymin,xmax,ymax,person\nb.jpg,1,2,3,4,Ann\nsub/a.jpg,,,,,\nb.jpg,5,6,7.5,8,\n")
-    assert (table.name, table.kind) == ("t.csv", "label")
-    assert (two.name, two.boxes, two.identity) == ("b.jpg", ((1.0, 2.0, 3.0, 4.0), (5.0, 6.0, 7.5, 8.0)), "Ann")
-    assert (one.name, one.boxes) == ("sub/a.jpg", ())
-    assert one.place == str(tmp_path / "sub" / "a.jpg")
-
-
-def test_tsv_with_boxes_as_json(tmp_path: Path) -> None:
-    _, item = _table(tmp_path / "t.tsv", "file_name\tboxes\na b.jpg\t[[1, 2, 3, 4]]\n")
-    assert (item.name, item.boxes) == ("a b.jpg", ((1.0, 2.0, 3.0, 4.0),))
-
-
-@pytest.mark.parametrize("boxes", ['"[[1,2,3]]"', '"[[3,2,1,4]]"', '"[[1,2,nan,4]]"', "here", '"{""a"": 1}"', "7"])
-def test_row_whose_boxes_cannot_be_read_is_broken(boxes: str, tmp_path: Path) -> None:
-    """Its known face must not be lost."""
-    _, item = _table(tmp_path / "t.csv", f"path,boxes\na.jpg,{boxes}\na.jpg,\n")
-    assert item.kind == "broken"
-    assert "row 1 of the table" in item.why
-
-
-def test_table_of_files_elsewhere(tmp_path: Path) -> None:
-    (tmp_path / "lists").mkdir()
-    items = _table(tmp_path / "lists" / "t.csv", f"path\n{tmp_path}/x/a.jpg\n../x/y/b.jpg\n")
-    assert [item.name for item in items] == ["a.jpg", "y/b.jpg"]
-
-
-def test_table_without_paths_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="expected a column path"):
-        _table(tmp_path / "t.csv", "photo\na.jpg\n")
-
-
-def test_parquet(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow", reason="a Parquet table needs pyarrow: pip install 'deid-face[dataset]'")
-    from pyarrow import parquet
-
-    rows = {"path": ["b.jpg", "a.jpg"], "boxes": [[[1.0, 2.0, 3.0, 4.0]], None], "identity": [7, None]}
-    parquet.write_table(pyarrow.table(rows), tmp_path / "t.parquet")
-    a, b = open_source(str(tmp_path / "t.parquet"), tmp_path / "out").items()
-    assert (a.name, a.boxes, a.identity) == ("a.jpg", (), "")
-    assert (b.name, b.boxes, b.identity) == ("b.jpg", ((1.0, 2.0, 3.0, 4.0),), "7")
-    (tmp_path / "t.parquet").write_bytes(b"PAR1")
-    with pytest.raises(DataError, match="cannot read the table"):
-        list(open_source(str(tmp_path / "t.parquet"), tmp_path / "out").items())
-
-
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("a.JPG", "picture"), ("a.webp", "picture"), ("a.xml", "label"), ("a.npy", "other"), ("a", "other"), ("a/.b.jpg", "other")],
+    [
+        ("a.JPG", "picture"),
+        ("a.mpo", "picture"),
+        ("a.mpg", "other"),
+        ("a.dng", "other"),
+        ("._a.jpg", "other"),
+        ("a.webp", "picture"),
+        ("a.xml", "label"),
+        ("a.npy", "other"),
+        ("a", "other"),
+        ("a/.b.jpg", "other"),
+    ],
 )
 def test_kinds(name: str, kind: str) -> None:
     assert kind_of(name)[0] == kind
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "0 0.5 0.5 0.1 0.1\n", '{"segmentation": {"counts": "' + "0`^f1;>" * 300 + '"}}', "ж\n", "/9j/x", ",".join(["12345"] * 500)],
-    ids=["empty", "yolo", "coco rle", "non-ascii", "a path", "numbers"],
-)
-def test_labels_that_are_carried(text: str) -> None:
-    assert check_label(text.encode()) == ""
-
-
-@pytest.mark.parametrize("wrap", [False, True])
-def test_labels_that_hold_pictures_are_not_carried(wrap: bool, folder: Path) -> None:
-    """As LabelMe writes them."""
-    for name in ("a.png", "b/2.jpg"):
-        data = (folder / name).read_bytes()
-        text = base64.encodebytes(data) if wrap else base64.b64encode(data)
-        assert "base64" in check_label(b'{"imageData": "' + text + b'"}')
-        assert "UTF-8" in check_label(data)
-    assert "zero bytes" in check_label(b"P6\n\0\0")
+def test_links_of_labels_stay_inside(folder: Path, tmp_path: Path) -> None:
+    """A label is copied as it is: a link must not lead to what does not belong to the data set. Pictures are edited, wherever they lie."""
+    (tmp_path / "passwd").write_text("root:x:0:0\n")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "5.txt").write_text("root:x:0:0\n")
+    (tmp_path / "p.png").write_bytes((folder / "a.png").read_bytes())
+    (folder / "outside.txt").symlink_to(tmp_path / "passwd")
+    (folder / "inside.txt").symlink_to(folder / "annotations.json")
+    (folder / "more").symlink_to(tmp_path / "more")
+    (folder / "p.png").symlink_to(tmp_path / "p.png")
+    for source in (open_source(str(folder), tmp_path / "out"), open_source(f"{folder}/**/*.*", tmp_path / "out")):
+        items = {item.name: (item.kind, item.why) for item in source.items()}
+        assert items["outside.txt"] == ("other", "a link that leads out of the data set")
+        assert items["more/5.txt"][0] == "other"
+        assert (items["inside.txt"][0], items["p.png"][0]) == ("label", "picture")
 
 
 def test_only_regular_files_are_read(tmp_path: Path) -> None:

@@ -2,13 +2,18 @@
 
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
+from deid.config import Options
 from deid.dataset.run import Plan, check
 from deid.exceptions import DataError
+from deid.structures import Detection, Distance, FaceResult, Image, ImageResult, Verification
 
 
 @pytest.fixture
@@ -80,3 +85,66 @@ def test_ledger_that_tells_of_bare_faces(change: str, what: str, problems: Calla
 def test_no_run_is_an_error(folder: Path, make_plan: Callable[..., Plan], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="expected the ledger of a run"):
         list(check(make_plan(folder, tmp_path / "nowhere")))
+
+
+class _Sees:
+    """An engine that edits one box, or none, and whose detector finds two faces."""
+
+    def __init__(self, edits: bool, boxes: str = "also", score: float = 0.9) -> None:
+        self.options, self._edits, self._score = Options(method="solid", boxes=boxes), edits, score
+        self.detector = self
+
+    def detect(self, image: Image) -> list[Detection]:
+        return [Detection(np.array([1.0, 1, 7, 7])), Detection(np.array([40.0, 20, 56, 36]), self._score)]
+
+    def process(self, image: Image, detections: object = None, seed: int | None = None) -> ImageResult:
+        out, check = image.copy(), Verification((Distance("fake", 0.5, 0.4),), True, 0.9, 0.5, 0.5, None)
+        if not self._edits:
+            return ImageResult(out, (), 1)
+        out[0:8, 0:8] = 0
+        return ImageResult(out, (FaceResult(self.detect(image)[0], "solid", "passed", check, seed=1),), 1)
+
+
+@pytest.fixture(params=["a.png", "a.jpg"])
+def photo(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    path: Path = tmp_path / "in" / request.param
+    path.parent.mkdir()
+    PillowImage.linear_gradient("L").resize((64, 48)).convert("RGB").save(path)
+    return path
+
+
+@pytest.mark.parametrize("input_is_there", [True, False])
+@pytest.mark.parametrize("edits", [True, False])
+def test_faces_that_are_exposed_are_found(
+    edits: bool, input_is_there: bool, photo: Path, run_here: Callable[..., Any], make_plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    """Whatever the ledger says: also of a picture that went through as it was."""
+    engine = partial(_Sees, edits)
+    run_here(tmp_path / "in", make_engine=engine)
+    if not input_is_there:
+        photo.write_bytes(b"another file")
+    found = [p.what for p in check(make_plan(tmp_path / "in", tmp_path / "out", make_engine=engine))]
+    boxes = ["[40, 20, 56, 36]"] if edits else ["[1, 1, 7, 7]", "[40, 20, 56, 36]"]
+    assert found == [f"a face is found at {box}, where the picture is as it was" for box in boxes]
+
+
+@pytest.mark.parametrize("edits", [True, False])
+def test_a_detector_that_is_not_sure_is_believed_where_nothing_was_edited(
+    edits: bool, photo: Path, run_here: Callable[..., Any], make_plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    engine = partial(_Sees, edits, score=0.5)
+    run_here(tmp_path / "in", make_engine=engine)
+    found = [p.what for p in check(make_plan(tmp_path / "in", tmp_path / "out", make_engine=engine))]
+    assert len(found) == (0 if edits else 2)
+
+
+@pytest.mark.parametrize("edits", [True, False])
+def test_only_the_table_is_looked_for(
+    edits: bool, photo: Path, run_here: Callable[..., Any], make_plan: Callable[..., Plan], tmp_path: Path
+) -> None:
+    """But a picture that is equal to its input and shows a face never passes."""
+    (tmp_path / "in" / "t.csv").write_text(f"path,x0,y0,x1,y1\n{photo.name},1,1,7,7\n")
+    changes: dict[str, Any] = {"make_engine": partial(_Sees, edits, "only"), "options": Options(method="solid", seed=7, boxes="only")}
+    run_here(tmp_path / "in" / "t.csv", **changes)
+    found = list(check(make_plan(tmp_path / "in" / "t.csv", tmp_path / "out", **changes)))
+    assert bool(found) == (not edits)

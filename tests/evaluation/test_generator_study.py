@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from deid.edit.appearance import shaded
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from deid.attributes.sampler import sample_sets
 from deid.config import Options
-from deid.edit.appearance import shaded
 from deid.exceptions import WeightsFormatError, WeightsMissingError
 from deid.models.attgan import ATTRIBUTES, Generator
 from deid.structures import Crops, Embeddings

@@ -10,7 +10,7 @@ from PIL import Image as PillowImage
 from deid.exceptions import DataError
 from deid.models.attgan import ATTRIBUTES
 from deid.structures import Image
-from deid.training.data import FaceData, central, load, split_of
+from deid.training.data import FaceData, central, joined, load, portraits, split_of
 from deid.training.realism import DAMAGE
 
 MALE = ATTRIBUTES.index("Male")
@@ -139,3 +139,20 @@ def test_central_face(hopper: Image) -> None:
 
 def test_kinds_of_damage_are_named() -> None:
     assert {"noise", "smear", "hatch"} <= set(DAMAGE)
+
+
+def test_portraits_come_aligned_and_labelled(faces: FaceData, tmp_path: Path) -> None:
+    assert len(portraits(tmp_path)) == 0
+    (tmp_path / "portraits").mkdir()
+    for name, grey in (("a.png", 90), ("b.png", 30), ("not in the table.png", 0)):
+        PillowImage.new("RGB", (384, 384), (grey, 0, 0)).save(tmp_path / "portraits" / name)
+    rows = [f"{name},{','.join(['0.2'] * 7 + [male] + ['0.9'] * 5)}" for name, male in (("b.png", "0.7"), ("a.png", "0.1"))]
+    (tmp_path / "portraits.csv").write_text("\n".join([f"file,{','.join(ATTRIBUTES)}", *rows]))
+    found = portraits(tmp_path)
+    assert found.names.tolist() == ["a.png", "b.png"]
+    assert found.crops.shape == (2, 128, 128, 3)
+    assert found.crops[:, 64, 64, 0].tolist() == [90, 30]
+    assert found.labels[:, MALE].tolist() == [0, 1]
+    both = joined(faces, found)
+    assert len(both) == len(faces) + 2
+    assert both.identities[-1] == "portraits/b.png"

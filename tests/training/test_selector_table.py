@@ -1,23 +1,25 @@
-"""The selector's table: one seed gives one table, and a run that was broken off goes on."""
+"""The selector's table: rows are what the product makes, one seed gives one table, and a run that was broken off goes on."""
 
+import io
 import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image as Pillow
 from safetensors.torch import save_file
 
 from deid import weights
-from deid.attributes.sampler import sample_sets
+from deid.align import warp
+from deid.attributes.sampler import SET_SIZE, portraits_of
 from deid.attributes.selector import Selector
 from deid.exceptions import DataError
 from deid.models.mobilefacenet import MobileFaceNet
+from deid.structures import Image
 from deid.training import selector_table, tasks
-from deid.training.data import FaceData, split_of
-from deid.training.selector_table import Bench, Table, join, make, people, read
-
-N_SETS = 3
+from deid.training.data import split_of
+from deid.training.selector_table import Bench, Plan, Subject, Table, join, make, people, read
 
 
 @pytest.fixture(scope="module")
@@ -30,104 +32,127 @@ def recogniser(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def few(faces: FaceData) -> FaceData:
-    return people(faces, 3, 1, seed=0)
+def plan(recogniser: Path) -> Plan:
+    return Plan(recogniser, stand_ins=2, sets=1)
 
 
-@pytest.fixture
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selector_table, "_PART", 2)
+@pytest.fixture(scope="module")
+def lfw(tmp_path_factory: pytest.TempPathFactory, hopper: Image, astronaut: Image) -> Path:
+    """A folder laid out as LFW: two people to train on, of whom one has no face, and one to validate on."""
+    folder = tmp_path_factory.mktemp("data")
+    names = [f"p{i}" for i in range(400)]
+    told = [name for name in names if split_of(f"lfw/{name}") == "train"][:2]
+    exam = next(name for name in names if split_of(f"lfw/{name}") == "validation")
+    for name, image in zip([*told, exam], [hopper, np.full_like(hopper, 127), astronaut], strict=True):
+        path = folder / "lfw-deepfunneled" / name / f"{name}_0001.jpg"
+        path.parent.mkdir(parents=True)
+        Pillow.fromarray(image).save(path, quality=95)
+    return folder
 
 
-def _make(few: FaceData, folder: Path, recogniser: Path, seed: int = 0, workers: int = 1) -> Table:
-    return make(few, folder, recogniser, N_SETS, seed, workers)
+@pytest.fixture(scope="module")
+def bench(recogniser: Path) -> Bench:
+    return Bench(recogniser)
+
+
+@pytest.fixture(scope="module")
+def subject(bench: Bench, hopper: Image) -> Subject:
+    found = bench.subject("somebody", hopper)
+    assert found is not None
+    return found
 
 
 def _assert_equal(a: Table, b: Table) -> None:
-    for (name, mine), theirs in zip(a._columns().items(), b._columns().values(), strict=True):
+    for (name, mine), theirs in zip(a.columns().items(), b.columns().values(), strict=True):
         np.testing.assert_array_equal(mine, theirs, err_msg=name)
 
 
-def test_one_photo_of_each_person_and_the_splits_stay_apart(faces: FaceData) -> None:
-    few = people(faces, 5, 4, seed=1)
-    assert len(set(few.identities)) == len(few) == 9
-    assert [split_of(str(i)) for i in few.identities] == ["validation"] * 4 + ["train"] * 5
-    np.testing.assert_array_equal(people(faces, 5, 4, seed=1).names, few.names)
-    assert list(people(faces, 5, 4, seed=2).names) != list(few.names)
+def test_one_photo_of_each_person_and_the_splits_stay_apart(lfw: Path) -> None:
+    few = people(lfw, 5, 4, seed=1)
+    assert [split_of(photo.identity) for photo in few] == ["validation", "train", "train"]
+    assert len({photo.identity for photo in few}) == 3
+    assert few == people(lfw, 5, 4, seed=1)
+    assert Pillow.open(io.BytesIO(few[0].data)).size == (300, 300)
+    assert not people(lfw, 0, 0, seed=1)
 
 
-@pytest.mark.usefixtures("small_parts")
-def test_same_table_from_the_same_seed_and_after_a_kill(few: FaceData, recogniser: Path, tmp_path: Path) -> None:
-    done: list[int] = []
-    first = make(few, tmp_path / "a", recogniser, N_SETS, 0, 1, lambda step, steps, note: done.append(step))
-    assert done == [1, 2]
-    assert first.sets.shape == (4, N_SETS, 29)
-    assert first.distance.shape == first.passed.shape == (4, N_SETS)
-    _assert_equal(_make(few, tmp_path / "b", recogniser), first)
-    parts = sorted((tmp_path / "a").iterdir())
-    kept, lost = parts[0].stat().st_mtime_ns, parts[1]
+def test_same_table_after_a_kill_without_whom_no_face_is_found(
+    lfw: Path, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selector_table, "PART", 1)
+    few, done = people(lfw, 2, 1, 0), list[int]()
+    first = make(few, tmp_path, plan, report=lambda step, steps, note: done.append(step))
+    assert done == [1, 2, 3]
+    assert len(first) == 2
+    assert first.rows.shape == (2, 2, SET_SIZE)
+    assert first.distance.shape == first.passed.shape == (2, 2)
+    parts = sorted(tmp_path.iterdir(), key=lambda path: len(read(path)))
+    kept, lost = parts[1].stat().st_mtime_ns, parts[2]
     lost.unlink()
-    _assert_equal(_make(few, tmp_path / "a", recogniser), first)
-    assert parts[0].stat().st_mtime_ns == kept
-    other = _make(few, tmp_path / "a", recogniser, seed=1)
-    assert (other.sets != first.sets).any(axis=-1).all()
-    assert len(list((tmp_path / "a").iterdir())) == 4
+    _assert_equal(make(few, tmp_path, plan), first)
+    assert parts[1].stat().st_mtime_ns == kept
+    _assert_equal(join([first.split("validation"), first.split("train")]), first)
+    assert [len(first.split(name)) for name in ("validation", "train")] == [1, 1]
 
 
-@pytest.mark.usefixtures("small_parts")
-def test_another_process_makes_the_same_table(few: FaceData, recogniser: Path, tmp_path: Path) -> None:
-    one = _make(few.where(np.arange(1)), tmp_path / "one", recogniser)
-    two = _make(few.where(np.arange(1)), tmp_path / "two", recogniser, workers=2)
-    for name, mine in one._columns().items():
-        if mine.dtype.kind == "f":
-            np.testing.assert_allclose(two._columns()[name], mine, atol=2e-3, err_msg=name)
+def test_pairs_are_stand_ins_without_a_portrait_in_common(bench: Bench, subject: Subject) -> None:
+    rows = bench.pairs(subject, 3, 2, np.random.default_rng(0))
+    assert rows.shape == (6, SET_SIZE)
+    np.testing.assert_array_equal(rows[::2, 13:], rows[1::2, 13:])
+    assert len({tuple(row[:13]) for row in rows}) == 6
+    numbers = [i % bench.editor.bank.n_pictures for row in rows[::2] for i in portraits_of(row)[0]]
+    assert len(set(numbers)) == len(numbers)
+    np.testing.assert_array_equal(bench.pairs(subject, 3, 2, np.random.default_rng(0)), rows)
 
 
-def test_row_says_what_the_gate_says(few: FaceData, recogniser: Path) -> None:
-    bench = Bench(recogniser)
-    crop = few.crops[0]
-    source = bench.source(crop)
-    sets = sample_sets(source.male > 0.5, N_SETS, np.random.default_rng(0))
-    row = bench.measure("somebody", crop, source, sets)
-    checks = bench.gate.measure(source, bench.edit(crop, sets))
-    np.testing.assert_allclose(row.distance[0], [c.distances[0].value for c in checks], atol=1e-5)
-    np.testing.assert_allclose(row.realism[0], [c.realism for c in checks], atol=1e-5)
-    in_place = row.iou[0] >= bench.gate.options.min_iou
-    np.testing.assert_array_equal(row.passed[0], [c.passed for c in checks] & in_place)
-    assert ((row.score >= 0) & (row.score <= 1) & ((row.score > 0) == (row.iou > 0))).all()
+def test_row_says_what_the_gate_says_of_the_photo(bench: Bench, subject: Subject) -> None:
+    rows = bench.pairs(subject, 2, 1, np.random.default_rng(1))
+    table = bench.measure(subject, rows)
+    proposals = bench.rung.propose(subject.face, rows, np.zeros((128, 128), np.float32))
+    images = [proposal.paste(subject.image, subject.face.matrix)[0] for proposal in proposals]
+    checks = [bench.gate.judge(subject.source, image) for image in images]
+    np.testing.assert_allclose(table.distance[0], [c.distances[0].value for c in checks], atol=1e-5)
+    np.testing.assert_allclose(table.realism[0], [c.realism for c in checks], atol=1e-5)
+    np.testing.assert_allclose(table.iou[0], [c.iou for c in checks], atol=1e-5)
+    np.testing.assert_allclose(table.fit[0], [p.fit for p in proposals], atol=1e-5)
+    np.testing.assert_array_equal(table.passed[0], [c.passed for c in checks])
+    before, after = bench.places(np.stack([subject.face.crop, warp(images[0], subject.face.matrix)]))
+    assert table.second[0, 0] == pytest.approx(np.linalg.norm(after - before), abs=1e-4)
 
 
-def test_command_leaves_a_selector_that_loads(faces: FaceData, recogniser: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "cache").mkdir()
-    np.save(tmp_path / "cache" / "crops.npy", faces.crops)
-    columns = {"names": faces.names, "identities": faces.identities, "labels": faces.labels, "sources": faces.sources}
-    np.savez(tmp_path / "cache" / "faces.npz", **columns)
+def test_looks_come_back_out_of_a_table(bench: Bench, subject: Subject) -> None:
+    rows = bench.pairs(subject, 1, 1, np.random.default_rng(0))
+    (looks,) = bench.measure(subject, rows).faces
+    np.testing.assert_array_equal(looks.row(), subject.looks.row())
+    assert looks.male == pytest.approx(subject.looks.male)
+
+
+def test_command_leaves_a_selector_that_loads(
+    lfw: Path, recogniser: Path, subject: Subject, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = tmp_path / "settings.toml"
-    settings.write_text("people = 5\nexam = 0\nsets = 3\ncomponents = 2\nhidden = [4]\nepochs = 1\n")
-    tasks.train_selector(tmp_path, tmp_path, recogniser, settings, lambda step, steps, note: None)
-    assert len(read(tmp_path / "table.npz")) == 5
+    settings.write_text("people = 2\nexam = 1\nstand_ins = 2\nsets = 1\nhidden = [4]\nepochs = 1\n")
+    # The limits need two people to train on, who are here one and the same.
+    monkeypatch.setattr(Table, "split", lambda table, name: join([table, table]))
+    tasks.train_selector(lfw, tmp_path, recogniser, settings, lambda step, steps, note: None)
+    assert len(read(tmp_path / "table.npz")) == 2
     item = tomllib.loads((tmp_path / "manifest.toml").read_text())["selector"]
-    assert "5 people under 3 sets each" in item["data"]
+    assert "2 stand-ins each" in item["data"]
     assert item["command"].startswith("deid train selector")
     monkeypatch.setattr(weights, "folder", lambda: tmp_path)
-    chosen, _ = Selector().choose(np.zeros(13, np.float32), np.zeros(128, np.float32), sample_sets(True, 6, np.random.default_rng(0)), 2)
-    assert chosen.shape == (2, 29)
+    rows = bench.pairs(subject, 2, 1, np.random.default_rng(0))
+    assert Selector().judge(subject.looks, bench.editor.bank, rows).value.shape == (2,)
 
 
-def test_no_faces_is_an_error(faces: FaceData, recogniser: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="expected faces"):
-        _make(faces.where(np.zeros(0, np.intp)), tmp_path, recogniser)
+def test_no_faces_is_an_error(lfw: Path, plan: Plan, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="expected a face in at least one of 0 photos"):
+        make([], tmp_path, plan)
+    with pytest.raises(DataError, match="lfw-deepfunneled"):
+        people(tmp_path, 1, 1, 0)
 
 
-def test_file_of_something_else_is_told(tmp_path: Path, few: FaceData, recogniser: Path) -> None:
+def test_file_of_something_else_is_told(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", a=np.zeros(2))
     for name in ("other.npz", "absent.npz"):
         with pytest.raises(DataError, match=name):
             read(tmp_path / name)
-
-
-def test_tables_join_and_split(few: FaceData, recogniser: Path, tmp_path: Path) -> None:
-    table = _make(few, tmp_path, recogniser)
-    parts = [table.split("validation"), table.split("train")]
-    assert [len(part) for part in parts] == [1, 3]
-    _assert_equal(join(parts), table)

@@ -50,7 +50,9 @@ def write_film(
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = pixel_format
         stream.time_base = stream.codec_context.time_base = time_base
-        stream.codec_context.color_range, stream.codec_context.colorspace = 2 if full_range else 1, 1
+        # RGB has no matrix.
+        rgb = pixel_format in ("bgr0", "rgb24")
+        stream.codec_context.color_range, stream.codec_context.colorspace = 2 if full_range or rgb else 1, 0 if rgb else 1
         tone = container.add_stream("aac", rate=16_000) if sound else None
         for i, image in enumerate(images):
             picture = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(

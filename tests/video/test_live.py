@@ -1,5 +1,7 @@
 """Live: frames are dropped before faces are, a lost source is found again, and every sink gets covered frames."""
 
+import os
+import signal
 import threading
 import time
 import urllib.request
@@ -20,7 +22,7 @@ from deid.structures import Detection, Image
 from deid.video import live as live_module
 from deid.video import search, sinks
 from deid.video.live import live
-from tests.video.conftest import ScriptedDetector, _Nowhere, moving, times
+from tests.video.conftest import ScriptedDetector, _Nowhere, moving, times, write_film
 
 
 class Gathered:
@@ -234,3 +236,36 @@ def test_command(film: Path, engine: Anonymizer, tmp_path: Path) -> None:
     assert out.exit_code == 0, out.output
     assert len(times(tmp_path / "b.mp4")) >= 1
     assert CliRunner().invoke(app, ["live", str(tmp_path / "none.mp4"), "--to", "nowhere", "--method", "solid"]).exit_code == 2
+
+
+def test_sigterm_closes_the_film(engine: Anonymizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_film(tmp_path / "long.mp4", moving(500))
+    target, shown = tmp_path / "b.mp4", threading.Event()
+    show = sinks.FileSink.show
+
+    def noted(self: sinks.FileSink, image: Image, time_s: float) -> None:
+        show(self, image, time_s)
+        shown.set()
+
+    def end() -> None:
+        if shown.wait(60):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(sinks.FileSink, "show", noted)
+    ender = threading.Thread(target=end)
+    ender.start()
+    out = CliRunner().invoke(app, ["live", str(source), "--to", str(target), "--method", "solid"])
+    ender.join()
+    assert out.exit_code == 0, out.output
+    assert 1 <= len(times(target)) < 500
+
+
+@pytest.mark.parametrize("url", ["rtsp:/admin:secret@cam/1", "rtsp:admin:secret@cam", "rtsp://admin:se/secret@127.0.0.1:9/x"])
+def test_no_password_is_told(url: str, engine: Anonymizer) -> None:
+    with pytest.raises(VideoReadError) as read:
+        live(url, Gathered(), engine)
+    assert "secret" not in str(read.value)
+    assert read.value.__cause__ is None
+    with pytest.raises(ConfigError) as to:
+        sinks.sink("nowhere:admin:secret@cam") if "://" not in url else sinks.sink("http://admin:secret@cam:99999")
+    assert "secret" not in str(to.value)

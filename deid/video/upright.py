@@ -1,0 +1,69 @@
+"""Frames as a player shows them: turned and mirrored by their display matrix, all of one size."""
+
+from typing import Any
+
+import numpy as np
+
+from deid.video.library import pyav
+
+#: FFmpeg's number of a frame's display matrix among its side data.
+_DISPLAY_MATRIX = "DISPLAYMATRIX"
+
+
+class Upright:
+    """Turns and mirrors frames as the first one's display matrix says, to the nearest quarter.
+
+    Args:
+        picture: the first frame, as it was decoded.
+    """
+
+    def __init__(self, picture: Any) -> None:
+        steps = _steps(picture)
+        self.quarter = bool(steps) and steps[0][0] == "transpose"
+        self.plain = not steps
+        self._shape = picture.width, picture.height, picture.format.name
+        self._graph = _graph(picture, steps) if steps else None
+
+    def __call__(self, picture: Any) -> Any:
+        if (picture.width, picture.height, picture.format.name) != self._shape:
+            width, height, name = self._shape
+            picture = _scaled(picture, width, height, name)
+        if self._graph is None:
+            return picture
+        self._graph.push(picture)
+        return self._graph.pull()
+
+    def fits(self, picture: Any) -> bool:
+        """Whether a frame has the size of the first one."""
+        return (picture.width, picture.height) == self._shape[:2]
+
+
+def _scaled(picture: Any, width: int, height: int, name: str) -> Any:
+    scaled = picture.reformat(width, height, name)
+    scaled.pts, scaled.time_base = picture.pts, picture.time_base
+    return scaled
+
+
+def _steps(picture: Any) -> list[tuple[str, str]]:
+    """FFmpeg's filters that bring a frame into the place that its display matrix gives it.
+
+    The matrix takes a point (x, y) of the frame to (a x + c y, b x + d y) on the screen, up to a shift.
+    """
+    matrix = next((bytes(s) for s in picture.side_data if s.type.name == _DISPLAY_MATRIX), b"")
+    if len(matrix) < 36:
+        return []
+    a, b, _, c, d, *_ = (float(v) for v in np.frombuffer(matrix[:36], np.int32))
+    turned = abs(b) + abs(c) > abs(a) + abs(d)
+    right, down = (c, b) if turned else (a, d)
+    steps = [("transpose", "cclock_flip")] if turned else []
+    # A flip upside down leaves the rows where they are and counts them backward: a copy has them in order.
+    return steps + [("hflip", "")] * (right < 0) + [("vflip", ""), ("copy", "")] * (down < 0)
+
+
+def _graph(picture: Any, steps: list[tuple[str, str]]) -> Any:
+    graph = pyav().filter.Graph()
+    nodes = [graph.add_buffer(width=picture.width, height=picture.height, format=picture.format, time_base=picture.time_base)]
+    nodes += [graph.add(name, argument) if argument else graph.add(name) for name, argument in steps]
+    nodes.append(graph.add("buffersink"))
+    graph.link_nodes(*nodes).configure()
+    return graph

@@ -1,0 +1,145 @@
+"""Where frames are searched: new places in their frame, at the film's turn, at intervals in seconds."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+
+from deid.config import Options
+from deid.detect.quarters import turn_image
+from deid.exceptions import ConfigError
+from deid.structures import Detection, Image
+from deid.video.lookout import Lookout
+from deid.video.novelty import Novelty
+from deid.video.pace import Pace
+from deid.video.search import Search
+from deid.video.turn import TurnMemory, evidence
+
+PACE = Pace.of(Options(), 25.0)
+
+
+@dataclass
+class _Upright:
+    """Finds the white square when its dark half is below it, and notes the size of what it sees."""
+
+    name: str = "upright"
+    score: float = 0.95
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+
+    def detect(self, image: Image) -> list[Detection]:
+        self.sizes.append(image.shape[:2])
+        ys, xs = np.nonzero(image.min(axis=2) > 240)
+        if not len(ys):
+            return []
+        x0, y0, x1, y1 = xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
+        below = image[y1 : y1 + y1 - y0, x0:x1]
+        if not below.size or below.max() > 10:
+            return []
+        return [Detection(np.array([x0, y0, x1, 2 * y1 - y0], float), self.score, None, self.name)]
+
+
+class _TwoUpright(_Upright):
+    """Looks for two: in the upper left corner, and anywhere else."""
+
+    def detect(self, image: Image) -> list[Detection]:
+        corner, rest = np.full_like(image, 120), image.copy()
+        corner[:60, :60], rest[:60, :60] = image[:60, :60], 120
+        return [*super().detect(corner), *super().detect(rest)]
+
+
+def _face(x: int | None = None, y: int = 40, size_hw: tuple[int, int] = (160, 240)) -> Image:
+    image = np.full((*size_hw, 3), 120, np.uint8)
+    if x is not None:
+        image[y : y + 14, x : x + 28] = 255
+        image[y + 14 : y + 28, x : x + 28] = 0
+    return image
+
+
+def _run(frames: list[Image], look: _Upright, pace: Pace = PACE) -> list[list[tuple[list[float], int]]]:
+    lookout, novelty = Lookout(Search([look]), pace), Novelty()
+    found = [lookout.look(image, i, novelty.of(image), []) for i, image in enumerate(frames)]
+    return [[(s.detection.box_xyxy.tolist(), s.degrees) for s in sightings] for sightings in found]
+
+
+def test_a_face_of_one_frame_is_found_in_that_frame() -> None:
+    for at in range(1, 9):
+        found = _run([_face(100 if i == at else None) for i in range(10)], _Upright())
+        assert [i for i, f in enumerate(found) if f] == [at]
+        assert found[at] == [([100, 40, 128, 68], 0)]
+
+
+def test_only_the_place_is_searched() -> None:
+    look = _Upright()
+    _run([_face(None), _face(100)], look)
+    assert max(look.sizes[-1]) < 110
+
+
+def test_still_frames_are_searched_only_a_few_times() -> None:
+    look = _Upright()
+    _run([_face(None)] * 60, look)
+    assert len(look.sizes) <= 4 + 2
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_film_on_its_side_is_searched_as_it_lies(degrees: int) -> None:
+    found = _run([turn_image(_face(20 + 8 * i), -degrees) for i in range(13)], _Upright())
+    # Flow knows where it comes from in between: there it is followed.
+    assert [[s[1] for s in f] for f in found[:: PACE.every]] == [[degrees]] * 4
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_turn_is_found_when_somebody_comes(degrees: int) -> None:
+    frames = [turn_image(_face(20 + 6 * i if i >= 10 else None), -degrees) for i in range(24)]
+    found = _run(frames, _Upright())
+    assert not any(found[:10])
+    assert [s[1] for s in found[10]] == [degrees]
+
+
+def test_upright_faces_are_found_in_a_turned_film() -> None:
+    frames = [turn_image(_face(20 + 8 * i), 270) for i in range(9)]
+    lying, upright = frames[8].copy(), _face(10, 10, frames[8].shape[:2])
+    lying[0:60, 0:60] = upright[0:60, 0:60]
+    found = _run([*frames, lying], _TwoUpright())
+    assert 0 in [s[1] for s in found[9]]
+
+
+def test_an_upright_film_stays_upright() -> None:
+    found = _run([_face(20 + 4 * i) for i in range(30)], _Upright())
+    assert {s[1] for f in found for s in f} == {0}
+
+
+def test_turns_take_their_turn() -> None:
+    memory = TurnMemory(PACE)
+    tried = [d for i in range(200) if (d := memory.due(i, sure=False)) is not None]
+    assert set(tried) == {90, 180, 270}
+    assert len(tried) < 200 / PACE.frames(0.64) + 4
+    sure = TurnMemory(PACE)
+    assert len([i for i in range(200) if sure.due(i, sure=True) is not None]) == 1
+
+
+def test_only_clear_detections_speak_for_a_turn() -> None:
+    box = np.array([0.0, 0, 10, 10])
+    assert evidence([Detection(box, 0.79), Detection(box, 0.8), Detection(box, 0.9)]) == pytest.approx(1.7)
+
+
+@pytest.mark.parametrize(
+    ("rate", "expected"), [(2, (1, 2, 3, 4)), (25, (4, 8, 12, 16)), (60, (10, 20, 29, 38)), (90_000, (10, 20, 29, 38))]
+)
+def test_intervals_are_seconds(rate: float, expected: tuple[int, ...]) -> None:
+    pace = Pace.of(Options(), rate)
+    assert (pace.every, pace.memory, pace.patience, pace.look_ahead) == expected
+
+
+def test_numbers_of_frames_go_before_seconds() -> None:
+    options = Options(detect_every=3, patience=5, look_ahead=0)
+    for rate in (2.0, 60.0):
+        assert replace(Pace.of(options, rate), rate=0) == Pace(3, 6, 5, 0, 0)
+    with pytest.raises(ConfigError, match="detect_every_s"):
+        Options(detect_every_s=-1.0)
+
+
+def test_two_faint_looks_are_a_sure_one() -> None:
+    looks = [_Upright(score=0.45), _Upright(score=0.45)]
+    (found,) = Search(looks).within(_face(100), [np.s_[20:90, 80:150]])
+    assert found.box_xyxy.tolist() == [100, 40, 128, 68]
+    assert found.score == pytest.approx(1 - 0.55**2)

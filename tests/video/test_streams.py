@@ -1,0 +1,256 @@
+"""The kinds of films that went wrong: cover art, several streams, mirrors, joined and interlaced films, transparency, RGB."""
+
+import itertools
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from deid.structures import Image
+from deid.video.decode import Clock, Reader
+from deid.video.encode import Writer
+from tests.video.conftest import moving, times, write_film
+
+
+def _copy(source: Path, target: Path, edit: bool = False) -> tuple[str, ...]:
+    """The film anew, with every frame edited or none; what was said of it."""
+    with Reader(source) as film, Writer(target, film.info, source if film.info.audio else None) as writer:
+        for frame in film:
+            touched = np.zeros(film.info.size_hw, bool)
+            touched[:8, :8] = True
+            writer.put(frame, *((frame.rgb(), touched) if edit else ()))
+        assert film.problem == ""
+        return (*film.notes(film.info.audio), *writer.notes)
+
+
+def _frames(path: Path) -> list[Image]:
+    with Reader(path) as film:
+        return [f.rgb() for f in film]
+
+
+def _add(container: Any, images: Sequence[Image], codec: str, pixel_format: str = "yuv420p") -> list[Any]:
+    """A stream of these images; its packets."""
+    stream = container.add_stream(codec, rate=25)
+    stream.height, stream.width = images[0].shape[:2]
+    stream.pix_fmt = pixel_format
+    packets = []
+    for i, image in enumerate(images):
+        picture = av.VideoFrame.from_ndarray(image, format="rgb24")
+        picture.pts, picture.time_base = i, Fraction(1, 25)
+        packets += stream.encode(picture)
+    return packets + list(stream.encode(None))
+
+
+@pytest.mark.parametrize("default", ["cover", "film", "both"])
+def test_cover_art_is_not_the_film(default: str, tmp_path: Path) -> None:
+    source = tmp_path / "a.mkv"
+    with av.open(str(source), "w") as out:
+        cover = _add(out, [np.full((96, 128, 3), 200, np.uint8)], "mjpeg", "yuvj420p")
+        film = _add(out, moving(12), "libx264")
+        for stream, name in zip(out.streams, ("cover", "film"), strict=True):
+            stream.disposition = int(default in (name, "both"))
+        for packet in [*cover, *film]:
+            out.mux(packet)
+    said = _copy(source, tmp_path / "b.mkv")
+    assert [f.shape for f in _frames(tmp_path / "b.mkv")] == [(48, 64, 3)] * 12
+    assert said == ("left out stream 0: cover art (mjpeg, 128 x 96)",)
+
+
+def test_one_picture_alone_is_a_film_of_one_frame(tmp_path: Path) -> None:
+    source = write_film(tmp_path / "a.mkv", moving(1), codec="mjpeg", pixel_format="yuvj420p")
+    assert len(_frames(source)) == 1
+
+
+def test_left_out_streams_are_named_and_sound_keeps_its_language(film: Path, tmp_path: Path) -> None:
+    source, text = tmp_path / "a.mkv", tmp_path / "a.srt"
+    text.write_text("1\n00:00:00,000 --> 00:00:00,500\nAda\n")
+    with av.open(str(source), "w") as out, av.open(str(film)) as first, av.open(str(film)) as second, av.open(str(text)) as words:
+        streams = [first.streams.video[0], second.streams.video[0], first.streams.audio[0], second.streams.audio[0], words.streams[0]]
+        copies = [out.add_stream_from_template(s) for s in streams]
+        for stream, name in zip(copies[2:4], ("deu", "eng"), strict=True):
+            stream.metadata["language"] = name
+            stream.metadata["title"] = "Ada speaks"
+        copies[2].disposition, copies[3].disposition = 0, 1
+        for stream, copy in zip(streams, copies, strict=True):
+            container = stream.container
+            container.seek(0)
+            for packet in container.demux(stream):
+                if packet.dts is not None:
+                    packet.stream = copy
+                    out.mux(packet)
+    said = _copy(source, tmp_path / "b.mkv")
+    assert said == ("left out stream 1: video (h264, 64 x 48)", "left out stream 4: subtitle (srt)")
+    with av.open(str(tmp_path / "b.mkv")) as after:
+        assert [(s.type, s.metadata.get("language"), int(s.disposition) & 1) for s in after.streams] == [
+            ("video", None, 1),
+            ("audio", "deu", 0),
+            ("audio", "eng", 1),
+        ]
+        assert not any("Ada" in v for s in after.streams for v in s.metadata.values())
+
+
+def test_dropped_sound_is_named(film: Path) -> None:
+    with Reader(film) as read:
+        assert read.notes(sound=True) == ()
+        assert read.notes(sound=False) == ("left out stream 1: audio (aac)",)
+
+
+#: Display matrices as (a, b, c, d), and what they do to an image.
+MATRICES = {
+    "mirror": ((-1, 0, 0, 1), lambda f: f[:, ::-1]),
+    "upside down": ((1, 0, 0, -1), lambda f: f[::-1]),
+    "half a turn": ((-1, 0, 0, -1), lambda f: f[::-1, ::-1]),
+    "clockwise": ((0, 1, -1, 0), lambda f: np.rot90(f, -1)),
+    "counter-clockwise": ((0, -1, 1, 0), lambda f: np.rot90(f, 1)),
+    "transposed": ((0, 1, 1, 0), lambda f: f.transpose(1, 0, 2)),
+    "anti-transposed": ((0, -1, -1, 0), lambda f: f[::-1, ::-1].transpose(1, 0, 2)),
+}
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_display_matrix_is_applied(name: str, tmp_path: Path) -> None:
+    source = write_film(tmp_path / "a.mp4", moving(2))
+    (a, b, c, d), expected = MATRICES[name]
+    data = bytearray(source.read_bytes())
+    at = data.index(b"tkhd") + 44
+    rows = [a, b, 0, c, d, 0, 0, 0]
+    data[at : at + 36] = b"".join((v * 65536 % 2**32).to_bytes(4, "big") for v in rows) + (1 << 30).to_bytes(4, "big")
+    shown = tmp_path / "shown.mp4"
+    shown.write_bytes(data)
+    want = expected(_frames(source)[0]).astype(int)  # type: ignore[no-untyped-call]
+    assert np.abs(_frames(shown)[0] - want).mean() < 3
+    _copy(shown, tmp_path / "b.mp4", edit=True)
+    assert np.abs(_frames(tmp_path / "b.mp4")[0] - want).mean() < 3
+
+
+def _joined(tmp_path: Path, sizes: Sequence[tuple[int, int]]) -> Path:
+    parts = [write_film(tmp_path / f"{i}.ts", moving(16, size), sound=True).read_bytes() for i, size in enumerate(sizes)]
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(parts))
+    return joined
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mp4"])
+def test_joined_recordings_follow_one_another(suffix: str, tmp_path: Path) -> None:
+    target = tmp_path / f"b{suffix}"
+    said = _copy(_joined(tmp_path, [(48, 64), (48, 64)]), target)
+    shown = times(target)
+    assert len(shown) == 32
+    assert {round(float(b - a), 3) for a, b in itertools.pairwise(shown)} == {0.04}
+    assert said == ("its time stamps begin again 1 times: the parts follow one another",)
+
+
+def test_a_new_size_in_mid_film_is_scaled_and_said(tmp_path: Path) -> None:
+    source = _joined(tmp_path, [(48, 64), (96, 128)])
+    said = _copy(source, tmp_path / "b.mp4", edit=True)
+    assert {f.shape for f in _frames(tmp_path / "b.mp4")} == {(48, 64, 3)}
+    assert any("size changes" in line for line in said)
+
+
+def test_interlaced_film_stays_marked(tmp_path: Path) -> None:
+    for order in ("tff", "bff"):
+        source, target = tmp_path / f"{order}.mkv", tmp_path / f"{order}-out.mp4"
+        with av.open(str(source), "w") as out:
+            stream = out.add_stream("libx264", rate=25, options={"x264-params": f"{order}=1"})
+            stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+            for i, image in enumerate(moving(4)):
+                picture = av.VideoFrame.from_ndarray(image, format="rgb24")
+                picture.pts, picture.time_base = i, Fraction(1, 25)
+                out.mux(stream.encode(picture))
+            out.mux(stream.encode(None))
+        assert _copy(source, target, edit=True) == ()
+        with av.open(str(source)) as before, av.open(str(target)) as after:
+            assert {f.interlaced_frame for f in after.decode(video=0)} == {True}
+            assert after.streams.video[0].codec_context.field_order == before.streams.video[0].codec_context.field_order
+        said = _copy(source, tmp_path / f"{order}.webm")
+        assert any("interlaced" in line for line in said)
+
+
+def _transparent(path: Path, alphas: Sequence[np.ndarray]) -> Path:
+    """A VP9 film with transparency."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libvpx-vp9", rate=25, options={"crf": "10", "b": "0", "auto-alt-ref": "0"})
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuva420p"
+        for i, (image, alpha) in enumerate(zip(moving(len(alphas)), alphas, strict=True)):
+            rgba = np.dstack([image, alpha])
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgba), format="rgba").reformat(format="yuva420p")
+            picture.pts, picture.time_base = i, Fraction(1, 25)
+            out.mux(stream.encode(picture))
+        out.mux(stream.encode(None))
+    return path
+
+
+def _alphas(path: Path) -> list[np.ndarray]:
+    with Reader(path) as film:
+        return [f.picture.to_ndarray(format="rgba")[..., 3] for f in film]
+
+
+def test_transparency_is_kept_or_named(tmp_path: Path) -> None:
+    half = np.full((48, 64), 255, np.uint8)
+    half[:, 32:] = 0
+    source = _transparent(tmp_path / "a.webm", [half] * 4)
+    assert _copy(source, tmp_path / "b.webm") == ()
+    for alpha in _alphas(tmp_path / "b.webm"):
+        assert np.abs(alpha.astype(int) - half).mean() < 8
+    assert _copy(source, tmp_path / "c.mp4") == ("left out its transparency: it is opaque",)
+
+
+def test_a_picture_in_the_transparency_does_not_come_along(tmp_path: Path, hopper: Image) -> None:
+    face = hopper[60:108, 90:154, 0]
+    said = _copy(_transparent(tmp_path / "a.webm", [face] * 2), tmp_path / "b.webm")
+    assert any("opaque" in line for line in said)
+    assert min(alpha.min() for alpha in _alphas(tmp_path / "b.webm")) > 250
+
+
+@pytest.mark.parametrize(("codec", "pixel_format"), [("ffv1", "bgr0"), ("libx264rgb", "rgb24"), ("png", "rgb24"), ("qtrle", "rgb24")])
+@pytest.mark.parametrize("edit", [False, True])
+def test_rgb_keeps_its_colours(codec: str, pixel_format: str, edit: bool, tmp_path: Path) -> None:
+    image = np.zeros((48, 64, 3), np.uint8)
+    image[:24, :32], image[:24, 32:], image[24:, :32], image[24:, 32:] = (250, 10, 10), (10, 240, 10), (10, 10, 250), (240, 240, 10)
+    source = write_film(tmp_path / ("a.mkv" if codec == "ffv1" else "a.mov"), [image] * 2, codec=codec, pixel_format=pixel_format)
+    _copy(source, tmp_path / "b.mp4", edit=edit)
+    assert np.abs(_frames(tmp_path / "b.mp4")[0].astype(int) - image).mean() < 4
+    with av.open(str(tmp_path / "b.mp4")) as after:
+        context = after.streams.video[0].codec_context
+        assert (context.pix_fmt, context.colorspace, context.color_range) == ("yuv444p", 1, 1)
+
+
+def test_variable_rate_keeps_its_duration(tmp_path: Path) -> None:
+    pts = [0, 7, 8, 30, 31, 32, 90]
+    source = write_film(tmp_path / "a.mp4", moving(7), pts=pts, time_base=Fraction(1, 1000))
+    _copy(source, tmp_path / "b.mp4")
+    with av.open(str(source)) as before, av.open(str(tmp_path / "b.mp4")) as after:
+        a, b = before.streams.video[0], after.streams.video[0]
+        assert abs(float(a.duration * a.time_base - b.duration * b.time_base)) < 0.001
+        assert a.frames == b.frames
+
+
+@pytest.mark.parametrize("suffix", [".wmv", ".avi", ".flv", ".mkv", ".mov", ".mp4", ".mpg", ".ts", ".webm"])
+def test_a_whole_film_has_no_problem(suffix: str, film: Path, tmp_path: Path) -> None:
+    with Reader(film) as read, Writer(tmp_path / f"a{suffix}", read.info) as writer:
+        for frame in read:
+            writer.put(frame)
+    with Reader(tmp_path / f"a{suffix}") as read:
+        assert sum(1 for _ in read) >= 19
+        assert read.problem == ""
+
+
+def test_clock_goes_on() -> None:
+    clock = Clock(10)
+    assert [clock.time(t) for t in (100, 110, 120, 115, 130, 0, 10, None, 30)] == [100, 110, 120, 115, 130, 140, 150, 160, 170]
+    assert clock.n_restarts == 1
+
+
+def test_the_files_that_went_wrong(data_folder: Path, tmp_path: Path) -> None:
+    folder = data_folder.parent / "cases" / "films"
+    if not folder.is_dir():
+        pytest.skip("the cases are not in ../shared/cases")
+    n_frames = {"cover-first.mp4": 16, "cover-first.mkv": 20, "joined.ts": 32, "sound.wmv": 20, "mirrored.mp4": 16, "interlaced.mp4": 12}
+    for name, n in n_frames.items():
+        target = tmp_path / name
+        _copy(folder / name, target)
+        assert len(_frames(target)) == n, name

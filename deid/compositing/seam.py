@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from deid.align import SIZE
 from deid.blend import uncovered
-from deid.compositing.steady import Steady, steadied
+from deid.steady import Steady, steadied
 from deid.structures import StandIn
 
 Field = NDArray[np.float32]

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from deid.align import SIZE
 from deid.blend import face_mask, uncovered
-from deid.compositing.steady import Steady, steadied
 from deid.edit.portraits import Portraits
 from deid.edit.thin_plate import maps_to
 from deid.geometry import apply, fit_similarity, scaled
+from deid.steady import Steady, steadied
 from deid.structures import Image, StandIn
 
 Field = NDArray[np.float32]

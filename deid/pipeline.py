@@ -19,7 +19,6 @@ from deid.attributes.classify import AttributeReader
 from deid.attributes.sampler import MIX, SET_SIZE, named, portraits_of, sample_sets, sample_shares, with_portraits, without_portraits
 from deid.attributes.selector import Selector
 from deid.compositing import head
-from deid.compositing.steady import Steady
 from deid.config import Options
 from deid.detect.face_points import FacePoints
 from deid.detect.mtcnn import MtcnnDetector
@@ -31,6 +30,7 @@ from deid.ladder import Proposal, Rung, name_of
 from deid.models.attgan import ATTRIBUTES, CROP_SIZE
 from deid.people import RECOGNISABLE, People, Person
 from deid.protocols import Detector, Editor, Embedder
+from deid.steady import Steady
 from deid.structures import AlignedFace, Detection, EditedFace, FaceResult, Image, ImageResult, Verification, check_image
 from deid.threads import SideBySide
 from deid.verify import Gate, RealismScorer, SourceFace, utility

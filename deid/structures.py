@@ -1,13 +1,12 @@
 """The values that travel through the package, frozen and checked once."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from deid.compositing.steady import Steady
+from deid.steady import Steady
 
 #: (H, W, 3) uint8, RGB.
 Image: TypeAlias = NDArray[np.uint8]
@@ -89,7 +88,7 @@ class AlignedFace:
         points: (68, 2) dlib's landmarks in the crop, where they are known already.
         large: (n, n, 3) uint8 RGB, the same crop at about the photo's scale, n a multiple of 128; None where only the small one is known.
         attributes: (13,) probability of each attribute, where they are known already.
-        steady: in a film, what keeps this face from flickering (`deid.compositing.steady.Steady`).
+        steady: in a film, what keeps this face from flickering (`deid.steady.Steady`).
     """
 
     crop: NDArray[np.uint8]
@@ -98,7 +97,7 @@ class AlignedFace:
     points: NDArray[np.float64] | None = None
     large: NDArray[np.uint8] | None = None
     attributes: NDArray[np.float32] | None = None
-    steady: "Steady | None" = None
+    steady: Steady | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

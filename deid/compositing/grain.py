@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing.steady import Steady, steadied
+from deid.steady import Steady, steadied
 from deid.structures import Image
 
 Field = NDArray[np.float32]

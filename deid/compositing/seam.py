@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from deid.align import SIZE
 from deid.blend import outline, uncovered
-from deid.compositing.steady import Steady, steadied
+from deid.steady import Steady, steadied
 from deid.structures import StandIn
 
 Field = NDArray[np.float32]
@@ -90,7 +90,8 @@ def _shown(core: NDArray[np.float64], visible: Field) -> float:
     """Share of the core in which the new face shows, a hidden part counting four times."""
     inside: NDArray[Any] = np.zeros((SIZE, SIZE), np.uint8)
     cv2.fillConvexPoly(inside, np.round(core).astype(np.int32), 1)
-    return max(0.0, 1 - 4 * float(1 - visible[inside > 0].mean()))
+    # Landmarks may lie outside of the crop.
+    return max(0.0, 1 - 4 * float(1 - visible[inside > 0].mean())) if inside.any() else 0.0
 
 
 def _core(points: NDArray[np.float64], shape: NDArray[np.float64], glasses: bool) -> NDArray[np.float64]:

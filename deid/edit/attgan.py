@@ -17,7 +17,6 @@ from torch.nn import functional
 
 from deid import weights
 from deid.attributes.sampler import SET_SIZE, portraits_of
-from deid.compositing.steady import steadied
 from deid.detect.face_points import FacePoints
 from deid.edit.portraits import Portraits
 from deid.edit.stand_in import stand_in
@@ -25,6 +24,7 @@ from deid.exceptions import EditError
 from deid.geometry import scaled
 from deid.models.attgan import ATTRIBUTES, CROP_SIZE, Generator, inverted
 from deid.models.packed import packed
+from deid.steady import steadied
 from deid.structures import AlignedFace, Crops, EditedFace, StandIn
 
 #: Median of a face's grey levels up to which it is edited as if it were lit, and by how much at most: of darker faces, which the

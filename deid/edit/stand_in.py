@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from deid.align import SIZE
 from deid.blend import face_mask, uncovered
-from deid.compositing.steady import Steady, steadied
 from deid.edit.portraits import Portraits
 from deid.edit.thin_plate import maps_to
 from deid.geometry import apply, fit_similarity, scaled
+from deid.steady import Steady, steadied
 from deid.structures import Image, StandIn
 
 Field = NDArray[np.float32]
@@ -67,7 +67,7 @@ def stand_in(
     lights = [_light_between(s, here, support).steadied(steady, str(i)) for i, s in zip(numbers, small, strict=True)]
     first, *others = [light.on(s) for light, s in zip(lights, small, strict=True)]
     mixed = sum((np.float32(share) * (other - first) for share, other in zip(shares[1:], others, strict=True)), np.zeros_like(first))
-    tone = cv2.GaussianBlur(mixed, (0, 0), _TONE)
+    tone = cv2.GaussianBlur(mixed * visible[..., None], (0, 0), _TONE)
     face = lights[0].on(warped(bank.picture(numbers[0]), maps[0], large.shape[0])) + scaled(np.asarray(tone, np.float32), large.shape[0])
     own = _own_mouth(_gap(shape[_MOUTH]), _gap(bank.points[numbers[0]][_MOUTH]))
     if own > 0:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from deid import geometry, ladder
 from deid.align import align, is_profile
-from deid.compositing.steady import Steady
 from deid.ladder import Rung
 from deid.people import RECOGNISABLE
 from deid.pipeline import Anonymizer, Tracked
+from deid.steady import Steady
 from deid.structures import Detection, Embeddings, Image
 from deid.video.find import FoundFrame, FrameT, TrackedFace
 from deid.video.smooth import LandmarkFilter

@@ -18,6 +18,8 @@ _PLACES, _FRAMES = 6, 16
 #: In a busy film the fastest look alone searches what is new, what differs most first, by so much of a frame with every frame; what is
 #: not used is saved up to so much.
 _SAVES, _SAVED = 0.03, 1.0
+#: Other turns are tried at once where so much of a frame is new.
+_LITTLE = 0.3
 #: A detection that a region's edge cuts is a piece of something known when less than this share of it is new.
 _LEAST_NEW = 0.2
 #: What stands still has been seen after so many searches by each look: faint detections count when they come twice.
@@ -109,10 +111,11 @@ class Lookout:
 
     def _new(self, image: Image, news: News, seen: Sequence[Detection], searched: bool) -> list[Sighting]:
         """Looks at what is new: by all looks, but in a busy film."""
-        regions = news.regions(d.box_xyxy for d in seen)
+        known = [d.box_xyxy for d in seen]
+        regions = news.regions(known)
         self._had_news.append(bool(regions))
         self._saved = min(_SAVED, self._saved + _SAVES)
-        busy = len(regions) > _PLACES or sum(self._had_news) >= _FRAMES - 1
+        busy = news.n_places(known) > _PLACES or sum(self._had_news) >= _FRAMES - 1
         if busy:
             regions = [] if searched else self._affordable(regions, image.shape[:2])
         if not regions:
@@ -123,7 +126,7 @@ class Lookout:
         if self._turn.degrees != 0:
             upright = self._search.within(image, regions, 0, thorough=False)
             sightings += _sightings([d for d in upright if d.score >= CLEAR], 0)
-        if not busy and not any(d.score >= SURE for d in (*seen, *whole)):
+        if not busy and not any(d.score >= CLEAR for d in (*seen, *whole)) and _share(regions, image.shape[:2]) <= _LITTLE:
             sightings += self._new_turned(image, regions, [*seen, *whole])
         return sightings
 
@@ -131,7 +134,7 @@ class Lookout:
         """The first regions, as many as has been saved up for."""
         chosen = []
         for rows, columns in regions:
-            share = (rows.stop - (rows.start or 0)) * (columns.stop - (columns.start or 0)) / (size_hw[0] * size_hw[1])
+            share = _share([(rows, columns)], size_hw)
             if share <= self._saved:
                 self._saved -= share
                 chosen.append((rows, columns))
@@ -157,6 +160,12 @@ class Lookout:
         if self._turn.degrees == degrees:
             found = self._search.all(image, degrees)
         return _sightings([d for d in found if d.score >= CLEAR], degrees)
+
+
+def _share(regions: Iterable[Region], size_hw: tuple[int, int]) -> float:
+    """Which share of a frame regions take."""
+    pixels = sum((rows.stop - (rows.start or 0)) * (columns.stop - (columns.start or 0)) for rows, columns in regions)
+    return float(pixels / (size_hw[0] * size_hw[1]))
 
 
 def _sightings(found: Iterable[Detection], degrees: int) -> list[Sighting]:

@@ -13,7 +13,8 @@ from deid.video.pace import Pace
 from deid.video.search import Search
 from deid.video.turn import CLEAR, SURE, TurnMemory
 
-#: A frame with more new places than this, or after so many of which all but one had some, is of a busy film: a crowd, a shaking camera.
+#: A film is busy, as with a crowd or a shaking camera, while one of its last so many frames had more new places than this, or all but
+#: one had some.
 _PLACES, _FRAMES = 6, 16
 #: In a busy film the fastest look alone searches what is new, what differs most first, by so much of a frame with every frame; what is
 #: not used is saved up to so much.
@@ -47,7 +48,7 @@ class Lookout:
     def __init__(self, search: Search, pace: Pace, every_frame: bool = False) -> None:
         self._search, self._pace, self._every_frame = search, pace, every_frame
         self._turn = TurnMemory(pace)
-        self._had_news: deque[bool] = deque(maxlen=_FRAMES)
+        self._n_places: deque[int] = deque(maxlen=_FRAMES)
         self._saved = 0.0
         self._searched = 0
         self._n_still = 0
@@ -113,9 +114,9 @@ class Lookout:
         """Looks at what is new: by all looks, but in a busy film."""
         known = [d.box_xyxy for d in seen]
         regions = news.regions(known)
-        self._had_news.append(bool(regions))
+        self._n_places.append(news.n_places(known))
         self._saved = min(_SAVED, self._saved + _SAVES)
-        busy = news.n_places(known) > _PLACES or sum(self._had_news) >= _FRAMES - 1
+        busy = max(self._n_places) > _PLACES or sum(n > 0 for n in self._n_places) >= _FRAMES - 1
         if busy:
             regions = [] if searched else self._affordable(regions, image.shape[:2])
         if not regions:

@@ -155,7 +155,7 @@ def _apart(face: Likeness, bank: Likeness, i: NDArray[np.intp]) -> NDArray[np.fl
 def _waves(light: NDArray[np.float64]) -> NDArray[np.float64]:
     """(..., 5) how strong each of `_WAVES` is in maps of light (..., 36)."""
     side = np.cos(np.pi * np.outer(np.arange(3), np.arange(6) + 0.5) / 6)
-    return light @ np.stack([np.outer(side[down], side[across]).ravel() for down, across in _WAVES], axis=1) / 6
+    return np.asarray(light @ np.stack([np.outer(side[down], side[across]).ravel() for down, across in _WAVES], axis=1) / 6)
 
 
 class Selector:

@@ -83,7 +83,7 @@ class Limits:
         """
         far = table.passed & (table.distance >= self.distance)
         shares = np.minimum(table.distance / DlibResNetEmbedder.threshold, table.second / self.threshold)
-        found = {"passes": table.passed, "far": far, "good": far & (table.second >= self.second)}
+        found: dict[str, NDArray[Any]] = {"passes": table.passed, "far": far, "good": far & (table.second >= self.second)}
         found |= {"utility": utility(shares, table.realism, table.iou) * table.fit, "distance": table.distance}
         found |= {"second recogniser": table.second, "realism": table.realism, "IoU": table.iou, "fit": table.fit}
         return {name: np.asarray(column, np.float64) for name, column in found.items()}

@@ -27,6 +27,8 @@ _LIGHTER, _COLOUR = 0.30, 8.0
 #: How far outside the head the background may give way, in pixels of the crop.
 _GIVES = 12.0
 _ROUNDS = 3
+#: What lies this far above the brows, times the distance to the nose, may be hair.
+_FOREHEAD = 0.45
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +77,7 @@ def reshape(
     head = _head(small, here)
     face = _inner(here)
     moved = _displaced(crop, _displacement(here, head, face, shape))
-    hair = _hair(small, here, head, face)
+    hair = _hair(small, here, head)
     out = _shaded(moved, geometry.scaled(hair, moved.shape[0]), shape.shade)
     mask = np.clip(cv2.dilate(head, _disc(_GIVES)) * 1.0, 0, 1) * (1 - face) * _edge()
     edited, where = blend.paste(image, out, geometry.enlarged(wide, times), geometry.scaled(np.asarray(mask, np.float32), out.shape[0]))
@@ -141,15 +143,17 @@ def _displaced(crop: Image, field: Field) -> Image:
     return np.asarray(cv2.remap(crop, x + off[..., 0], y + off[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
-def _hair(crop: Image, points: NDArray[np.float64], head: Field, face: Field) -> Field:
-    """(s, s) soft: 1 on what belongs to the head and has not the colour of the cheeks."""
+def _hair(crop: Image, points: NDArray[np.float64], head: Field) -> Field:
+    """(s, s) soft: 1 on what belongs to the head, lies outside the face and has not the colour of the cheeks."""
     inset = slice((_SIDE - SIZE) // 2, (_SIDE + SIZE) // 2)
     lab = cv2.cvtColor(crop, cv2.COLOR_RGB2LAB).astype(np.float32)
     skin = blend.cheeks(np.ascontiguousarray(crop[inset, inset]), points - inset.start)
     unlike = np.linalg.norm((lab - skin) * (0.6, 1.0, 1.0), axis=2)
-    hair = np.clip((unlike - 14) / 14, 0, 1) * head * (1 - face)
+    face: NDArray[Any] = np.zeros((_SIDE, _SIDE), np.float32)
+    cv2.fillConvexPoly(face, np.round(blend.outline(points, _FOREHEAD)).astype(np.int32), 1.0)
+    hair = np.clip((unlike - 14) / 14, 0, 1) * head * (1 - cv2.GaussianBlur(face, (0, 0), 3.0))
     hair[int(points[8, 1]) :] = 0
-    return np.asarray(cv2.GaussianBlur(hair, (0, 0), 1.5), np.float32)
+    return np.asarray(cv2.GaussianBlur(np.asarray(hair, np.float32), (0, 0), 1.5), np.float32)
 
 
 def _shaded(crop: Image, hair: Field, shade: NDArray[np.float64]) -> Image:

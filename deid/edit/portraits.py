@@ -179,7 +179,7 @@ class Portraits:
         """(len,) how badly each portrait suits a face; infinite for the other gender, and for a child in place of an adult."""
         off = np.linalg.norm(self.pose - looks.pose, axis=1)
         off += 0.6 * np.linalg.norm(self.light - looks.light, axis=1)
-        off += np.abs(self.skin - looks.skin) @ (1 / 30, 1 / 25, 1 / 25)
+        off += np.abs(self.skin - looks.skin) @ (1 / 20, 1 / 18, 1 / 18)
         weights_of = np.zeros(len(ATTRIBUTES))
         weights_of[[_YOUNG, _BEARDLESS, _MUSTACHE, _OPEN]] = 2.5, 2.5, 1.5, 1.2
         off += np.abs(self.attributes - looks.attributes) @ weights_of

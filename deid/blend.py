@@ -112,8 +112,9 @@ def uncovered(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:
     # Brows, eyes and lips are no skin, and reach a little beyond their landmarks.
     grown = cv2.dilate(features(points), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (11, 11)))
     face = np.maximum(skin(points, crop), grown)
-    for tidy in (cv2.MORPH_CLOSE, cv2.MORPH_OPEN):
-        face = cv2.morphologyEx(face, tidy, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))
+    # Specks are filled, and strands of hair are not.
+    for tidy, side in ((cv2.MORPH_CLOSE, 3), (cv2.MORPH_OPEN, 7)):
+        face = cv2.morphologyEx(face, tidy, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
     # Walls have the colour of skin now and then.
     inside: NDArray[Any] = np.zeros((128, 128), np.float32)
     cv2.fillConvexPoly(inside, np.round(outline(points, _TO_HAIRLINE)).astype(np.int32), 1.0, lineType=cv2.LINE_AA)

@@ -16,7 +16,8 @@ from PIL import Image as PillowImage
 
 from deid import image as images
 from deid.exceptions import ImageWriteError
-from deid.image import Frame, Picture
+from deid.frame import Frame
+from deid.image import Picture
 
 FrameT = TypeVar("FrameT", bound=Frame)
 _ORIENTATION = 0x0112

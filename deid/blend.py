@@ -15,6 +15,8 @@ from deid.structures import Image
 _FEATHER = 0.035
 #: How far up the forehead the mask goes: times the distance from brow to nose tip.
 _FOREHEAD = 0.55
+#: No forehead reaches further up than this many times the distance from brow to nose tip.
+_TO_HAIRLINE = 0.9
 #: The forehead begins so many pixels above the brows, and above where eyes are aligned to. It is skin where the colour lies within
 #: so many spreads of the cheeks' (Lab, medians; light counts less than hue), which are so wide at least.
 _OVER_BROWS, _OVER_EYES, _SKIN, _LEAST_SPREAD = 3.0, 8.0, 3.5, (12.0, 4.0, 4.0)
@@ -42,11 +44,7 @@ def face_mask(points: NDArray[np.float64] | None, size: int = 128, crop: Image |
         scale = size / 128
         cv2.ellipse(mask, (round(64 * scale), round(72 * scale)), (round(37 * scale), round(45 * scale)), 0, 0, 360, 1.0, -1)
     else:
-        brows, nose = points[17:27], points[33]
-        lifted = brows + (brows - nose) * _FOREHEAD
-        outline = np.concatenate([points[:17], lifted])
-        hull = cv2.convexHull(outline.astype(np.float32))
-        cv2.fillConvexPoly(mask, np.round(hull).astype(np.int32), 1.0, lineType=cv2.LINE_AA)
+        cv2.fillConvexPoly(mask, np.round(outline(points, _FOREHEAD)).astype(np.int32), 1.0, lineType=cv2.LINE_AA)
     # What the mask must hold whatever the landmarks say: eyes, nose and mouth.
     core = cv2.convexHull(TEMPLATE.astype(np.float32) * (size / 128))
     cv2.fillConvexPoly(mask, np.round(core).astype(np.int32), 1.0)
@@ -110,13 +108,23 @@ def skin(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:
 
 
 def uncovered(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:
-    """(128, 128) in [0, 1]: where a crop shows the face itself, and no hair, hat, hand of another colour or background before it."""
+    """(128, 128) in [0, 1]: where a crop shows the face itself, and no hair, hat, hand of another colour or background."""
     # Brows, eyes and lips are no skin, and reach a little beyond their landmarks.
     grown = cv2.dilate(features(points), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (11, 11)))
     face = np.maximum(skin(points, crop), grown)
     for tidy in (cv2.MORPH_CLOSE, cv2.MORPH_OPEN):
         face = cv2.morphologyEx(face, tidy, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))
-    return np.asarray(face, np.float32)
+    # Walls have the colour of skin now and then.
+    inside: NDArray[Any] = np.zeros((128, 128), np.float32)
+    cv2.fillConvexPoly(inside, np.round(outline(points, _TO_HAIRLINE)).astype(np.int32), 1.0, lineType=cv2.LINE_AA)
+    return np.asarray(face * inside, np.float32)
+
+
+def outline(points: NDArray[np.float64], lift: float) -> NDArray[np.float64]:
+    """Convex hull (K, 2) of the jaw and the brows, these lifted by ``lift`` times their distance to the nose."""
+    brows = points[17:27]
+    lifted = brows + (brows - points[33]) * lift
+    return np.asarray(cv2.convexHull(np.concatenate([points[:17], lifted]).astype(np.float32))[:, 0], np.float64)
 
 
 def features(points: NDArray[np.float64]) -> NDArray[np.float32]:

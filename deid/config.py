@@ -31,7 +31,7 @@ class Budget:
     rounds: int
 
 
-QUALITIES = {"fast": Budget(8, 1, 3), "balanced": Budget(8, 2, 3), "thorough": Budget(8, 6, 3)}
+QUALITIES = {"fast": Budget(8, 1, 3), "balanced": Budget(8, 1, 7), "thorough": Budget(8, 6, 3)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,9 +158,14 @@ def _version(package: str) -> str:
 
 
 def _commit() -> str:
+    """The commit, marked as dirty where the code differs from it."""
     try:
         answer = subprocess.run(
-            ["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent, check=True
+            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parent,
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

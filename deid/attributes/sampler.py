@@ -19,7 +19,7 @@ MIX = 2
 #: Length of a row.
 SET_SIZE = len(ATTRIBUTES) + 2 * MIX
 #: Attributes that stay 0: hair lies outside the mask; skin fits the neck; an open mouth is expression, which stays; glasses, brought or
-#: taken, leave their ghosts, and painted beards are patches (weights/EXPERIMENTS.md).
+#: taken, leave their ghosts, and painted beards are patches; age is the portrait's, and paints the forehead (weights/EXPERIMENTS.md).
 UNTOUCHED = (
     "Bald",
     "Bangs",
@@ -31,6 +31,7 @@ UNTOUCHED = (
     "Mustache",
     "No_Beard",
     "Pale_Skin",
+    "Young",
 )
 #: Range of each attribute at strength 1.
 RANGE = 1.1

@@ -2,8 +2,8 @@
 
 A small network looks at a face, at the portraits that would stand in for it, and at the attribute set. It gives the chance that the gate
 lets the new face pass and that it lies as far away as a stranger does, and how good it will be. What it sees is how the pair differs: in
-pose, light, skin and attributes, which show, and in who it is, which protects. It is trained by `deid.training.selector`, kept as
-arrays, and computed here without the library that trained it.
+pose, light, skin and attributes, which show, and in who it is, which protects; and how well the first portrait, which gives the detail, did
+for others. It is trained by `deid.training.selector`, kept as arrays, and computed here without the library that trained it.
 """
 
 import threading
@@ -22,8 +22,10 @@ from deid.models.attgan import ATTRIBUTES
 #: Of a 6 x 6 map of light these waves (down, across) are looked at one by one: side light, light from above, and what bends.
 _WAVES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))
 _FACE = 7 + len(_WAVES) + 3 + len(ATTRIBUTES)
+#: Numbers of a portrait's record; by so many numbers of its embedding it is known again.
+N_RECORDS, _KNOWN_BY = 3, 4
 #: Numbers that the network looks at, and that it gives: what a `Judgement` has.
-N_FEATURES, N_ANSWERS = len(ATTRIBUTES) + 1 + _FACE + MIX * (_FACE + 7) + 2, 4
+N_FEATURES, N_ANSWERS = len(ATTRIBUTES) + 1 + _FACE + MIX * (_FACE + 7) + 2 + N_RECORDS, 4
 
 
 class Likeness(Protocol):
@@ -48,7 +50,7 @@ class Likeness(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
-    """What is expected of N pairs for one face.
+    """What is expected of N pairs for one face, were it as hard to replace as most: pairs of one face compare, those of two do not.
 
     Args:
         passes: (N,) chance that the gate lets the new face pass, in [0, 1].
@@ -88,16 +90,45 @@ class Mlp:
         return rows
 
 
-def features(face: Likeness, bank: Likeness, rows: NDArray[np.float32]) -> NDArray[np.float64]:
+class Records:
+    """How well portraits did when the selector was trained; nothing is known of those of somebody's own bank.
+
+    Args:
+        who: (K, 4) the first numbers of each portrait's embedding.
+        worth: (K, N_RECORDS) by how much new faces whose detail it gave were better than others of the same people.
+    """
+
+    def __init__(self, who: NDArray[np.float32], worth: NDArray[np.float32]) -> None:
+        self.who, self.worth = who, worth
+        self._known = dict(zip(map(bytes, np.asarray(who, np.float32)), worth, strict=True))
+
+    @classmethod
+    def none(cls) -> "Records":
+        """Of no portrait."""
+        return cls(np.zeros((0, _KNOWN_BY), np.float32), np.zeros((0, N_RECORDS), np.float32))
+
+    @staticmethod
+    def keys(embedding: NDArray[Any]) -> NDArray[np.float32]:
+        """What portraits with embeddings (N, 128) are known by, (N, 4)."""
+        return np.ascontiguousarray(embedding[:, :_KNOWN_BY], np.float32)
+
+    def of(self, embedding: NDArray[Any]) -> NDArray[np.float32]:
+        """(N, N_RECORDS) of portraits with embeddings (N, 128)."""
+        unknown = np.zeros(N_RECORDS, np.float32)
+        return np.stack([self._known.get(bytes(key), unknown) for key in self.keys(embedding)])
+
+
+def features(face: Likeness, bank: Likeness, rows: NDArray[np.float32], records: Records) -> NDArray[np.float64]:
     """What the network looks at.
 
     Args:
         face: who is to get a new face.
         bank: portraits, of which ``rows`` has the numbers.
         rows: (N, SET_SIZE), see `deid.attributes.sampler`.
+        records: of the portraits.
 
     Returns:
-        (N, N_FEATURES): the set, the shares, the face, and how far each portrait and their mix are from it.
+        (N, N_FEATURES): the set, the shares, the face, how far each portrait and their mix are from it, and the record.
     """
     numbers, shares = np.split(rows[:, len(ATTRIBUTES) :], 2, axis=1)
     told = np.concatenate([face.pose, _waves(face.light), face.skin, face.attributes])
@@ -107,7 +138,7 @@ def features(face: Likeness, bank: Likeness, rows: NDArray[np.float32]) -> NDArr
     mixed = sum((shares[:, k, None] * bank.embedding[i] for k, i in enumerate(portraits)), np.zeros((len(rows), 1)))
     mixed = mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-6)
     between = np.linalg.norm(bank.embedding[portraits[0]] - bank.embedding[portraits[-1]], axis=1)
-    parts.append(np.stack([np.linalg.norm(mixed - face.embedding, axis=1), between], axis=1))
+    parts += [np.stack([np.linalg.norm(mixed - face.embedding, axis=1), between], axis=1), records.of(bank.embedding[portraits[0]])]
     return np.concatenate(parts, axis=1, dtype=np.float64)
 
 
@@ -124,7 +155,7 @@ def _apart(face: Likeness, bank: Likeness, i: NDArray[np.intp]) -> NDArray[np.fl
 def _waves(light: NDArray[np.float64]) -> NDArray[np.float64]:
     """(..., 5) how strong each of `_WAVES` is in maps of light (..., 36)."""
     side = np.cos(np.pi * np.outer(np.arange(3), np.arange(6) + 0.5) / 6)
-    return light @ np.stack([np.outer(side[down], side[across]).ravel() for down, across in _WAVES], axis=1) / 6
+    return np.asarray(light @ np.stack([np.outer(side[down], side[across]).ravel() for down, across in _WAVES], axis=1) / 6)
 
 
 class Selector:
@@ -153,7 +184,7 @@ class Selector:
 
     def judge(self, looks: Likeness, bank: Likeness, rows: NDArray[np.float32]) -> Judgement:
         """What to expect of rows (N, SET_SIZE) for a face, with portraits of a bank."""
-        return self.model(features(looks, bank, rows))
+        return self.model(features(looks, bank, rows, self.model.records))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,6 +194,7 @@ class _Model:
     mean: NDArray[np.float32]
     spread: NDArray[np.float32]
     network: Mlp
+    records: Records
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[np.float32]], file: str) -> "_Model":
@@ -170,7 +202,7 @@ class _Model:
         try:
             count = sum(key.startswith("network.") and key.endswith(".weight") for key in arrays)
             network = Mlp(*([arrays[f"network.{i}.{part}"] for i in range(count)] for part in ("weight", "bias")))
-            model = cls(arrays["scaler.mean"], arrays["scaler.spread"], network)
+            model = cls(arrays["scaler.mean"], arrays["scaler.spread"], network, Records(arrays["records.who"], arrays["records.worth"]))
             model(np.zeros((1, N_FEATURES)))
         except (KeyError, ValueError, IndexError) as error:
             raise WeightsFormatError(f"expected the arrays of a selector in {file}: {error}; run `deid weights verify`") from error

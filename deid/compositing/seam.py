@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.align import SIZE
-from deid.blend import uncovered
+from deid.blend import outline, uncovered
 from deid.steady import Steady, steadied
 from deid.structures import StandIn
 
@@ -28,7 +28,7 @@ _LIFT = 0.7
 #: The seam stays so many pixels inside the jaw line.
 _INSIDE = 1.0
 #: What the way costs: all the way inwards, a step sideways, and hair.
-_OUTWARD, _STRAIGHT, _HIDDEN = 160.0, 2.0, 400.0
+_OUTWARD, _STRAIGHT, _HIDDEN = 60.0, 2.0, 400.0
 #: A mean disagreement along the seam that halves the fit.
 _ROUGH = 40.0
 #: The fade across the seam, in pixels of 128.
@@ -70,7 +70,7 @@ def find_seam(
     rays = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     core = _core(points, stand_in.points, glasses)
     inner = _reach(core, centre, rays)
-    outer = np.maximum(_reach(_hull(points), centre, rays) - _INSIDE, inner + 1.0)
+    outer = np.maximum(_reach(outline(points, _LIFT), centre, rays) - _INSIDE, inner + 1.0)
     part = np.linspace(0, 1, _STEPS)
     radii = inner[:, None] + (outer - inner)[:, None] * part
     where = (centre + radii[..., None] * rays[:, None]).astype(np.float32)
@@ -92,12 +92,6 @@ def _shown(core: NDArray[np.float64], visible: Field) -> float:
     cv2.fillConvexPoly(inside, np.round(core).astype(np.int32), 1)
     # Landmarks may lie outside of the crop.
     return max(0.0, 1 - 4 * float(1 - visible[inside > 0].mean())) if inside.any() else 0.0
-
-
-def _hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    brows = points[17:27]
-    lifted = brows + (brows - points[33]) * _LIFT
-    return _convex(np.concatenate([points[:17], lifted]))
 
 
 def _core(points: NDArray[np.float64], shape: NDArray[np.float64], glasses: bool) -> NDArray[np.float64]:

@@ -29,13 +29,15 @@ _FIRST_SURE, _SECOND_SURE, _SAME_POINTS = 0.95, 0.6, 0.12
 #: Share of the detections that two detectors must agree on in a photo that is upright.
 _UPRIGHT_SHARE = 0.25
 #: Share below which a photo is looked at in half its size as well: faces under masks, for example, are sure for neither.
-_SURE_SHARE = 0.6
+_SURE_SHARE = 0.4
 #: Faces that are turned further than this are looked at again, turned by the nearest eighth.
 _MOST_ROLL = 25.0
 _QUARTERS, _EIGHTHS = (90, 180, 270), (45, 135, 225, 315)
 #: How far a photo is shrunk for a quick look at the other quarters: of one with nothing in it, and of one that is upright, where a
-#: person may lie all the same. The second costs a fifth of the second detector's search.
-_EMPTY_SCALE, _UPRIGHT_SCALE = 0.5, 0.25
+#: person may lie all the same. The second is no longer than so many pixels, or it would cost more than a tenth of a blur.
+_EMPTY_SCALE, _UPRIGHT_SCALE, _UPRIGHT_SIDE = 0.5, 0.25, 192
+#: Black between the quarters that are looked at together.
+_GAP = 16
 #: Least side in pixels of a photo that is shrunk for that, and the longest of one that is searched at further turns: a turned copy of a
 #: huge one would double what it takes.
 _LEAST_SIDE, _MOST_SIDE = 64, 4096
@@ -86,20 +88,25 @@ class TurnedDetector:
             half = detect_at_half_size(self._second, image)
             upright = replace(upright, found=merge([*upright.found, *half]))
         if upright.is_upright and abs(upright.roll) <= _MOST_ROLL:
-            views = [self._view(image, degrees) for degrees in self._fired(image, upright, _UPRIGHT_SCALE)]
-            return _ranked([upright.found, *(view.agreed for view in views)])
-        views = [upright]
-        if not upright.is_upright:
-            views += [self._view(image, degrees) for degrees in self._fired(image, upright, _EMPTY_SCALE)]
-            views += self._negative(image)
-            # Neither upright nor by a quarter, but there is something.
-            if not any(view.agreed for view in views) and any(view.found for view in views):
-                views += [self._view(image, degrees) for degrees in _EIGHTHS]
+            scale = min(_UPRIGHT_SCALE, _UPRIGHT_SIDE / max(image.shape[:2]))
+            lying = [self._view(image, degrees) for degrees in self._fired(image, upright, scale)]
+            return _ranked([upright.found, *(view.agreed for view in lying)])
+        views = [upright] if upright.is_upright else self._all_round(image, upright)
         best = max(views, key=lambda view: len(view.agreed))
         if abs(best.roll) > _MOST_ROLL:
             views.append(self._view(image, (best.degrees - 45 * round(best.roll / 45)) % 360))
             best = max(views, key=lambda view: len(view.agreed))
         return _ranked([best.found, upright.found, *(view.agreed for view in views)] if best.agreed else [upright.found])
+
+    def _all_round(self, image: Image, upright: _View) -> list[_View]:
+        """Views of a photo that does not stand upright, or has nobody in it: the likely ones, then the others."""
+        fired = self._fired(image, upright, _EMPTY_SCALE)
+        views = [upright, *(self._view(image, degrees) for degrees in fired), *self._negative(image)]
+        for others in ([degrees for degrees in _QUARTERS if degrees not in fired], _EIGHTHS):
+            # There is something, and it stands at none of the turns so far.
+            if not any(view.agreed for view in views) and any(d.score >= _SECOND_SURE for view in views for d in view.found):
+                views += [self._view(image, degrees) for degrees in others]
+        return views
 
     def _negative(self, image: Image) -> list[_View]:
         """What is found in the negative, where that is what stands upright."""
@@ -121,10 +128,11 @@ class TurnedDetector:
     def _fired(self, image: Image, upright: _View, scale: float) -> list[int]:
         """Quarters at which the second detector, in a shrunk photo, sees a face where there is none upright."""
         known = np.array([d.box_xyxy for d in upright.found]).reshape(-1, 4)
+        seen = _at_quarters(self._second, _small(image, scale))
         fired = []
-        for degrees in _QUARTERS:
-            seen = _shrunk(self._second, image, degrees, scale)
-            new = seen if not upright.is_upright else [d for d in seen if d.score >= _SECOND_SURE and not _is_known(d, known)]
+        for degrees, found in zip(_QUARTERS, seen, strict=True):
+            there = [d.moved(_back(image, scale), np.zeros(2)) for d in found]
+            new = there if not upright.is_upright else [d for d in there if d.score >= _SECOND_SURE and not _is_known(d, known)]
             if new:
                 fired.append(degrees)
         return fired
@@ -154,12 +162,38 @@ def _ranked(groups: Sequence[Sequence[Detection]]) -> list[Detection]:
 
 def _shrunk(detector: Detector, image: Image, degrees: int, scale: float) -> list[Detection]:
     """`detect_turned` in an image that is shrunk to so much of its size, but not below a detector's use."""
-    h, w = image.shape[:2]
     if scale == 1.0:
         return detect_turned(detector, image, degrees)
-    size = [max(min(side, _LEAST_SIDE), round(side * scale)) for side in (w, h)]
-    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    return [d.moved(np.array([w, h]) / size, np.zeros(2)) for d in detect_turned(detector, small, degrees)]
+    return [d.moved(_back(image, scale), np.zeros(2)) for d in detect_turned(detector, _small(image, scale), degrees)]
+
+
+def _small_size(image: Image, scale: float) -> list[int]:
+    return [max(min(side, _LEAST_SIDE), round(side * scale)) for side in image.shape[1::-1]]
+
+
+def _small(image: Image, scale: float) -> Image:
+    return np.asarray(cv2.resize(image, _small_size(image, scale), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _back(image: Image, scale: float) -> NDArray[np.float64]:
+    """Scales (2,) of x and y from pixels of the shrunk image to the image's."""
+    return np.array(image.shape[1::-1]) / _small_size(image, scale)
+
+
+def _at_quarters(detector: Detector, image: Image) -> list[list[Detection]]:
+    """What a detector finds at each of the quarters, in one search of a strip that shows them side by side."""
+    views = [turn(image, degrees) for degrees in _QUARTERS]
+    height, starts = max(image.shape[:2]), np.cumsum([0] + [view.shape[1] + _GAP for view, _ in views])
+    strip = np.zeros((height, int(starts[-1]) - _GAP, 3), np.uint8)
+    for (view, _), start in zip(views, starts[:-1], strict=True):
+        strip[: view.shape[0], start : start + view.shape[1]] = view
+    found = detector.detect(strip)
+    parts = []
+    for (view, matrix), start in zip(views, starts[:-1], strict=True):
+        own = [d for d in found if start <= d.box_xyxy[[0, 2]].mean() < start + view.shape[1]]
+        shifted = [d.moved(np.ones(2), np.array([-float(start), 0.0])) for d in own]
+        parts.append([turned_by(d, geometry.invert(matrix)) for d in shifted])
+    return parts
 
 
 def detect_turned(detector: Detector, image: Image, degrees: float) -> list[Detection]:

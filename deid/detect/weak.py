@@ -18,7 +18,7 @@ _BLURRED, _NOISY = 0.535, 1.2
 _BLOCKY = 2.0
 _BLOCK, _LEAST_SIDE = 8, 32
 #: So much of the middle of a photo tells.
-_MIDDLE = 1024
+_MIDDLE = 512
 
 
 def is_weak(image: Image) -> bool:
@@ -28,8 +28,8 @@ def is_weak(image: Image) -> bool:
     y, x = (max(0, side - _MIDDLE) // 2 // _BLOCK * _BLOCK for side in image.shape[:2])
     grey = cv2.cvtColor(image[y : y + _MIDDLE, x : x + _MIDDLE], cv2.COLOR_RGB2GRAY).astype(np.float32)
     half = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-    for whole, small in ((grey, half), (grey.T, half.T)):
-        steps, coarse = _steps(np.asarray(whole)), _steps(np.asarray(small)).mean()
+    for whole, small in ((grey, half), (np.ascontiguousarray(grey.T), np.ascontiguousarray(half.T))):
+        steps, coarse = _steps(np.asarray(whole)), float(_steps(np.asarray(small)).mean())
         if coarse < 1e-3:
             continue
         steepness = float(steps.mean() / coarse)

@@ -67,7 +67,7 @@ def stand_in(
     lights = [_light_between(s, here, support).steadied(steady, str(i)) for i, s in zip(numbers, small, strict=True)]
     first, *others = [light.on(s) for light, s in zip(lights, small, strict=True)]
     mixed = sum((np.float32(share) * (other - first) for share, other in zip(shares[1:], others, strict=True)), np.zeros_like(first))
-    tone = cv2.GaussianBlur(mixed, (0, 0), _TONE)
+    tone = cv2.GaussianBlur(mixed * visible[..., None], (0, 0), _TONE)
     face = lights[0].on(warped(bank.picture(numbers[0]), maps[0], large.shape[0])) + scaled(np.asarray(tone, np.float32), large.shape[0])
     own = _own_mouth(_gap(shape[_MOUTH]), _gap(bank.points[numbers[0]][_MOUTH]))
     if own > 0:

@@ -1,20 +1,17 @@
-"""Trains the selector on its table: chances and a worth for every face, stand-in and attribute set.
-
-The baseline beside it is the one of the thesis: a network of layers (10, 20, 40, 20, 20) that sees the attributes alone.
-"""
+"""Trains the selector on its table: chances and a worth for every face, stand-in and attribute set."""
 
 import copy
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.attributes.selector import N_ANSWERS, Likeness, Selector, features
+from deid.attributes.selector import N_ANSWERS, N_FEATURES, Likeness, Records, Selector, features
 from deid.embed.dlib_resnet import DlibResNetEmbedder
 from deid.exceptions import DataError, DependencyError
 from deid.models.attgan import ATTRIBUTES
@@ -28,13 +25,13 @@ log = logging.getLogger(__name__)
 #: A good new face lies as far from its source as all but so many strangers do from each other, for both recognisers: whoever looks
 #: for the source then finds a tenth of all people nearer.
 NEAR_STRANGERS = 0.1
-#: The thesis's network, with scikit-learn's own weight decay.
-THESIS_LAYERS, _THESIS_DECAY = (10, 20, 40, 20, 20), 1e-4
 _PRECISION = 0.75
 _RECALL = f"recall at precision {_PRECISION:.0%}"
 #: Share of the training people who say when to stop, and how many rounds without a gain end the training.
 _STOPPING, _PATIENCE, _BATCH = 0.15, 10, 64
 _PARTS = ("weight", "bias")
+#: What portraits have a record of; so many draws count as much as the doubt of them; folds of people.
+_RECORDED, _DOUBT, _FOLDS = ("utility", "realism", "fit"), 2.5, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +50,12 @@ class SelectorOptions:
         workers: processes that measure.
     """
 
-    people: int = 360
+    people: int = 170
     exam: int = 40
     stand_ins: int = 8
     sets: int = 1
     hidden: tuple[int, ...] = (64,)
-    decay: float = 10.0
+    decay: float = 20.0
     epochs: int = 80
     seed: int = 0
     workers: int = 1
@@ -78,21 +75,18 @@ class Limits:
     distance: float
     second: float
 
-    def right(self, table: Table) -> NDArray[np.bool_]:
-        """(F, S, 3) whether a new face passes; lies as far away as strangers do by dlib, too, as the thesis judged by one recogniser;
-        and does so by both: whoever comes with a third is then less likely to know the face."""
+    def columns(self, table: Table) -> dict[str, NDArray[np.float64]]:
+        """(F, S) each: the answers of a `Judgement` as they turned out, then what they are made of.
+
+        A new face is far when it passes and lies as far away as strangers do by dlib, as the thesis judged by one recogniser; and good
+        when it does so by both: whoever comes with a third is then less likely to know the face.
+        """
         far = table.passed & (table.distance >= self.distance)
-        return np.stack([table.passed, far, far & (table.second >= self.second)], axis=-1)
-
-    def worth(self, table: Table) -> NDArray[np.float64]:
-        """(F, S) utility times fit, with the nearer of the two recognisers' distances."""
         shares = np.minimum(table.distance / DlibResNetEmbedder.threshold, table.second / self.threshold)
-        return np.asarray(utility(shares, table.realism, table.iou) * table.fit, np.float64)
-
-    def wanted(self, table: Table) -> NDArray[np.float64]:
-        """(F, S, 9) what the network learns: the answers of a `Judgement`, and what they are made of."""
-        made_of = (table.distance, table.second, table.realism, table.iou, table.fit)
-        return np.concatenate([self.right(table), np.stack([self.worth(table), *made_of], axis=-1)], axis=-1, dtype=np.float64)
+        found: dict[str, NDArray[Any]] = {"passes": table.passed, "far": far, "good": far & (table.second >= self.second)}
+        found |= {"utility": utility(shares, table.realism, table.iou) * table.fit, "distance": table.distance}
+        found |= {"second recogniser": table.second, "realism": table.realism, "IoU": table.iou, "fit": table.fit}
+        return {name: np.asarray(column, np.float64) for name, column in found.items()}
 
 
 def limits(table: Table) -> Limits:
@@ -114,9 +108,30 @@ def _strangers(embeddings: Embeddings, male: NDArray[np.bool_]) -> NDArray[np.fl
     return np.asarray(np.sqrt(np.maximum(2 - 2 * cosine[alike], 0.0)))
 
 
-def seen(table: Table, bank: Likeness) -> NDArray[np.float32]:
-    """(F, S, N_FEATURES) what the networks see of a table."""
-    return np.stack([features(face, bank, rows) for face, rows in zip(table.faces, table.rows, strict=True)]).astype(np.float32)
+def records(table: Table, bank: Likeness, goals: Limits) -> Records:
+    """How well the first portraits of a table's pairs did, beside the other pairs of the same people; of few, little is believed."""
+    first, columns = table.rows[..., len(ATTRIBUTES)].astype(np.intp).ravel(), goals.columns(table)
+    better = np.stack([columns[name] - columns[name].mean(axis=1, keepdims=True) for name in _RECORDED], axis=-1)
+    keys, which = np.unique(Records.keys(bank.embedding[first]), axis=0, return_inverse=True)
+    sums, counts = np.zeros((len(keys), len(_RECORDED))), np.bincount(which.ravel(), minlength=len(keys))
+    np.add.at(sums, which.ravel(), better.reshape(-1, len(_RECORDED)))
+    return Records(keys, (sums / (counts[:, None] + _DOUBT)).astype(np.float32))
+
+
+def seen(table: Table, bank: Likeness, known: Records) -> NDArray[np.float32]:
+    """(F, S, N_FEATURES) what the network sees of a table."""
+    rows = [features(face, bank, rows, known) for face, rows in zip(table.faces, table.rows, strict=True)]
+    return np.stack(rows).astype(np.float32)
+
+
+def unseen(table: Table, bank: Likeness, goals: Limits) -> NDArray[np.float32]:
+    """`seen` of people to whom the records owe nothing: each fold by what the others say, or their own luck would foretell itself."""
+    fold = np.arange(len(table)) % _FOLDS
+    found = np.empty((*table.passed.shape, N_FEATURES), np.float32)
+    for f in set(fold):
+        others = table.where(fold != f)
+        found[fold == f] = seen(table.where(fold == f), bank, records(others, bank, goals) if len(others) else Records.none())
+    return found
 
 
 def train(
@@ -135,116 +150,78 @@ def train(
         The arrays that `Selector` takes.
     """
     told, exam = table.split("train"), table.split("validation")
-    goals, rows = limits(told), seen(told, bank)
+    goals = limits(told)
+    known, rows = records(told, bank, goals), unseen(told, bank, goals)
     mean, spread = rows.mean(axis=(0, 1)), rows.std(axis=(0, 1))
     # Attributes that are never moved have no spread.
     spread = np.where(spread > 1e-4, spread, 1.0)
-    wanted = goals.wanted(told)
+    columns = np.stack(list(goals.columns(told).values()), axis=-1)
+    # All pairs of a face share what the face is like; a pair is chosen for what it is beside the others.
+    wanted = columns - columns.mean(axis=1, keepdims=True) + columns.mean(axis=(0, 1))
     level, scale = wanted.mean(axis=(0, 1)), np.maximum(wanted.std(axis=(0, 1)), 1e-4)
-    network = fit("MLPRegressor", (rows - mean) / spread, (wanted - level) / scale, options.hidden, options)
+    network = fit((rows - mean) / spread, (wanted - level) / scale, options)
     # What it is asked beside what it shall tell is there for the hidden layers to learn from, and falls away.
-    *hidden, last = layers(network)
-    last = (last[0] * scale)[:, :N_ANSWERS], (last[1] * scale + level)[:N_ANSWERS]
-    arrays = {"scaler.mean": mean, "scaler.spread": spread}
-    arrays |= {f"network.{i}.{part}": array for i, both in enumerate([*hidden, last]) for part, array in zip(_PARTS, both, strict=True)}
+    *hidden, last = zip(network.coefs_, network.intercepts_, strict=True)
+    layers = [*hidden, ((last[0] * scale)[:, :N_ANSWERS], (last[1] * scale + level)[:N_ANSWERS])]
+    arrays = {"scaler.mean": mean, "scaler.spread": spread, "records.who": known.who, "records.worth": known.worth}
+    arrays |= {f"network.{i}.{part}": array for i, both in enumerate(layers) for part, array in zip(_PARTS, both, strict=True)}
     arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
     if report:
         report(1, 1, "network")
     if len(exam):
-        alone, decay = told.rows[..., : len(ATTRIBUTES)], replace(options, decay=_THESIS_DECAY)
-        thesis = fit("MLPClassifier", alone, goals.right(told).astype(int), THESIS_LAYERS, decay)
-        result = {"limits": asdict(goals)} | compare(Selector(arrays), thesis, exam, bank, goals)
+        result = {"limits": asdict(goals), "validation": grades(Selector(arrays), exam, bank, goals)}
         out.mkdir(parents=True, exist_ok=True)
         (out / "selector.json").write_text(json.dumps(result, indent=2))
         log.info("validation people %s", result)
     return arrays
 
 
-def fit(kind: str, rows: NDArray[Any], target: NDArray[Any], hidden: tuple[int, ...], options: SelectorOptions) -> Any:
+def fit(rows: NDArray[Any], target: NDArray[Any], options: SelectorOptions) -> Any:
     """A network of scikit-learn as it was when it did best on people who were kept back.
 
     Args:
-        kind: name in `sklearn.neural_network`.
         rows: (F, S, D).
-        target: (F, S, K) numbers, or for the classifier yes or no to each of K questions.
-        hidden: sizes of the layers between.
+        target: (F, S, K).
         options: of the run.
 
     Raises:
         DependencyError: scikit-learn is not installed.
     """
     try:
-        from sklearn import neural_network
+        from sklearn.neural_network import MLPRegressor
     except ImportError as error:
         raise DependencyError("training the selector needs scikit-learn: pip install 'deid-face[evaluation]'") from error
     kept = max(1, round(_STOPPING * len(rows)))
     mine, theirs = ((_flat(rows[part]), _flat(target[part])) for part in (slice(kept, None), slice(kept)))
-    settings = {"hidden_layer_sizes": hidden, "alpha": options.decay, "random_state": options.seed}
-    network = getattr(neural_network, kind)(batch_size=min(_BATCH, len(mine[0])), **settings)
+    settings = {"hidden_layer_sizes": options.hidden, "alpha": options.decay, "random_state": options.seed}
+    network = MLPRegressor(batch_size=min(_BATCH, len(mine[0])), **settings)
     best, best_loss, waited = network, np.inf, 0
     for _ in range(options.epochs):
-        network.partial_fit(*mine, **({"classes": np.arange(target.shape[-1])} if kind == "MLPClassifier" else {}))
-        loss = _loss(network, *theirs)
+        network.partial_fit(*mine)
+        loss = float(np.square(network.predict(theirs[0]) - theirs[1]).mean())
         best, best_loss, waited = (copy.deepcopy(network), loss, 0) if loss < best_loss else (best, best_loss, waited + 1)
         if waited >= _PATIENCE:
             break
     return best
 
 
-def _flat(target: NDArray[Any]) -> NDArray[Any]:
-    return target.reshape(-1, *target.shape[2:])
+def _flat(rows: NDArray[Any]) -> NDArray[Any]:
+    return rows.reshape(-1, rows.shape[-1])
 
 
-def _loss(network: Any, rows: NDArray[np.float32], target: NDArray[Any]) -> float:
-    if not hasattr(network, "predict_proba"):
-        return float(np.square(network.predict(rows) - target).mean())
-    chance = np.clip(network.predict_proba(rows), 1e-7, 1 - 1e-7)
-    return float(-(target * np.log(chance) + (1 - target) * np.log(1 - chance)).mean())
-
-
-def layers(network: Any) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Weights (inputs, outputs) and biases of each layer of a network of scikit-learn."""
-    return list(zip(network.coefs_, network.intercepts_, strict=True))
-
-
-def compare(selector: Selector, thesis: Any, exam: Table, bank: Likeness, goals: Limits) -> dict[str, dict[str, float]]:
-    """Drawing lots, the thesis's network and a selector by their names on people whom none of them has seen."""
-    shape = exam.passed.shape
-    lots = np.random.default_rng(0).random(shape)
-    alone = exam.rows[..., : len(ATTRIBUTES)].reshape(-1, len(ATTRIBUTES))
-    chances = thesis.predict_proba(alone).reshape(*shape, -1)
-    judged = [selector.judge(face, bank, rows) for face, rows in zip(exam.faces, exam.rows, strict=True)]
-    ours = np.stack([np.stack([j.passes, j.far, j.good], axis=-1) for j in judged])
-    return {
-        "random": grades(np.repeat(lots[..., None], 3, axis=-1), lots, exam, goals),
-        "thesis": grades(chances, chances[..., 2], exam, goals),
-        "ours": grades(ours, np.stack([j.value for j in judged]), exam, goals),
-    }
-
-
-def grades(chances: NDArray[np.float64], value: NDArray[np.float64], table: Table, goals: Limits) -> dict[str, float]:
-    """What a selection is worth.
-
-    Args:
-        chances: (F, S, 3) of a new face that passes, is far, and is good.
-        value: (F, S) by which pairs are put in order for each face.
-        table: what became of them.
-        goals: what far and good mean.
-    """
-    order = np.argsort(-value, axis=1, kind="stable")
+def grades(selector: Selector, table: Table, bank: Likeness, goals: Limits) -> dict[str, float]:
+    """What a selector is worth on people whom it has not seen: how well it tells what a pair becomes, and what the best of each face
+    became beside the mean of all."""
+    judged = [selector.judge(face, bank, rows) for face, rows in zip(table.faces, table.rows, strict=True)]
+    order = np.argsort([-j.value for j in judged], axis=1, kind="stable")
+    columns, chances = goals.columns(table), ([j.passes for j in judged], [j.far for j in judged], [j.good for j in judged])
     found = {"people": float(len(table))}
-    for k, name in enumerate(("passes", "far", "good")):
-        right = goals.right(table)[..., k]
-        found |= {f"{name}: share": float(right.mean()), f"{name}: tries": tries(np.take_along_axis(right, order, axis=1))}
-        found |= {f"{name}: {what}": number for what, number in ranking(chances[..., k], right).items()}
-        found[f"picked: {name}"] = _picked(right, order)
-    columns = {"utility": goals.worth(table), "distance": table.distance, "second recogniser": table.second}
-    columns |= {"realism": table.realism, "fit": table.fit, "iou": table.iou}
-    return found | {f"picked: {name}": _picked(column, order) for name, column in columns.items()}
-
-
-def _picked(column: NDArray[Any], order: NDArray[np.intp]) -> float:
-    return float(np.take_along_axis(column, order[:, :1], axis=1).mean())
+    for name, chance in zip(columns, chances, strict=False):
+        found |= {f"{name}: {what}": value for what, value in ranking(np.stack(chance), columns[name] > 0).items()}
+        found[f"{name}: tries"] = tries(np.take_along_axis(columns[name] > 0, order, axis=1))
+    for name, column in columns.items():
+        found |= {f"{name}: all": float(column.mean()), f"{name}: picked": float(np.take_along_axis(column, order[:, :1], axis=1).mean())}
+    return found
 
 
 def ranking(chance: NDArray[np.float64], right: NDArray[np.bool_]) -> dict[str, float]:

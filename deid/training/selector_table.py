@@ -92,7 +92,7 @@ class Table:
         """What each person looks like."""
         cuts = np.cumsum([7, 36, 3, len(ATTRIBUTES), 128])
         parts = (np.split(row.astype(np.float64), cuts) for row in self.looks)
-        return [Looks(*arrays, float(male), float(child)) for *arrays, (male, child) in parts]
+        return [Looks(a, b, c, d, e, float(rest[0]), float(rest[1])) for a, b, c, d, e, rest in parts]
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """The arrays by name."""

@@ -13,11 +13,14 @@ from deid.video.pace import Pace
 from deid.video.search import Search
 from deid.video.turn import CLEAR, SURE, TurnMemory
 
-#: A frame with more new places than this, or after so many of which all but one had some, is of a busy film: a crowd, a shaking camera.
+#: A film is busy, as with a crowd or a shaking camera, while one of its last so many frames had more new places than this, or all but
+#: one had some.
 _PLACES, _FRAMES = 6, 16
 #: In a busy film the fastest look alone searches what is new, what differs most first, by so much of a frame with every frame; what is
 #: not used is saved up to so much.
 _SAVES, _SAVED = 0.03, 1.0
+#: Other turns are tried at once where so much of a frame is new.
+_LITTLE = 0.3
 #: A detection that a region's edge cuts is a piece of something known when less than this share of it is new.
 _LEAST_NEW = 0.2
 #: What stands still has been seen after so many searches by each look: faint detections count when they come twice.
@@ -45,7 +48,7 @@ class Lookout:
     def __init__(self, search: Search, pace: Pace, every_frame: bool = False) -> None:
         self._search, self._pace, self._every_frame = search, pace, every_frame
         self._turn = TurnMemory(pace)
-        self._had_news: deque[bool] = deque(maxlen=_FRAMES)
+        self._n_places: deque[int] = deque(maxlen=_FRAMES)
         self._saved = 0.0
         self._searched = 0
         self._n_still = 0
@@ -109,10 +112,11 @@ class Lookout:
 
     def _new(self, image: Image, news: News, seen: Sequence[Detection], searched: bool) -> list[Sighting]:
         """Looks at what is new: by all looks, but in a busy film."""
-        regions = news.regions(d.box_xyxy for d in seen)
-        self._had_news.append(bool(regions))
+        known = [d.box_xyxy for d in seen]
+        regions = news.regions(known)
+        self._n_places.append(news.n_places(known))
         self._saved = min(_SAVED, self._saved + _SAVES)
-        busy = len(regions) > _PLACES or sum(self._had_news) >= _FRAMES - 1
+        busy = max(self._n_places) > _PLACES or sum(n > 0 for n in self._n_places) >= _FRAMES - 1
         if busy:
             regions = [] if searched else self._affordable(regions, image.shape[:2])
         if not regions:
@@ -123,7 +127,7 @@ class Lookout:
         if self._turn.degrees != 0:
             upright = self._search.within(image, regions, 0, thorough=False)
             sightings += _sightings([d for d in upright if d.score >= CLEAR], 0)
-        if not busy and not any(d.score >= SURE for d in (*seen, *whole)):
+        if not busy and not any(d.score >= CLEAR for d in (*seen, *whole)) and _share(regions, image.shape[:2]) <= _LITTLE:
             sightings += self._new_turned(image, regions, [*seen, *whole])
         return sightings
 
@@ -131,7 +135,7 @@ class Lookout:
         """The first regions, as many as has been saved up for."""
         chosen = []
         for rows, columns in regions:
-            share = (rows.stop - (rows.start or 0)) * (columns.stop - (columns.start or 0)) / (size_hw[0] * size_hw[1])
+            share = _share([(rows, columns)], size_hw)
             if share <= self._saved:
                 self._saved -= share
                 chosen.append((rows, columns))
@@ -157,6 +161,12 @@ class Lookout:
         if self._turn.degrees == degrees:
             found = self._search.all(image, degrees)
         return _sightings([d for d in found if d.score >= CLEAR], degrees)
+
+
+def _share(regions: Iterable[Region], size_hw: tuple[int, int]) -> float:
+    """Which share of a frame regions take."""
+    pixels = sum((rows.stop - (rows.start or 0)) * (columns.stop - (columns.start or 0)) for rows, columns in regions)
+    return float(pixels / (size_hw[0] * size_hw[1]))
 
 
 def _sightings(found: Iterable[Detection], degrees: int) -> list[Sighting]:

@@ -65,19 +65,24 @@ class News:
         Args:
             known: boxes (4,) of faces that were seen in this frame: what is new inside them is theirs.
         """
-        new = self.cells.copy()
-        for x0, y0, x1, y1 in known:
-            new[_span(y0, y1, self.cell, inside=True), _span(x0, x1, self.cell, inside=True)] = False
-        if not new.any():
-            return []
-        around = cv2.dilate(new.astype(np.uint8), np.ones((_CELLS, _CELLS), np.uint8))
-        _, _, stats, _ = cv2.connectedComponentsWithStats(around)
-        boxes = _merged([self._widened(x, y, w, h) for x, y, w, h, _ in stats[1:]])
+        new = self._unknown(known)
+        boxes = _merged([self._widened(*place) for place in _places(new)])
         if sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes) > _MOST * self.size_hw[0] * self.size_hw[1]:
             return [np.s_[: self.size_hw[0], : self.size_hw[1]]]
         found = np.where(new, self.strength, 0)
         boxes.sort(key=lambda b: -int(found[_span(b[1], b[3], self.cell), _span(b[0], b[2], self.cell)].max(initial=0)))
         return [np.s_[y0:y1, x0:x1] for x0, y0, x1, y1 in boxes]
+
+    def n_places(self, known: Iterable[NDArray[np.float64]] = ()) -> int:
+        """In how many places, apart from each other, something is new."""
+        return len(_places(self._unknown(known)))
+
+    def _unknown(self, known: Iterable[NDArray[np.float64]]) -> NDArray[np.bool_]:
+        """Cells that are new and not inside a known box."""
+        new = self.cells.copy()
+        for x0, y0, x1, y1 in known:
+            new[_span(y0, y1, self.cell, inside=True), _span(x0, x1, self.cell, inside=True)] = False
+        return new
 
     def _widened(self, x: int, y: int, w: int, h: int) -> tuple[int, int, int, int]:
         """A box of cells as a box of pixels, with what lies about it."""
@@ -93,6 +98,15 @@ class News:
         x0, y0, x1, y1 = box
         part = self.cells[_span(y0, y1, self.cell), _span(x0, x1, self.cell)]
         return float(part.mean()) if part.size else 0.0
+
+
+def _places(new: NDArray[np.bool_]) -> list[tuple[int, int, int, int]]:
+    """Corner, width and height in cells of what is new, cells closer than a smallest face together."""
+    if not new.any():
+        return []
+    around = cv2.dilate(new.astype(np.uint8), np.ones((_CELLS, _CELLS), np.uint8))
+    _, _, stats, _ = cv2.connectedComponentsWithStats(around)
+    return [(int(x), int(y), int(w), int(h)) for x, y, w, h, _ in stats[1:]]
 
 
 def _span(low: float, high: float, cell: int, inside: bool = False) -> slice:

@@ -50,7 +50,7 @@ def kept(options: StudyOptions) -> Results:
     told = [labels.get(f.file.rsplit("/", 1)[-1], "") for f in faces]
     note = {
         "reader of ages": f"wrong by {float(ages.error[0]):.1f} years on average, on UTKFace",
-        "dark skin": f"cheeks under {DARK_BELOW_DEG:g} degrees of the typology angle in the untouched photo",
+        "dark skin": f"cheeks under {DARK_BELOW_DEG:g} degrees of the typology angle in the untouched photo, whose light counts too",
         "another photo": "the same of two untouched photos of a person: what the readers' own errors leave",
     }
     return Results(

@@ -11,10 +11,10 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.neural_network import MLPClassifier
 
 from deid import weights
 from deid.attributes.selector import Judgement, Selector
@@ -22,7 +22,7 @@ from deid.edit.portraits import Portraits
 from deid.embed.dlib_resnet import DlibResNetEmbedder
 from deid.models.attgan import ATTRIBUTES
 from deid.training import selector_table
-from deid.training.selector import NEAR_STRANGERS, THESIS_LAYERS, Limits, SelectorOptions, fit, limits, ranking, tries
+from deid.training.selector import NEAR_STRANGERS, Limits, limits, ranking, tries
 from deid.training.selector_table import Table
 from deid.verify import utility
 from evaluation import datasets
@@ -33,9 +33,11 @@ from evaluation.studies.options import StudyOptions
 _RECOGNISER = "recognisers/mobilefacenet-casia.safetensors"
 #: Stand-ins of each face, and sets for each of them.
 _STAND_INS, _SETS = 8, 1
-#: The thesis's network is fitted on the others of so many groups of people, and has scikit-learn's own weight decay.
-_FOLDS, _DECAY = 5, 1e-4
-_QUESTIONS = ("passes", "is far", "is good")
+#: The thesis's network, fitted on the others of so many groups of people.
+_THESIS_LAYERS, _FOLDS = (10, 20, 40, 20, 20), 5
+_QUESTIONS = ("passes", "far", "good")
+#: What a quantity was measured by.
+_BY = {"distance": "dlib_resnet", "second recogniser": "mobilefacenet-casia", "realism": "critic", "IoU": "mtcnn"}
 #: Rows that are judged at once when the selector is timed.
 _TIMED = 64
 
@@ -101,12 +103,14 @@ def _by_selector(judged: Sequence[Judgement]) -> _Foretold:
 
 def _by_thesis(table: Table, goals: Limits, seed: int) -> _Foretold:
     """The thesis's network, which sees the attributes alone, fitted on the other people of the table."""
-    fold, chances = np.arange(len(table)) % _FOLDS, np.zeros((*table.passed.shape, 3))
-    options, right = SelectorOptions(decay=_DECAY, seed=seed), goals.right(table).astype(int)
+    fold, chances = np.arange(len(table)) % _FOLDS, np.zeros((*table.passed.shape, len(_QUESTIONS)))
+    right = np.stack([goals.columns(table)[name] > 0 for name in _QUESTIONS], axis=-1).astype(int)
     alone = table.rows[..., : len(ATTRIBUTES)]
     for f in range(_FOLDS):
-        network = fit("MLPClassifier", alone[fold != f], right[fold != f], THESIS_LAYERS, options)
-        chances[fold == f] = network.predict_proba(alone[fold == f].reshape(-1, len(ATTRIBUTES))).reshape(chances[fold == f].shape)
+        told, asked = (alone[mask].reshape(-1, len(ATTRIBUTES)) for mask in (fold != f, fold == f))
+        network = MLPClassifier(_THESIS_LAYERS, early_stopping=True, max_iter=500, random_state=seed)
+        network.fit(told, right[fold != f].reshape(-1, len(_QUESTIONS)))
+        chances[fold == f] = network.predict_proba(asked).reshape(chances[fold == f].shape)
     return _Foretold(chances, chances[..., 2])
 
 
@@ -115,12 +119,18 @@ def _in_order(section: str, foretold: _Foretold, table: Table, goals: Limits) ->
     order, n = np.argsort(-foretold.value, axis=1), table.passed.size
     rows = []
     for k, name in enumerate(_QUESTIONS):
-        right = goals.right(table)[..., k]
+        right = goals.columns(table)[name] > 0
         first, drawn = tries(np.take_along_axis(right, order, axis=1)), tries(right)
-        rows.append(Measure(section=section, name=f"a pair {name}", value=float(right.mean()), n=n, unit="%"))
+        rows.append(Measure(section=section, name=f"{name}: share of all", value=float(right.mean()), n=n, unit="%"))
         rows.append(
             Measure(
-                section=section, name=f"tries until one {name}", value=first, n=len(table), better="lower", chance=drawn, published="3.1"
+                section=section,
+                name=f"{name}: tries until the first",
+                value=first,
+                n=len(table),
+                better="lower",
+                chance=drawn,
+                published="3.1",
             )
         )
         for what, value in ranking(foretold.chances[..., k], right).items():
@@ -169,18 +179,9 @@ def _mean(choices: Sequence[Choice]) -> Choice:
 def _lines(section: str, table: Table, choice: Choice, goals: Limits, seed: int) -> list[Measure]:
     """What became of the pairs that one way chose."""
 
-    def of(column: NDArray[Any]) -> NDArray[np.float64]:
-        return np.asarray((choice * column).sum(axis=1), np.float64)
-
-    right = goals.right(table)
     quantities = [
-        *(Quantity(name, of(right[..., k]), "higher", True) for k, name in enumerate(_QUESTIONS)),
-        Quantity("utility", of(goals.worth(table)), "higher"),
-        Quantity("distance", of(table.distance), "higher", by="dlib_resnet"),
-        Quantity("distance", of(table.second), "higher", by="mobilefacenet-casia"),
-        Quantity("realism", of(table.realism), "higher", by="critic"),
-        Quantity("fit", of(table.fit), "higher"),
-        Quantity("IoU", of(table.iou), "higher", by="mtcnn"),
+        Quantity(name, np.asarray((choice * column).sum(axis=1), np.float64), "higher", name in _QUESTIONS, _BY.get(name, ""))
+        for name, column in goals.columns(table).items()
     ]
     return lines(section, quantities, [str(i) for i in table.identities], {"all": np.ones(len(table), bool)}, seed)
 

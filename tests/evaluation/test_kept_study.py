@@ -78,7 +78,7 @@ def test_what_is_kept_is_told_for_women_men_light_and_dark(make_face: Callable[.
     male = np.array([[0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 1]], bool)
     years = np.array([[30.0, 30, 30, 30, 30, 30], [30.0, 34, 30, 45, 30, 30]])
     labels = ["female", "female", "female", "", "male", "male"]
-    angles = np.array([50.0, 50, 10, 10, 50, 50])
+    angles = np.array([50.0, 50, 5, 5, 50, 50])
     found = {(m.name, m.group): m for m in kept_lines(faces, male, years, labels, angles, 0)}
     shares = {group: found["gender kept", group].value for group in ("all", "women", "men", "light skin", "dark skin")}
     assert shares == {"all": pytest.approx(5 / 6), "women": 0.75, "men": 1.0, "light skin": 1.0, "dark skin": 0.5}

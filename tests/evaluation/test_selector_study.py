@@ -1,30 +1,61 @@
-"""The selector's study: its searches stay among the sets that the product draws, and its counts are those of an analytic case."""
+"""The selector's study: ways to choose pick what the product would, and the thesis's network never sees whom it is asked of."""
 
 import numpy as np
 import pytest
 
-from deid.attributes.sampler import sample_sets
-from deid.models.attgan import ATTRIBUTES, N_CODES
+from deid.attributes.sampler import SET_SIZE
+from deid.training.selector import Limits
+from deid.training.selector_table import Table
 from evaluation.studies import STUDIES
-from evaluation.studies.selector import _mutants, _to_others
+from evaluation.studies.selector import _best, _by_thesis, _Foretold, _lines, _ways
+
+_GOALS = Limits(threshold=1.0, distance=0.5, second=0.5)
 
 
-def test_mutants_keep_attributes_and_the_length_of_the_code() -> None:
+@pytest.fixture
+def table() -> Table:
+    """30 people under 8 pairs, the last of which is best for all; two in each person pass."""
+    shape = (30, 8)
     rng = np.random.default_rng(0)
-    (best,) = sample_sets(True, 1, rng)
-    mutants = _mutants(best, rng)
-    np.testing.assert_array_equal(mutants[:, : len(ATTRIBUTES)], np.repeat(best[None, : len(ATTRIBUTES)], len(mutants), axis=0))
-    np.testing.assert_allclose(np.linalg.norm(mutants[:, len(ATTRIBUTES) :], axis=1), np.sqrt(N_CODES), rtol=1e-5)
-    assert (mutants[:, -1] != best[-1]).all()
+    rows = np.zeros((*shape, SET_SIZE), np.float32)
+    rows[..., 12] = rng.uniform(-1, 1, shape)
+    ones = np.ones(shape, np.float32)
+    passed = np.zeros(shape, bool)
+    passed[:, -2:] = True
+    realism = np.tile(np.linspace(0.1, 0.8, 8, dtype=np.float32), (30, 1))
+    names = np.array([f"p{i}" for i in range(30)])
+    looks = np.zeros((30, 189), np.float32)
+    return Table(names, looks, np.zeros((30, 128), np.float32), rows, ones, ones, ones, realism, ones, passed)
 
 
-def test_distances_are_to_others_of_the_same_gender() -> None:
-    rows = np.array([[0.0], [1.0], [3.0], [3.5]], np.float32)
-    male = np.array([True, True, True, False])
-    np.testing.assert_allclose(_to_others(rows, male), [2.0, 1.5, 2.5, 0.0])
-    np.testing.assert_allclose(_to_others(rows, male, 1.5), [0.5, 0.5, 0.0, 0.0])
+def test_ways_pick_what_the_product_would(table: Table) -> None:
+    liked = np.tile(np.arange(8.0), (30, 1))
+    told = _Foretold(np.zeros((30, 8, 3)), liked)
+    ways = _ways(table, {"selector": told, "thesis's network": _Foretold(told.chances, -liked)})
+    picked = {name: float((choice * np.arange(8)).sum(axis=1).mean()) for name, choice in ways.items()}
+    assert all(np.allclose(choice.sum(axis=1), 1.0) for choice in ways.values())
+    assert picked["selector, 1 generated of 8"] == picked["all 8 generated"] == 7
+    assert picked["selector, 1 generated of 4"] == 3
+    assert picked["thesis's network, 1 generated of 8"] == 0
+    # The mean of the larger of two different numbers from 0 to 7, and of one.
+    assert picked["random, 2 generated"] == pytest.approx(5.0)
+    assert picked["random, 1 generated"] == pytest.approx(3.5)
 
 
-@pytest.mark.parametrize("name", ["selector"])
-def test_study_has_a_name(name: str) -> None:
-    assert name in STUDIES
+def test_numbers_are_those_of_the_pairs_that_were_chosen(table: Table) -> None:
+    measures = {m.name: m.value for m in _lines("way", table, _best(table.realism.astype(float), None), _GOALS, 0)}
+    assert measures["passes"] == measures["good"] == 1.0
+    assert measures["realism"] == pytest.approx(0.8)
+    assert measures["utility"] == pytest.approx(0.8)
+
+
+def test_thesis_network_learns_from_other_people(table: Table) -> None:
+    """Whoever is asked about has what nobody else has: a network that had seen it would know."""
+    chances = _by_thesis(table, _GOALS, 0).chances
+    assert chances.shape == (30, 8, 3)
+    other = Table(**table.columns() | {"passed": np.concatenate([~table.passed[:1], table.passed[1:]])})
+    np.testing.assert_array_equal(_by_thesis(other, _GOALS, 0).chances[0], chances[0])
+
+
+def test_study_has_a_name() -> None:
+    assert "selector" in STUDIES

@@ -50,7 +50,7 @@ def test_every_layer_answers_alike(n: int, layout: torch.memory_format) -> None:
 def test_shipped_generator_answers_alike() -> None:
     network = weights.load_generator()
     torch.manual_seed(0)
-    images, wanted = torch.rand(2, 3, 128, 128) * 2 - 1, torch.randn(2, network.n_attributes + network.n_codes)
+    images, wanted = torch.rand(2, 3, 128, 128) * 2 - 1, torch.randn(2, network.n_attributes)
     with torch.inference_mode():
         torch.testing.assert_close(packed(network)(images, wanted), network(images, wanted), atol=1e-5, rtol=0)
 

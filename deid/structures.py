@@ -189,7 +189,7 @@ class FaceResult:
         attributes: attribute set by name, empty for methods without one.
         strength: the method's own strength.
         seed: what the attribute set was drawn from.
-        why: for a fallback, what the gate said to the methods before it.
+        why: what the gate said to what was tried before.
     """
 
     detection: Detection

@@ -74,7 +74,9 @@ def test_every_face_is_changed_and_has_a_result(
         assert face.verification.passed
         assert face.method.startswith((method, "blur", "solid"))
         assert (face.status == "passed") == face.method.startswith(method)
-        assert bool(face.why) == (face.status == "fallback")
+        # Who passes may have been refused in earlier rounds of the same method; nobody falls back without a reason.
+        assert face.why or face.status == "passed"
+        assert face.status == "fallback" or all(reason.startswith(method) for reason in face.why)
         assert bool(face.attributes) == face.method.startswith("attgan")
 
 

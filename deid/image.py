@@ -9,7 +9,7 @@ import errno
 import importlib.util
 import io
 import os
-import tempfile
+import secrets
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -407,7 +407,7 @@ def anonymous_file(folder: Path) -> Iterator[tuple[BinaryIO, Any]]:
             if not overwrite or not os.path.lexists(path):
                 _give_name(file, path)
                 return
-            hidden = path.with_name(f".{path.name}.{os.getpid()}.part")
+            hidden = _hidden_name(path.parent)
             _give_name(file, hidden)
             try:
                 os.replace(hidden, path)
@@ -423,16 +423,23 @@ def _give_name(file: BinaryIO, path: Path) -> None:
     os.link(f"/proc/self/fd/{file.fileno()}", path, src_dir_fd=file.fileno(), follow_symlinks=True)
 
 
+def _hidden_name(folder: Path) -> Path:
+    """A name that nobody else takes, and that is short: a file's own may be as long as the system allows."""
+    return folder / f".{os.getpid()}.{secrets.token_hex(6)}.part"
+
+
 def _hidden_file(folder: Path) -> Iterator[tuple[BinaryIO, Any]]:
-    file = tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".part", delete=False)  # noqa: SIM115
+    hidden = _hidden_name(folder)
+    # The mode is the user's, as for any new file; a temporary one's would be closed to everybody else.
+    descriptor = os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
 
     def publish(path: Path, overwrite: bool) -> None:
         if os.path.lexists(path) and not overwrite:
             raise FileExistsError(path)
-        os.replace(file.name, path)
+        os.replace(hidden, path)
 
     try:
-        with file:
-            yield file, publish  # type: ignore[misc]
+        with os.fdopen(descriptor, "wb") as file:
+            yield file, publish
     finally:
-        Path(file.name).unlink(missing_ok=True)
+        hidden.unlink(missing_ok=True)

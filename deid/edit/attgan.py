@@ -169,8 +169,7 @@ class AttganEditor:
             images = coarsen(images, self._cells)
         # A face that several sets edit is encoded once.
         codes = network.encode(images.contiguous(memory_format=torch.channels_last))
-        shortcut, bottleneck = (z.repeat(len(a) // len(crops), 1, 1, 1) for z in codes)
-        first = network.decode((shortcut, bottleneck), a)
+        first = network.decode(tuple(z.repeat(len(a) // len(crops), 1, 1, 1) for z in codes), a)
         second = network(first, inverted(a))
         pixels = (second.clamp(-1, 1) + 1) * 127.5
         return np.asarray(pixels.round().byte().permute(0, 2, 3, 1).cpu().numpy(), np.uint8)

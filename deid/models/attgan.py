@@ -26,8 +26,6 @@ ATTRIBUTES = (
     "Pale_Skin",
     "Young",
 )
-#: Attribute sets carry nothing beside the attributes.
-N_CODES = 0
 CROP_SIZE = 128
 _LAYERS = 5
 _MAX_WIDTH = 1024

@@ -1,4 +1,4 @@
-"""What a generator makes of aligned faces: as the product runs it, and pass by pass."""
+"""What a generator makes of aligned faces: in portraits that stand in for them, as the product runs it, and pass by pass."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -7,22 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load
 
 from deid import blend, ladder, weights
 from deid.align import TEMPLATE, align
+from deid.attributes.age import AgeReader
 from deid.attributes.classify import MALE, AttributeReader
 from deid.attributes.gender import GenderReader
-from deid.attributes.sampler import sample_sets
+from deid.attributes.sampler import sample_sets, sample_shares, with_portraits
 from deid.config import Options
 from deid.detect.face_points import FacePoints
-from deid.edit.attgan import AttganEditor, coarsen
+from deid.edit.attgan import AttganEditor
+from deid.edit.portraits import Looks, Portraits
 from deid.embed.dlib_resnet import DlibResNetEmbedder
 from deid.exceptions import DataError, WeightsFormatError, WeightsMissingError
-from deid.ladder import Rung
-from deid.models.attgan import ATTRIBUTES, Generator, inverted
+from deid.ladder import Proposal, Rung
+from deid.models.attgan import ATTRIBUTES, Generator
 from deid.protocols import Detector
 from deid.structures import AlignedFace, Crops, Detection, Image
 from deid.training.classifier import to_tensor
@@ -41,16 +43,23 @@ class Subjects:
     """Faces to edit.
 
     Args:
-        crops: (N, 128, 128, 3) uint8 RGB, aligned.
+        faces: N of them as editors want them; the crop is the photo.
         masks: (N, 128, 128) how much of a new face would show.
+        looks: N of them, what a portrait must have in common with each.
         labels: (N, 13) float32 of -1 and 1: the attributes that deid reads in them.
         people: (N,) whose face each is.
     """
 
-    crops: Crops
+    faces: tuple[AlignedFace, ...]
     masks: NDArray[np.float32]
+    looks: tuple[Looks, ...]
     labels: NDArray[np.float32]
     people: tuple[str, ...]
+
+    @property
+    def crops(self) -> Crops:
+        """(N, 128, 128, 3) uint8 RGB, aligned."""
+        return np.stack([face.crop for face in self.faces])
 
     @property
     def male(self) -> NDArray[np.bool_]:
@@ -81,12 +90,22 @@ def aligned(photos: Sequence[Photo], detector: Detector, tick: Callable[[], None
 
 
 def subjects(crops: Crops, people: Sequence[str], points: FacePoints) -> Subjects:
-    """Aligned faces with what editing and blending ask of them; attributes and gender read as the product reads them."""
+    """Aligned faces with what editing and blending ask of them, read as the product reads it."""
     reader = AttributeReader()
     read = np.concatenate([reader.probabilities(crops[i : i + _BATCH]) for i in range(0, len(crops), _BATCH)])
-    read[:, MALE] = GenderReader().male(DlibResNetEmbedder().embed(crops))
-    masks = np.stack([blend.face_mask(points.points(crop), crop=crop) for crop in crops])
-    return Subjects(crops, masks, np.where(read > 0.5, 1.0, -1.0).astype(np.float32), tuple(people))
+    embeddings = DlibResNetEmbedder().embed(crops)
+    read[:, MALE] = GenderReader().male(embeddings)
+    children = AgeReader().child(embeddings)
+    faces = tuple(AlignedFace(crop, np.eye(2, 3), FACE, points.points(crop), crop, row) for crop, row in zip(crops, read, strict=True))
+    masks = np.stack([blend.face_mask(face.points, crop=face.crop) for face in faces])
+    looks = tuple(_looks(*each) for each in zip(faces, embeddings, children, strict=True))
+    return Subjects(faces, masks, looks, np.where(read > 0.5, 1.0, -1.0).astype(np.float32), tuple(people))
+
+
+def _looks(face: AlignedFace, embedding: NDArray[np.float32], child: float) -> Looks:
+    assert face.points is not None
+    assert face.attributes is not None
+    return Looks.of(face.crop, face.points, face.attributes, embedding, float(face.attributes[MALE]), float(child))
 
 
 def load_generator(path: Path | None) -> Generator:
@@ -123,42 +142,46 @@ def first_rung(network: Generator) -> Rung:
     return next(ladder.rungs(Options(), AttganEditor(network=network)))
 
 
-def draw_sets(male: ArrayLike, rng: np.random.Generator) -> NDArray[np.float32]:
-    """One random set of the first pass for each face, as the product tries it first: (N, 13) for genders (N,)."""
-    return np.concatenate([sample_sets(bool(m), 1, rng, ladder.STRENGTHS[0]) for m in np.asarray(male)])
+def draw_rows(faces: Subjects, bank: Portraits, rng: np.random.Generator) -> NDArray[np.float32]:
+    """One stand-in and one random set of the first pass for each face, as the product draws them: (N, SET_SIZE)."""
+    return np.concatenate([_row(looks, bool(male), bank, rng) for looks, male in zip(faces.looks, faces.male, strict=True)])
 
 
-def second_pass(sets: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What the second pass is told (N, 13) when the first one was told ``sets`` (N, 13)."""
-    return np.asarray(inverted(torch.from_numpy(sets)).numpy(), np.float32)
+def _row(looks: Looks, male: bool, bank: Portraits, rng: np.random.Generator) -> NDArray[np.float32]:
+    numbers = bank.choose(looks, rng)
+    if not numbers:
+        raise DataError("expected a portrait that suits every face, found none for one")
+    return with_portraits(sample_sets(male, 1, rng, ladder.STRENGTHS[0]), numbers, sample_shares(rng, len(numbers)))
 
 
-def shown(network: Generator, crops: Crops, sets: NDArray[np.float32]) -> Crops:
-    """What the product's generator sees of each crop (N, 128, 128, 3) under its set (N, 13), before it is made coarse."""
-    editor = AttganEditor(network=network)
-    return np.concatenate([editor.shown(crop, one[None]) for crop, one in zip(crops, sets, strict=True)])
+def proposals(rung: Rung, faces: Subjects, rows: NDArray[np.float32]) -> list[Proposal]:
+    """What the product makes of each face with its row (N, SET_SIZE)."""
+    every = zip(faces.faces, rows, faces.masks, strict=True)
+    return [rung.propose(face, row[None], mask)[0] for face, row, mask in every]
 
 
-def two_passes(rung: Rung, crops: Crops, sets: NDArray[np.float32]) -> Crops:
-    """The product's edit of each crop (N, 128, 128, 3) with its set (N, 13)."""
-    faces = [AlignedFace(crop, np.eye(2, 3), FACE) for crop in crops]
-    return np.stack([rung.edit(face, one[None])[0].crop for face, one in zip(faces, sets, strict=True)])
+def crops_of(made: Sequence[Proposal]) -> Crops:
+    """New faces as the editor gives them: (N, 128, 128, 3)."""
+    return np.stack([proposal.edited.crop for proposal in made])
+
+
+def blended(made: Sequence[Proposal]) -> Crops:
+    """New faces as they will look in the photo: (N, 128, 128, 3)."""
+    return np.stack([proposal.blended for proposal in made])
 
 
 @torch.inference_mode()
-def one_pass(network: Generator, crops: Crops, wanted: NDArray[np.float32], cells: int | None = None) -> Crops:
+def one_pass(network: Generator, crops: Crops, wanted: NDArray[np.float32]) -> Crops:
     """A single pass over crops (N, 128, 128, 3).
 
     Args:
         network: the generator.
         crops: faces.
         wanted: (N, 13) attributes.
-        cells: how coarse the input is, as in `AttganEditor`; None leaves it as it is.
     """
     parts = []
     for start in range(0, len(crops), _BATCH):
         images = to_tensor(crops[start : start + _BATCH])
-        images = images if cells is None else coarsen(images, cells)
         pixels = (network(images, torch.from_numpy(wanted[start : start + _BATCH])).clamp(-1, 1) + 1) * 127.5
         parts.append(pixels.round().byte().permute(0, 2, 3, 1).numpy())
     return np.concatenate(parts)
@@ -170,12 +193,6 @@ def told(labels: NDArray[np.float32], attribute: int | None = None) -> NDArray[n
     if attribute is not None:
         wanted[:, attribute] = -labels[:, attribute]
     return wanted
-
-
-def blended(faces: Subjects, edits: Crops, lit: bool = True) -> Crops:
-    """Edits (N, 128, 128, 3) as they will look once pasted; ``lit`` as the product's are, or not, as a single pass is."""
-    rows = zip(edits, faces.crops, faces.masks, strict=True)
-    return np.stack([blend.blend_crop(blend.match(edit, crop, mask, lit), crop, mask) for edit, crop, mask in rows])
 
 
 def psnr(a: Crops, b: Crops) -> NDArray[np.float64]:
@@ -197,11 +214,11 @@ def sheet(columns: Sequence[Crops], across: int = 4) -> Image:
     return np.ascontiguousarray(rows.transpose(0, 2, 1, 3, 4).reshape(len(rows) * cells.shape[1], -1, 3))
 
 
-def seconds(rung: Rung, crop: Image, sets: NDArray[np.float32], repeats: int = 5) -> list[float]:
-    """How long both passes of all sets (N, 13) take on one crop, after one run that does not count."""
-    face, times = AlignedFace(crop, np.eye(2, 3), FACE), []
+def seconds(rung: Rung, faces: Subjects, rows: NDArray[np.float32], repeats: int = 5) -> list[float]:
+    """How long both passes of all rows (N, SET_SIZE) take on the first face, after one run that does not count."""
+    times = []
     for _ in range(repeats + 1):
         start = time.perf_counter()
-        rung.edit(face, sets)
+        rung.edit(faces.faces[0], rows)
         times.append(time.perf_counter() - start)
     return times[1:]

@@ -1,4 +1,4 @@
-"""The generator alone: one random attribute set a face, no selection and no gate.
+"""The generator alone: one stand-in and one random attribute set a face, no selection and no gate.
 
 Identity, reconstruction, attributes, detection, realism, diversity, ages and skin, and speed, on people whom it has never seen.
 """
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from deid import weights
-from deid.attributes.sampler import sample_sets
 from deid.config import Options
+from deid.ladder import Proposal
 from deid.models.attgan import ATTRIBUTES
 from deid.structures import Crops, Detection
 from evaluation import features, methods
@@ -48,15 +48,14 @@ def generator(options: StudyOptions) -> Results:
     on_sheet, portrait_rng = rng.spawn(2)
     lineup, exam = line_up(options)
     options.stage("edits", 1)
-    first, second = (edits.two_passes(lineup.rung, lineup.faces.crops, lineup.sets(k)) for k in (0, 1))
+    first, second = (edits.proposals(lineup.rung, lineup.faces, lineup.rows(k)) for k in (0, 1))
     if options.folder is not None:
         write_sheets(options.folder, lineup.faces, (first, second), on_sheet)
     options.tick()
     parts: tuple[Callable[[], list[Measure]], ...] = (
         lambda: second_opinion.accuracy_lines(lineup.opinion, exam, options.seed),
         lambda: _untouched(lineup),
-        lambda: _edited(lineup, "two passes", first),
-        lambda: _edited(lineup, "one pass", single(lineup), lit=False),
+        lambda: _edited(lineup, first),
         lambda: _reconstruction(lineup),
         lambda: _attributes(lineup),
         lambda: _realism(lineup, first),
@@ -73,7 +72,7 @@ def generator(options: StudyOptions) -> Results:
     found += _fairness(lineup, crops, [kinds[p.name] for p in kept], [p.gender for p in kept], portrait_rng)
     return Results(
         kind="study",
-        title="generator: one random set a face, no selection, no gate",
+        title="generator: one stand-in and one random set a face, no selection, no gate",
         settings=_settings(lineup, options),
         environment=environment(),
         measures=tuple(found),
@@ -102,16 +101,16 @@ def _as_they_are(before: Seen, genders: Sequence[str]) -> list[Quantity]:
     ]
 
 
-def _edited(lineup: Lineup, name: str, crops: Crops, lit: bool = True) -> list[Measure]:
+def _edited(lineup: Lineup, made: Sequence[Proposal]) -> list[Measure]:
     """Identity, detection, landmarks, gender and realism of edits, as they come and blended."""
     reference, _ = middle_faces(second_detector(), lineup.faces.crops)
     found: list[Measure] = []
-    for kind, shown in (("crop", crops), ("blended", edits.blended(lineup.faces, crops, lit))):
+    for kind, shown in (("crop", edits.crops_of(made)), ("blended", edits.blended(made))):
         after = lineup.judges.look(shown)
         change = iou_change(reference, lineup.before.boxes, after.boxes)
         quantities = [*changes(lineup.before, after, lineup.judges), change]
-        found += lines(f"{name}, {kind}", quantities, lineup.faces.people, lineup.groups, lineup.seed)
-        found += _ranks(lineup, f"{name}, {kind}", after)
+        found += lines(f"two passes, {kind}", quantities, lineup.faces.people, lineup.groups, lineup.seed)
+        found += _ranks(lineup, f"two passes, {kind}", after)
     return found
 
 
@@ -137,19 +136,12 @@ def iou_change(reference: NDArray[np.float64], before: NDArray[np.float64], afte
     return Quantity("change of mean IoU", np.where(found, (second - first) / base, np.nan), "higher", by="mtcnn", unit="%", note=note)
 
 
-def single(lineup: Lineup) -> Crops:
-    """One pass over the product's input, told what the second pass is told."""
-    sets = lineup.sets(0)
-    seen = edits.shown(lineup.network, lineup.faces.crops, sets)
-    return edits.one_pass(lineup.network, seen, edits.second_pass(sets), Options().input_cells)
-
-
 def _reconstruction(lineup: Lineup) -> list[Measure]:
     """What a single pass and two leave of a face when they are told to change nothing."""
     faces, quantities, shown = lineup.faces, [], lineup.faces.crops
     for passes in ("one pass", "two passes"):
         shown = edits.one_pass(lineup.network, shown, edits.told(faces.labels))
-        note = "told to change nothing, full input; 128 px"
+        note = "told to change nothing; 128 px"
         quantities.append(Quantity(f"PSNR, {passes}", edits.psnr(shown, faces.crops), "higher", unit="dB", note=note))
     return lines("reconstruction", quantities, faces.people, lineup.groups, lineup.seed)
 
@@ -185,14 +177,14 @@ def flips(names: Sequence[str], before: NDArray[np.bool_], after: NDArray[np.boo
     return found
 
 
-def _realism(lineup: Lineup, crops: Crops) -> list[Measure]:
+def _realism(lineup: Lineup, made: Sequence[Proposal]) -> list[Measure]:
     """How far edits, mosaics and blurs lie from photos of other people."""
     faces, options = lineup.faces, Options()
     mosaic = f"pixelated to {options.pixelate_cells} cells"
     sets = {
         "untouched": faces.crops,
-        "two passes, crop": crops,
-        "two passes, blended": edits.blended(faces, crops),
+        "two passes, crop": edits.crops_of(made),
+        "two passes, blended": edits.blended(made),
         mosaic: _covered(lineup, methods.pixelate(options.pixelate_cells)),
         f"blurred, sigma {options.blur_radius:g} of the face": _covered(lineup, methods.blur(options.blur_radius)),
     }
@@ -210,12 +202,12 @@ def _covered(lineup: Lineup, method: Method) -> Crops:
     return np.stack([method(crop, [Detection(box)]) for crop, box in zip(lineup.faces.crops, boxes, strict=True)])
 
 
-def _diversity(lineup: Lineup, first: Crops, second: Crops) -> list[Measure]:
+def _diversity(lineup: Lineup, first: Sequence[Proposal], second: Sequence[Proposal]) -> list[Measure]:
     """How far two edits of one face lie apart, and the edits of two people."""
     faces, seed = lineup.faces, lineup.seed
     found: list[Measure] = []
-    for kind, pair in (("crop", (first, second)), ("blended", tuple(edits.blended(faces, c) for c in (first, second)))):
-        a, b = (lineup.judges.embed(crops) for crops in pair)
+    for kind, shown in (("crop", edits.crops_of), ("blended", edits.blended)):
+        a, b = (lineup.judges.embed(shown(made)) for made in (first, second))
         gaps = [Quantity(f"two edits of one face, {kind}", distances(rows, b[by]), "higher", by=by) for by, rows in a.items()]
         found += lines("diversity", gaps, faces.people, lineup.groups, seed)
         name = f"edits of different people, {kind}"
@@ -224,11 +216,11 @@ def _diversity(lineup: Lineup, first: Crops, second: Crops) -> list[Measure]:
 
 
 def _speed(lineup: Lineup) -> list[Measure]:
-    """Both passes of all candidates of one face."""
-    sets = sample_sets(bool(lineup.faces.male[0]), _CANDIDATES, np.random.default_rng(lineup.seed), lineup.rung.strength)
-    times = edits.seconds(lineup.rung, lineup.faces.crops[0], sets)
+    """Stand-ins and both passes of all candidates of one face."""
+    rows = np.concatenate([lineup.rows(k)[:1] for k in range(_CANDIDATES)])
+    times = edits.seconds(lineup.rung, lineup.faces, rows)
     note = f"median of {len(times)}, {min(times):.3f} to {max(times):.3f} s; {torch.get_num_threads()} threads"
-    name = f"two passes of {_CANDIDATES} candidates"
+    name = f"stand-ins and two passes of {_CANDIDATES} candidates"
     return [Measure(section="speed", name=name, value=median(times), n=len(times), better="lower", unit="s", note=note)]
 
 
@@ -238,19 +230,19 @@ def _fairness(
     """What becomes of UTKFace's faces (N, 128, 128, 3), blended, by the groups that each belongs to."""
     faces = edits.subjects(crops, [str(i) for i in range(len(crops))], lineup.judges.points)
     before = lineup.judges.look(crops)
-    edited = edits.two_passes(lineup.rung, crops, edits.draw_sets(faces.male, rng))
-    after = lineup.judges.look(edits.blended(faces, edited))
+    made = edits.proposals(lineup.rung, faces, edits.draw_rows(faces, lineup.bank, rng))
+    after = lineup.judges.look(edits.blended(made))
     quantities = [q for q in changes(before, after, lineup.judges) if q.name.startswith(_FAIR)]
     quantities += _as_they_are(before, labelled)
     return lines("UTKFace, two passes, blended", quantities, faces.people, groups_of(kinds), lineup.seed)
 
 
-def write_sheets(folder: Path, faces: Subjects, pair: Sequence[Crops], rng: np.random.Generator) -> None:
+def write_sheets(folder: Path, faces: Subjects, pair: Sequence[Sequence[Proposal]], rng: np.random.Generator) -> None:
     """Contact sheets of random faces: the photo, an edit, and one with another set; blended, and as the generator gives them."""
     folder.mkdir(parents=True, exist_ok=True)
     pick = np.sort(rng.permutation(len(faces.people))[:_ON_SHEET])
-    for name, columns in (("sheet.png", [edits.blended(faces, crops) for crops in pair]), ("sheet-crops.png", pair)):
-        picture = edits.sheet([c[pick] for c in (faces.crops, *columns)])
+    for name, shown in (("sheet.png", edits.blended), ("sheet-crops.png", edits.crops_of)):
+        picture = edits.sheet([c[pick] for c in (faces.crops, *map(shown, pair))])
         PillowImage.fromarray(picture).save(folder / name)
 
 
@@ -263,7 +255,7 @@ def _settings(lineup: Lineup, options: StudyOptions) -> dict[str, Any]:
         "seed": options.seed,
         "generator": f"{path.name}, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}",
         "width and shortcuts": f"{lineup.network.width} and {lineup.network.shortcuts}",
-        "input": f"two passes and one pass: as coarse as {Options().input_cells} cells; reconstruction and attributes: as it is",
+        "input": "two passes: a stand-in of portraits; reconstruction and attributes: the face itself",
         "threshold": f"{first.name} {first.threshold:g}",
         "recognisers": {r.name: fingerprint(r) for r in lineup.judges.recognisers},
         "differs": "dlib and an ArcFace network in place of FaceNet, LFW in place of VGGFace2, and neither a selected set nor a gate",

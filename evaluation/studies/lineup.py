@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deid import weights
 from deid.detect.face_points import FacePoints
+from deid.edit.portraits import Portraits
 from deid.ladder import Rung
 from deid.models.attgan import Generator
 from deid.structures import Crops, Embeddings
@@ -35,6 +37,7 @@ class Lineup:
 
     Args:
         network: the generator.
+        bank: the portraits that stand in.
         rung: what the product tries first with it.
         judges: who looks; the last recogniser is the attacker's, with which nothing was trained or chosen.
         opinion: the second opinion.
@@ -49,6 +52,7 @@ class Lineup:
     """
 
     network: Generator
+    bank: Portraits
     rung: Rung
     judges: Judges
     opinion: SecondOpinion
@@ -71,9 +75,9 @@ class Lineup:
         """Everybody, women and men."""
         return groups_of([[g] for g in self.genders])
 
-    def sets(self, draw: int) -> NDArray[np.float32]:
-        """One random set (N, D) for each face; other ones for every draw."""
-        return edits.draw_sets(self.faces.male, np.random.default_rng([self.seed, draw]))
+    def rows(self, draw: int) -> NDArray[np.float32]:
+        """One stand-in and random set (N, D) for each face; other ones for every draw."""
+        return edits.draw_rows(self.faces, self.bank, np.random.default_rng([self.seed, draw]))
 
 
 def line_up(options: StudyOptions) -> tuple[Lineup, Lesson]:
@@ -97,6 +101,7 @@ def line_up(options: StudyOptions) -> tuple[Lineup, Lesson]:
     faces = edits.subjects(crops[split.probes], [p.identity for p in probes], points)
     lineup = Lineup(
         network=network,
+        bank=Portraits(weights.read_bank()),
         rung=edits.first_rung(network),
         judges=judges,
         opinion=opinion,

@@ -190,7 +190,7 @@ def match_colour(edited: Image, source: Image, mask: NDArray[np.float32]) -> Ima
 
 
 def match_detail(edited: Image, source: Image, mask: NDArray[np.float32]) -> Image:
-    """Sharpen an edited crop until it has as much fine detail inside the mask as the source, and no more than it bears.
+    """Sharpen an edited crop until it has as much fine detail inside the mask as the source, up to a gain limit.
 
     One number a band comes from the source, and it says nothing of who it is. Without it a new face is soft in a sharp photo.
     """

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from deid.files import Job
 
 # Help texts name extras such as 'deid-face[video]', which rich would take for markup.
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__, rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 weights_app = typer.Typer(no_args_is_help=True, help="The networks' weights.", rich_markup_mode=None)
 train_app = typer.Typer(no_args_is_help=True, help="Train the networks again.", rich_markup_mode=None)
 app.add_typer(weights_app, name="weights")
@@ -107,7 +107,7 @@ def main(
     version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
 ) -> None:
-    """Takes the people out of pictures and leaves everything else in."""
+    """Anonymize faces in photos, videos and data sets."""
     # Threads that run torch's short operators wait for Python's lock, and its usual turn of 5 ms is many operators long: with it a
     # film with two faces went through at 1.8 frames a second in place of 2.4.
     sys.setswitchinterval(5e-4)
@@ -139,9 +139,11 @@ def run(
     start: Annotated[float, typer.Option(min=0.0, help="Of films, only from this second on.")] = 0.0,
     end: Annotated[float | None, typer.Option(min=0.0, help="Of films, only up to this second.")] = None,
     audio: Annotated[str, typer.Option(help="Of films: keep copies the sound bit for bit, drop leaves it out.")] = "keep",
-    memory: Annotated[int | None, typer.Option(help="In films a face stays covered while so many searches miss it.")] = None,
+    memory: Annotated[
+        int | None, typer.Option(help="Searches of a film that may miss a face before its track is dropped. Default: 2.")
+    ] = None,
 ) -> None:
-    """Anonymise pictures and films: the same names and formats, without metadata."""
+    """Anonymize pictures and films: the same names and formats, without metadata."""
     with _errors_told():
         given: dict[str, Any] = {"method": method, "detector": detector, "seed": seed, "device": device, "cover_image": cover_image}
         options = _options(options_file, given | {"memory": memory, "quality": quality})
@@ -188,7 +190,7 @@ def _run(jobs: "list[Job]", options: Options, overwrite: bool, span: tuple[float
     start, end, audio = span
     part, engine, results = Span(start, end, audio), Anonymizer(options), []
     engine.preload()
-    with _progress("anonymising", sum(job.target is not None for job in jobs)) as (step, frame):
+    with _progress("anonymizing", sum(job.target is not None for job in jobs)) as (step, frame):
         index = 0
         for job in jobs:
             # What is left out has no number: a file's seed does not change with what lies beside it.
@@ -220,13 +222,13 @@ def live(
     method: Annotated[str | None, typer.Option(help="By default attgan where this machine is fast enough, else blur.")] = None,
     detector: Annotated[str | None, typer.Option(help="As for `deid run`.")] = None,
     delay: Annotated[int, typer.Option(min=0, max=250, help="Frames that wait, so that a face is covered before it is first seen.")] = 4,
-    memory: Annotated[int | None, typer.Option(help="A face stays covered while so many searches miss it.")] = None,
+    memory: Annotated[int | None, typer.Option(help="Searches that may miss a face before its track is dropped. Default: 2.")] = None,
     options_file: Annotated[Path | None, typer.Option("--config", help="Options as TOML.")] = None,
     cover_image: Annotated[str | None, typer.Option(help="The picture that method 'image' puts over faces.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
-    """Anonymise a camera or stream while it runs; Ctrl-C ends it."""
+    """Anonymize a camera or stream while it runs; Ctrl-C ends it."""
     with _errors_told():
         _check_url(to)
         from deid.pipeline import Anonymizer
@@ -322,7 +324,9 @@ def dataset(
     engine: Annotated[str, typer.Option(help="local, or ray for a cluster.")] = "local",
     address: Annotated[str | None, typer.Option(help="Of the Ray cluster; one is started here by default.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was broken off; try again what failed.")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Hold the output against the ledger; of a finished run, do only that.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Verify the output against the ledger; skip processing if the run is finished.")
+    ] = False,
     seed: Annotated[int | None, typer.Option(help="For reproducible output; a fresh one by default.")] = None,
     options_file: Annotated[Path | None, typer.Option("--config", help="Options as TOML.")] = None,
     cover_image: Annotated[str | None, typer.Option(help="The picture that method 'image' puts over faces.")] = None,
@@ -332,7 +336,7 @@ def dataset(
         str | None, typer.Option(help=f"Of a table's boxes, one of {', '.join(BOXES)}: search for further faces, or not.")
     ] = None,
 ) -> None:
-    """Anonymise a whole data set: structure, names and labels kept, every file accounted for."""
+    """Anonymize a whole data set: structure, names and labels kept, every file accounted for."""
     from deid.dataset.run import Plan
 
     with _errors_told():
@@ -432,7 +436,7 @@ def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures.")] = Path("deid-demo"),
     seed: Annotated[int | None, typer.Option(help="For reproducible output.")] = None,
 ) -> None:
-    """Anonymise two photos that matplotlib and scikit-image ship, and put before and after side by side."""
+    """Anonymize two photos that matplotlib and scikit-image ship, and put before and after side by side."""
     import numpy as np
     from PIL import Image
 
@@ -505,7 +509,7 @@ def train_attributes(
 def train_attgan(
     data: Annotated[Path, typer.Option(help="Folder with the data sets.")],
     out: Annotated[Path, typer.Option(help="Folder for checkpoint, curves and sample grids.")],
-    recogniser: Annotated[Path | None, typer.Option(help="MobileFaceNet as safetensors: a second judge of who a face is.")] = None,
+    recogniser: Annotated[Path | None, typer.Option(help="MobileFaceNet as safetensors: recogniser used in the identity loss.")] = None,
     options_file: Annotated[Path | None, typer.Option("--config", help="GeneratorOptions as TOML.")] = None,
     from_shipped: Annotated[bool, typer.Option("--from-shipped", help="Begin with the shipped weights, not from nothing.")] = False,
 ) -> None:
@@ -546,7 +550,7 @@ def train_gender(
 def train_selector(
     data: Annotated[Path, typer.Option(help="Folder with the data sets.")],
     out: Annotated[Path, typer.Option(help="Folder for the table, which goes on where it was broken off, and the result.")],
-    recogniser: Annotated[Path, typer.Option(help="MobileFaceNet as safetensors: a second recogniser to get away from.")],
+    recogniser: Annotated[Path, typer.Option(help="MobileFaceNet as safetensors: second recogniser to be far from.")],
     options_file: Annotated[Path | None, typer.Option("--config", help="SelectorOptions as TOML.")] = None,
 ) -> None:
     """Measure what many faces become under many attribute sets, and train the selector on it."""

@@ -77,7 +77,7 @@ def clip_box(box: Boxes, size_hw: tuple[int, int]) -> Boxes:
 
 
 def box_to_slices(box: Boxes, size_hw: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns of every pixel that a box touches: rounded outward, so that no border row stays bare."""
+    """Rows and columns of every pixel that a box touches: rounded outward, so that no border row stays exposed."""
     h, w = size_hw
     x0, y0 = np.floor(box[:2]).astype(int)
     x1, y1 = np.ceil(box[2:]).astype(int)

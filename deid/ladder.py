@@ -70,7 +70,7 @@ class Rung:
         last: whether no harder way follows.
         sets: (1, D) attribute set that was chosen for this face before; None to draw `n_sets` new ones.
         round: which of the face's stand-ins are tried.
-        settled: whether it passed in several pictures of the person: in a single one its gender is read less surely now and then.
+        settled: whether it was accepted in several frames of the person; relaxes the gender check.
     """
 
     editor: Editor

@@ -47,7 +47,7 @@ _CERTAIN = 0.999
 #: Of the portraits that a picture's faces may have, each face reserves no more than its part of this share.
 _SHARED_OUT = 0.4
 _EMPTY_SET = np.zeros((1, len(ATTRIBUTES)), np.float32)
-#: How often the whole photo is looked at again for faces that are still bare.
+#: How often the whole photo is looked at again for faces that are still exposed.
 _ROUNDS = 5
 
 
@@ -172,7 +172,7 @@ class Anonymizer:
 
     @property
     def _second_detector(self) -> Detector:
-        """What looks for bare faces in the result: one quick look with another pyramid, for what was not edited looks as it did."""
+        """What looks for exposed faces in the result: one quick look with another pyramid, for what was not edited looks as it did."""
         options = self.options
         found: Detector = self._once("second", lambda: self._own_detector or detect.build("mtcnn_fast", options.min_face, options.device))
         return found
@@ -330,7 +330,7 @@ class Anonymizer:
             if not found:
                 break
         else:
-            raise DetectionError(f"{len(found)} faces are still found bare after {_ROUNDS} rounds")
+            raise DetectionError(f"{len(found)} faces are still detected exposed after {_ROUNDS} rounds")
         if ladders is None:
             self._remember(faces)
         return ImageResult(out, tuple(self._result(face) for face in faces), seed)
@@ -500,7 +500,7 @@ class Anonymizer:
     ) -> _Face:
         """A face at the foot of its ladder."""
         if detection.landmarks is not None and not _in_box(detection.landmarks.mean(axis=0), detection):
-            # Another face's landmarks: the edit would land there and leave this box bare.
+            # Another face's landmarks: the edit would land there and leave this box exposed.
             detection = replace(detection, landmarks=None)
         aligned = align(image, detection)
         source = self.gate.source(aligned.crop, detection)

@@ -19,7 +19,7 @@ class Anonymize(v2.Transform):  # type: ignore[misc]
 
     Takes PIL images, tensors and `tv_tensors.Image` of shape (..., 3, H, W) or (..., 1, H, W), uint8 or float in [0, 1], and
     `tv_tensors.Video`; gives the same type, shape and dtype. Boxes, masks, labels and whatever else stands in a sample pass
-    through: faces stay where they were. An error is raised and never becomes a bare face. It pickles without its models,
+    through: faces stay where they were. An error is raised and never becomes an exposed face. It pickles without its models,
     which load once per process on first use.
 
     Args:

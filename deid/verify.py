@@ -136,7 +136,7 @@ class Gate:
         Args:
             source: the face before.
             image: (H, W, 3) uint8 RGB, the photo with the new face.
-            settled: whether several pictures settled who this person is to be: the gender must not flip then, and may be read less surely.
+            settled: whether the new face was accepted in several frames; the gender must not flip then, but may be read less surely.
         """
         iou, views, embeddings = self._look(source, image)
         (check,) = self._judged(source, [self._nearest(source, embeddings)], views[:1], embeddings, settled)
@@ -206,7 +206,7 @@ class Gate:
         return found
 
     def _gender_kept(self, before: float, after: float, settled: bool) -> bool:
-        """Whether the same gender is read as surely as before, or surely enough; where it is settled, at all."""
+        """Whether the same gender is read as surely as before, or surely enough; at all, where it was accepted in several frames."""
         own = after if before > 0.5 else 1 - after
         return own >= (0.5 if settled else min(max(before, 1 - before), 1 - self.options.gender_slack))
 

@@ -1,4 +1,4 @@
-"""Every example runs as it is, and what it writes has no bare face."""
+"""Every example runs as it is, and what it writes has no exposed face."""
 
 import runpy
 from pathlib import Path

@@ -568,7 +568,7 @@ def test_face_that_is_found_late_is_covered(
 def test_faces_without_end_give_no_picture(fake_detector: Any, hopper: Image, embedder: DlibResNetEmbedder) -> None:
     boxes = [[Detection(np.array([20.0 * i, 5, 20 * i + 12, 17]))] for i in range(12)]
     engine = Anonymizer(Options(method="solid", seed=1), detector=fake_detector(boxes), embedders=[embedder])
-    with pytest.raises(DetectionError, match="still found bare"):
+    with pytest.raises(DetectionError, match="still detected exposed"):
         engine.process(hopper)
 
 

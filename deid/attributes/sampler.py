@@ -1,7 +1,7 @@
 """Random attribute sets that change a face and keep its gender, and the stand-in that each is for.
 
-The first of the two passes moves `Male` to the other side of the subject's gender; the second inverts every sign and so brings gender
-back, with the other attributes changed.
+The first of the two passes has the gender attributes flipped; the second inverts every sign and so brings gender back, with the other
+attributes changed.
 
 A row that an editor is given is (SET_SIZE,): 13 attributes in the order of `ATTRIBUTES`, then the numbers of the portraits that make up the
 stand-in, then the share of each.

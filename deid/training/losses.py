@@ -5,7 +5,7 @@ from torch.nn import functional
 
 
 def adversarial_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """Relativistic average least squares: a photo shall look one unit more real than edits do on average, and back.
+    """Relativistic average LSGAN: real logits exceed the mean fake logit by 1, and fake logits fall short of the mean real one by 1.
 
     A. Jolicoeur-Martineau, "The relativistic discriminator", ICLR 2019, with X. Mao et al., "Least Squares Generative
     Adversarial Networks", ICCV 2017. Tried before it: plain hinge with R1 stood at chance, spending its steps on a swing that

@@ -1,4 +1,4 @@
-"""A reader of ages that took no part in making new faces: linear on a recogniser's maps, taught on UTKFace."""
+"""An independent classifier of ages, not used in making new faces: linear on a recogniser's maps, taught on UTKFace."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

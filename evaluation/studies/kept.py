@@ -1,4 +1,4 @@
-"""What new faces keep of the people: gender and age, for women and men, light and dark skin, by readers that took no part."""
+"""What new faces keep of the people: gender and age, for women and men, light and dark skin, by independent classifiers."""
 
 import hashlib
 from collections import defaultdict

@@ -1,6 +1,6 @@
 """How long a detector should remember: figures 4.11 and 4.12 of the thesis, and what looking back and tracking add.
 
-A face counts as bare in a frame when less than 60 % of the middle of its box lies under the boxes that are covered there. Two
+A face counts as exposed in a frame when less than 60 % of the middle of its box lies under the boxes that are covered there. Two
 truths: what SCRFD finds at score 0.5 and over, and what MTCNN itself finds before every third of its detections is dropped.
 """
 
@@ -55,7 +55,7 @@ class Clip:
 
 
 def memory(options: StudyOptions) -> Results:
-    """Faces left bare against the memory's length, forward only, both ways, and with tracking.
+    """Faces left exposed against the memory's length, forward only, both ways, and with tracking.
 
     Raises:
         DataError: the clips are absent.
@@ -150,7 +150,7 @@ class _Replay:
 def _line(
     clips: Sequence[Clip], truth: str, dropped: bool, way: str, fill: Callable[[Clip, Found, int], Found], length: int, seed: int
 ) -> tuple[Measure, Measure]:
-    """Recall, and the number of faces left bare, over all clips."""
+    """Recall, and the number of faces left exposed, over all clips."""
     hits: list[bool] = []
     runs: list[str] = []
     for clip in clips:
@@ -166,7 +166,7 @@ def _line(
     recall = measure(section, name, share_interval(hits, runs, seed), better="higher", unit="%", recogniser=f"truth: {truth}")
     left = Measure(
         section=section,
-        name=name.replace("recall", "faces left bare"),
+        name=name.replace("recall", "faces left exposed"),
         value=float(bare),
         n=len(hits),
         better="lower",

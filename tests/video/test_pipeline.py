@@ -252,7 +252,7 @@ def test_editor_that_does_nothing_is_caught(hopper: Image, fake_editor: type, tm
 
 
 def test_editor_that_gives_up_later_is_caught_in_that_frame(hopper: Image, fake_editor: type, tmp_path: Path) -> None:
-    """Chosen in good faith, then a no-op: the frame gets a cover and never the bare face."""
+    """Chosen in good faith, then a no-op: the frame gets a cover and never the exposed face."""
     calls = {"n": 0}
     other = np.random.default_rng(0).integers(0, 255, (128, 128, 3), dtype=np.uint8)
 

@@ -56,7 +56,7 @@ class Options:
         min_edit_size: faces smaller than this many pixels are covered: nobody sees the difference, and no recogniser can check.
         min_iou: least overlap of the face's box with what a second look finds in its place: a face that is not found as it is is
             covered, and one that is not found again is tried anew.
-        min_realism: least realism score of a new face, in [0, 1].
+        min_realism: least realism score of a new face, in [0, 1], or what the old face scores where that is less.
         gender_slack: the gender must be read as surely after as before, or with a probability of all but this.
         blur_radius: sigma of `blur` as a share of the face's size.
         pixelate_cells: cells of `pixelate` across the face's longer side.

@@ -29,6 +29,8 @@ from deid.structures import Crops, Detection, Distance, Embeddings, Image, Verif
 _PATCH = 2.2
 #: The patch is shrunk to this many pixels: a face is then about 90 px, and looking takes 20 ms.
 _PATCH_SIZE = 200
+#: Score under which nothing passes for a photo.
+_NOISE_REALISM = 0.15
 #: Distances beyond so many thresholds are worth no more: chasing distance alone picks noise.
 _DISTANCE_CAP = 1.5
 
@@ -86,12 +88,14 @@ class SourceFace:
         embeddings: (1, D) rows, one per embedder.
         attributes: (13,) probability of each attribute.
         male: probability of a man.
+        realism: the critic's score of it, in [0, 1]: a small or compressed face scores low, and a new one in its place cannot do better.
     """
 
     detection: Detection
     embeddings: tuple[Embeddings, ...]
     attributes: NDArray[np.float32]
     male: float
+    realism: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,8 @@ class Gate:
     def source(self, crop: Image, detection: Detection) -> SourceFace:
         """Measure the face before it is edited, from its aligned crop (128, 128, 3)."""
         rows, attributes = self._embed(crop[None]), self.attributes.probabilities(crop[None])
-        return SourceFace(detection, rows, attributes[0], float(self._male(attributes, rows)[0]))
+        realism = float(self.realism.score(crop[None])[0])
+        return SourceFace(detection, rows, attributes[0], float(self._male(attributes, rows)[0]), realism)
 
     def measure(self, source: SourceFace, crops: Crops, settled: bool = False) -> list[Verification]:
         """Compare proposals by all but the detector; what a proposal is worth in the photo, `judge` says.
@@ -200,10 +205,14 @@ class Gate:
                 reasons.append(f"gender not kept: male {source.male:.2f} before, {first:.2f} after")
             elif self._flipped(source, second):
                 reasons.append(f"gender not kept for a second reader: male {source.attributes[MALE]:.2f} before, {second:.2f} after")
-            if score < self.options.min_realism:
-                reasons.append(f"realism {score:.2f} < {self.options.min_realism:.2f}")
+            if score < (least := self._least_realism(source)):
+                reasons.append(f"realism {score:.2f} < {least:.2f}")
             found.append(Verification(near, False, 0.0, source.male, float(first), float(score), tuple(reasons)))
         return found
+
+    def _least_realism(self, source: SourceFace) -> float:
+        """What a new face must score: the option, or what the face before scored where that is less; never what noise scores."""
+        return min(self.options.min_realism, max(_NOISE_REALISM, source.realism))
 
     def _gender_kept(self, before: float, after: float, settled: bool) -> bool:
         """Whether the same gender is read as surely as before, or surely enough; at all, where it was accepted in several frames."""

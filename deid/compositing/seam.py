@@ -28,7 +28,7 @@ _LIFT = 0.7
 #: The seam stays so many pixels inside the jaw line.
 _INSIDE = 1.0
 #: What the way costs: all the way inwards, a step sideways, and hair.
-_OUTWARD, _STRAIGHT, _HIDDEN = 60.0, 2.0, 400.0
+_OUTWARD, _STRAIGHT, _HIDDEN = 120.0, 2.0, 400.0
 #: A mean disagreement along the seam that halves the fit.
 _ROUGH = 40.0
 #: The fade across the seam, in pixels of 128.

@@ -25,7 +25,7 @@ from deid.structures import Image
 #: Side of a portrait in pixels: three times that of an aligned crop.
 SIDE = 384
 #: A portrait is drawn from those of so many that suit a face best that lie farthest from the subject by dlib's network.
-_SUITABLE, _FARTHEST = 32, 10
+_SUITABLE, _FARTHEST = 40, 20
 #: A person with a child's probability over this is a child.
 CHILD = 0.7
 #: Landmarks of a mirrored face, in order.

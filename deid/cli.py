@@ -1,4 +1,4 @@
-"""The command `deid`. Exit code: 0 when every input was handled, 1 when something failed, 2 for wrong use, 3 when something was left out."""
+"""The command `deid`. Exit code: 0 when every input was handled, 1 when something failed, 2 for wrong use, 3 when some was left out."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""The command `deid`. Exit code: 0 when every input was handled, 1 when something failed, 2 for wrong use, 3 when files were left out."""
+"""The command `deid`. Exit code: 0 when every input was handled, 1 when something failed, 2 for wrong use, 3 when some was left out."""
 
 import json
 import logging
@@ -38,7 +38,8 @@ log = logging.getLogger(__name__)
 
 FAILED, USAGE, LEFT_OUT = 1, 2, 3
 EXIT_CODES = (
-    "Exit code: 0 when every input was handled, 1 when something failed, 2 for wrong use, 3 when files were left out (each is named)."
+    "Exit code: 0 when every input was handled, 1 when something failed, 2 for wrong use, 3 when files were left out, "
+    "or a part of one (each is named)."
 )
 
 
@@ -171,7 +172,7 @@ def _run_and_tell(
         return USAGE
     if any(result.failed for result in results) or not results:
         return FAILED
-    return LEFT_OUT if any(result.left_out for result in results) else 0
+    return LEFT_OUT if any(result.left_out or result.incomplete for result in results) else 0
 
 
 def _run(jobs: "list[Job]", options: Options, overwrite: bool, span: tuple[float, float | None, str] = (0.0, None, "keep")) -> list[Any]:
@@ -195,7 +196,7 @@ def _run(jobs: "list[Job]", options: Options, overwrite: bool, span: tuple[float
         for job in jobs:
             # What is left out has no number: a file's seed does not change with what lies beside it.
             result = files.run_job(job, engine, files.seed_of(options.seed, index), overwrite, part, frame)
-            for note in result.film.notes if result.film else ():
+            for note in result.notes:
                 say(f"{result.source}: {note}")
             results.append(result)
             index += not result.left_out

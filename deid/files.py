@@ -59,6 +59,7 @@ class FileResult:
         frames: one result per frame of a picture.
         film: what became of a film; None for a picture.
         left_out: whether it is a file of a kind that is not read; ``error`` says why.
+        changes: what of a picture is left out or changed, in words.
     """
 
     source: Path
@@ -67,6 +68,17 @@ class FileResult:
     frames: tuple[ImageResult, ...] = field(default=())
     film: "VideoResult | None" = None
     left_out: bool = False
+    changes: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What of the file is left out or not as it was, in words."""
+        return self.changes if self.film is None else self.film.notes
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether the output lacks what the input had: streams of a film, further pictures, a map of depth, a colour profile."""
+        return any("left out" in note for note in self.notes)
 
     @property
     def failed(self) -> bool:
@@ -97,7 +109,7 @@ class FileResult:
             "output": None if self.target is None else str(self.target),
             "status": self.status,
             "error": self.error or None,
-            **({"film": self.film.to_dict()} if self.film else {"frames": [frame.to_dict() for frame in self.frames]}),
+            **({"film": self.film.to_dict()} if self.film else {"notes": list(self.notes), "frames": [f.to_dict() for f in self.frames]}),
         }
 
 
@@ -306,7 +318,7 @@ def run_job(
     except Exception as failure:
         # One bad photo must not cost the rest; nothing has been written for it.
         return FileResult(job.source, error=f"{type(failure).__name__}: {failure}")
-    return FileResult(job.source, job.target, frames=frames)
+    return FileResult(job.source, job.target, frames=frames, changes=picture.notes)
 
 
 def refused(job: Job) -> FileResult:

@@ -34,6 +34,8 @@ MAX_PIXELS = 100_000_000
 #: Formats of which all frames are kept, and those of them that show no time.
 _SEVERAL = {"AVIF", "GIF", "MPO", "PNG", "TIFF", "WEBP"}
 _UNTIMED = {"MPO", "TIFF"}
+#: Formats that Pillow knows by name and opens for nobody.
+_STUBS = {"BUFR", "GRIB", "HDF5"}
 #: What a file says that holds a map of light or depth beside its picture.
 _MAPS = (b"hdrgm:", b"HDRGainMap", b"urn:iso:std:iso:ts:21496", b"GDepth:", b"Container:Directory")
 #: Formats that know only black and white.
@@ -141,7 +143,7 @@ def suffixes() -> set[str]:
     PillowImage.init()
     _init()
     # Pillow opens an MPO as the JPEG that it begins with.
-    readable = {*PillowImage.OPEN, "MPO"}
+    readable = {*PillowImage.OPEN, "MPO"} - _STUBS
     return {suffix for suffix, name in PillowImage.registered_extensions().items() if name in readable}
 
 

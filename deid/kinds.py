@@ -1,12 +1,11 @@
 """Which files are pictures by their names, and why others are left out."""
 
-import importlib
-import importlib.util
 import os
 from pathlib import Path
-from typing import Any
 
 from PIL import Image as PillowImage
+
+from deid import image
 
 _RAW = ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .iiq .k25 .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf .raw .rw2 .rwl .sr2 .srf .srw .x3f"
 _FILMS = (
@@ -27,8 +26,6 @@ _WHY = {
     _ARRAYS: "a file of arrays or records, which may hold pictures, is not read",
     _SOUND: "a recording of sound, not a picture",
 }
-#: Formats that Pillow knows by name and opens for nobody.
-_STUBS = {"BUFR", "GRIB", "HDF5"}
 _REASONS = {suffix: why for suffixes, why in _WHY.items() for suffix in suffixes.split()}
 
 
@@ -38,21 +35,13 @@ def suffix_of(name: str | Path) -> str:
 
 
 def known_suffixes() -> set[str]:
-    """Suffixes of the pictures that Pillow opens, lower case, with the dot."""
-    PillowImage.init()
-    if importlib.util.find_spec("pillow_heif") is not None:
-        heif: Any = importlib.import_module("pillow_heif")
-        # Without the pictures that such a file holds besides.
-        heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
-    known = {suffix for suffix, name in PillowImage.registered_extensions().items() if name in PillowImage.OPEN.keys() - _STUBS}
-    # Pillow opens an MPO as the JPEG that it begins with, and registers its suffix for writing alone.
-    return known | {".mpo"}
+    """Suffixes of the pictures that can be read, lower case, with the dot."""
+    return image.suffixes()
 
 
 def is_written(suffix: str) -> bool:
-    """Whether Pillow writes the pictures of a suffix."""
-    PillowImage.init()
-    return PillowImage.registered_extensions().get(suffix, "") in PillowImage.SAVE
+    """Whether pictures of a suffix can be written."""
+    return suffix in known_suffixes() and PillowImage.registered_extensions().get(suffix, "") in PillowImage.SAVE
 
 
 def is_foreign(name: str | Path) -> bool:

@@ -46,6 +46,8 @@ _LEAST_TOUCHED = 0.6
 _CERTAIN = 0.999
 #: Of the portraits that a picture's faces may have, each face reserves no more than its part of this share.
 _SHARED_OUT = 0.4
+#: Why a face is covered that every portrait is too unlike, or that came when others had taken all.
+_NO_PORTRAIT = "no portrait is left for it"
 _EMPTY_SET = np.zeros((1, len(ATTRIBUTES)), np.float32)
 #: How often the whole photo is looked at again for faces that are still exposed.
 _ROUNDS = 5
@@ -417,7 +419,7 @@ class Anonymizer:
                     face.stand_ins.append(with_portraits(_EMPTY_SET, numbers, sample_shares(rng, len(numbers)))[0])
         for face in wanting:
             if not face.stand_ins:
-                face.rungs, face.why = ladder.covers(self.options), ["no portrait suits the face, or none is left"]
+                face.rungs, face.why = ladder.covers(self.options), [_NO_PORTRAIT]
 
     def _sets(self, rung: Rung, face: _Face, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """The rows that a rung generates for a face, and what to expect of each: its own, or new ones, none where no portrait is left."""
@@ -564,12 +566,19 @@ class Anonymizer:
     def _climb(self, face: _Face, out: Image) -> _Patch:
         """Edit one face harder and harder until it passes; the last rung, a solid cover, always does."""
         for rung in face.rungs:
+            if self._lacks_portrait(face, rung):
+                face.why += [_NO_PORTRAIT] if _NO_PORTRAIT not in face.why else []
+                continue
             face.n_tried += 1
             face.pasted, patch = self._new_face(face, rung, out) if rung.pastes_face else self._cover(face, rung, out)
             if face.pasted.check.passed or rung.last:
                 return patch
             face.why.append(f"{face.pasted.edited.method} x{rung.strength:g}: {'; '.join(face.pasted.check.reasons)}")
         raise EditError("the ladder ended without a cover")
+
+    def _lacks_portrait(self, face: _Face, rung: Rung) -> bool:
+        """Whether a rung would have nothing to edit: somebody's own ladder, of a face that has no portraits."""
+        return rung.pastes_face and rung.sets is None and not face.stand_ins and self._bank is not None
 
     def _new_face(self, face: _Face, rung: Rung, out: Image) -> tuple[_Pasted, _Patch]:
         """The best of a rung's proposals that passes, or the best of those that don't."""

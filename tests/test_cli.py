@@ -172,6 +172,34 @@ def test_files_that_are_left_out_have_an_exit_code_and_are_named(photo: Path, tm
     assert seeds == [files.seed_of(1, 0)]
 
 
+def test_part_of_a_picture_that_is_left_out_has_an_exit_code_and_is_named(photo: Path, tmp_path: Path) -> None:
+    """A photo of a phone with its preview behind it."""
+    meadow = PillowImage.new("RGB", (64, 48), (90, 120, 90))
+    meadow.save(photo.parent / "phone.mpo", save_all=True, append_images=[meadow.resize((32, 24))])
+    result = _deid("run", photo.parent, "-o", tmp_path / "out", "--report", tmp_path / "run.json", *FAST)
+    assert result.exit_code == 3
+    assert "phone.mpo: 1 further pictures in the file left out" in _told(result)
+    assert "2 files written" in _told(result)
+    notes = {Path(f["input"]).name: f["notes"] for f in json.loads((tmp_path / "run.json").read_text())["files"]}
+    assert notes == {"hopper.jpg": [], "phone.mpo": ["1 further pictures in the file left out"]}
+
+
+@pytest.mark.parametrize(("streams", "code"), [(2, 3), (1, 0)])
+def test_stream_of_a_film_that_is_left_out_has_an_exit_code(streams: int, code: int, tmp_path: Path) -> None:
+    av = pytest.importorskip("av", reason="films need PyAV: pip install 'deid-face[video]'")
+    with av.open(str(tmp_path / "a.mkv"), "w") as out:
+        made = [out.add_stream("libx264", rate=25) for _ in range(streams)]
+        for stream in made:
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for stream in made:
+            for value in (60, 90, None):
+                picture = None if value is None else av.VideoFrame.from_ndarray(np.full((48, 64, 3), value, np.uint8), format="rgb24")
+                out.mux(stream.encode(picture))
+    result = _deid("run", tmp_path / "a.mkv", "-o", tmp_path / "b.mkv", *FAST)
+    assert result.exit_code == code, _told(result)
+    assert ("left out stream 1: video" in _told(result)) == (streams == 2)
+
+
 def test_nothing_but_files_that_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.mts").write_bytes(b"x")

@@ -12,9 +12,10 @@ from PIL import Image as PillowImage
 from deid import files
 from deid.config import Options
 from deid.exceptions import ConfigError, DetectionError
-from deid.files import Job
+from deid.files import FileResult, Job
 from deid.pipeline import Anonymizer
 from deid.structures import Image, ImageResult
+from deid.video.pipeline import VideoResult
 
 
 def _touch(*paths: Path) -> None:
@@ -372,6 +373,22 @@ def test_seeds_of_files() -> None:
     assert len({*seeds, *(files.seed_of(8, i) for i in range(50))}) == 100
     assert all(s is not None and 0 <= s < 2**64 for s in seeds)
     assert files.seed_of(None, 3) is None
+
+
+@pytest.mark.parametrize(
+    ("note", "incomplete"),
+    [
+        ("left out stream 1: subtitle (srt)", True),
+        ("map of light or depth beside the picture left out", True),
+        ("16 bits a channel became 8", False),
+    ],
+)
+def test_what_is_left_out_of_a_file_is_no_mere_change(note: str, incomplete: bool) -> None:
+    film = VideoResult(1, 0, (), 0, notes=(note,))
+    for result in (FileResult(Path("a"), Path("b"), changes=(note,)), FileResult(Path("a"), Path("b"), film=film)):
+        assert result.incomplete == incomplete
+        assert result.notes == (note,)
+        assert result.status == "done"
 
 
 def test_known_suffixes() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deid import kinds
+from deid import image, kinds
 
 
 def test_a_heic_photo_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,6 +18,11 @@ def test_a_heic_photo_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_heic_photo_is_a_picture_with_its_package() -> None:
     pytest.importorskip("pillow_heif", reason="HEIC photos need pillow-heif: pip install 'deid-face[heif]'")
     assert {".heic", ".heif"} <= kinds.known_suffixes()
+    assert kinds.is_written(".heic")
+
+
+def test_pictures_are_what_the_reader_reads() -> None:
+    assert kinds.known_suffixes() == image.suffixes()
 
 
 @pytest.mark.parametrize("name", ["a.JPG", "a.png", "a.mpo", "a.webp", "b.c.tiff"])

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from deid import geometry
+from deid import geometry, ladder
 from deid.align import align
 from deid.attributes.sampler import portraits_of
 from deid.config import Options
@@ -99,13 +99,38 @@ def test_who_gets_no_portrait_is_covered_and_the_others_are_served(
     editor = _Listening(Portraits(bank_of(_by_gender(bank, False, 5))))
     row, faces = _row_of(hopper, officer, 4)
     result = with_portraits(editor).process(row, faces)
-    left = [face for face in result.faces if face.why[0] == "no portrait suits the face, or none is left"]
+    left = [face for face in result.faces if face.why[0] == "no portrait is left for it"]
     assert len(left) == 4 - len(editor.used)
     assert 1 <= len(left) <= 2
     assert all(face.method in {"blur", "solid"} and face.status == "fallback" for face in result.faces)
     for detection in faces:
         place = geometry.box_to_slices(geometry.expand_box(detection.box_xyxy, 0.8), row.shape[:2])
         assert (result.image[place] != row[place]).any(axis=2).mean() > 0.9
+
+
+@pytest.mark.parametrize("quality", ["fast", "thorough"])
+def test_two_portraits_for_several_faces_cover_the_others(
+    quality: str, bank: Portraits, bank_of: Callable[..., Arrays], with_portraits: Any, couple: Image
+) -> None:
+    """A man, a woman, and both again, of whom the detector tells."""
+    two = [*_by_gender(bank, True, 1), *_by_gender(bank, False, 1)]
+    editor = _Listening(Portraits(bank_of(two)))
+    row = np.tile(couple, (1, 2, 1))
+    result = with_portraits(editor, Options(seed=1, quality=quality)).process(row)
+    reasons = [face.why[0] for face in result.faces]
+    assert len(result.faces) == 4
+    assert reasons.count("no portrait is left for it") == 4 - len(editor.used)
+    assert 1 <= len(editor.used) <= 2
+    assert all(face.method in {"blur", "solid"} for face in result.faces)
+
+
+def test_own_ladder_without_portraits_ends_in_a_cover(bank: Portraits, with_portraits: Any, hopper: Image, officer: Detection) -> None:
+    editor = _Listening(bank)
+    options = Options(seed=1, quality="fast")
+    (face,) = with_portraits(editor, options).process(hopper, [officer], ladders=[list(ladder.rungs(options, editor))]).faces
+    assert not editor.rows
+    assert face.why[0] == "no portrait is left for it"
+    assert face.method in {"blur", "solid"}
 
 
 def test_a_single_portrait_stands_in_alone(
@@ -124,7 +149,7 @@ def test_bank_of_men_covers_a_woman(
     assert not editor.rows
     (face,) = result.faces
     assert face.status == "fallback"
-    assert face.why == ("no portrait suits the face, or none is left",)
+    assert face.why == ("no portrait is left for it",)
     assert (result.image != astronaut)[geometry.box_to_slices(woman.box_xyxy, astronaut.shape[:2])].any(axis=2).mean() > 0.9
 
 

@@ -178,13 +178,9 @@ class Reader:
         """Name something that is not as it was in the file, once."""
         self._notes[text] = None
 
-    def notes(self, sound: bool) -> tuple[str, ...]:
-        """What is left out or not as it was in the file, in words.
-
-        Args:
-            sound: whether sound is kept.
-        """
-        return (*(f"left out {what}" for what in left_out(self._container, self._stream, sound)), *self._notes)
+    def notes(self) -> tuple[str, ...]:
+        """What is left out or not as it was in the file, in words."""
+        return (*(f"left out {what}" for what in left_out(self._container, self._stream)), *self._notes)
 
     def __iter__(self) -> Iterator[Frame]:
         yield self._first

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from deid.align import align
-from deid.attributes.sampler import sample_sets
+from deid.attributes.sampler import MIX, sample_sets, sample_shares, with_portraits
 from deid.config import Options
 from deid.detect.refine import FaceRefiner
 from deid.exceptions import VideoReadError
@@ -291,11 +291,12 @@ def method_for(options: Options, rate: float = _LIVE_RATE) -> str:
     engine = Anonymizer(replace(options, method="attgan"))
     grey = np.full((256, 256, 3), 127, np.uint8)
     aligned = align(grey, Detection(np.array([64.0, 64.0, 192.0, 192.0])))
-    sets = sample_sets(True, 1, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    rows = with_portraits(sample_sets(True, 1, rng), range(MIX), sample_shares(rng))
 
     def once() -> None:
         before = engine.gate.source(aligned.crop, aligned.detection)
-        engine.editor.edit(aligned, sets, 1.0)
+        engine.editor.edit(aligned, rows, 1.0)
         engine.gate.judge(before, grey)
 
     once()  # the models are loaded

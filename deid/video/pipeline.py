@@ -130,7 +130,7 @@ def anonymize_video(
                         progress(n_frames, info.n_frames)
         if not n_frames:
             raise VideoReadError(f"cannot read {source}: expected at least one frame of video, got none")
-        notes = (*film.notes(sound is not None), *writer.notes)
+        notes = (*film.notes(), *writer.notes)
         return VideoResult(n_frames, editor.n_people, tuple(editor.tracks), seed, film.problem, notes)
 
 

@@ -47,15 +47,14 @@ def _moving(name: str, candidates: Sequence[Any]) -> Sequence[Any]:
     return [s for s in candidates if n_packets[s.index] > 1] or candidates
 
 
-def left_out(container: Any, film: Any, sound: bool) -> tuple[str, ...]:
-    """The streams that a film's output does not have, in words.
+def left_out(container: Any, film: Any) -> tuple[str, ...]:
+    """What a film's output never has, in words; sound is left out only by whoever asks for that.
 
     Args:
         container: the film's file.
         film: the stream that is anonymised.
-        sound: whether sound is copied.
     """
-    others = [s for s in container.streams if s.index != film.index and not (sound and s.type == "audio")]
+    others = [s for s in container.streams if s.index != film.index and s.type != "audio"]
     chapters = len(container.chapters()) if hasattr(container, "chapters") else 0
     return tuple(_described(s) for s in others) + ((f"{chapters} chapters",) if chapters else ())
 

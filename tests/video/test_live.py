@@ -21,7 +21,7 @@ from deid.pipeline import Anonymizer
 from deid.structures import Detection, Image
 from deid.video import live as live_module
 from deid.video import search, sinks
-from deid.video.live import live
+from deid.video.live import live, method_for
 from tests.video.conftest import ScriptedDetector, _Nowhere, moving, times, write_film
 
 
@@ -269,3 +269,8 @@ def test_no_password_is_told(url: str, engine: Anonymizer) -> None:
     with pytest.raises(ConfigError) as to:
         sinks.sink("nowhere:admin:secret@cam") if "://" not in url else sinks.sink("http://admin:secret@cam:99999")
     assert "secret" not in str(to.value)
+
+
+def test_method_follows_the_speed_of_this_machine() -> None:
+    """As fast as any, and as slow as any."""
+    assert [method_for(Options(), rate) for rate in (1e-6, 1e9)] == ["attgan", "blur"]

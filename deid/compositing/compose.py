@@ -37,9 +37,15 @@ def compose(new: StandIn, face: AlignedFace) -> tuple[Image, NDArray[np.float32]
     glasses = face.attributes is not None and float(face.attributes[_GLASSES]) > _WORN
     way = seam.find_seam(small, old, face.points, new, glasses, face.steady)
     tuned = np.asarray(new.face + scaled(seam.membrane(small, old, way.path), n), np.float32)
-    inside = (way.mask > 0.9) & ~_near(features(new.points))
-    around = (skin(face.points, face.crop) > 0.6) & ~_near(features(face.points)) & (face_mask(face.points) > 0.3)
-    tuned = grain.match_grain(tuned, face.large, _enlarged(inside, n), _enlarged(around, n), face.steady)
+    new_features, old_features = _near(features(new.points)), _near(features(face.points))
+    around = (skin(face.points, face.crop) > 0.6) & ~old_features & (face_mask(face.points) > 0.3)
+    tuned = grain.match_grain(
+        tuned,
+        face.large,
+        grain.Regions(_enlarged((way.mask > 0.9) & ~new_features, n), _enlarged((way.mask > 0.9) & new_features, n)),
+        grain.Regions(_enlarged(around, n), _enlarged(old_features, n)),
+        face.steady,
+    )
     mask = scaled(way.mask, n)
     if glasses:
         tuned, mask = _without_arms(tuned, mask, face)

@@ -1,6 +1,8 @@
 """Gives a new face the sharpness and the grain of the photo."""
 
 import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -23,27 +25,45 @@ _NOISE = (1.0, 0.7, 0.0)
 _FEWEST = 50
 
 
-def match_grain(new: Field, old: Image, inside: NDArray[np.bool_], around: NDArray[np.bool_], steady: Steady | None = None) -> Field:
-    """A new face (n, n, 3) with as much fine detail on its skin as the photo has.
+@dataclass(frozen=True, slots=True, eq=False)
+class Regions:
+    """Where detail is compared.
+
+    Args:
+        skin: (n, n) bool, skin without features.
+        features: (n, n) bool, brows, eyes, nose and mouth.
+    """
+
+    skin: NDArray[np.bool_]
+    features: NDArray[np.bool_]
+
+    @property
+    def are_large(self) -> bool:
+        return bool(min(self.skin.sum(), self.features.sum()) >= _FEWEST)
+
+
+def match_grain(new: Field, old: Image, inside: Regions, around: Regions, steady: Steady | None = None) -> Field:
+    """A new face (n, n, 3) with as much fine detail as the photo has.
 
     Args:
         new: the new face, in [0, 255].
         old: the photo at the same place and scale, uint8.
-        inside: (n, n) skin of the new face, without its features.
-        around: (n, n) skin of the photo.
+        inside: of the new face.
+        around: of the photo.
         steady: in a film, what keeps sharpness from pumping.
     """
-    if inside.sum() < _FEWEST or around.sum() < _FEWEST:
+    if not (inside.are_large and around.are_large):
         return new
     bands = _bands(new)
-    wanted = np.array([_spread(band, around) for band in _bands(cv2.cvtColor(old, cv2.COLOR_RGB2GRAY).astype(np.float32))])
-    own = np.array([_spread(cv2.cvtColor(band, cv2.COLOR_RGB2GRAY), inside) for band in bands])
+    wanted = _spreads(_bands(cv2.cvtColor(old, cv2.COLOR_RGB2GRAY).astype(np.float32)), around)
+    own = _spreads([cv2.cvtColor(band, cv2.COLOR_RGB2GRAY) for band in bands], inside)
     own, wanted = steadied(steady, "own grain", own, 2.0), steadied(steady, "wanted grain", wanted, 2.0)
     out = new.copy()
     for band, have, want, grain, share in zip(bands, own, wanted, _noise(new.shape[0]), _NOISE, strict=True):
-        gain = float(np.clip(want / max(have, 1e-3), *_SCALES))
+        # Eyes tell how sharp a photo is; its skin may be noise.
+        gain = float(np.clip((want / np.maximum(have, 1e-3)).min(), *_SCALES))
         out += (gain - 1.0) * band
-        missing = np.sqrt(max(want**2 - (gain * have) ** 2, 0.0))
+        missing = np.sqrt(max(want[0] ** 2 - (gain * have[0]) ** 2, 0.0))
         if share * missing > 0:
             out += (share * missing * grain)[..., None]
     return np.asarray(np.clip(out, 0, 255), np.float32)
@@ -62,6 +82,7 @@ def _bands(image: Field) -> list[Field]:
     return [np.asarray(a - b, np.float32) for a, b in itertools.pairwise(levels)]
 
 
-def _spread(band: NDArray[Any], where: NDArray[np.bool_]) -> float:
-    """Spread of a band (n, n) in a region, by the median: a wrinkle or a strand of hair adds little."""
-    return float(1.48 * np.median(np.abs(band[where])))
+def _spreads(bands: Sequence[NDArray[Any]], where: Regions) -> NDArray[np.float64]:
+    """(B, 2) spread of each band (n, n) on skin, by the median, for a wrinkle adds little to it, and on the features."""
+    rows = [(1.48 * np.median(np.abs(b[where.skin])), np.sqrt(np.square(b[where.features]).mean())) for b in bands]
+    return np.array(rows, np.float64)

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deid.compositing.grain import match_grain
+from deid.compositing.grain import Regions, match_grain
 from deid.structures import Image
 
 Field = NDArray[np.float32]
 EVERYWHERE: NDArray[np.bool_] = np.zeros((256, 256), bool)
 EVERYWHERE[16:-16, 16:-16] = True
+ALL = Regions(EVERYWHERE, EVERYWHERE)
 
 
 def _noisy(sigma: float, seed: int = 0) -> Image:
@@ -34,7 +35,7 @@ def _detail(picture: NDArray[Any], sigma: float = 1.2) -> float:
 @pytest.mark.parametrize("sigma", [2.0, 6.0, 14.0])
 def test_smooth_face_in_a_grainy_photo_gets_its_grain(sigma: float) -> None:
     photo = _noisy(sigma)
-    out = match_grain(_smooth(), photo, EVERYWHERE, EVERYWHERE)
+    out = match_grain(_smooth(), photo, ALL, ALL)
     assert _detail(out) == pytest.approx(_detail(photo), rel=0.25)
     # Grain, and nothing else: the face keeps its colours.
     assert np.abs(cv2.GaussianBlur(out - _smooth(), (0, 0), 8)).max() < 0.25 * sigma + 0.5
@@ -43,7 +44,7 @@ def test_smooth_face_in_a_grainy_photo_gets_its_grain(sigma: float) -> None:
 def test_sharp_face_in_a_soft_photo_is_softened() -> None:
     sharp = _noisy(20).astype(np.float32)
     soft = np.asarray(cv2.GaussianBlur(_noisy(20, 1), (0, 0), 2.5), np.uint8)
-    out = match_grain(sharp, soft, EVERYWHERE, EVERYWHERE)
+    out = match_grain(sharp, soft, ALL, ALL)
     assert _detail(out) < 0.5 * _detail(sharp)
     assert _detail(out) >= 0.8 * _detail(soft)
     assert abs(float(out.mean() - sharp.mean())) < 0.5
@@ -51,13 +52,13 @@ def test_sharp_face_in_a_soft_photo_is_softened() -> None:
 
 def test_face_as_sharp_as_the_photo_stays_as_it_is() -> None:
     face = _noisy(8).astype(np.float32)
-    out = match_grain(face, _noisy(8, 1), EVERYWHERE, EVERYWHERE)
+    out = match_grain(face, _noisy(8, 1), ALL, ALL)
     assert _detail(out) == pytest.approx(_detail(face), rel=0.1)
     assert np.corrcoef((out - 128).ravel(), (face - 128).ravel())[0, 1] > 0.98
 
 
 def test_smooth_photo_gives_no_grain() -> None:
-    out = match_grain(_smooth(), np.full((256, 256, 3), 120, np.uint8), EVERYWHERE, EVERYWHERE)
+    out = match_grain(_smooth(), np.full((256, 256, 3), 120, np.uint8), ALL, ALL)
     assert np.abs(out - _smooth()).max() < 1.0
 
 
@@ -65,7 +66,7 @@ def test_strand_of_hair_is_no_grain() -> None:
     photo = np.full((256, 256, 3), 128, np.uint8)
     photo[:, 40:44] = 10
     photo[100:103] = 250
-    assert _detail(match_grain(_smooth(), photo, EVERYWHERE, EVERYWHERE)) < 1.0
+    assert _detail(match_grain(_smooth(), photo, ALL, ALL)) < 1.0
 
 
 @pytest.mark.parametrize("n", [0, 49])
@@ -74,12 +75,12 @@ def test_too_little_skin_says_nothing(n: int) -> None:
     few.ravel()[:n] = True
     face = _smooth()
     for inside, around in ((few, EVERYWHERE), (EVERYWHERE, few)):
-        np.testing.assert_array_equal(match_grain(face, _noisy(10), inside, around), face)
+        np.testing.assert_array_equal(match_grain(face, _noisy(10), Regions(inside, EVERYWHERE), Regions(around, EVERYWHERE)), face)
 
 
 def test_input_is_left_alone_and_the_same_comes_twice() -> None:
     face, photo = _smooth(), _noisy(6)
-    one, two = (match_grain(face, photo, EVERYWHERE, EVERYWHERE) for _ in range(2))
+    one, two = (match_grain(face, photo, ALL, ALL) for _ in range(2))
     np.testing.assert_array_equal(one, two)
     np.testing.assert_array_equal(face, _smooth())
     np.testing.assert_array_equal(photo, _noisy(6))
@@ -88,6 +89,6 @@ def test_input_is_left_alone_and_the_same_comes_twice() -> None:
 
 @pytest.mark.parametrize("level", [0, 255])
 def test_values_stay_in_range(level: int) -> None:
-    out = match_grain(np.full((256, 256, 3), level, np.float32), _noisy(20), EVERYWHERE, EVERYWHERE)
+    out = match_grain(np.full((256, 256, 3), level, np.float32), _noisy(20), ALL, ALL)
     assert out.min() >= 0
     assert out.max() <= 255

@@ -146,9 +146,7 @@ def run(
     end: Annotated[float | None, typer.Option(min=0.0, help="Of films, only up to this second.")] = None,
     audio: Annotated[str, typer.Option(help="Of films: keep copies the sound bit for bit, drop leaves it out.")] = "keep",
     memory: Annotated[int | None, typer.Option(help="In films a face stays covered while so many searches miss it.")] = None,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="In the report, name the portraits of each face in a picture.")
-    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="In the report, name the portraits of each face in a picture.")] = False,
 ) -> None:
     """Anonymise pictures and films: the same names and formats, without metadata."""
     with _errors_told():

@@ -20,8 +20,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from deid import __version__, config
-from deid.config import BOXES, METHODS, QUALITIES, Options
+from deid import __version__, cli_portraits, config
+from deid.config import BOXES, METHODS, QUALITIES, REACHES, STAND_INS, Options
 from deid.exceptions import ConfigError, DeidError, DependencyError
 from deid.messages import console, plain, say
 
@@ -34,6 +34,7 @@ weights_app = typer.Typer(no_args_is_help=True, help="The networks' weights.", r
 train_app = typer.Typer(no_args_is_help=True, help="Train the networks again.", rich_markup_mode=None)
 app.add_typer(weights_app, name="weights")
 app.add_typer(train_app, name="train")
+app.add_typer(cli_portraits.app, name="portraits")
 log = logging.getLogger(__name__)
 
 FAILED, USAGE, LEFT_OUT = 1, 2, 3
@@ -119,8 +120,9 @@ def _options(options_file: Path | None, given: dict[str, Any], usual: Options | 
     """Options of a file, or the usual ones, with those of the command line in place of theirs."""
     options = config.load(options_file) if options_file else usual or Options()
     options = replace(options, **{name: value for name, value in given.items() if value is not None})
-    if options.cover_image and Path(options.cover_image).exists() and not Path(options.cover_image).is_file():
-        raise ConfigError(f"cannot read {options.cover_image}: it is no regular file")
+    for name in (options.cover_image, options.portraits):
+        if name and Path(name).exists() and not Path(name).is_file():
+            raise ConfigError(f"cannot read {name}: it is no regular file")
     return options
 
 
@@ -136,6 +138,9 @@ def run(
     cover_image: Annotated[str | None, typer.Option(help="The picture that method 'image' puts over faces.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1, ...")] = None,
     quality: Annotated[str | None, typer.Option(help=f"How much is tried for each face: {', '.join(QUALITIES)}.")] = None,
+    portraits: Annotated[str | None, typer.Option(help="Bank of portraits of your own, from `deid portraits build`.")] = None,
+    reach: Annotated[str | None, typer.Option(help=f"What is changed: {' or '.join(REACHES)}. Default: face.")] = None,
+    stand_in: Annotated[str | None, typer.Option(help=f"What AttGAN edits: {' or '.join(STAND_INS)}. Default: portrait.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files, the inputs among them.")] = False,
     start: Annotated[float, typer.Option(min=0.0, help="Of films, only from this second on.")] = 0.0,
     end: Annotated[float | None, typer.Option(min=0.0, help="Of films, only up to this second.")] = None,
@@ -143,18 +148,26 @@ def run(
     memory: Annotated[
         int | None, typer.Option(help="Searches of a film that may miss a face before its track is dropped. Default: 2.")
     ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="In the report, name the portraits of each face in a picture.")] = False,
 ) -> None:
     """Anonymize pictures and films: the same names and formats, without metadata."""
     with _errors_told():
         given: dict[str, Any] = {"method": method, "detector": detector, "seed": seed, "device": device, "cover_image": cover_image}
-        options = _options(options_file, given | {"memory": memory, "quality": quality})
-        code = _run_and_tell(inputs, out, options, overwrite, (start, end, audio), report)
+        given |= {"memory": memory, "quality": quality, "portraits": portraits, "reach": reach, "stand_in": stand_in}
+        options = _options(options_file, given)
+        code = _run_and_tell(inputs, out, options, overwrite, (start, end, audio), report, debug)
     if code:
         raise typer.Exit(code)
 
 
 def _run_and_tell(
-    inputs: list[Path], out: Path, options: Options, overwrite: bool, span: tuple[float, float | None, str], report: Path | None
+    inputs: list[Path],
+    out: Path,
+    options: Options,
+    overwrite: bool,
+    span: tuple[float, float | None, str],
+    report: Path | None,
+    debug: bool,
 ) -> int:
     """Handle every input, write the report, and give the exit code."""
     from deid import files
@@ -166,7 +179,7 @@ def _run_and_tell(
     if report:
         from deid import image
 
-        image.write((json.dumps(_report(results, options), indent=2) + "\n").encode(), report, overwrite=True)
+        image.write((json.dumps(_report(results, options, debug), indent=2) + "\n").encode(), report, overwrite=True)
     nothing_begun = not any(job.target for job in jobs)
     if nothing_begun and any(job.refused == "wrong use" for job in jobs):
         return USAGE
@@ -294,7 +307,7 @@ def _closing_line(results: list[Any]) -> None:
         say("no pictures found", style="red")
 
 
-def _report(results: list[Any], options: Options) -> dict[str, Any]:
+def _report(results: list[Any], options: Options, debug: bool) -> dict[str, Any]:
     from dataclasses import asdict
 
     from deid import weights
@@ -303,7 +316,7 @@ def _report(results: list[Any], options: Options) -> dict[str, Any]:
         "deid": __version__,
         "options": asdict(options),
         "weights": {name: item.sha256 for name, item in weights.manifest().items() if item.url is None},
-        "files": [result.to_dict() for result in results],
+        "files": [result.to_dict(debug) for result in results],
         "totals": {
             "files": len(results),
             "failed": sum(r.failed for r in results),
@@ -333,6 +346,9 @@ def dataset(
     cover_image: Annotated[str | None, typer.Option(help="The picture that method 'image' puts over faces.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; by default a GPU when there is one.")] = None,
     quality: Annotated[str | None, typer.Option(help="As for `deid run`.")] = None,
+    portraits: Annotated[str | None, typer.Option(help="As for `deid run`.")] = None,
+    reach: Annotated[str | None, typer.Option(help="As for `deid run`.")] = None,
+    stand_in: Annotated[str | None, typer.Option(help="As for `deid run`.")] = None,
     boxes: Annotated[
         str | None, typer.Option(help=f"Of a table's boxes, one of {', '.join(BOXES)}: search for further faces, or not.")
     ] = None,
@@ -342,7 +358,8 @@ def dataset(
 
     with _errors_told():
         given_options: dict[str, Any] = {"method": method, "detector": detector, "seed": seed, "device": device, "cover_image": cover_image}
-        options = _options(options_file, given_options | {"quality": quality, "boxes": boxes}, Options(device="auto"))
+        given_options |= {"quality": quality, "boxes": boxes, "portraits": portraits, "reach": reach, "stand_in": stand_in}
+        options = _options(options_file, given_options, Options(device="auto"))
         plan = Plan(given=given, out=out, options=options, workers=workers, engine=engine, address=address, resume=resume)
         code = 0
         if resume or not verify or not plan.ledger.exists():

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from deid.exceptions import DataError, ImageWriteError
+from deid.exceptions import DeidError
+from deid.messages import plain
 
-app = typer.Typer(no_args_is_help=True, help="Banks of portraits that stand in for faces.")
+app = typer.Typer(no_args_is_help=True, help="Banks of portraits that stand in for faces.", rich_markup_mode=None)
 
 _SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 #: Exit codes: everything used; nothing could be; wrong use; some pictures left out.
@@ -25,10 +26,10 @@ def build(
     Exit code 0 when every picture is in it, 3 when some were left out (each is named with the reason), 1 when none can be used.
     """
     if not folder.is_dir():
-        typer.echo(f"error: {folder} is no folder", err=True)
+        typer.echo(plain(f"error: {folder} is no folder"), err=True)
         raise typer.Exit(USAGE)
     if out.exists() and not overwrite:
-        typer.echo(f"error: {out} exists; say --overwrite to replace it", err=True)
+        typer.echo(plain(f"error: {out} exists; pass --overwrite to replace it"), err=True)
         raise typer.Exit(USAGE)
     from deid.edit.portrait_bank import build as build_bank
 
@@ -38,10 +39,10 @@ def build(
         for _, problem in build_bank(paths, out):
             if problem:
                 problems.append(problem)
-                typer.echo(f"left out: {problem}", err=True)
-    except (DataError, ImageWriteError) as error:
-        typer.echo(f"error: {folder}: {error}", err=True)
+                typer.echo(plain(f"left out: {problem}"), err=True)
+    except DeidError as error:
+        typer.echo(plain(f"error: {folder}: {error}"), err=True)
         raise typer.Exit(FAILED) from error
-    typer.echo(f"{len(paths) - len(problems)} of {len(paths)} pictures in {out}", err=True)
+    typer.echo(plain(f"{len(paths) - len(problems)} of {len(paths)} pictures in {out}"), err=True)
     if problems:
         raise typer.Exit(LEFT_OUT)

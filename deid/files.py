@@ -102,14 +102,15 @@ class FileResult:
         """Of these, the ones that got what was asked for."""
         return sum(f.n_edited for f in self.frames) if self.film is None else sum(t.asked for t in self.film.tracks)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+    def to_dict(self, debug: bool = False) -> dict[str, Any]:
+        """Plain values for JSON; ``debug`` as for a face."""
+        told = {"notes": list(self.notes), "frames": [frame.to_dict(debug) for frame in self.frames]}
         return {
             "input": str(self.source),
             "output": None if self.target is None else str(self.target),
             "status": self.status,
             "error": self.error or None,
-            **({"film": self.film.to_dict()} if self.film else {"notes": list(self.notes), "frames": [f.to_dict() for f in self.frames]}),
+            **({"film": self.film.to_dict()} if self.film else told),
         }
 
 

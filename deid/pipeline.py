@@ -632,7 +632,8 @@ class Anonymizer:
             raise EditError("a face came through without an edit that passed")
         rung = pasted.rung
         asked = rung.pastes_face if self.options.method == "attgan" else rung.editor.name == self.options.method
-        attributes = {} if pasted.edited.attributes is None else named(pasted.edited.attributes)
+        row = pasted.edited.attributes
+        attributes = {} if row is None else named(row)
         return FaceResult(
             detection=face.detection,
             method=pasted.edited.method,
@@ -642,6 +643,7 @@ class Anonymizer:
             strength=pasted.edited.strength,
             seed=face.seed,
             why=tuple(face.why),
+            portraits=() if row is None or self._bank is None else tuple(portraits_of(row)[0]),
         )
 
 

@@ -190,6 +190,7 @@ class FaceResult:
         strength: the method's own strength.
         seed: what the attribute set was drawn from.
         why: what the gate said to what was tried before.
+        portraits: numbers of the bank's portraits in a new face; of N pictures, N + i is the mirror image of i.
     """
 
     detection: Detection
@@ -200,9 +201,10 @@ class FaceResult:
     strength: float = 1.0
     seed: int = 0
     why: tuple[str, ...] = ()
+    portraits: tuple[int, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+    def to_dict(self, debug: bool = False) -> dict[str, Any]:
+        """Plain values for JSON; which portraits a new face is made of only to find out what went wrong."""
         check = self.verification
         landmarks = self.detection.landmarks
         return {
@@ -225,6 +227,7 @@ class FaceResult:
             "gender_before": round(check.gender_before, 4),
             "gender_after": round(check.gender_after, 4),
             "realism": None if check.realism is None else round(check.realism, 4),
+            **({"portraits": list(self.portraits)} if debug else {}),
         }
 
 
@@ -244,6 +247,6 @@ class ImageResult:
     def n_fallback(self) -> int:
         return len(self.faces) - self.n_edited
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, without the picture."""
-        return {"size_hw": list(self.image.shape[:2]), "seed": self.seed, "faces": [f.to_dict() for f in self.faces]}
+    def to_dict(self, debug: bool = False) -> dict[str, Any]:
+        """Plain values for JSON, without the picture; ``debug`` as for a face."""
+        return {"size_hw": list(self.image.shape[:2]), "seed": self.seed, "faces": [f.to_dict(debug) for f in self.faces]}

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
+from safetensors.numpy import save_file
 from typer.testing import CliRunner, Result
 
 from deid import __version__, files, weights
 from deid.cli import app
+from deid.edit.portraits import Portraits
 from deid.exceptions import DependencyError
 from deid.structures import Image
 
@@ -125,6 +127,41 @@ def test_same_seed_same_files(photo: Path, tmp_path: Path) -> None:
     assert (tmp_path / "a.jpg").read_bytes() == (tmp_path / "b.jpg").read_bytes()
 
 
+def test_portraits_of_ones_own_stand_in_and_are_named_for_debugging_only(
+    photo: Path, tmp_path: Path, bank: Portraits, bank_of: Callable[..., dict[str, Any]]
+) -> None:
+    own = np.flatnonzero((bank.male == 0) & ~bank.child)[:6].tolist()
+    save_file(bank_of(own), tmp_path / "own.safetensors")
+    seen = {}
+    for flag in ((), ("--debug",)):
+        line = ["--portraits", tmp_path / "own.safetensors", "--seed", 1, "--quality", "fast", "--overwrite", *flag]
+        result = _deid("run", photo, "-o", tmp_path / "o.jpg", "--report", tmp_path / "r.json", *line)
+        assert result.exit_code == 0, result.output
+        report = json.loads((tmp_path / "r.json").read_text())
+        assert report["options"]["portraits"] == str(tmp_path / "own.safetensors")
+        (seen[flag],) = report["files"][0]["frames"][0]["faces"]
+    assert "portraits" not in seen[()]
+    assert seen[()] | {"portraits": seen[("--debug",)]["portraits"]} == seen[("--debug",)]
+    numbers = seen[("--debug",)]["portraits"]
+    assert bool(numbers) == (seen[()]["method"] == "attgan")
+    assert all(0 <= i < 12 for i in numbers)
+
+
+def test_options_of_the_line_reach_the_run(photo: Path, tmp_path: Path) -> None:
+    result = _deid("run", photo, "-o", tmp_path / "o.jpg", "--reach", "head", "--stand-in", "none", "--report", tmp_path / "r.json", *FAST)
+    assert result.exit_code == 0, result.output
+    options = json.loads((tmp_path / "r.json").read_text())["options"]
+    assert (options["reach"], options["stand_in"], options["portraits"]) == ("head", "none", None)
+
+
+def test_banks_have_a_command(tmp_path: Path) -> None:
+    assert "Make a bank of portraits" in _told(_deid("portraits", "--help"))
+    (tmp_path / "none").mkdir()
+    result = _deid("portraits", "build", tmp_path / "none", "-o", tmp_path / "bank.safetensors")
+    assert result.exit_code == 1
+    assert "expected pictures with exactly one usable face, got none" in _told(result)
+
+
 def test_options_from_a_file_and_from_the_line(photo: Path, tmp_path: Path) -> None:
     (tmp_path / "options.toml").write_text('method = "solid"\nsolid_rgb = [9, 200, 9]\nseed = 4\n')
     result = _deid(
@@ -226,6 +263,7 @@ EARLY: dict[str, tuple[list[str], str]] = {
     "zero byte": (["in/hopper.jpg", "-o", "out", "--cover-image", "a\0b", "--method", "image"], "cover_image"),
     "config of brackets": (["in/hopper.jpg", "-o", "out", "--config", "deep.toml"], "cannot read options"),
     "config is a pipe": (["in/hopper.jpg", "-o", "out", "--config", "pipe"], "no regular file"),
+    "portraits are a pipe": (["in/hopper.jpg", "-o", "out", "--portraits", "pipe"], "no regular file"),
     "cover is a pipe": (["in/hopper.jpg", "-o", "out", "--cover-image", "pipe", "--method", "image"], "no regular file"),
 }
 
@@ -307,6 +345,9 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "image without a picture": (["--method", "image"], "expected cover_image"),
     "image with a missing picture": (["--method", "image", "--cover-image", "missing.png"], "missing.png"),
     "device": (["--device", "nonsense"], "nonsense"),
+    "reach": (["--reach", "body"], "expected reach to be one of face, head, got 'body'"),
+    "stand-in": (["--stand-in", "mask"], "expected stand_in to be one of portrait, none, got 'mask'"),
+    "portraits": (["--portraits", "missing.safetensors"], "cannot read missing.safetensors: No such file"),
 }
 
 

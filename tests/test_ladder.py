@@ -108,9 +108,10 @@ def test_each_round_has_stand_ins_of_its_own(quality: str) -> None:
 
 def test_without_a_stand_in_the_generator_sees_less_and_less_of_a_face() -> None:
     editor = AttganEditor(network=Generator(2), on_face=True)
-    ways = [way for way in ladder.rungs(Options(stand_in="none"), editor) if way.pastes_face]
+    options = Options(stand_in="none")
+    ways = [way for way in ladder.rungs(options, editor) if way.pastes_face]
     cells = [way.editor._cells for way in ways]  # type: ignore[attr-defined]
-    assert cells == [*[40] * (Options().budget.rounds + 1), 22, 16]
+    assert cells == [*[options.input_cells] * (options.budget.rounds + 1), 22, 16]
     assert editor._cells is None
 
 

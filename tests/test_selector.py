@@ -25,13 +25,13 @@ from deid.people import People
 from deid.pipeline import Anonymizer
 from deid.structures import AlignedFace, Crops, Detection, EditedFace, Embeddings, Image
 
-_YOUNG = ATTRIBUTES.index("Young")
+_BROWS = ATTRIBUTES.index("Bushy_Eyebrows")
 FACE = Detection(np.array([28.0, 18.0, 100.0, 112.0]), 1.0, TEMPLATE)
 LAX: dict[str, Any] = {"seed": 1, "min_realism": 0.0, "min_iou": 0.0, "gender_slack": 1.0}
 
 
 class _Liking(Selector):
-    """Likes high numbers of the first portrait, and of the sets for one stand-in the youngest."""
+    """Likes high numbers of the first portrait, and of the sets for one stand-in the bushiest brows."""
 
     def __init__(self) -> None:
         """Without a file."""
@@ -40,7 +40,7 @@ class _Liking(Selector):
     def judge(self, looks: Likeness, bank: Likeness, rows: np.ndarray) -> Judgement:
         self.shown.append(rows.copy())
         sure = np.ones(len(rows))
-        return Judgement(sure, sure, sure, rows[:, 13] + 10.0 + 0.1 * rows[:, _YOUNG])
+        return Judgement(sure, sure, sure, rows[:, 13] + 10.0 + 0.1 * rows[:, _BROWS])
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def _bank(n: int = 120) -> Portraits:
     looks = np.random.default_rng(0).uniform(0.2, 0.4, (n, 189)).astype(np.float32)
     looks[:, -2] = np.arange(n) % 2
     points = np.tile(np.random.default_rng(1).uniform(30, 100, (1, 68, 2)), (n, 1, 1))
-    return Portraits({"images": np.zeros(0, np.uint8), "ends": np.zeros(n, np.int64), "points": points, "looks": looks})
+    return Portraits({"images": np.zeros(n, np.uint8), "ends": np.arange(1, n + 1), "points": points, "looks": looks})
 
 
 @dataclass
@@ -147,7 +147,7 @@ def test_the_liked_of_all_reserved_stand_ins_is_generated(engine: Callable[..., 
     # One of a stand-in, those first that are liked best, each under the set that is liked best.
     assert _first_portraits(chosen) == reserved[: budget.generated]
     for row in chosen:
-        assert row[_YOUNG] == max(other[_YOUNG] for other in shown if other[13] == row[13])
+        assert row[_BROWS] == max(other[_BROWS] for other in shown if other[13] == row[13])
 
 
 def test_the_next_round_takes_the_next_best(engine: Callable[..., tuple[Anonymizer, _Painter]], liking: _Liking) -> None:
@@ -185,7 +185,7 @@ def test_of_those_that_pass_the_liked_one_is_kept(engine: Callable[..., tuple[An
     made, painter = engine(quality="thorough")
     painter.always = _portrait(7)
     (face,) = made.process(_portrait(0), [FACE]).faces
-    assert face.attributes["Young"] == pytest.approx(float(painter.asked[0][0, _YOUNG]))
+    assert face.attributes["Bushy_Eyebrows"] == pytest.approx(float(painter.asked[0][0, _BROWS]))
 
 
 def test_one_that_always_fails_uses_its_budget_and_ends_covered(engine: Callable[..., tuple[Anonymizer, _Painter]]) -> None:

@@ -1,6 +1,7 @@
 """The values check themselves once, and say what they expected."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,13 @@ def test_image_result_counts_and_travels_as_json() -> None:
     assert first["why"] == ["because"]
     # A reader who holds it against the threshold must come to the same answer: it is not rounded down to it.
     assert first["distances"] == [{"embedder": "e", "distance": 0.50001234, "threshold": 0.5, "passed": True}]
+
+
+def test_portraits_are_named_for_debugging_only() -> None:
+    face = replace(_face("passed"), portraits=(3, 460))
+    result = ImageResult(np.zeros((3, 4, 3), np.uint8), (face,), 42)
+    assert "portraits" not in result.to_dict()["faces"][0]
+    assert result.to_dict(debug=True)["faces"][0]["portraits"] == [3, 460]
 
 
 def test_verification_passes_without_reasons_only() -> None:

@@ -70,7 +70,7 @@ class Options:
             new in a frame is searched in that frame.
         detect_every: the same as a number of frames, at any frame rate; it goes before `detect_every_s` when given.
         track_score: only faces that the detector is so sure of start a track; others only go on with one.
-        memory: so many searches may miss a face, and it stays covered: before its first sighting as after its last.
+        memory: searches that may miss a face before its track is dropped; it stays covered as long before its first sighting.
         patience_s: seconds after which a face that comes back to its place is still the same one; the gap is filled.
         patience: the same as a number of frames; it goes before `patience_s` when given.
         look_ahead_s: seconds that are read before a frame is written: what is first seen in them is covered in it too.

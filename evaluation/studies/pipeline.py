@@ -1,6 +1,6 @@
 """The whole product, one photo each of people whom it has never seen: what it tried, what came through, and what was kept.
 
-Who is still recognised, and what was left bare, is for `compare` to say.
+Who is still recognised, and what was left exposed, is for `compare` to say.
 """
 
 from collections.abc import Sequence

@@ -564,6 +564,19 @@ def train_gender(
         tasks.train_gender(data, out, options_file, report)
 
 
+@train_app.command("age")
+def train_age(
+    data: Annotated[Path, typer.Option(help="Folder with the data sets.")],
+    out: Annotated[Path, typer.Option(help="Folder for the result.")],
+    options_file: Annotated[Path | None, typer.Option("--config", help="AgeOptions as TOML.")] = None,
+) -> None:
+    """Train the reader of children's faces on dlib's embeddings."""
+    from deid.training import tasks
+
+    with _errors_told(), _training_bar("age") as report:
+        tasks.train_age(data, out, options_file, report)
+
+
 @train_app.command("selector")
 def train_selector(
     data: Annotated[Path, typer.Option(help="Folder with the data sets.")],

@@ -138,6 +138,13 @@ def portraits(data: Path) -> FaceData:
     )
 
 
+def portrait_children(data: Path) -> NDArray[np.bool_]:
+    """(N,) which of `portraits` are children's."""
+    rows = {row["file"]: row for row in _table(data / "portraits.csv")}
+    names = (name for name, _ in pictures(data, "portraits.tar", "portraits") if name in rows)
+    return np.array([rows[name]["child"] == "1" for name in names], bool)
+
+
 def joined(*parts: FaceData) -> FaceData:
     """The faces of several sets in one."""
     return FaceData(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(FaceData)))

@@ -15,7 +15,7 @@ from deid.detect.scrfd import ScrfdDetector
 from deid.edit.portraits import Portraits
 from deid.exceptions import ConfigError
 from deid.models.attgan import ATTRIBUTES
-from deid.training import attgan, boxes, classifier, detector, gender, realism, selector, selector_table
+from deid.training import age, attgan, boxes, classifier, detector, gender, realism, selector, selector_table
 from deid.training.data import joined, load, portraits
 from deid.training.export import export, write
 from deid.training.recognisers import dlib_recogniser, mobilefacenet_recogniser
@@ -100,6 +100,14 @@ def train_gender(data: Path, out: Path, options_file: Path | None, report: Repor
         "licence": _LICENCE,
     }
     write(save(arrays), "gender", out, {}, facts | {"command": _command("gender", options)})
+
+
+def train_age(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
+    """Train the reader of children's faces and write ``out/age.safetensors``."""
+    options = read_options(age.AgeOptions, options_file)
+    arrays = age.train(data, out, options, report)
+    facts = {"input": "dlib's embedding (N, 128)", "data": "UTKFace and the portraits", "licence": _LICENCE}
+    write(save(arrays), "age", out, {}, facts | {"command": _command("age", options)})
 
 
 def train_selector(data: Path, out: Path, recogniser: Path, options_file: Path | None, report: Report) -> None:

@@ -56,11 +56,13 @@ def as_it_lay(picture: Picture, turn: int) -> Picture:
     """
     if turn not in _BACK:
         return picture
-    if picture.format not in _STORED or len(picture.frames) > 1:
-        raise ImageWriteError(f"cannot keep the pixel grid of a {picture.format} of {len(picture.frames)} pages that its EXIF turns")
+    # Further looks at a page are none.
+    pages = [frame for frame in picture.frames if frame.look is None]
+    if picture.format not in _STORED or len(pages) > 1:
+        raise ImageWriteError(f"cannot keep the pixel grid of a {picture.format} of {len(pages)} pages that its EXIF turns")
     exif = PillowImage.Exif()
     exif[_ORIENTATION] = turn
-    frames = tuple(_turned(frame, _BACK[turn]) for frame in picture.frames)
+    frames = tuple(_turned(frame, _BACK[turn]) for frame in pages)
     return replace(picture, frames=frames, save_options=picture.save_options | {"exif": exif.tobytes()})
 
 

@@ -42,7 +42,7 @@ def test_gender_is_asked_of_women_in_full() -> None:
     assert -0.1 * RANGE < men.max() < 0
 
 
-def test_hair_glasses_beards_and_expression_stay() -> None:
+def test_hair_glasses_beards_expression_and_age_stay() -> None:
     assert set(ATTRIBUTES) - set(UNTOUCHED) == {"Bushy_Eyebrows", "Male"}
     for male in (True, False):
         sets = sample_sets(male, N, np.random.default_rng(0))

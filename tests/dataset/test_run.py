@@ -90,7 +90,7 @@ def _break(folder: Path, good: bytes) -> dict[str, str]:
         "two\nlines.png": (good[:40], "cannot read"),
         "ärger.jpg": (b"no picture at all", "not an image of a known format"),
         "empty.webp": (b"", "the file is empty"),
-        "huge.png": (_bomb(), "exceeds limit"),
+        "huge.png": (_bomb(), "more pixels than max_pixels"),
     }
     for name, (data, _) in broken.items():
         (folder / name).write_bytes(data)

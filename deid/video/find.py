@@ -143,6 +143,7 @@ class FaceFinder(Generic[FrameT]):
         index, tracker = self._index, self._tracker
         tracker.predict(index)
         followed = self._follow(image)
+        followed += self._still(followed) if news.still else []
         for track, detection in followed:
             track.see(index, detection)
         taken = [d for _, d in followed]
@@ -168,6 +169,12 @@ class FaceFinder(Generic[FrameT]):
             if not _among(detection, [d for _, d in kept]):
                 kept.append((track, detection))
         return kept
+
+    def _still(self, followed: Sequence[tuple[Track, Detection]]) -> list[tuple[Track, Detection]]:
+        """Known faces that nobody sees now, though nothing in the frame has changed since they were seen: they are where they were."""
+        seen, before = {track.number for track, _ in followed}, self._index - 1
+        tracks = [t for t in self._tracker.tracks if t.number in self._known and t.number not in seen and before in t.seen]
+        return [(t, t.seen[before]) for t in tracks]
 
     def _refined(self, image: Image, tracks: Sequence[Track], boxes: Sequence[NDArray[np.float64]]) -> list[Detection | None]:
         """What is found near boxes, one of each track, with the image turned as the track's face is."""

@@ -13,5 +13,5 @@ class AgeReader(LinearReader):
     file = "age"
 
     def child(self, embeddings: Embeddings) -> NDArray[np.float64]:
-        """dlib's embeddings (N, 128) to the probability of a child of up to 12 years (N,)."""
+        """dlib's embeddings (N, 128) to the probability of a child of (N,), of about 12 years at most."""
         return self.probability(embeddings)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from deid.exceptions import DataError
+from deid.core.errors import DataError
 from evaluation.report import number
 from evaluation.results import Measure, Results
 

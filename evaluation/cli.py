@@ -31,7 +31,9 @@ _Recogniser = Annotated[
     list[Path], typer.Option("--recogniser", exists=True, dir_okay=False, help="ArcFace-style ONNX file; may be given more than once")
 ]
 _Store = Annotated[str | None, typer.Option("--store", help="keep the measures under this name, for the page of benchmarks")]
-_MadeBy = Annotated[list[str], typer.Option(help="a command that made what is measured, told on the page; may be given more than once")]
+_MadeBy = Annotated[
+    list[str], typer.Option(help="a command that made what is measured, for the page of benchmarks; may be given more than once")
+]
 
 
 @contextmanager

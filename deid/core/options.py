@@ -36,7 +36,7 @@ QUALITIES = {"fast": Budget(8, 1, 3), "balanced": Budget(8, 1, 7), "thorough": B
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How pictures are anonymised.
+    """How pictures are anonymized.
 
     Args:
         method: `attgan` puts a new face in place; `blur`, `pixelate`, `solid` and `image` cover the old one.

@@ -73,7 +73,7 @@ class Work:
     Args:
         source: where the bytes are.
         target: the folder for the outputs, or for the parts that are packed at the end.
-        make_engine: builds what anonymises; called once per worker.
+        make_engine: builds the anonymizer; called once per worker.
         seed: of the run.
     """
 
@@ -131,7 +131,7 @@ class Worker:
         picture = codec.decode(data, item.name, self._engine.options.max_pixels)
         turn = orientation(data)
         boxes = known_faces(item, picture.frames[0].rgb.shape[:2], turn)
-        edited, frames = files.anonymise(picture, self._engine, seed, boxes or None)
+        edited, frames = files.anonymize(picture, self._engine, seed, boxes or None)
         faces = tuple(
             face.to_dict() | {"frame": number, "passed": face.verification.passed}
             for number, frame in enumerate(frames)

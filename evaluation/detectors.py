@@ -3,8 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 
-from deid.protocols import Detector
-from deid.structures import Detection, Image
+from deid.core.protocols import Detector
+from deid.core.types import Detection, Image
 from evaluation.datasets import data_folder
 
 #: The cascade's published thresholds: the user of a photo runs MTCNN as it comes.
@@ -14,7 +14,7 @@ SCRFD_FILE = "recognisers/scrfd_2.5g_bnkps.onnx"
 
 def first_detector() -> Detector:
     """MTCNN with its published settings."""
-    from deid.detect.mtcnn import MtcnnDetector
+    from deid.detection.mtcnn import MtcnnDetector
 
     return MtcnnDetector(min_face=20, thresholds=_THRESHOLDS)
 
@@ -23,10 +23,10 @@ def second_detector() -> Detector:
     """SCRFD when its file is in the data folder, else dlib's HOG detector."""
     path = data_folder() / SCRFD_FILE
     if path.is_file():
-        from deid.detect.scrfd import ScrfdDetector
+        from deid.detection.scrfd import ScrfdDetector
 
         return ScrfdDetector(path)
-    from deid.detect.dlib_detectors import DlibHogDetector
+    from deid.detection.dlib_detectors import DlibHogDetector
 
     return DlibHogDetector(min_face=40)
 
@@ -38,7 +38,7 @@ def both_detectors() -> tuple[Detector, Detector]:
 
 def fingerprint(detector: Detector) -> str:
     """sha256 of the file that a detector's weights come from; of those that a package brings, which package."""
-    from deid.detect.scrfd import ScrfdDetector
+    from deid.detection.scrfd import ScrfdDetector
 
     if isinstance(detector, ScrfdDetector):
         return hashlib.sha256(detector.path.read_bytes()).hexdigest()

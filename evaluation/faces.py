@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import geometry
-from deid.align import SIZE, align, align_matrix, landmarks_of, warp
-from deid.detect.face_points import FacePoints
-from deid.detect.merge import merge
-from deid.protocols import Detector
-from deid.structures import AlignedFace, Crops, Detection, Image
+from deid.core.protocols import Detector
+from deid.core.types import AlignedFace, Crops, Detection, Image
+from deid.detection.merge import merge
+from deid.imaging import geometry
+from deid.imaging.alignment import SIZE, align, align_matrix, landmarks_of, warp
+from deid.landmarks.face_points import FacePoints
 from deid.training.data import central
 from evaluation.close import LEAST_PX, Close, close_look
 from evaluation.detectors import find

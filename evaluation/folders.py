@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from deid import image as images
-from deid.exceptions import DataError, ImageReadError
-from deid.structures import Image
+from deid.core.errors import DataError, ImageReadError
+from deid.core.types import Image
+from deid.imaging import codec
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
 #: Formats that give back the pixels that were put in.
@@ -102,7 +102,7 @@ def read_pairs(pairs: list[FilePair], problems: list[Problem]) -> Iterator[Image
     """
     for pair in pairs:
         try:
-            before = images.read(pair.before).frames[0].rgb
+            before = codec.read(pair.before).frames[0].rgb
         except ImageReadError as error:
             problems.append(Problem(pair.name, "unreadable", f"original: {_reason(error)}; left out"))
             yield None
@@ -114,7 +114,7 @@ def _with_output(pair: FilePair, before: Image, problems: list[Problem]) -> Imag
     if pair.after is None:
         return ImagePair(pair, before, None, False)
     try:
-        after = images.read(pair.after).frames[0].rgb
+        after = codec.read(pair.after).frames[0].rgb
     except ImageReadError as error:
         problems.append(Problem(pair.name, "unreadable", f"output: {_reason(error)}; its faces count as gone"))
         return ImagePair(pair, before, None, False)

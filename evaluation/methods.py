@@ -14,10 +14,10 @@ import numpy as np
 from PIL import Image as PillowImage
 from scipy import ndimage
 
-from deid import geometry
-from deid.edit import filters
-from deid.exceptions import ConfigError, DependencyError
-from deid.structures import Detection, Image
+from deid.core.errors import ConfigError, DependencyError
+from deid.core.types import Detection, Image
+from deid.editing import filters
+from deid.imaging import geometry
 from evaluation.datasets import Photo
 from evaluation.folders import FilePair, ImagePair
 
@@ -144,9 +144,10 @@ def build(text: str) -> Method:
 
 def find_faces(photos: Iterable[Photo]) -> list[Found]:
     """Pixels and faces of photos, by the detector that `deid` uses."""
-    from deid import Options, detect
+    from deid import Options
+    from deid.detection import build_detector
 
-    detector = detect.build(Options().detector, min_face=20)
+    detector = build_detector(Options().detector, min_face=20)
     rows = ((photo, photo.image()) for photo in photos)
     return [Found(photo, image, tuple(detector.detect(image))) for photo, image in rows]
 

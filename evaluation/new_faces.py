@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import geometry
-from deid.exceptions import DataError
+from deid.core.errors import DataError
+from deid.imaging import geometry
 from evaluation.coverage import UNCHANGED_BELOW
 from evaluation.detectors import both_detectors
 from evaluation.faces import Face, Observer, PhotoResult

@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.protocols import Embedder
-from deid.structures import Embeddings
+from deid.core.protocols import Embedder
+from deid.core.types import Embeddings
 from evaluation import criteria
 from evaluation.faces import Face, crops_of
 from evaluation.metrics import verification

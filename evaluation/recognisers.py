@@ -1,4 +1,4 @@
-"""Attackers' recognisers: aligned crops to unit-norm embeddings, all behind `deid.protocols.Embedder`."""
+"""Attackers' recognisers: aligned crops to unit-norm embeddings, all behind `deid.core.protocols.Embedder`."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.align import TEMPLATE
-from deid.exceptions import DataError, WeightsMissingError
-from deid.geometry import fit_similarity
-from deid.protocols import Embedder
-from deid.structures import Crops, Embeddings, Image
+from deid.core.errors import DataError, WeightsMissingError
+from deid.core.protocols import Embedder
+from deid.core.types import Crops, Embeddings, Image
+from deid.imaging.alignment import TEMPLATE
+from deid.imaging.geometry import fit_similarity
 from evaluation.datasets import data_folder
 
 #: The attacker's own recogniser: nothing in `deid` is trained, tuned or selected with it.
@@ -107,7 +107,7 @@ def load(onnx_files: Sequence[Path] = ()) -> list[Embedder]:
     Raises:
         DataError: a given file is absent.
     """
-    from deid.embed.dlib_resnet import DlibResNetEmbedder
+    from deid.recognition.dlib_resnet import DlibResNetEmbedder
 
     found: list[Embedder] = [DlibResNetEmbedder(), *_facenet()]
     attacker = data_folder() / ATTACKER_FILE
@@ -117,7 +117,7 @@ def load(onnx_files: Sequence[Path] = ()) -> list[Embedder]:
 
 def _facenet() -> list[Embedder]:
     from deid import weights
-    from deid.embed.facenet import FaceNetEmbedder
+    from deid.recognition.facenet import FaceNetEmbedder
 
     try:
         present = weights.status(weights.entry("facenet")) == "ok"

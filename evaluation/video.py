@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import geometry
-from deid.align import align_matrix, warp
-from deid.exceptions import DataError
-from deid.protocols import Detector, Embedder
-from deid.structures import Detection, Image
+from deid.core.errors import DataError
+from deid.core.protocols import Detector, Embedder
+from deid.core.types import Detection, Image
+from deid.imaging import geometry
+from deid.imaging.alignment import align_matrix, warp
 from deid.video.decode import Reader
 from deid.video.library import pyav
 from deid.video.track import Tracker

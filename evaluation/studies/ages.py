@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from deid.structures import Crops
+from deid.core.types import Crops
 from evaluation import datasets
 from evaluation.detectors import first_detector
 from evaluation.studies.edits import aligned

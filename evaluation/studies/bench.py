@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.protocols import Embedder
-from deid.structures import Embeddings
+from deid.core.protocols import Embedder
+from deid.core.types import Embeddings
 from evaluation import datasets, methods, recognisers
 from evaluation.detectors import Remembering, both_detectors
 from evaluation.faces import Face, Observer, PhotoResult, crops_of

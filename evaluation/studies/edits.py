@@ -11,22 +11,24 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load
 
-from deid import blend, ladder, weights
-from deid.align import TEMPLATE, align
-from deid.attributes.age import AgeReader
-from deid.attributes.classify import MALE, AttributeReader
-from deid.attributes.gender import GenderReader
-from deid.attributes.sampler import sample_sets, sample_shares, with_portraits
-from deid.config import Options
-from deid.detect.face_points import FacePoints
-from deid.edit.attgan import AttganEditor
-from deid.edit.portraits import Looks, Portraits
-from deid.embed.dlib_resnet import DlibResNetEmbedder
-from deid.exceptions import DataError, WeightsFormatError, WeightsMissingError
-from deid.ladder import Proposal, Rung
+from deid import weights
+from deid.anonymizer import fallback
+from deid.anonymizer.fallback import Proposal, Rung
+from deid.compositing import blend
+from deid.core.errors import DataError, WeightsFormatError, WeightsMissingError
+from deid.core.options import Options
+from deid.core.protocols import Detector
+from deid.core.types import AlignedFace, Crops, Detection, Image
+from deid.editing.attgan import AttganEditor
+from deid.editing.portraits import Looks, Portraits
+from deid.editing.sampler import sample_sets, sample_shares, with_portraits
+from deid.imaging.alignment import TEMPLATE, align
+from deid.landmarks.face_points import FacePoints
 from deid.models.attgan import ATTRIBUTES, Generator
-from deid.protocols import Detector
-from deid.structures import AlignedFace, Crops, Detection, Image
+from deid.recognition.age import AgeReader
+from deid.recognition.attributes import MALE, AttributeReader
+from deid.recognition.dlib_resnet import DlibResNetEmbedder
+from deid.recognition.gender import GenderReader
 from deid.training.classifier import to_tensor
 from deid.training.data import central
 from evaluation.datasets import Photo
@@ -139,7 +141,7 @@ def load_generator(path: Path | None) -> Generator:
 
 def first_rung(network: Generator) -> Rung:
     """What the product tries first."""
-    return next(ladder.rungs(Options(), AttganEditor(network=network)))
+    return next(fallback.rungs(Options(), AttganEditor(network=network)))
 
 
 def draw_rows(faces: Subjects, bank: Portraits, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -151,7 +153,7 @@ def _row(looks: Looks, male: bool, bank: Portraits, rng: np.random.Generator) ->
     numbers = bank.choose(looks, rng)
     if not numbers:
         raise DataError("expected a portrait that suits every face, found none for one")
-    return with_portraits(sample_sets(male, 1, rng, ladder.STRENGTHS[0]), numbers, sample_shares(rng, len(numbers)))
+    return with_portraits(sample_sets(male, 1, rng, fallback.STRENGTHS[0]), numbers, sample_shares(rng, len(numbers)))
 
 
 def proposals(rung: Rung, faces: Subjects, rows: NDArray[np.float32]) -> list[Proposal]:

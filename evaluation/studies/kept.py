@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.exceptions import DataError
+from deid.core.errors import DataError
 from evaluation import datasets
 from evaluation.detectors import first_detector
 from evaluation.faces import Face, crops_of

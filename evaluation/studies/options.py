@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deid.exceptions import DataError
+from deid.core.errors import DataError
 from evaluation.folders import FilePair, pair_folders
 
 

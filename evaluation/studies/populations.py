@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from deid.structures import Embeddings
+from deid.core.types import Embeddings
 from evaluation.metrics import identification
 from evaluation.metrics.bootstrap import Interval, mean_interval, share_interval
 from evaluation.metrics.realism import fid, kid

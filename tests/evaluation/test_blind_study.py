@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from typer.testing import CliRunner
 
-from deid.exceptions import DataError
+from deid.core.errors import DataError
 from evaluation.cli import app
 from evaluation.faces import Face
 from evaluation.folders import FilePair

@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid.exceptions import DataError
-from deid.protocols import Embedder
+from deid.core.errors import DataError
+from deid.core.protocols import Embedder
 from evaluation.faces import Face
 from evaluation.folders import FilePair
 from evaluation.new_faces import NewFace

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from deid.detect.scrfd import ScrfdDetector
+from deid.detection.scrfd import ScrfdDetector
 from evaluation import datasets, methods
 from evaluation.cli import app
 from evaluation.detectors import SCRFD_FILE, first_detector

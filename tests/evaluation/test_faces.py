@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deid.structures import Detection, Image
+from deid.core.types import Detection, Image
 from evaluation.faces import Observer, core_change, surroundings
 from evaluation.folders import FilePair, ImagePair
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from deid.exceptions import DataError
+from deid.core.errors import DataError
 from evaluation.folders import FilePair, Problem, identity_of, pair_folders, read_pairs
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deid.exceptions import DataError
+from deid.core.errors import DataError
 from evaluation import new_faces as module
 from evaluation.faces import Face, PhotoResult
 from evaluation.folders import FilePair

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deid.protocols import Embedder
+from deid.core.protocols import Embedder
 from evaluation.coverage import coverage, states
 from evaluation.faces import Face
 from evaluation.privacy import embed, fix_thresholds, groups_of, privacy

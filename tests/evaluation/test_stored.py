@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from deid.exceptions import DataError
+from deid.core.errors import DataError
 from evaluation import cli, stored
 from evaluation.folders import Problem
 from evaluation.results import Curve, Measure, Results, from_json

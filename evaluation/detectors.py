@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
+from deid.check.faces import find
 from deid.protocols import Detector
 from deid.structures import Detection, Image
 from evaluation.datasets import data_folder
@@ -43,17 +44,6 @@ def fingerprint(detector: Detector) -> str:
     if isinstance(detector, ScrfdDetector):
         return hashlib.sha256(detector.path.read_bytes()).hexdigest()
     return {"mtcnn": "in facenet-pytorch", "dlib_hog": "in dlib"}[detector.name]
-
-
-def find(detector: Detector, images: Sequence[Image | None]) -> list[list[Detection]]:
-    """Faces of each image; of None, none. Images of one size go through in one pass where the detector can."""
-    present = [image for image in images if image is not None]
-    batch = getattr(detector, "detect_batch", None)
-    if batch is not None and present and len({image.shape for image in present}) == 1:
-        found = iter(batch(present))
-    else:
-        found = iter([detector.detect(image) for image in present])
-    return [next(found) if image is not None else [] for image in images]
 
 
 class Remembering:

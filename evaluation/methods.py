@@ -15,11 +15,11 @@ from PIL import Image as PillowImage
 from scipy import ndimage
 
 from deid import geometry
+from deid.check.folders import FilePair, ImagePair
 from deid.edit import filters
 from deid.exceptions import ConfigError, DependencyError
 from deid.structures import Detection, Image
 from evaluation.datasets import Photo
-from evaluation.folders import FilePair, ImagePair
 
 #: From a photo and its faces to the output.
 Method: TypeAlias = Callable[[Image, Sequence[Detection]], Image]

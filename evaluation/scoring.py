@@ -114,7 +114,7 @@ def tar_lines(section: str, recogniser: str, trial: Trial, control: Trial, thres
                 recogniser=recogniser,
                 control=float(verification.accepted(untouched, threshold).mean()),
                 chance=fmr,
-                note=f"distance {float(verification.distance_of(threshold)):.3f}, fixed on untouched photos",
+                note=f"distance {float(distance_of(threshold)):.3f}, fixed on untouched photos",
             )
         )
     return lines

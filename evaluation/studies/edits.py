@@ -17,6 +17,7 @@ from deid.attributes.age import AgeReader
 from deid.attributes.classify import MALE, AttributeReader
 from deid.attributes.gender import GenderReader
 from deid.attributes.sampler import sample_sets, sample_shares, with_portraits
+from deid.check.faces import find
 from deid.config import Options
 from deid.detect.face_points import FacePoints
 from deid.edit.attgan import AttganEditor
@@ -30,7 +31,6 @@ from deid.structures import AlignedFace, Crops, Detection, Image
 from deid.training.classifier import to_tensor
 from deid.training.data import central
 from evaluation.datasets import Photo
-from evaluation.detectors import find
 
 _BATCH = 32
 #: Where a mean face lies in an aligned crop; the editor does not ask.

@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid import geometry
+from deid.check.faces import find
+from deid.check.matching import landmark_error
 from deid.detect.face_points import FacePoints
 from deid.protocols import Detector, Embedder
 from deid.structures import Crops, Embeddings
 from deid.training.data import central
 from deid.verify import RealismScorer
-from evaluation.detectors import find
 from evaluation.metrics.bootstrap import mean_interval, share_interval
-from evaluation.metrics.landmarks import landmark_error
 from evaluation.results import Measure, measure
 
 _BATCH = 32

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.check.faces import crops_of
 from deid.exceptions import DataError
 from evaluation import datasets
 from evaluation.detectors import first_detector
-from evaluation.faces import Face, crops_of
+from evaluation.faces import Face
 from evaluation.new_faces import new_faces, read_report
 from evaluation.results import Measure, Results, environment
 from evaluation.skin import DARK_BELOW_DEG, tones

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from deid.align import TEMPLATE
 from deid.attributes.sampler import sample_sets
+from deid.check.faces import find
+from deid.check.recognition import distance_of
 from deid.edit.attgan import AttganEditor
 from deid.structures import AlignedFace, Crops, Detection
 from evaluation import datasets, methods
-from evaluation.detectors import find
 from evaluation.faces import with_genders
 from evaluation.metrics import identification
 from evaluation.metrics.bootstrap import mean_interval, share_interval
-from evaluation.metrics.verification import distance_of
 from evaluation.recognisers import fingerprint
 from evaluation.results import Measure, Results, environment, measure
 from evaluation.studies.bench import Bench

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.check.states import STATES
+from deid.check.states import EXPOSED, STATES
 from evaluation import criteria
 from evaluation.faces import Face
 from evaluation.metrics.bootstrap import share_interval
@@ -16,7 +16,7 @@ from evaluation.results import Measure, measure
 def coverage(faces: Sequence[Face], found: NDArray[np.str_], seed: int) -> list[Measure]:
     """Exposed faces, then every state; the states add up to all faces."""
     lines, people = [], np.array([f.identity for f in faces])
-    exposed = np.isin(found, ("unchanged", "recognised"))
+    exposed = np.isin(found, EXPOSED)
     for group, mask in groups_of(faces).items():
         share = share_interval(exposed[mask], list(people[mask]), seed)
         note = f"{int(exposed[mask].sum())} of {int(mask.sum())} faces"

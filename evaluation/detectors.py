@@ -4,20 +4,12 @@ import hashlib
 from collections.abc import Sequence
 
 from deid.check.faces import find
+from deid.check.judges import mtcnn
 from deid.protocols import Detector
 from deid.structures import Detection, Image
 from evaluation.datasets import data_folder
 
-#: The cascade's published thresholds: the user of a photo runs MTCNN as it comes.
-_THRESHOLDS = (0.6, 0.7, 0.7)
 SCRFD_FILE = "recognisers/scrfd_2.5g_bnkps.onnx"
-
-
-def first_detector() -> Detector:
-    """MTCNN with its published settings."""
-    from deid.detect.mtcnn import MtcnnDetector
-
-    return MtcnnDetector(min_face=20, thresholds=_THRESHOLDS)
 
 
 def second_detector() -> Detector:
@@ -34,7 +26,7 @@ def second_detector() -> Detector:
 
 def both_detectors() -> tuple[Detector, Detector]:
     """The first and the second."""
-    return first_detector(), second_detector()
+    return mtcnn(), second_detector()
 
 
 def fingerprint(detector: Detector) -> str:

@@ -9,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from deid.embed.arcface import to_blob
 from deid.exceptions import WeightsError
 from deid.structures import Crops, Image
 from evaluation.datasets import data_folder
-from evaluation.recognisers import ATTACKER_FILE, MiddleLayers, to_blob
+from evaluation.recognisers import ATTACKER_FILE, MiddleLayers
 
 _BATCH = 32
 #: Crops at the photo's scale have this side; tiles of them begin at three places each way, and overlap.

@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.check.recognition import distance_of
 from evaluation import criteria
 from evaluation.metrics import identification, linkability, verification
 from evaluation.metrics.bootstrap import Interval, share_interval, weighted_interval

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.check.films import CHANGED_SHARE, LEAST_SCORE, Sighting, VideoFacts, Watched, facts, longest_run, watch
+from deid.check.films import CHANGED_SHARE, LEAST_SCORE, Sighting, VideoFacts, Watched, facts, longest_run, shown, watch
 from deid.check.states import UNCHANGED_BELOW
 from deid.exceptions import DataError
 from deid.protocols import Detector, Embedder
@@ -48,7 +48,7 @@ def video(
     detector, progress = detector or second_detector(), progress or Progress()
     before, after = facts(original), facts(output)
     if before.size_hw != after.size_hw:
-        raise DataError(f"expected {output} to be {_size(before)} like its original, got {_size(after)}")
+        raise DataError(f"expected {output} to be {shown(before.size_hw)} like its original, got {shown(after.size_hw)}")
     progress.stage("frames", before.n_frames)
     film = watch(original, output, detector, progress.tick)
     embedders = recognisers.load() if embedders is None else list(embedders)
@@ -78,10 +78,6 @@ def video(
         problems=tuple(film.problems),
         faces=tuple(_row(s) for s in film.sightings),
     )
-
-
-def _size(of: VideoFacts) -> str:
-    return f"{of.size_hw[1]} x {of.size_hw[0]}"
 
 
 def _plain(of: VideoFacts) -> dict[str, Any]:
@@ -127,13 +123,13 @@ def _utility(sightings: Sequence[Sighting], detector: str, seed: int) -> list[Me
     return [measure("utility", "recall", share, **more)]
 
 
-def _identity(crops: dict[int, list[tuple[Image, Image]]], embedder: Embedder, seed: int) -> list[Measure]:
+def _identity(crops: dict[int, list[tuple[Image, Image, Image]]], embedder: Embedder, seed: int) -> list[Measure]:
     """How far the frames of a track lie apart, before and after, and how far the output lies from the original."""
     within_before, within_after, moved, names = [], [], [], []
     for track, pairs in crops.items():
         if len(pairs) < 2:
             continue
-        before, after = (embedder.embed(np.stack(side)) for side in zip(*pairs, strict=True))
+        before, after = (embedder.embed(np.stack([crops[k] for crops in pairs])) for k in (0, 1))
         within_before.append(_spread(before))
         within_after.append(_spread(after))
         moved.append(float(np.linalg.norm(before - after, axis=1).mean()))

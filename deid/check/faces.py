@@ -1,6 +1,6 @@
 """Every face of an untouched photo, and what became of it in the output. Nothing that was found is ever dropped."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -166,16 +166,20 @@ class Observer(Generic[FaceT_co]):
 
     def observe(self, pairs: Iterable[ImagePair | None], tick: Callable[[], None] = lambda: None) -> list[PhotoResult[FaceT_co]]:
         """Results of all pairs; ``tick`` is called once for each, also for those that are None."""
-        results: list[PhotoResult[FaceT_co]] = []
+        return [result for results in self.batches(pairs, tick) for result in results]
+
+    def batches(self, pairs: Iterable[ImagePair | None], tick: Callable[[], None] = lambda: None) -> Iterator[list[PhotoResult[FaceT_co]]]:
+        """The same, a few photos of one size at a time."""
         batch: list[ImagePair] = []
         for pair in pairs:
             if pair is not None and batch and (pair.before.shape != batch[0].before.shape or len(batch) == _BATCH):
-                results += self._observe_batch(batch)
+                yield self._observe_batch(batch)
                 batch = []
             if pair is not None:
                 batch.append(pair)
             tick()
-        return results + self._observe_batch(batch)
+        if batch:
+            yield self._observe_batch(batch)
 
     def _observe_batch(self, batch: list[ImagePair]) -> list[PhotoResult[FaceT_co]]:
         before = [find(d, [p.before for p in batch]) for d in self.detectors]

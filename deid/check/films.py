@@ -11,9 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid import geometry
-from deid.align import align_matrix, warp
+from deid.align import align, warp
+from deid.check.faces import covered
 from deid.check.folders import Problem
+from deid.check.judges import Judges
+from deid.check.recognition import WORKING_FMR, Embedded
+from deid.check.report import Counts, FileFindings
 from deid.check.states import UNCHANGED_BELOW
+from deid.exceptions import DataError
 from deid.protocols import Detector
 from deid.structures import Detection, Image
 from deid.video.decode import Reader
@@ -63,14 +68,14 @@ class Watched:
 
     Args:
         sightings: every face of the original in every frame.
-        crops: by track, aligned crops before and after, spread over it.
+        crops: by track and spread over it, aligned crops before, after, and before with the face in black.
         n_frames: of the two films.
         same_times: whether every frame is shown at the same time in both.
         problems: what could not be compared.
     """
 
     sightings: list[Sighting] = field(default_factory=list)
-    crops: dict[int, list[tuple[Image, Image]]] = field(default_factory=dict)
+    crops: dict[int, list[tuple[Image, Image, Image]]] = field(default_factory=dict)
     n_frames: tuple[int, int] = (0, 0)
     same_times: bool = True
     problems: list[Problem] = field(default_factory=list)
@@ -148,8 +153,8 @@ def watch(original: Path, output: Path, detector: Detector, tick: Callable[[], N
             (track,) = (t.number for t in tracker.tracks if t.seen.get(index) is d)
             film.sightings.append(_sighting(index, track, d, image, shown, again))
             if d.size >= _LEAST_CROP and d.landmarks is not None:
-                matrix = align_matrix(d.landmarks)
-                film.crops.setdefault(track, []).append((warp(image, matrix), warp(shown, matrix)))
+                face = align(image, d)
+                film.crops.setdefault(track, []).append((face.crop, warp(shown, face.matrix), covered(face)))
         for t in tracker.tracks:
             for old in [i for i in t.seen if i < index]:
                 del t.seen[old]
@@ -226,3 +231,58 @@ def longest_run(frames: Sequence[int]) -> int:
         run = run + 1 if last is not None and frame == last + 1 else 1
         longest, last = max(longest, run), frame
     return longest
+
+
+def findings(name: str, original: Path, output: Path, judges: Judges) -> tuple[FileFindings, list[Problem]]:
+    """What a film shows after any tool, and what of it could not be compared.
+
+    Raises:
+        VideoReadError: one of them is no film.
+        DataError: they differ in size.
+    """
+    before, after = facts(original), facts(output)
+    if before.size_hw != after.size_hw:
+        raise DataError(f"expected {output} to be {shown(before.size_hw)} like its original, got {shown(after.size_hw)}")
+    film = watch(original, output, judges.detectors[-1])
+    problems = list(film.problems)
+    if film.n_frames[1] > film.n_frames[0]:
+        problems.append(Problem(name, "frames", f"{film.n_frames[1] - film.n_frames[0]} further frames in the output, not looked at"))
+    counts, tracks = _counts(film, judges), _tracks(film)
+    metadata = tuple(f"tag {tag}" for tag in after.tags) + ((f"{after.streams} further streams",) if after.streams else ())
+    return FileFindings(name, True, counts, metadata, tracks), problems
+
+
+def shown(size_hw: tuple[int, int]) -> str:
+    """A size in words, width first."""
+    return f"{size_hw[1]} x {size_hw[0]}"
+
+
+def _counts(film: Watched, judges: Judges) -> Counts:
+    """Faces in frames; those that recognisers look at are few of each track, spread over it."""
+    pairs = [crops for own in film.crops.values() for crops in own]
+    recognised = np.zeros(len(pairs), bool)
+    for embedder in judges.embedders if pairs else ():
+        before, after, covered_rows = (embedder.embed(np.stack([crops[k] for crops in pairs])) for k in range(3))
+        own = Embedded(embedder.name, before, after, covered_rows, {WORKING_FMR: 1 - embedder.threshold**2 / 2}, "the recogniser's own")
+        recognised |= own.recognised
+    exposed = sum(s.exposed for s in film.sightings)
+    found = sum(s.again is not None for s in film.sightings)
+    return Counts(len(film.sightings), exposed, exposed, len(pairs), int(recognised.sum()), found)
+
+
+def _tracks(film: Watched) -> tuple[dict[str, Any], ...]:
+    """By track: its frames, and those in which it shows."""
+    rows = []
+    for number in sorted({s.track for s in film.sightings}):
+        own = [s for s in film.sightings if s.track == number]
+        exposed = [s.frame for s in own if s.exposed]
+        rows.append(
+            {
+                "track": number,
+                "frames": [own[0].frame, own[-1].frame],
+                "seen": len(own),
+                "exposed": exposed,
+                "longest_exposed_run": longest_run(exposed),
+            }
+        )
+    return tuple(rows)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,19 @@ FMRS = (1e-2, 1e-3, 1e-4)
 WORKING_FMR = 1e-3
 #: An output this much nearer than a black cover owes it to the face; less may be compression.
 _NEARER = 0.9
+
+#: Embeddings (N, D) before, after and covered.
+Rows: TypeAlias = tuple[Embeddings, Embeddings, Embeddings]
+
+
+class Known(Protocol):
+    """What thresholds ask of a face."""
+
+    @property
+    def identity(self) -> str: ...
+
+    @property
+    def main(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,13 +71,23 @@ class Embedded:
         """L2 distance under which a face counts as recognised."""
         return float(distance_of(self.thresholds[WORKING_FMR]))
 
+    @classmethod
+    def of(cls, recogniser: Embedder, rows: Rows, faces: Sequence[Known]) -> "Embedded":
+        """Embeddings (N, D) before, after and covered of N faces, with thresholds set on the main ones."""
+        mains = [i for i, f in enumerate(faces) if f.main]
+        thresholds, note = fix_thresholds(rows[0][mains], [faces[i].identity for i in mains], recogniser.threshold)
+        return cls(recogniser.name, *rows, thresholds, note)
+
 
 def embed(recogniser: Embedder, faces: Sequence[Face]) -> Embedded:
     """Embeddings of all faces before, after and covered, with thresholds."""
-    before, after, cover = (recogniser.embed(crops_of(faces, kind)) for kind in ("before", "after", "covered"))
-    mains = [i for i, f in enumerate(faces) if f.main]
-    thresholds, note = fix_thresholds(before[mains], [faces[i].identity for i in mains], recogniser.threshold)
-    return Embedded(recogniser.name, before, after, cover, thresholds, note)
+    return Embedded.of(recogniser, rows_of(recogniser, faces), faces)
+
+
+def rows_of(recogniser: Embedder, faces: Sequence[Face]) -> Rows:
+    """Embeddings (N, D) of faces before, after and covered."""
+    before, after, covered = (recogniser.embed(crops_of(faces, kind)) for kind in ("before", "after", "covered"))
+    return before, after, covered
 
 
 def fix_thresholds(untouched: Embeddings, identities: Sequence[str], fallback: float) -> tuple[dict[float, float], str]:

@@ -1,20 +1,35 @@
 """The state of every face: exposed, recognised, edited, covered, or missing."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.check.faces import Face
 from deid.check.recognition import Embedded
 
 #: Mean change in grey levels under which a face counts as left as it was. Saving an untouched LFW photo as JPEG of quality
 #: 75 changes the middle of a face by 1 to 2 levels; the weakest blur and mosaic of the studies change it by more than 3.
 UNCHANGED_BELOW = 2.5
+#: States in which a face counts as exposed.
+EXPOSED = ("unchanged", "recognised")
 STATES = ("unchanged", "recognised", "edited", "covered", "missing")
 
 
-def states(faces: Sequence[Face], embedded: Sequence[Embedded]) -> NDArray[np.str_]:
+class Judged(Protocol):
+    """What a state asks of a face."""
+
+    @property
+    def has_output(self) -> bool: ...
+
+    @property
+    def found_after(self) -> bool: ...
+
+    @property
+    def change(self) -> float: ...
+
+
+def states(faces: Sequence[Judged], embedded: Sequence[Embedded]) -> NDArray[np.str_]:
     """The state (N,) of every face.
 
     Definition, first that holds:
@@ -32,7 +47,7 @@ def states(faces: Sequence[Face], embedded: Sequence[Embedded]) -> NDArray[np.st
     return np.array([_state(face, bool(near)) for face, near in zip(faces, close, strict=True)], dtype="<U10")
 
 
-def _state(face: Face, close: bool) -> str:
+def _state(face: Judged, close: bool) -> str:
     if not face.has_output:
         return "missing"
     if face.change < UNCHANGED_BELOW:

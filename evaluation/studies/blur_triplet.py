@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.align import align_matrix, warp
+from deid.embed.arcface import ArcFaceRecogniser
 from deid.exceptions import DataError
 from deid.structures import Crops, Embeddings
 from evaluation import datasets
 from evaluation.metrics import verification
 from evaluation.metrics.bootstrap import Interval, mean_interval, weighted_interval
-from evaluation.recognisers import ATTACKER_FILE, ArcFaceRecogniser, fingerprint
+from evaluation.recognisers import ATTACKER_FILE, fingerprint
 from evaluation.results import Curve, Measure, Results, environment, measure
 from evaluation.studies.options import StudyOptions
 from evaluation.studies.two_streams import DIMENSIONS, SIDE, TwoStreams, Variant, blur, embed, train

@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from deid.embed.arcface import ArcFaceRecogniser
 from deid.models.attgan import ATTRIBUTES
 from deid.protocols import Detector
 from deid.structures import Crops
 from deid.training.data import split_of
 from evaluation.datasets import Photo, celeba, data_file
 from evaluation.metrics.bootstrap import weighted_interval
-from evaluation.recognisers import ATTACKER_FILE, ArcFaceRecogniser, MiddleLayers
+from evaluation.recognisers import ATTACKER_FILE, MiddleLayers
 from evaluation.results import Measure, measure
 from evaluation.studies.edits import aligned
 

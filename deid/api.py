@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid import image as images
-from deid.config import Options
-from deid.frame import frames_of, with_pixels
-from deid.pipeline import Anonymizer
+from deid.anonymizer.engine import Anonymizer
+from deid.core.options import Options
+from deid.imaging import codec
+from deid.imaging.frame import frames_of, with_pixels
 
 Kind = TypeVar("Kind", PillowImage.Image, NDArray[np.uint8], torch.Tensor)
 _shared: dict[Options, Anonymizer] = {}
@@ -52,7 +52,7 @@ def anonymize(
     """
     engine = anonymizer(options or Options())
     if isinstance(image, str | os.PathLike):
-        picture = images.read(image, engine.options.max_pixels)
+        picture = codec.read(image, engine.options.max_pixels)
         return PillowImage.fromarray(engine.process(picture.frames[0].rgb, seed=seed).image)
     if isinstance(image, PillowImage.Image):
         return anonymize_pillow(image, engine, seed)

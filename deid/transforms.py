@@ -10,8 +10,8 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from deid import api
-from deid.config import Options
-from deid.pipeline import Anonymizer
+from deid.anonymizer.engine import Anonymizer
+from deid.core.options import Options
 
 
 class Anonymize(v2.Transform):  # type: ignore[misc]

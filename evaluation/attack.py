@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from deid.check.folders import pair_folders, read_pairs
-from deid.exceptions import DataError
-from deid.protocols import Embedder
-from deid.structures import Crops, Embeddings
+from deid.core.errors import DataError
+from deid.core.protocols import Embedder
+from deid.core.types import Crops, Embeddings
 from evaluation import detectors, recognisers
 from evaluation.attacks import ATTACKS, Attack, Case
 from evaluation.attacks.case import Search, split_people

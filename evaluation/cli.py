@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
-from deid.exceptions import DeidError
+from deid.core.errors import DeidError
 from evaluation import datasets, methods, recognisers, stored
 from evaluation.attack import AttackOptions
 from evaluation.attack import attack as attack_folders

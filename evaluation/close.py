@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import geometry
-from deid.align import SIZE, warp
-from deid.structures import AlignedFace, Image
+from deid.core.types import AlignedFace, Image
+from deid.imaging import geometry
+from deid.imaging.alignment import SIZE, warp
 from evaluation.features import WIDE
 from evaluation.masks import edit_mask
 from evaluation.metrics.detail import detail_ratio

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from deid.check.faces import find
 from deid.check.judges import mtcnn
-from deid.protocols import Detector
-from deid.structures import Detection, Image
+from deid.core.protocols import Detector
+from deid.core.types import Detection, Image
 from evaluation.datasets import data_folder
 
 SCRFD_FILE = "recognisers/scrfd_2.5g_bnkps.onnx"
@@ -16,10 +16,10 @@ def second_detector() -> Detector:
     """SCRFD when its file is in the data folder, else dlib's HOG detector."""
     path = data_folder() / SCRFD_FILE
     if path.is_file():
-        from deid.detect.scrfd import ScrfdDetector
+        from deid.detection.scrfd import ScrfdDetector
 
         return ScrfdDetector(path)
-    from deid.detect.dlib_detectors import DlibHogDetector
+    from deid.detection.dlib_detectors import DlibHogDetector
 
     return DlibHogDetector(min_face=40)
 
@@ -31,7 +31,7 @@ def both_detectors() -> tuple[Detector, Detector]:
 
 def fingerprint(detector: Detector) -> str:
     """sha256 of the file that a detector's weights come from; of those that a package brings, which package."""
-    from deid.detect.scrfd import ScrfdDetector
+    from deid.detection.scrfd import ScrfdDetector
 
     if isinstance(detector, ScrfdDetector):
         return hashlib.sha256(detector.path.read_bytes()).hexdigest()

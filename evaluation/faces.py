@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import geometry
-from deid.align import SIZE, align_matrix, landmarks_of, warp
 from deid.check import faces as core
 from deid.check.faces import Seen, covered
-from deid.detect.face_points import FacePoints
-from deid.protocols import Detector
-from deid.structures import AlignedFace, Detection, Image
+from deid.core.protocols import Detector
+from deid.core.types import AlignedFace, Detection, Image
+from deid.imaging import geometry
+from deid.imaging.alignment import SIZE, align_matrix, landmarks_of, warp
+from deid.landmarks.face_points import FacePoints
 from evaluation.close import LEAST_PX, Close, close_look
 from evaluation.metrics.landmarks import angle_difference, head_pose, mouth_opening
 

@@ -9,9 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from deid.embed.arcface import to_blob
-from deid.exceptions import WeightsError
-from deid.structures import Crops, Image
+from deid.core.errors import WeightsError
+from deid.core.types import Crops, Image
+from deid.recognition.arcface import to_blob
 from evaluation.datasets import data_folder
 from evaluation.recognisers import ATTACKER_FILE, MiddleLayers
 
@@ -91,7 +91,7 @@ def _inception(path: Path) -> Callable[[Tensor], Tensor]:
 
 
 def _dlib_pooled() -> Callable[[Tensor], Tensor]:
-    from deid.embed.dlib_resnet import read_dlib_network
+    from deid.recognition.dlib_resnet import read_dlib_network
     from deid.weights import dlib_model_file
 
     network = read_dlib_network(dlib_model_file("dlib_face_recognition_resnet_model_v1.dat"))

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import blend
-from deid.detect.face_points import FacePoints
-from deid.structures import Image
+from deid.compositing import blend
+from deid.core.types import Image
+from deid.landmarks.face_points import FacePoints
 
 
 def edit_mask(crop: Image) -> NDArray[np.float32]:

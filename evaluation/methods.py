@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
+from deid.edit import filters
 from PIL import Image as PillowImage
 from scipy import ndimage
 
-from deid import geometry
 from deid.check.folders import FilePair, ImagePair
-from deid.edit import filters
-from deid.exceptions import ConfigError, DependencyError
-from deid.structures import Detection, Image
+from deid.core.errors import ConfigError, DependencyError
+from deid.core.types import Detection, Image
+from deid.imaging import geometry
 from evaluation.datasets import Photo
 
 #: From a photo and its faces to the output.
@@ -144,7 +144,8 @@ def build(text: str) -> Method:
 
 def find_faces(photos: Iterable[Photo]) -> list[Found]:
     """Pixels and faces of photos, by the detector that `deid` uses."""
-    from deid import Options, detect
+    from deid import Options
+    from deid import detection as detect
 
     detector = detect.build(Options().detector, min_face=20)
     rows = ((photo, photo.image()) for photo in photos)

@@ -10,10 +10,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import geometry
 from deid.check.folders import FilePair, read_pairs
 from deid.check.states import UNCHANGED_BELOW
-from deid.exceptions import DataError
+from deid.core.errors import DataError
+from deid.imaging import geometry
 from evaluation.detectors import both_detectors
 from evaluation.faces import Face, Observer, PhotoResult
 

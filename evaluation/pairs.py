@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.structures import Embeddings
+from deid.core.types import Embeddings
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,4 +1,4 @@
-"""Attackers' recognisers: aligned crops to unit-norm embeddings, all behind `deid.protocols.Embedder`."""
+"""Attackers' recognisers: aligned crops to unit-norm embeddings, all behind `deid.core.protocols.Embedder`."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.check.judges import recognisers_of
-from deid.embed.arcface import ArcFaceRecogniser
-from deid.exceptions import DataError
-from deid.protocols import Embedder
+from deid.core.errors import DataError
+from deid.core.protocols import Embedder
+from deid.recognition.arcface import ArcFaceRecogniser
 from evaluation.datasets import data_folder
 
 #: The attacker's own recogniser: nothing in `deid` is trained, tuned or selected with it.

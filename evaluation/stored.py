@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 
-from deid.exceptions import DataError
+from deid.core.errors import DataError
 from evaluation.report import number, span
 from evaluation.results import Measure, Results, from_json, to_json
 

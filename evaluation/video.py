@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from deid.check.films import CHANGED_SHARE, LEAST_SCORE, Sighting, VideoFacts, Watched, facts, longest_run, shown, watch
 from deid.check.states import UNCHANGED_BELOW
-from deid.exceptions import DataError
-from deid.protocols import Detector, Embedder
-from deid.structures import Detection, Image
+from deid.core.errors import DataError
+from deid.core.protocols import Detector, Embedder
+from deid.core.types import Detection, Image
 from evaluation import criteria, recognisers
 from evaluation.compare import Progress
 from evaluation.detectors import second_detector

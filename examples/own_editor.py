@@ -11,7 +11,7 @@ from PIL import Image
 from skimage import data
 
 import deid
-from deid.structures import AlignedFace, EditedFace
+from deid.core.types import AlignedFace, EditedFace
 
 
 class MirrorEditor:

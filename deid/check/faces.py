@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import geometry
-from deid.align import align
 from deid.check.folders import ImagePair
 from deid.check.matching import landmark_error, match_boxes
-from deid.detect.merge import merge
-from deid.protocols import Detector
-from deid.structures import AlignedFace, Crops, Detection, Image
+from deid.core.protocols import Detector
+from deid.core.types import AlignedFace, Crops, Detection, Image
+from deid.detection.merge import merge
+from deid.imaging import geometry
+from deid.imaging.alignment import align
 from deid.training.data import central
 
 _BATCH = 8

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import geometry
-from deid.align import align, warp
 from deid.check.faces import covered
 from deid.check.folders import Problem
 from deid.check.judges import Judges
 from deid.check.recognition import WORKING_FMR, Embedded
 from deid.check.report import Counts, FileFindings
 from deid.check.states import UNCHANGED_BELOW
-from deid.exceptions import DataError
-from deid.protocols import Detector
-from deid.structures import Detection, Image
+from deid.core.errors import DataError
+from deid.core.protocols import Detector
+from deid.core.types import Detection, Image
+from deid.imaging import geometry
+from deid.imaging.alignment import align, warp
 from deid.video.decode import Reader
 from deid.video.library import pyav
 from deid.video.track import Tracker

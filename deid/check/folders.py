@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from deid import image as images
-from deid.exceptions import DataError, ImageReadError
-from deid.structures import Image
+from deid.core.errors import DataError, ImageReadError
+from deid.core.types import Image
+from deid.imaging import codec
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
 #: Formats that give back the pixels that were put in.
@@ -126,7 +126,7 @@ def read_frames(pair: FilePair, problems: list[Problem]) -> list[ImagePair]:
 
 def _frames(path: Path) -> list[Image]:
     """The frames of a file as they are shown, without the further looks at them that detection takes."""
-    return [frame.rgb for frame in images.read(path).frames if frame.look is None]
+    return [frame.rgb for frame in codec.read(path).frames if frame.look is None]
 
 
 def _output(pair: FilePair, problems: list[Problem]) -> list[Image | None]:

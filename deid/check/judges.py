@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deid.exceptions import ConfigError, WeightsMissingError
-from deid.protocols import Detector, Embedder
+from deid.core.errors import ConfigError, WeightsMissingError
+from deid.core.protocols import Detector, Embedder
 
 #: The cascade's published thresholds: whoever looks at a photo runs MTCNN as it comes.
 _THRESHOLDS = (0.6, 0.7, 0.7)
@@ -15,31 +15,31 @@ USUAL = ("mtcnn", "centerface")
 
 def mtcnn() -> Detector:
     """MTCNN with its published settings."""
-    from deid.detect.mtcnn import MtcnnDetector
+    from deid.detection.mtcnn import MtcnnDetector
 
     return MtcnnDetector(min_face=20, thresholds=_THRESHOLDS)
 
 
 def _centerface() -> Detector:
-    from deid.detect import tiled_centerface
+    from deid.detection import tiled_centerface
 
     return tiled_centerface(15, "cpu")
 
 
 def _dlib_hog() -> Detector:
-    from deid.detect.dlib_detectors import DlibHogDetector
+    from deid.detection.dlib_detectors import DlibHogDetector
 
     return DlibHogDetector(min_face=40)
 
 
 def _scrfd(path: Path) -> Detector:
-    from deid.detect.scrfd import ScrfdDetector
+    from deid.detection.scrfd import ScrfdDetector
 
     return ScrfdDetector(path)
 
 
 def _yolo(path: Path) -> Detector:
-    from deid.detect import build
+    from deid.detection import build
 
     return build(f"yolo:{path}")
 
@@ -86,15 +86,15 @@ def _detector(name: str) -> Detector:
 
 def recognisers_of(files: Sequence[Path] = ()) -> list[Embedder]:
     """dlib's recogniser, FaceNet where its weights were fetched, and the given ONNX files."""
-    from deid.embed.arcface import ArcFaceRecogniser
-    from deid.embed.dlib_resnet import DlibResNetEmbedder
+    from deid.recognition.arcface import ArcFaceRecogniser
+    from deid.recognition.dlib_resnet import DlibResNetEmbedder
 
     return [DlibResNetEmbedder(), *_facenet(), *(ArcFaceRecogniser(path) for path in files)]
 
 
 def _facenet() -> list[Embedder]:
     from deid import weights
-    from deid.embed.facenet import FaceNetEmbedder
+    from deid.recognition.facenet import FaceNetEmbedder
 
     try:
         present = weights.status(weights.entry("facenet")) == "ok"

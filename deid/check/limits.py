@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from deid.exceptions import ConfigError
+from deid.core.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

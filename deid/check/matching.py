@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from deid.geometry import box_iou
+from deid.imaging.geometry import box_iou
 
 
 @dataclass(frozen=True, slots=True, eq=False)

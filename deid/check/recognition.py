@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deid.check.faces import Face, crops_of
-from deid.protocols import Embedder
-from deid.structures import Embeddings
+from deid.core.protocols import Embedder
+from deid.core.types import Embeddings
 
 FMRS = (1e-2, 1e-3, 1e-4)
 #: The rate at which a single face counts as recognised.

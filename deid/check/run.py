@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deid import kinds
 from deid.check import films, metadata, photos
 from deid.check.folders import FilePair, ImagePair, Problem, identity_of, pair_folders, read_frames
 from deid.check.judges import Judges
 from deid.check.limits import Limits
 from deid.check.report import FileFindings, Report
-from deid.exceptions import DataError, VideoError
+from deid.core.errors import DataError, VideoError
+from deid.imaging import formats
 from deid.video.encode import CONTAINERS
 
 
@@ -80,7 +80,7 @@ def pairs_of(before: Path, after: Path) -> tuple[list[FilePair], list[Problem]]:
 
 
 def _folders(before: Path, after: Path) -> tuple[list[FilePair], list[Problem]]:
-    suffixes = kinds.known_suffixes() | set(CONTAINERS)
+    suffixes = formats.known_suffixes() | set(CONTAINERS)
     pairs, problems = pair_folders(before, after, suffixes)
     if not any(pair.after for pair in pairs):
         raise DataError(f"no file of {after} has the name of one in {before}, such as {pairs[0].name}")

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.steady import Steady, steadied
-from deid.structures import Image
+from deid.core.temporal import Steady, steadied
+from deid.core.types import Image
 
 Field = NDArray[np.float32]
 

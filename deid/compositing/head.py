@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import blend, geometry
-from deid.align import SIZE, warp
-from deid.structures import Image
+from deid.compositing import blend
+from deid.core.types import Image
+from deid.imaging import geometry
+from deid.imaging.alignment import SIZE, warp
 
 Field = NDArray[np.float32]
 

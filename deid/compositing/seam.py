@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.align import SIZE
-from deid.blend import outline, uncovered
-from deid.steady import Steady, steadied
-from deid.structures import StandIn
+from deid.compositing.blend import outline, uncovered
+from deid.core.temporal import Steady, steadied
+from deid.core.types import StandIn
+from deid.imaging.alignment import SIZE
 
 Field = NDArray[np.float32]
 

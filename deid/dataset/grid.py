@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid import image as images
-from deid.exceptions import ImageWriteError
-from deid.frame import Frame
-from deid.image import Picture
+from deid.core.errors import ImageWriteError
+from deid.imaging import codec
+from deid.imaging.codec import Picture
+from deid.imaging.frame import Frame
 
 FrameT = TypeVar("FrameT", bound=Frame)
 _ORIENTATION = 0x0112
@@ -72,7 +72,7 @@ def encode(picture: Picture, turn: int) -> bytes:
     Raises:
         ImageWriteError: it cannot be written so.
     """
-    data = images.encode(as_it_lay(picture, turn))
+    data = codec.encode(as_it_lay(picture, turn))
     if orientation(data) != turn:
         raise ImageWriteError(f"cannot keep the pixel grid of a {picture.format} that its EXIF turns")
     return data

@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from deid.core.errors import DataError, DependencyError, ImageReadError
 from deid.dataset.labels import why_not_text
 from deid.dataset.sources import Item, private_folder, read_file
-from deid.exceptions import DataError, DependencyError, ImageReadError
 
 #: The name of the only split of a data set that has none.
 _ONLY = "all"

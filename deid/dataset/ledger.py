@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deid.core.errors import DataError
 from deid.dataset.sources import Item
 from deid.dataset.work import Record, Task
-from deid.exceptions import DataError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+from deid.core.errors import DependencyError
 from deid.dataset import crew
 from deid.dataset.crew import Dead, Event, Hand, Ready, Unfit
 from deid.dataset.work import Record, Task, Work, Worker
-from deid.exceptions import DependencyError
 
 
 def run(tasks: Iterator[Task], work: Work, workers: int, address: str | None = None) -> Iterator[Record | Ready]:

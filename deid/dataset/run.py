@@ -11,18 +11,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deid import files
-from deid.config import Options
+from deid.batch import files
+from deid.core.errors import DataError, DeidError
+from deid.core.options import Options
 from deid.dataset import local, ray, report
 from deid.dataset.crew import Ready
 from deid.dataset.ledger import Ledger, Totals
 from deid.dataset.sources import open_source, private_folder
 from deid.dataset.verify import Problem, look_again, verify
 from deid.dataset.work import Record, Task, Work, build_engine, build_looker
-from deid.exceptions import DataError, DeidError
 
 if TYPE_CHECKING:
-    from deid.pipeline import Anonymizer
+    from deid.anonymizer.engine import Anonymizer
 
 _GONE = "its output is gone: it was taken away while the run went on"
 #: How workers run, by name.

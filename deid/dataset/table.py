@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from deid.core.errors import DataError, DependencyError
+from deid.core.types import Detection
 from deid.dataset.sources import FilesAsTheyLie, Item
-from deid.exceptions import DataError, DependencyError
-from deid.structures import Detection
 
 _PATHS, _BOXES, _IDENTITIES = ("path", "file_name", "filename", "file", "image"), ("boxes", "bboxes"), ("identity", "person")
 _CORNERS = (("x0", "y0", "x1", "y1"), ("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"), ("left", "top", "right", "bottom"))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from deid.exceptions import DataError
+from deid.core.errors import DataError
 
 _BLOCK = tarfile.BLOCKSIZE
 

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from torch import Tensor, nn
 
-from deid.attributes.sampler import RANGE, sample_sets
-from deid.detect.face_points import FacePoints
-from deid.exceptions import ConfigError
+from deid.core.errors import ConfigError
+from deid.editing.sampler import RANGE, sample_sets
+from deid.landmarks.face_points import FacePoints
 from deid.models.attgan import ATTRIBUTES, Discriminator, Generator, inverted
 from deid.training import checkpoint, losses
 from deid.training.classifier import ema, to_tensor

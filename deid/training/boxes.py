@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid import geometry
-from deid.detect.merge import merge
-from deid.detect.mtcnn import MtcnnDetector
-from deid.exceptions import DataError
-from deid.protocols import Detector
-from deid.structures import Detection, Image
+from deid.core.errors import DataError
+from deid.core.protocols import Detector
+from deid.core.types import Detection, Image
+from deid.detection.merge import merge
+from deid.detection.mtcnn import MtcnnDetector
+from deid.imaging import geometry
 from deid.training.data import pictures, split_of
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from deid.exceptions import WeightsFormatError
+from deid.core.errors import WeightsFormatError
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deid.exceptions import ConfigError
+from deid.core.errors import ConfigError
 from deid.models.face_rcnn import FaceRcnn
 from deid.training import checkpoint
 from deid.training.boxes import LabelledPhoto

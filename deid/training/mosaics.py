@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid import geometry
-from deid.structures import Image
+from deid.core.types import Image
+from deid.imaging import geometry
 from deid.training.boxes import LabelledPhoto
 
 _Boxes = NDArray[np.float64]

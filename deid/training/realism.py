@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from deid.attributes.sampler import sample_sets
+from deid.editing.sampler import sample_sets
 from deid.models.attgan import ATTRIBUTES, Generator, inverted
 from deid.models.realism import RealismCritic
 from deid.training.classifier import ema, to_tensor

@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deid.embed.dlib_resnet import CROP_TO_CHIP, read_dlib_network
 from deid.models.mobilefacenet import MobileFaceNet
+from deid.recognition.dlib_resnet import CROP_TO_CHIP, read_dlib_network
 from deid.weights import dlib_model_file
 
 #: From pixels of an aligned crop (eyes 36 px apart) to MobileFaceNet's 96 x 112 input (eyes 37.3 px apart).

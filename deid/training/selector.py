@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.attributes.selector import N_ANSWERS, N_FEATURES, Likeness, Records, Selector, features
-from deid.embed.dlib_resnet import DlibResNetEmbedder
-from deid.exceptions import DataError, DependencyError
+from deid.core.errors import DataError, DependencyError
+from deid.core.types import Embeddings
+from deid.editing.selector import N_ANSWERS, N_FEATURES, Likeness, Records, Selector, features
 from deid.models.attgan import ATTRIBUTES
-from deid.structures import Embeddings
+from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.training.calibrate import FMR
 from deid.training.selector_table import Table
-from deid.verify import utility
+from deid.verification.gate import utility
 
 log = logging.getLogger(__name__)
 

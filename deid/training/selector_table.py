@@ -22,23 +22,26 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from deid import blend, detect, ladder, weights
-from deid.align import align, at_photo_scale, is_profile, warp
-from deid.attributes.age import AgeReader
-from deid.attributes.sampler import SET_SIZE, sample_sets, sample_shares, with_portraits
-from deid.config import Options
-from deid.detect.face_points import FacePoints
-from deid.detect.mtcnn import MtcnnDetector
-from deid.edit.attgan import AttganEditor
-from deid.edit.portraits import Looks
-from deid.embed.dlib_resnet import DlibResNetEmbedder
-from deid.exceptions import DataError
+from deid import weights
+from deid.anonymizer import fallback
+from deid.compositing import blend
+from deid.core.errors import DataError
+from deid.core.options import Options
+from deid.core.types import AlignedFace, Crops, Embeddings, Image
+from deid.detection import build_detector
+from deid.detection.mtcnn import MtcnnDetector
+from deid.editing.attgan import AttganEditor
+from deid.editing.portraits import Looks
+from deid.editing.sampler import SET_SIZE, sample_sets, sample_shares, with_portraits
+from deid.imaging.alignment import align, at_photo_scale, is_profile, warp
+from deid.landmarks.face_points import FacePoints
 from deid.models.attgan import ATTRIBUTES
-from deid.structures import AlignedFace, Crops, Embeddings, Image
+from deid.recognition.age import AgeReader
+from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.training.classifier import to_tensor
 from deid.training.data import central, pictures, split_of
 from deid.training.recognisers import mobilefacenet_recogniser
-from deid.verify import Gate, SourceFace
+from deid.verification.gate import Gate, SourceFace
 
 log = logging.getLogger(__name__)
 
@@ -154,10 +157,10 @@ class Bench:
 
     def __init__(self, recogniser: Path, options: Options | None = None, editor: AttganEditor | None = None) -> None:
         self.options, self.editor = options or Options(), editor or AttganEditor()
-        self.rung = next(ladder.rungs(self.options, self.editor))
+        self.rung = next(fallback.rungs(self.options, self.editor))
         self._dlib = DlibResNetEmbedder()
         self.gate = Gate([self._dlib], MtcnnDetector(min_face=40), self.options)
-        self._detector = detect.build(self.options.detector, self.options.min_face)
+        self._detector = build_detector(self.options.detector, self.options.min_face)
         self._second = mobilefacenet_recogniser(recogniser).to(memory_format=torch.channels_last)
         self._points, self._ages = FacePoints(), AgeReader()
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deid.exceptions import VideoReadError
-from deid.structures import Image
+from deid.core.errors import VideoReadError
+from deid.core.types import Image
 from deid.video.library import pyav, reason
 from deid.video.streams import film_stream, left_out
 from deid.video.upright import Upright

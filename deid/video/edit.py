@@ -8,13 +8,14 @@ from typing import Any, Generic
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import geometry, ladder
-from deid.align import align, is_profile
-from deid.ladder import Rung
-from deid.people import RECOGNISABLE
-from deid.pipeline import Anonymizer, Tracked
-from deid.steady import Steady
-from deid.structures import Detection, Embeddings, Image
+from deid.anonymizer import fallback
+from deid.anonymizer.engine import Anonymizer, Tracked
+from deid.anonymizer.fallback import Rung
+from deid.anonymizer.identities import RECOGNISABLE
+from deid.core.temporal import Steady
+from deid.core.types import Detection, Embeddings, Image
+from deid.imaging import geometry
+from deid.imaging.alignment import align, is_profile
 from deid.video.find import FoundFrame, FrameT, TrackedFace
 from deid.video.smooth import LandmarkFilter
 
@@ -214,7 +215,7 @@ class FilmEditor(Generic[FrameT]):
     def _cover_for(self, portraits: Sequence[tuple[Image, Detection]]) -> Rung:
         """The mildest cover that the gate lets pass on a portrait; the hardest but the solid one where there is no portrait."""
         options = self._engine.options
-        rungs = list(ladder.covers(options))
+        rungs = list(fallback.covers(options))
         if not portraits or self._wants_faces:
             return rungs[-2]
         image, detection = portraits[0]
@@ -253,7 +254,7 @@ class FilmEditor(Generic[FrameT]):
                 role.hold *= 2
             if became.method == _HARDEST:
                 # Where the gate let no blur pass, none is laid over the next frames in which the face is only remembered.
-                role.cover = list(ladder.covers(self._engine.options))[-1]
+                role.cover = list(fallback.covers(self._engine.options))[-1]
             role.summary.methods[became.method] += 1
             role.summary.asked |= became.status == "passed"
             if became.verification.distances and became.attributes:
@@ -276,7 +277,7 @@ class FilmEditor(Generic[FrameT]):
         assert role.person.rung is not None
         if self._index > role.until:
             role.level = 0
-        rungs = list(ladder.kept(role.person.rung, self._engine.options, self._engine.editor))
+        rungs = list(fallback.kept(role.person.rung, self._engine.options, self._engine.editor))
         return rungs[min(role.level, len(rungs) - 1) :]
 
     def _cover(self, face: TrackedFace, out: Image, touched: NDArray[np.bool_]) -> None:
@@ -287,7 +288,7 @@ class FilmEditor(Generic[FrameT]):
         if rows.stop <= rows.start or columns.stop <= columns.start:
             return
         here = face.detection.moved(np.ones(2), -np.array([columns.start, rows.start], float))
-        part, where, edited = ladder.cover(role.cover, np.ascontiguousarray(out[rows, columns]), here, margin)
+        part, where, edited = fallback.cover(role.cover, np.ascontiguousarray(out[rows, columns]), here, margin)
         out[rows, columns] = part
         touched[rows, columns] |= where
         role.summary.methods[edited.method] += 1

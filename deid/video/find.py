@@ -12,11 +12,11 @@ from typing import Generic, Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import geometry
-from deid.config import Options
-from deid.detect.quarters import turn_box, turn_detection, turn_image
-from deid.detect.refine import FaceRefiner
-from deid.structures import Detection, Image
+from deid.core.options import Options
+from deid.core.types import Detection, Image
+from deid.detection.quarters import turn_box, turn_detection, turn_image
+from deid.detection.refine import FaceRefiner
+from deid.imaging import geometry
 from deid.video.lookout import Lookout
 from deid.video.novelty import News, Novelty
 from deid.video.pace import USUAL_RATE, Pace

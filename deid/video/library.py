@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from deid.exceptions import DependencyError
+from deid.core.errors import DependencyError
 
 _HOST_END = re.compile(r"[/?#]")
 _PLAIN = re.compile(r"[\w./-]*", re.ASCII)

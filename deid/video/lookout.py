@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deid import geometry
-from deid.structures import Detection, Image
+from deid.core.types import Detection, Image
+from deid.imaging import geometry
 from deid.video.novelty import News, Region
 from deid.video.pace import Pace
 from deid.video.search import Search

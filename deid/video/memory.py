@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from deid.structures import Detection
+from deid.core.types import Detection
 
 
 def collides(a: Detection, b: Detection) -> bool:

@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import cv2
 
-from deid.exceptions import ConfigError, VideoWriteError
-from deid.structures import Image
+from deid.core.errors import ConfigError, VideoWriteError
+from deid.core.types import Image
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.structures import Image
+from deid.core.types import Image
 
 #: Cells across the smallest face.
 _CELLS = 5

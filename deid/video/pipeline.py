@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deid.detect.refine import FaceRefiner
-from deid.exceptions import ConfigError, VideoReadError
-from deid.pipeline import Anonymizer
-from deid.structures import Image, check_image
-from deid.threads import share
+from deid.anonymizer.engine import Anonymizer
+from deid.core.errors import ConfigError, VideoReadError
+from deid.core.types import Image, check_image
+from deid.detection.refine import FaceRefiner
+from deid.models.threads import share
 from deid.video import search
 from deid.video.decode import Frame, Reader
 from deid.video.edit import EditedFrame, FilmEditor, TrackSummary

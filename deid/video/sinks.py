@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from deid.exceptions import ConfigError, DependencyError, VideoWriteError
-from deid.structures import Image
+from deid.core.errors import ConfigError, DependencyError, VideoWriteError
+from deid.core.types import Image
 from deid.video.decode import Frame, VideoInfo
 from deid.video.encode import CONTAINERS, Writer
 from deid.video.library import pyav, reason, without_login

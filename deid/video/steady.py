@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import geometry
-from deid.structures import Detection
+from deid.core.types import Detection
+from deid.imaging import geometry
 
 #: Frames on either side that steady a face, and the standard deviation of their weight.
 STEADY, _SIGMA = 3, 1.2

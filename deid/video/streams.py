@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from deid.exceptions import VideoReadError
+from deid.core.errors import VideoReadError
 from deid.video.library import pyav
 
 #: Codecs of still pictures: a stream of one such picture is cover art.

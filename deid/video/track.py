@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import geometry
-from deid.structures import Detection
+from deid.core.types import Detection
+from deid.imaging import geometry
 from deid.video.memory import collides
 
 #: Standard deviations as shares of the box's height: of a sighting, and of what position and velocity change by in a frame.

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from deid.detect.quarters import TURNS
-from deid.structures import Detection
+from deid.core.types import Detection
+from deid.detection.quarters import TURNS
 from deid.video.pace import Pace
 
 #: A detection of this score needs no search at other turns.

@@ -7,8 +7,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.exceptions import DataError
-from deid.structures import Crops, Embeddings
+from deid.core.errors import DataError
+from deid.core.types import Crops, Embeddings
 from evaluation.faces import Face
 from evaluation.masks import blanked
 

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from deid.structures import Crops, Embeddings
+from deid.core.types import Crops, Embeddings
 from evaluation.attacks.case import Attack, Case, Search
 
 _THUMBNAIL = 16

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deid.structures import Crops
+from deid.core.types import Crops
 from evaluation.attacks.case import Attack, Case, Search
 
 _SIDE, _BATCH, _WIDTH = 64, 16, 32

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.structures import Image
+from deid.core.types import Image
 
 #: What is coarser than this, in pixels of the photo, is no fine detail.
 _SIGMA_PX = 1.5

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from deid.check.judges import mtcnn
-from deid.structures import Crops
+from deid.core.types import Crops
 from evaluation import datasets
 from evaluation.studies.edits import aligned
 from evaluation.studies.options import StudyOptions

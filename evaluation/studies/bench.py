@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from deid.check.faces import crops_of
 from deid.check.recognition import fix_thresholds
-from deid.protocols import Embedder
-from deid.structures import Embeddings
+from deid.core.protocols import Embedder
+from deid.core.types import Embeddings
 from evaluation import datasets, methods, recognisers
 from evaluation.detectors import Remembering, both_detectors
 from evaluation.faces import Face, Observer, PhotoResult

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.align import align_matrix, warp
-from deid.embed.arcface import ArcFaceRecogniser
-from deid.exceptions import DataError
-from deid.structures import Crops, Embeddings
+from deid.core.errors import DataError
+from deid.core.types import Crops, Embeddings
+from deid.imaging.alignment import align_matrix, warp
+from deid.recognition.arcface import ArcFaceRecogniser
 from evaluation import datasets
 from evaluation.metrics import verification
 from evaluation.metrics.bootstrap import Interval, mean_interval, weighted_interval

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid.align import SIZE
 from deid.check.faces import crops_of
 from deid.check.folders import SUFFIXES, pair_folders
 from deid.check.recognition import WORKING_FMR, distance_of, fix_thresholds
-from deid.exceptions import DataError
-from deid.protocols import Embedder
-from deid.structures import Embeddings, Image
+from deid.core.errors import DataError
+from deid.core.protocols import Embedder
+from deid.core.types import Embeddings, Image
+from deid.imaging.alignment import SIZE
 from deid.training.data import read_tar
 from evaluation import datasets, recognisers
 from evaluation.compare import male_probabilities

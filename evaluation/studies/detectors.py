@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from deid import detect
-from deid.config import Options
-from deid.geometry import box_iou
-from deid.structures import Detection
+from deid.core.options import Options
+from deid.core.types import Detection
+from deid.detection import build_detector
+from deid.imaging.geometry import box_iou
 from evaluation import datasets
 from evaluation.detectors import second_detector
 from evaluation.metrics.bootstrap import share_interval
@@ -27,7 +27,7 @@ _DIFFERS = "grey group photos, some of them drawings or scanned from newspapers;
 def detectors(options: StudyOptions) -> Results:
     """Recall and precision of every detector on all labelled photos of CMU-MIT, however many people are asked for."""
     photos = list(datasets.cmu_mit())
-    built = {name: detect.build(name, Options().min_face, Options().device) for name in _NAMES}
+    built = {name: build_detector(name, Options().min_face, Options().device) for name in _NAMES}
     built["scrfd"] = second_detector()
     options.stage("photos", len(photos) * len(built))
     lines: list[Measure] = []

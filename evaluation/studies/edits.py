@@ -11,23 +11,25 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load
 
-from deid import blend, ladder, weights
-from deid.align import TEMPLATE, align
-from deid.attributes.age import AgeReader
-from deid.attributes.classify import MALE, AttributeReader
-from deid.attributes.gender import GenderReader
-from deid.attributes.sampler import sample_sets, sample_shares, with_portraits
+from deid import weights
+from deid.anonymizer import fallback as ladder
+from deid.anonymizer.fallback import Proposal, Rung
 from deid.check.faces import find
-from deid.config import Options
-from deid.detect.face_points import FacePoints
-from deid.edit.attgan import AttganEditor
-from deid.edit.portraits import Looks, Portraits
-from deid.embed.dlib_resnet import DlibResNetEmbedder
-from deid.exceptions import DataError, WeightsFormatError, WeightsMissingError
-from deid.ladder import Proposal, Rung
+from deid.compositing import blend
+from deid.core.errors import DataError, WeightsFormatError, WeightsMissingError
+from deid.core.options import Options
+from deid.core.protocols import Detector
+from deid.core.types import AlignedFace, Crops, Detection, Image
+from deid.editing.attgan import AttganEditor
+from deid.editing.portraits import Looks, Portraits
+from deid.editing.sampler import sample_sets, sample_shares, with_portraits
+from deid.imaging.alignment import TEMPLATE, align
+from deid.landmarks.face_points import FacePoints
 from deid.models.attgan import ATTRIBUTES, Generator
-from deid.protocols import Detector
-from deid.structures import AlignedFace, Crops, Detection, Image
+from deid.recognition.age import AgeReader
+from deid.recognition.attributes import MALE, AttributeReader
+from deid.recognition.dlib_resnet import DlibResNetEmbedder
+from deid.recognition.gender import GenderReader
 from deid.training.classifier import to_tensor
 from deid.training.data import central
 from evaluation.datasets import Photo

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from deid import weights
-from deid.config import Options
-from deid.ladder import Proposal
+from deid.anonymizer.fallback import Proposal
+from deid.core.options import Options
+from deid.core.types import Crops, Detection
 from deid.models.attgan import ATTRIBUTES
-from deid.structures import Crops, Detection
 from evaluation import features, methods
 from evaluation.detectors import second_detector
 from evaluation.features import Features

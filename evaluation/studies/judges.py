@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import geometry
 from deid.check.faces import find
 from deid.check.matching import landmark_error
-from deid.detect.face_points import FacePoints
-from deid.protocols import Detector, Embedder
-from deid.structures import Crops, Embeddings
+from deid.core.protocols import Detector, Embedder
+from deid.core.types import Crops, Embeddings
+from deid.imaging import geometry
+from deid.landmarks.face_points import FacePoints
 from deid.training.data import central
-from deid.verify import RealismScorer
+from deid.verification.gate import RealismScorer
 from evaluation.metrics.bootstrap import mean_interval, share_interval
 from evaluation.results import Measure, measure
 

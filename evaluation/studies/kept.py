@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from deid.check.faces import crops_of
 from deid.check.judges import mtcnn
-from deid.exceptions import DataError
+from deid.core.errors import DataError
 from evaluation import datasets
 from evaluation.faces import Face
 from evaluation.new_faces import new_faces, read_report

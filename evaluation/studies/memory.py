@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from deid import geometry
-from deid.config import Options
-from deid.detect.mtcnn import MtcnnDetector
-from deid.exceptions import DataError
-from deid.structures import Detection, Image
+from deid.core.errors import DataError
+from deid.core.options import Options
+from deid.core.types import Detection, Image
+from deid.detection.mtcnn import MtcnnDetector
+from deid.imaging import geometry
 from deid.video.decode import Reader
 from deid.video.find import FaceFinder
 from deid.video.memory import DetectionMemory, both_ways

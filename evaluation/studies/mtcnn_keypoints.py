@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import geometry
-from deid.align import align_matrix, warp
 from deid.check.judges import mtcnn
-from deid.detect.face_points import FacePoints
-from deid.structures import Detection, Image
+from deid.core.types import Detection, Image
+from deid.imaging import geometry
+from deid.imaging.alignment import align_matrix, warp
+from deid.landmarks.face_points import FacePoints
 from deid.training.data import central
 from evaluation import datasets
 from evaluation.metrics.bootstrap import share_interval

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from deid.check.folders import FilePair, pair_folders
-from deid.exceptions import DataError
+from deid.core.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deid.check.recognition import distance_of
-from deid.structures import Embeddings
+from deid.core.types import Embeddings
 from evaluation.metrics import identification
 from evaluation.metrics.bootstrap import Interval, mean_interval, share_interval
 from evaluation.metrics.realism import fid, kid

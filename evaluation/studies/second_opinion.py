@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from deid.embed.arcface import ArcFaceRecogniser
+from deid.core.protocols import Detector
+from deid.core.types import Crops
 from deid.models.attgan import ATTRIBUTES
-from deid.protocols import Detector
-from deid.structures import Crops
+from deid.recognition.arcface import ArcFaceRecogniser
 from deid.training.data import split_of
 from evaluation.datasets import Photo, celeba, data_file
 from evaluation.metrics.bootstrap import weighted_interval

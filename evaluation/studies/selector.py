@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from sklearn.neural_network import MLPClassifier
 
 from deid import weights
-from deid.attributes.selector import Judgement, Selector
-from deid.edit.portraits import Portraits
-from deid.embed.dlib_resnet import DlibResNetEmbedder
+from deid.editing.portraits import Portraits
+from deid.editing.selector import Judgement, Selector
 from deid.models.attgan import ATTRIBUTES
+from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.training import selector_table
 from deid.training.selector import NEAR_STRANGERS, Limits, limits, ranking, tries
 from deid.training.selector_table import Table
-from deid.verify import utility
+from deid.verification.gate import utility
 from evaluation import datasets
 from evaluation.results import Measure, Results, environment
 from evaluation.studies.judges import Quantity, lines

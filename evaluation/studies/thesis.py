@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.align import TEMPLATE
-from deid.attributes.sampler import sample_sets
 from deid.check.faces import find
 from deid.check.recognition import distance_of
-from deid.edit.attgan import AttganEditor
-from deid.structures import AlignedFace, Crops, Detection
+from deid.core.types import AlignedFace, Crops, Detection
+from deid.editing.attgan import AttganEditor
+from deid.editing.sampler import sample_sets
+from deid.imaging.alignment import TEMPLATE
 from evaluation import datasets, methods
 from evaluation.faces import with_genders
 from evaluation.metrics import identification

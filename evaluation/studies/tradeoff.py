@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from deid.exceptions import DependencyError, WeightsError
+from deid.core.errors import DependencyError, WeightsError
 from evaluation.methods import Method
 from evaluation.results import Curve, Measure, measure
 from evaluation.studies.bench import Bench, Outcome

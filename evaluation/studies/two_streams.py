@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models import mobilenet_v2
 
-from deid.align import SIZE
-from deid.edit import filters
-from deid.structures import Crops, Embeddings
+from deid.core.types import Crops, Embeddings
+from deid.editing import filters
+from deid.imaging.alignment import SIZE
 
 #: Input in pixels, and length of the embedding.
 SIDE, DIMENSIONS = 64, 128

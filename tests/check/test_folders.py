@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from deid.check.folders import FilePair, Problem, identity_of, pair_folders, read_pairs
-from deid.exceptions import DataError
+from deid.core.errors import DataError
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from deid.align import align
-from deid.attributes.sampler import sample_sets, with_portraits
-from deid.config import Options
-from deid.edit.attgan import AttganEditor
-from deid.edit.filters import FILTERS, FilterEditor
-from deid.edit.portraits import Portraits
-from deid.embed.dlib_resnet import DlibResNetEmbedder
-from deid.protocols import Editor
-from deid.structures import AlignedFace, Detection, EditedFace, Image
+from deid.core.options import Options
+from deid.core.protocols import Editor
+from deid.core.types import AlignedFace, Detection, EditedFace, Image
+from deid.editing.attgan import AttganEditor
+from deid.editing.filters import FILTERS, FilterEditor
+from deid.editing.portraits import Portraits
+from deid.editing.sampler import sample_sets, with_portraits
+from deid.imaging.alignment import align
+from deid.recognition.dlib_resnet import DlibResNetEmbedder
 
 
 @dataclass(frozen=True)

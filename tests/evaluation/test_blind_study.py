@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 from typer.testing import CliRunner
 
 from deid.check.folders import FilePair
-from deid.exceptions import DataError
+from deid.core.errors import DataError
 from evaluation.cli import app
 from evaluation.faces import Face
 from evaluation.new_faces import NewFace

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from deid.check.folders import FilePair
-from deid.exceptions import DataError
-from deid.protocols import Embedder
+from deid.core.errors import DataError
+from deid.core.protocols import Embedder
 from evaluation.faces import Face
 from evaluation.new_faces import NewFace
 from evaluation.studies import StudyOptions, clones

@@ -9,7 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from deid.check.judges import mtcnn
-from deid.detect.scrfd import ScrfdDetector
+from deid.detection.scrfd import ScrfdDetector
 from evaluation import datasets, methods
 from evaluation.cli import app
 from evaluation.detectors import SCRFD_FILE

@@ -9,7 +9,7 @@ import pytest
 
 from deid.check.faces import core_change
 from deid.check.folders import FilePair, ImagePair
-from deid.structures import Detection, Image
+from deid.core.types import Detection, Image
 from evaluation.faces import Observer, surroundings
 
 POINTS = np.array([[40.0, 45.0], [60.0, 45.0], [50.0, 56.0], [42.0, 66.0], [58.0, 66.0]])

@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from deid.attributes.sampler import SET_SIZE, portraits_of, sample_sets
-from deid.detect.face_points import FacePoints
-from deid.edit.attgan import AttganEditor
-from deid.edit.portraits import Portraits
-from deid.exceptions import DataError, WeightsFormatError, WeightsMissingError
+from deid.core.errors import DataError, WeightsFormatError, WeightsMissingError
+from deid.core.types import AlignedFace, Crops, Embeddings
+from deid.editing.attgan import AttganEditor
+from deid.editing.portraits import Portraits
+from deid.editing.sampler import SET_SIZE, portraits_of, sample_sets
+from deid.landmarks.face_points import FacePoints
 from deid.models.attgan import ATTRIBUTES, Generator
-from deid.structures import AlignedFace, Crops, Embeddings
 from evaluation import datasets
 from evaluation.studies import edits, generator, lineup, second_opinion
 from evaluation.studies.edits import Subjects

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deid.check.folders import FilePair
-from deid.exceptions import DataError
+from deid.core.errors import DataError
 from evaluation import new_faces as module
 from evaluation.faces import Face, PhotoResult
 from evaluation.new_faces import new_faces, read_report

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from deid.check.recognition import embed, fix_thresholds
 from deid.check.states import states
-from deid.protocols import Embedder
+from deid.core.protocols import Embedder
 from evaluation.coverage import coverage
 from evaluation.faces import Face
 from evaluation.privacy import groups_of, privacy

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deid.check.folders import Problem
-from deid.exceptions import DataError
+from deid.core.errors import DataError
 from evaluation import cli, stored
 from evaluation.results import Curve, Measure, Results, from_json
 

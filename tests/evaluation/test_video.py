@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from deid.check.films import facts, is_exposed, longest_run
-from deid.exceptions import DataError
-from deid.structures import Crops, Detection, Embeddings, Image
+from deid.core.errors import DataError
+from deid.core.types import Crops, Detection, Embeddings, Image
 from evaluation.report import write_report
 from evaluation.results import Results, write
 from evaluation.studies.memory import drop_every_third, is_covered

@@ -11,12 +11,12 @@ from PIL import Image as Pillow
 from safetensors.torch import save_file
 
 from deid import weights
-from deid.align import warp
-from deid.attributes.sampler import SET_SIZE, portraits_of
-from deid.attributes.selector import Selector
-from deid.exceptions import DataError
+from deid.core.errors import DataError
+from deid.core.types import Image
+from deid.editing.sampler import SET_SIZE, portraits_of
+from deid.editing.selector import Selector
+from deid.imaging.alignment import warp
 from deid.models.mobilefacenet import MobileFaceNet
-from deid.structures import Image
 from deid.training import selector_table, tasks
 from deid.training.data import split_of
 from deid.training.selector_table import Bench, Plan, Subject, Table, join, make, people, read

@@ -263,6 +263,12 @@ def _finish(plan: Plan, ledger: Ledger, work: Work) -> None:
     """The report, and the parts put together; they stay as long as a file may be tried again."""
     report.write(ledger, plan.private / "report.html", lambda number, name: work.target_of(number, name).read_bytes())
     if work.source.packed:
-        work.source.pack(ledger.part(lambda number, name: work.target_of(number, name).read_bytes()), plan.out)
+        work.source.pack(partial(_part, ledger, work), plan.out)
         if not ledger.totals().failed:
             shutil.rmtree(work.target)
+
+
+def _part(ledger: Ledger, work: Work, name: str) -> bytes | None:
+    """The bytes of the part with a name; None where nothing is done."""
+    number = ledger.number(name)
+    return None if number is None else work.target_of(number, name).read_bytes()

@@ -121,7 +121,7 @@ class EditedFace:
 
     Args:
         crop: (128, 128, 3) uint8 RGB.
-        method: the rung of the ladder that made it, such as ``attgan`` or ``blur``.
+        method: the fallback level that made it, such as ``attgan`` or ``blur``.
         attributes: (D,) attribute set of the first pass and its stand-in, see `deid.editing.sampler`; None for methods without one.
         strength: the method's own strength, see `deid.core.options`.
         stand_in: the new face at the photo's scale, where the editor makes one; it is then pasted in place of ``crop``.
@@ -184,7 +184,7 @@ class FaceResult:
     Args:
         detection: where it was found.
         method: what is in its place now.
-        status: `passed` when the method that was asked for passed the gate, `fallback` when a harder one took its place.
+        status: `passed` when the requested method passed the gate, `fallback` when a stronger one took its place.
         verification: the gate's numbers for what is in its place now.
         attributes: attribute set by name, empty for methods without one.
         strength: the method's own strength.
@@ -218,7 +218,7 @@ class FaceResult:
             "strength": self.strength,
             "seed": self.seed,
             "attributes": {k: round(v, 4) for k, v in self.attributes.items()},
-            # Not rounded: what lies just over its threshold must still do so for whoever reads it.
+            # Not rounded: what lies just over its threshold must still do so in the report.
             "distances": [
                 {"embedder": d.embedder, "distance": d.value, "threshold": d.threshold, "passed": d.passed} for d in check.distances
             ],
@@ -233,7 +233,7 @@ class FaceResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageResult:
-    """An anonymised picture and what became of each face in it, largest first."""
+    """An anonymized picture and the result for each face in it, largest first."""
 
     image: Image
     faces: tuple[FaceResult, ...]

@@ -278,7 +278,7 @@ def make(
         folder: for the parts.
         plan: what is measured.
         workers: processes.
-        report: told the parts that are done, how many there are, and a note.
+        report: called with the number of finished parts, their total, and a note.
 
     Raises:
         DataError: there are no photos, or no face in any.

@@ -12,13 +12,11 @@ ROOT = Path(__file__).parents[2]
 _MOST_WORDS, _MOST_ON_AVERAGE = 40, 20
 #: Lists the words to avoid.
 _GLOSSARY = "docs/glossary.md"
-#: Rooms that are rewritten next.
-_LATER = {"anonymizer", "cli"}
 
 
 def _texts() -> dict[str, list[Text]]:
     pages = [*ROOT.glob("*.md"), *(p for f in ("docs", "weights", "evaluation", "findings") for p in (ROOT / f).rglob("*.md"))]
-    modules = [p for folder in ("deid", "evaluation", "examples") for p in (ROOT / folder).rglob("*.py") if p.parent.name not in _LATER]
+    modules = [p for folder in ("deid", "evaluation", "examples") for p in (ROOT / folder).rglob("*.py")]
     names = {path: str(path.relative_to(ROOT)) for path in sorted([*pages, *modules])}
     return {name: list((of_page if path.suffix == ".md" else of_module)(path, name)) for path, name in names.items()}
 

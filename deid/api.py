@@ -52,7 +52,7 @@ def anonymize(
         ImageReadError: the file cannot be read.
         TypeError, ValueError: the image is of no such kind or shape.
 
-    Example:
+    Examples:
         >>> deid.anonymize("party.jpg").save("anonymous.jpg")
     """
     engine = anonymizer(options or Options())

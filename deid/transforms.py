@@ -27,7 +27,7 @@ class Anonymize(v2.Transform):  # type: ignore[misc]
         make_engine: builds the engine in place of the options' own, for own detectors and editors; must pickle to be used in
             the workers of a `DataLoader`.
 
-    Example:
+    Examples:
         >>> transform = v2.Compose([Anonymize(Options(method="blur")), v2.RandomHorizontalFlip()])
         >>> image, target = transform(image, target)
     """
@@ -102,7 +102,7 @@ class AnonymizeColumns:
         columns: names of the columns.
         options: how; the defaults when None.
 
-    Example:
+    Examples:
         >>> dataset = dataset.map(AnonymizeColumns("image"), batched=True, batch_size=16)
     """
 

@@ -10,7 +10,7 @@ console = Console(stderr=True)
 def plain(data: object) -> str:
     """Data on one line, with what a terminal would act on written out.
 
-    Example:
+    Examples:
         >>> plain("two\\nlines")
         'two\\\\nlines'
     """

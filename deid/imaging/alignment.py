@@ -74,7 +74,7 @@ def at_photo_scale(image: Image, matrix: NDArray[np.float64]) -> Image:
 def align(image: Image, detection: Detection) -> AlignedFace:
     """The upright crop (128, 128, 3) of one face.
 
-    Example:
+    Examples:
         >>> face = align(image, detector.detect(image)[0])
         >>> face.crop.shape
         (128, 128, 3)

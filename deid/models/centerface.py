@@ -15,7 +15,7 @@ _STEM, _EXPANSION, _WIDTH = 32, 6, 24
 class CenterFace(nn.Module):
     """Images to maps at a quarter of their size. The batch norms are folded into the convolutions: it is not for training.
 
-    Example:
+    Examples:
         >>> heat, size, offset, points = CenterFace()(images)
     """
 

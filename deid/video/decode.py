@@ -93,7 +93,7 @@ class Reader:
         VideoReadError: it cannot be opened, or has no frame of video in the span.
         DependencyError: PyAV is not installed.
 
-    Example:
+    Examples:
         >>> with Reader(Path("film.mp4")) as film:
         ...     times = [frame.pts * film.info.time_base for frame in film]
     """

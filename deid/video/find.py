@@ -99,7 +99,7 @@ class FaceFinder(Generic[FrameT]):
         options: `min_face`, `detect_every`, `track_score`, `memory`, `patience` and `look_ahead`.
         rate: frames per second.
 
-    Example:
+    Examples:
         >>> finder = FaceFinder(search.build(options), FaceRefiner(), options)
         >>> for frame in film:
         ...     for found in finder.push(frame):  # look_ahead frames later

@@ -28,7 +28,7 @@ class DetectionMemory:
     Args:
         length: frames that a face is remembered for; 0 for no memory.
 
-    Example:
+    Examples:
         >>> memory = DetectionMemory(2)
         >>> [len(memory.update(found)) for found in ([face], [], [], [])]
         [1, 1, 1, 0]

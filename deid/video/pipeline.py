@@ -200,7 +200,7 @@ def anonymize_frames(frames: Iterable[Image], engine: Anonymizer, *, seed: int |
     Raises:
         ValueError: a frame is no image.
 
-    Example:
+    Examples:
         >>> for frame in anonymize_frames(camera, deid.Anonymizer(deid.Options(method="blur"))):
         ...     show(frame)
     """

@@ -32,7 +32,7 @@ class Search:
     Args:
         looks: at least one detector; the last one should be the fastest.
 
-    Example:
+    Examples:
         >>> search = Search([plain, mirrored])
         >>> search.all(first), search.next(second), search.next(third)
     """

@@ -31,7 +31,7 @@ def ahead(items: Iterable[Item], depth: int = 4, name: str = "stage") -> Generat
         depth: items that may wait; then the thread does.
         name: of the thread.
 
-    Example:
+    Examples:
         >>> def detected(frames):
         ...     with contextlib.closing(frames):
         ...         for frame in frames:

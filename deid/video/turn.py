@@ -20,7 +20,7 @@ class TurnMemory:
     Args:
         pace: of the film.
 
-    Example:
+    Examples:
         >>> memory = TurnMemory(pace)
         >>> if (degrees := memory.due(index, sure=False)) is not None:
         ...     memory.note(degrees, detect_turned(detector, image, degrees), here)

@@ -32,7 +32,7 @@ def ranks(scores: ArrayLike, own: ArrayLike) -> Ranks:
         scores: (P, G).
         own: (P,) columns.
 
-    Example:
+    Examples:
         >>> ranks([[0.9, 0.1]], [1]).above
         array([1])
     """

@@ -14,12 +14,12 @@ import numpy as np
 from PIL import Image as PillowImage
 from scipy import ndimage
 
+from deid.check.folders import FilePair, ImagePair
 from deid.core.errors import ConfigError, DependencyError
 from deid.core.types import Detection, Image
 from deid.editing import filters
 from deid.imaging import geometry
 from evaluation.datasets import Photo
-from evaluation.folders import FilePair, ImagePair
 
 #: From a photo and its faces to the output.
 Method: TypeAlias = Callable[[Image, Sequence[Detection]], Image]

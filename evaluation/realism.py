@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.check.faces import crops_of
 from evaluation.close import LEAST_PX
-from evaluation.faces import Face, crops_of
+from evaluation.faces import Face
 from evaluation.features import Features, load_wide
 from evaluation.metrics.bootstrap import Interval, share_interval
 from evaluation.metrics.realism import fid, kid, paired_kid

@@ -74,6 +74,11 @@ class Anonymizer:
         return self.models.editor
 
     @property
+    def selector(self) -> Selector | None:
+        """What ranks stand-ins and attribute sets; None where they are drawn at random."""
+        return self.models.selector
+
+    @property
     def gate(self) -> Gate:
         """What decides whether an edited face may be published."""
         return self.models.gate

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.check.faces import crops_of
+from deid.check.recognition import fix_thresholds
 from deid.core.protocols import Embedder
 from deid.core.types import Embeddings
 from evaluation import datasets, methods, recognisers
 from evaluation.detectors import Remembering, both_detectors
-from evaluation.faces import Face, Observer, PhotoResult, crops_of
+from evaluation.faces import Face, Observer, PhotoResult
 from evaluation.methods import Found, Method
 from evaluation.metrics import identification
 from evaluation.metrics.bootstrap import Interval, share_interval
-from evaluation.privacy import fix_thresholds
 from evaluation.scoring import Trial
 from evaluation.studies.options import StudyOptions
 

@@ -14,6 +14,7 @@ from safetensors.torch import load
 from deid import weights
 from deid.anonymizer import fallback
 from deid.anonymizer.fallback import Level
+from deid.check.faces import find
 from deid.compositing import blend
 from deid.compositing.proposal import Proposal
 from deid.core.errors import DataError, WeightsFormatError, WeightsMissingError
@@ -34,7 +35,6 @@ from deid.recognition.gender import GenderReader
 from deid.training.classifier import to_tensor
 from deid.training.data import central
 from evaluation.datasets import Photo
-from evaluation.detectors import find
 
 _BATCH = 32
 #: Where a mean face lies in an aligned crop; the editor does not ask.

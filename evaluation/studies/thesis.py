@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.check.faces import find
+from deid.check.recognition import distance_of
 from deid.core.types import AlignedFace, Crops, Detection
 from deid.editing.attgan import FaceAttganEditor
 from deid.editing.sampler import sample_sets
 from deid.imaging.alignment import TEMPLATE
 from evaluation import datasets, methods
-from evaluation.detectors import find
 from evaluation.faces import with_genders
 from evaluation.metrics import identification
 from evaluation.metrics.bootstrap import mean_interval, share_interval
-from evaluation.metrics.verification import distance_of
 from evaluation.recognisers import fingerprint
 from evaluation.results import Measure, Results, environment, measure
 from evaluation.studies.bench import Bench

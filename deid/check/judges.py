@@ -7,7 +7,7 @@ from pathlib import Path
 from deid.core.errors import ConfigError, WeightsMissingError
 from deid.core.protocols import Detector, Embedder
 
-#: The cascade's published thresholds: whoever looks at a photo runs MTCNN as it comes.
+#: The cascade's published thresholds: others run MTCNN with its defaults.
 _THRESHOLDS = (0.6, 0.7, 0.7)
 #: Detectors of a check where none are named: two that miss different faces.
 USUAL = ("mtcnn", "centerface")

@@ -31,7 +31,7 @@ def left_in(path: Path) -> tuple[str, ...]:
         with PillowImage.open(path) as picture:
             return tuple(dict.fromkeys(_told(picture, path)))
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError):
-        # Whether it can be read at all is told elsewhere.
+        # Whether it can be read at all is checked elsewhere.
         return ()
 
 

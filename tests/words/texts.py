@@ -89,7 +89,9 @@ def _said(call: ast.Call) -> Iterator[tuple[str, str]]:
     """What a call says to people: help texts, the messages of errors, lines on the screen."""
     yield from (("help", _string(k.value)) for k in call.keywords if k.arg in {"help", "epilog"})
     name = call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id if isinstance(call.func, ast.Name) else ""
-    if name.endswith("Error") or name in {"say", "echo", "info", "warning", "error"}:
+    if name in {"_flag", "Flag"}:
+        yield from (("help", _string(argument)) for argument in call.args[1:])
+    elif name.endswith("Error") or name in {"say", "echo", "info", "warning", "error"}:
         yield from (("message", _string(argument)) for argument in call.args)
 
 

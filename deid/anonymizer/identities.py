@@ -1,4 +1,4 @@
-"""People who were seen before, so that one keeps the same new face through a whole data set."""
+"""People from earlier pictures, who keep the same new face through a whole data set."""
 
 import threading
 from collections.abc import Collection, Sequence

@@ -1,4 +1,4 @@
-"""Faces that are known before a picture is searched: their boxes must be of this picture, and others may be there too."""
+"""Known faces of a picture: their boxes must fit the picture, and the picture may hold others."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A film before and after, frame by frame: which faces show."""
+"""A film before and after, frame by frame: which faces are exposed."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence

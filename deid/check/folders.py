@@ -1,4 +1,4 @@
-"""Two folders with the same file names: which files pair up, and everything that is wrong with them."""
+"""Two folders with the same file names: pairs of files, and every mismatch."""
 
 import re
 from collections.abc import Collection, Iterator

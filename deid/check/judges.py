@@ -1,4 +1,4 @@
-"""Who judges: detectors with their published settings, and recognisers with their thresholds."""
+"""Judges of a check: detectors with their published settings, and recognisers with their thresholds."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""When an output passes: every limit of a check."""
+"""Limits that an output must keep to pass."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What a file says besides its picture: EXIF with its thumbnail, XMP, IPTC, comments, and what follows the picture."""
+"""Metadata of a file: EXIF with its thumbnail, XMP, IPTC, comments, and data after the picture."""
 
 from collections.abc import Iterator
 from pathlib import Path

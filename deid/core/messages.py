@@ -1,4 +1,4 @@
-"""What the command says. Names and errors are data: they are shown as they are, never as markup or as a terminal's commands."""
+"""Messages of the command. Names and errors are data: they are never interpreted as markup or terminal commands."""
 
 from rich.console import Console
 from rich.text import Text

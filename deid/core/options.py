@@ -1,4 +1,4 @@
-"""Every option in one place, readable from TOML; an unknown key is an error."""
+"""All options in one place, readable from TOML. An unknown key is an error."""
 
 import dataclasses
 import tomllib

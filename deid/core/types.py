@@ -1,4 +1,4 @@
-"""The values that travel through the package, frozen and checked once."""
+"""Values that travel through the package, frozen and validated once."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias

@@ -1,4 +1,4 @@
-"""A detector of which only the surer detections are used."""
+"""A detector limited to detections above a score."""
 
 from deid.core.protocols import Detector
 from deid.core.types import Detection, Image

@@ -1,4 +1,4 @@
-"""Portraits of people who do not exist: the bank, what each looks like, and the choice of those that suit a face.
+"""Portraits of people who do not exist: the bank, the features of each, and the choice of those that suit a face.
 
 A stand-in made from a few portraits in one shape is k-Same after alignment.
 

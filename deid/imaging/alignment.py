@@ -1,4 +1,4 @@
-"""From a photo to upright crops of one size, and the matrices that lead back."""
+"""Alignment: upright crops of one size, and the matrices back to the photo."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Which proposals are worth a place in the photo: all are measured, the best are judged there."""
+"""Ranking of proposals: all are measured as crops, the best are judged in the photo."""
 
 from collections.abc import Sequence
 

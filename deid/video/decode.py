@@ -1,4 +1,4 @@
-"""Films in: frames with their exact times, upright, whatever FFmpeg decodes."""
+"""Decoding of films: upright frames with exact times, of every kind that FFmpeg reads."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""One person, one new face: what becomes of every face of a film, chosen once and kept."""
+"""Editing of a film's faces: one new face per person, chosen once and kept."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A film in, the same film out: frames are read, searched, edited and written at the same time."""
+"""The pipeline of a film: frames are read, searched, edited and written at the same time."""
 
 import contextlib
 import os

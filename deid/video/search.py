@@ -1,4 +1,4 @@
-"""Searches frames: each time with another look, for what one look misses the next one often sees."""
+"""Searches of frames with changing detectors: one often detects what the other misses."""
 
 from collections.abc import Sequence
 from dataclasses import replace

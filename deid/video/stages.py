@@ -1,4 +1,4 @@
-"""Steps of a pipeline that run at the same time, each in its thread, with bounded queues between them."""
+"""Stages of a pipeline, each in its own thread, with bounded queues between them."""
 
 import queue
 import threading

@@ -1,4 +1,4 @@
-"""Which way up a film is: filmed on the side, without a word of it in the file, its faces lie for a detector that looks upright."""
+"""Orientation of a film that was recorded sideways without metadata."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The README's one table of numbers, made of a stored result and put between two marks."""
+"""The README's table of numbers, generated from a stored result between two marks."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What a generator makes of aligned faces: in portraits that stand in for them, as the product runs it, and pass by pass."""
+"""Edits of aligned faces by a generator: with portraits, as in the product, and pass by pass."""
 
 import time
 from collections.abc import Callable, Sequence

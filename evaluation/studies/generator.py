@@ -1,4 +1,4 @@
-"""The generator alone: one stand-in and one random attribute set a face, no selection and no gate.
+"""The generator alone: one stand-in and one random attribute set per face, no selection and no gate.
 
 Identity, reconstruction, attributes, detection, realism, diversity, ages and skin, and speed, on people whom it has never seen.
 """

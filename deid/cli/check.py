@@ -79,7 +79,7 @@ def _check(
     recognisers: list[Path],
 ) -> int:
     """Check, tell, write the findings, and give the exit code."""
-    from deid.batch.files import check_place
+    from deid.batch.places import check_place
     from deid.check.judges import Judges
     from deid.check.limits import Limits
     from deid.check.run import check as run_check

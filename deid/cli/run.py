@@ -14,7 +14,7 @@ from deid.core.messages import say
 from deid.core.options import Options
 
 if TYPE_CHECKING:
-    from deid.batch.files import Job
+    from deid.batch.jobs import Job
 
 
 @with_flags(*COMMON)
@@ -47,18 +47,18 @@ def _run_and_tell(
     debug: bool,
 ) -> int:
     """Handle every input, write the report, and give the exit code."""
-    from deid.batch import files
+    from deid.batch import jobs, places
 
-    files.check_use(inputs, out, report)
-    jobs = files.plan(inputs, out, overwrite)
-    results = run_jobs(jobs, options, overwrite, span)
+    places.check_use(inputs, out, report)
+    planned = jobs.plan(inputs, out, overwrite)
+    results = run_jobs(planned, options, overwrite, span)
     closing_line(results)
     if report:
         from deid.imaging import codec
 
         codec.write((json.dumps(_report(results, options, debug), indent=2) + "\n").encode(), report, overwrite=True)
-    nothing_begun = not any(job.target for job in jobs)
-    if nothing_begun and any(job.refused == "wrong use" for job in jobs):
+    nothing_begun = not any(job.target for job in planned)
+    if nothing_begun and any(job.refused == "wrong use" for job in planned):
         return USAGE
     if any(result.failed for result in results) or not results:
         return FAILED
@@ -69,7 +69,7 @@ def run_jobs(
     jobs: "list[Job]", options: Options, overwrite: bool, span: tuple[float, float | None, str] = (0.0, None, "keep")
 ) -> list[Any]:
     """Do every job and report its result; refused jobs are reported before a model is loaded."""
-    from deid.batch import files
+    from deid.batch import files, pictures
 
     for job in jobs:
         if job.target is None:
@@ -87,7 +87,7 @@ def run_jobs(
         index = 0
         for job in jobs:
             # What is left out has no number: a file's seed does not change with what lies beside it.
-            result = files.run_job(job, engine, files.seed_of(options.seed, index), overwrite, part, frame)
+            result = files.run_job(job, engine, pictures.seed_of(options.seed, index), overwrite, part, frame)
             for note in result.notes:
                 say(f"{result.source}: {note}")
             results.append(result)

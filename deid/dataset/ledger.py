@@ -12,8 +12,8 @@ from typing import Any
 from deid.core.errors import DataError
 from deid.dataset import rows
 from deid.dataset.database import Database
-from deid.dataset.sources import Item
-from deid.dataset.work import Record, Task
+from deid.dataset.items import Item
+from deid.dataset.records import Record, Task
 
 _PAGE = 1000
 

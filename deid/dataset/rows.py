@@ -4,7 +4,7 @@ import json
 import os
 from typing import Any
 
-from deid.dataset.sources import Item
+from deid.dataset.items import Item
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -11,15 +11,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deid.batch import files
+from deid.batch import places
 from deid.core.errors import DataError, DeidError
 from deid.core.options import Options
 from deid.dataset import local, ray, report
 from deid.dataset.crew import Ready
+from deid.dataset.folders import private_folder
 from deid.dataset.ledger import Ledger, Totals
-from deid.dataset.sources import open_source, private_folder
+from deid.dataset.records import Record, Task
+from deid.dataset.sources import open_source
 from deid.dataset.verify import Problem, look_again, verify
-from deid.dataset.work import Record, Task, Work, build_engine, build_looker
+from deid.dataset.work import Work, build_engine, build_looker
 
 if TYPE_CHECKING:
     from deid.anonymizer.engine import Anonymizer
@@ -94,7 +96,7 @@ def run(plan: Plan, told: Callable[[Totals, Record], None] = lambda totals, reco
         DeidError: the models cannot be loaded.
     """
     source = open_source(plan.given, plan.out)
-    files.check_place(plan.out / "x", "the output")
+    places.check_place(plan.out / "x", "the output")
     with _begun(plan), _open(plan) as ledger:
         # What is done is not listed as work again, so that a resumed run takes up where it was broken off.
         ledger.begin(_facts(plan, ledger), source.items())

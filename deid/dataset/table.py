@@ -11,7 +11,8 @@ from typing import Any
 
 from deid.core.errors import DataError, DependencyError
 from deid.core.types import Detection
-from deid.dataset.sources import FilesAsTheyLie, Item
+from deid.dataset.folders import FilesAsTheyLie
+from deid.dataset.items import Item
 
 _PATHS, _BOXES, _IDENTITIES = ("path", "file_name", "filename", "file", "image"), ("boxes", "bboxes"), ("identity", "person")
 _CORNERS = (("x0", "y0", "x1", "y1"), ("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"), ("left", "top", "right", "bottom"))

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from deid.anonymizer import known
 from deid.core.errors import DeidError, ImageError, ImageReadError
 from deid.dataset import grid, rows
+from deid.dataset.items import Item, Source
 from deid.dataset.ledger import Ledger
-from deid.dataset.sources import Item, Source
 from deid.imaging import codec, geometry
 from deid.imaging.codec import Picture
 

@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from typer.testing import CliRunner, Result
 
 from deid import __version__, weights
-from deid.batch import files
+from deid.batch import pictures
 from deid.cli import app
 from deid.core.errors import DependencyError
 from deid.core.types import Image
@@ -207,7 +207,7 @@ def test_files_that_are_left_out_have_an_exit_code_and_are_named(photo: Path, tm
     ]
     # The seed of a file does not change with what is left out beside it.
     seeds = [f["frames"][0]["seed"] for f in report["files"] if f.get("frames")]
-    assert seeds == [files.seed_of(1, 0)]
+    assert seeds == [pictures.seed_of(1, 0)]
 
 
 def test_part_of_a_picture_that_is_left_out_has_an_exit_code_and_is_named(photo: Path, tmp_path: Path) -> None:
@@ -294,7 +294,7 @@ def test_addresses_that_are_none(to: str, photo: Path) -> None:
 
 
 def test_errors_that_are_not_ours_have_no_traceback(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deid.batch.files.plan", lambda *_: 1 / 0)
+    monkeypatch.setattr("deid.batch.jobs.plan", lambda *_: 1 / 0)
     result = _deid("run", photo, "-o", tmp_path / "out")
     assert result.exit_code == 1
     assert "error: ZeroDivisionError: division by zero" in _told(result)
@@ -316,7 +316,7 @@ def test_the_name_of_an_extra_is_shown(photo: Path, monkeypatch: pytest.MonkeyPa
     def missing(*_: object) -> Any:
         raise DependencyError("videos need PyAV: pip install 'deid-face[video]'")
 
-    monkeypatch.setattr("deid.batch.files.plan", missing)
+    monkeypatch.setattr("deid.batch.jobs.plan", missing)
     assert "pip install 'deid-face[video]'" in _told(_deid("run", photo, "-o", tmp_path / "out"))
 
 

@@ -14,8 +14,9 @@ from deid.core.options import Options
 from deid.dataset import local
 from deid.dataset.crew import Ready
 from deid.dataset.ledger import Ledger, Totals
+from deid.dataset.records import Record, Task
 from deid.dataset.run import Plan, run
-from deid.dataset.work import Record, Task, Work, Worker
+from deid.dataset.work import Work, Worker
 
 DRIVE = Path(__file__).with_name("drive.py")
 _spec = importlib.util.spec_from_file_location("drive", DRIVE)

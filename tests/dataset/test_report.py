@@ -10,9 +10,9 @@ import pytest
 from PIL import Image as PillowImage
 
 from deid.dataset import report
+from deid.dataset.items import Item
 from deid.dataset.ledger import Ledger
-from deid.dataset.sources import Item
-from deid.dataset.work import Record
+from deid.dataset.records import Record
 
 NAMES = ["far.png", "near <b>.png", "blurred.png", "gone.png"]
 

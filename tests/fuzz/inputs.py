@@ -17,8 +17,9 @@ from deid.core.types import Detection, Distance, FaceResult, Image, ImageResult,
 from deid.dataset import local
 from deid.dataset.crew import Ready
 from deid.dataset.ledger import Ledger, Totals
+from deid.dataset.records import Record, Task
 from deid.dataset.run import Plan, check, run
-from deid.dataset.work import Record, Task, Work, Worker
+from deid.dataset.work import Work, Worker
 
 SIZE_WH = (96, 64)
 _MARK = 16

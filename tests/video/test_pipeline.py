@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from deid.anonymizer.engine import Anonymizer
 from deid.batch import files
-from deid.batch.files import Job
+from deid.batch.jobs import Job
 from deid.cli import app
 from deid.core.errors import ConfigError, DetectionError, EditError, VideoReadError
 from deid.core.options import Options

@@ -9,10 +9,10 @@ from PIL import Image as PillowImage
 
 from deid.batch.jobs import Job
 from deid.batch.pictures import anonymize
+from deid.batch.walk import is_film
 from deid.core.errors import DependencyError, ImageError, VideoError
 from deid.core.types import ImageResult
 from deid.imaging import codec
-from deid.video.containers import is_film
 
 if TYPE_CHECKING:
     # Torch takes seconds to import; who plans a run needs none of it.

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from deid.batch.walk import walk
+from deid.batch.walk import is_film, walk
 from deid.imaging.formats import is_foreign, known_suffixes, suffix_of, why_not
-from deid.video.containers import CONTAINERS, is_film
+from deid.video.containers import CONTAINERS
 
 Refusal: TypeAlias = Literal["", "failed", "left out", "wrong use"]
 

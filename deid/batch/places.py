@@ -5,9 +5,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from deid.batch.walk import is_film
 from deid.core.errors import ConfigError
 from deid.imaging.formats import is_written, known_suffixes
-from deid.video.containers import is_film
 
 #: What a name that ends so is taken for, other than a folder: `results.2026` and `conf.d` may be folders.
 _LIKE_A_FILE = re.compile(r"\.(?=.*[a-z])[a-z0-9]{2,5}")

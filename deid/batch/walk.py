@@ -1,8 +1,11 @@
-"""The files below a folder."""
+"""The files below a folder, and which of them are films."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
+
+from deid.imaging.formats import suffix_of
+from deid.video.containers import CONTAINERS
 
 
 def walk(folder: Path, out: Path) -> Iterator[tuple[Path, str]]:
@@ -30,3 +33,8 @@ def _walk(folder: Path, root: Path, out: Path, above: frozenset[str]) -> Iterato
             yield from _walk(entry, root, out, above | {real})
         else:
             yield entry, ""
+
+
+def is_film(path: Path) -> bool:
+    """Whether a suffix is that of a film."""
+    return suffix_of(path) in CONTAINERS

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deid import __version__
+from deid._version import __version__
 from deid.cli.common import FAILED, LEFT_OUT, USAGE, errors_shown, progress
 from deid.cli.flags import COMMON, VIDEOS, options_from, with_flags
 from deid.core.messages import say

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.compositing import grain, seam
-from deid.compositing.blend import face_mask, features, skin
+from deid.compositing.blend import face_mask, features
+from deid.compositing.skin import skin
 from deid.core.types import AlignedFace, Image, StandIn
 from deid.imaging.geometry import scaled
 from deid.models.attgan import ATTRIBUTES

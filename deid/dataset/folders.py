@@ -12,7 +12,6 @@ from deid.core.errors import DataError, ImageReadError
 from deid.dataset.items import Item, Kind
 from deid.dataset.labels import LABELS
 from deid.imaging import codec, formats
-from deid.video import containers
 
 #: No picture that is small enough to be opened is larger: eight bytes a pixel, uncompressed.
 _MOST_BYTES = 8 * codec.MAX_PIXELS
@@ -35,7 +34,7 @@ def kind_of(name: str) -> tuple[Kind, str]:
     suffix = formats.suffix_of(base)
     if base.startswith("."):
         return "other", formats.why_not(base) or "a hidden file"
-    if containers.is_film(Path(base)):
+    if walk.is_film(Path(base)):
         return "other", "a film; films are for `deid run`"
     if suffix in LABELS:
         return "label", ""

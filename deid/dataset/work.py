@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deid import __version__
+from deid._version import __version__
 from deid.anonymizer import known
 from deid.batch import pictures
 from deid.core.errors import DataError, DeidError, ImageError

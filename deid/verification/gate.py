@@ -17,7 +17,7 @@ from deid import weights
 from deid.core.options import Options
 from deid.core.protocols import Detector, Embedder
 from deid.core.types import Crops, Detection, Distance, Embeddings, Image, Verification
-from deid.detection.confirm import look_closer
+from deid.detection.views import look_closer
 from deid.imaging import geometry
 from deid.imaging.alignment import align
 from deid.models.packed import packed

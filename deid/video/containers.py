@@ -1,8 +1,4 @@
-"""Which films are read and written, by their suffixes."""
-
-from pathlib import Path
-
-from deid.imaging.formats import suffix_of
+"""The kinds of files that films are written as."""
 
 #: Suffixes of the films that are read and written, with FFmpeg's name of the container.
 CONTAINERS = {
@@ -18,8 +14,3 @@ CONTAINERS = {
     ".webm": "webm",
     ".wmv": "asf",
 }
-
-
-def is_film(path: Path) -> bool:
-    """Whether a suffix is that of a film."""
-    return suffix_of(path) in CONTAINERS

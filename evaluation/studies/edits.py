@@ -13,7 +13,7 @@ from safetensors.torch import load
 
 from deid import weights
 from deid.anonymizer import fallback
-from deid.anonymizer.fallback import Level
+from deid.anonymizer.level import Level
 from deid.check.faces import find
 from deid.compositing import blend
 from deid.compositing.proposal import Proposal
@@ -24,6 +24,7 @@ from deid.core.types import AlignedFace, Crops, Detection, Image
 from deid.editing import checked
 from deid.editing.attgan import AttganEditor
 from deid.editing.portraits import Looks, Portraits
+from deid.editing.proposals import propose
 from deid.editing.sampler import sample_sets, sample_shares, with_portraits
 from deid.imaging.alignment import TEMPLATE, align
 from deid.landmarks.face_points import FacePoints
@@ -161,7 +162,7 @@ def _row(looks: Looks, male: bool, bank: Portraits, rng: np.random.Generator) ->
 def proposals(level: Level, faces: Subjects, rows: NDArray[np.float32]) -> list[Proposal]:
     """What the product makes of each face with its row (N, SET_SIZE)."""
     every = zip(faces.faces, rows, faces.masks, strict=True)
-    return [checked.propose(level.editor, face, row[None], level.strength, mask)[0] for face, row, mask in every]
+    return [propose(level.editor, face, row[None], level.strength, mask)[0] for face, row, mask in every]
 
 
 def crops_of(made: Sequence[Proposal]) -> Crops:

@@ -76,13 +76,13 @@ class FileResult:
 
     def to_dict(self, debug: bool = False) -> dict[str, Any]:
         """Plain values for JSON; ``debug`` as for a face."""
-        told = {"notes": list(self.notes), "frames": [frame.to_dict(debug) for frame in self.frames]}
+        details = {"notes": list(self.notes), "frames": [frame.to_dict(debug) for frame in self.frames]}
         return {
             "input": str(self.source),
             "output": None if self.target is None else str(self.target),
             "status": self.status,
             "error": self.error or None,
-            **({"film": self.film.to_dict()} if self.film else told),
+            **({"film": self.film.to_dict()} if self.film else details),
         }
 
 

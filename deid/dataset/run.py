@@ -81,12 +81,12 @@ class Plan:
         return self.private / "ledger.sqlite"
 
 
-def run(plan: Plan, told: Callable[[Totals, Record], None] = lambda totals, record: None) -> Totals:
+def run(plan: Plan, notify: Callable[[Totals, Record], None] = lambda totals, record: None) -> Totals:
     """Anonymize a data set, or continue an interrupted run.
 
     Args:
         plan: what to do.
-        told: called with where the run stands after each file.
+        notify: called with where the run stands after each file.
 
     Returns:
         Where the run stands at its end: nothing is pending.
@@ -111,7 +111,7 @@ def run(plan: Plan, told: Callable[[Totals, Record], None] = lambda totals, reco
             ledger.again(_gone(plan, ledger, work))
         if ledger.totals().pending:
             ledger.note("finished", False)
-            _do(plan, ledger, work, told)
+            _do(plan, ledger, work, notify)
         if not ledger.facts().get("finished"):
             ledger.lose(() if work.source.packed else _gone(plan, ledger, work), _GONE)
             _finish(plan, ledger, work)
@@ -168,12 +168,12 @@ def _is_there(path: Path, size: int) -> bool:
         return False
 
 
-def check(plan: Plan, told: Callable[[int, int], None] = lambda done, of: None) -> Iterator[Problem]:
+def check(plan: Plan, notify: Callable[[int, int], None] = lambda done, of: None) -> Iterator[Problem]:
     """Hold a finished output against its ledger, and look at every picture again; see `deid.dataset.verify`.
 
     Args:
         plan: of the run; the detector is that of its options.
-        told: called with the pictures that were looked at, and how many there are.
+        notify: called with the pictures that were looked at, and how many there are.
 
     Raises:
         DataError: there is no run there.
@@ -188,7 +188,7 @@ def check(plan: Plan, told: Callable[[int, int], None] = lambda done, of: None) 
             yield problem
         engine = (plan.make_engine or partial(build_looker, plan.options))()
         # What is not as it was written has been named already.
-        yield from (p for p in look_again(ledger, source, plan.out, engine, told) if p.name not in wrong)
+        yield from (p for p in look_again(ledger, source, plan.out, engine, notify) if p.name not in wrong)
 
 
 def _open(plan: Plan) -> Ledger:
@@ -229,7 +229,7 @@ def _facts(plan: Plan, ledger: Ledger) -> dict[str, Any]:
     return facts
 
 
-def _do(plan: Plan, ledger: Ledger, work: Work, told: Callable[[Totals, Record], None]) -> None:
+def _do(plan: Plan, ledger: Ledger, work: Work, notify: Callable[[Totals, Record], None]) -> None:
     workers, totals = plan.workers or local.cores(), ledger.totals()
     session = ledger.start_session(plan.engine, workers)
     for event in _events(plan, ledger.pending(), work, min(workers, totals.pending)):
@@ -238,7 +238,7 @@ def _do(plan: Plan, ledger: Ledger, work: Work, told: Callable[[Totals, Record],
             continue
         ledger.store(event, session)
         totals = _after(totals, event)
-        told(totals, event)
+        notify(totals, event)
 
 
 def _events(plan: Plan, tasks: Iterator[Task], work: Work, workers: int) -> Iterator[Record | Ready]:

@@ -89,7 +89,7 @@ def _not_passed(ledger: Ledger) -> Iterator[Problem]:
 
 
 def look_again(
-    ledger: Ledger, source: Source, out: Path, engine: "Anonymizer", told: Callable[[int, int], None] = lambda done, of: None
+    ledger: Ledger, source: Source, out: Path, engine: "Anonymizer", notify: Callable[[int, int], None] = lambda done, of: None
 ) -> Iterator[Problem]:
     """Search every picture of the output for faces where nothing was edited.
 
@@ -98,7 +98,7 @@ def look_again(
         source: the data set; where an input is still there, the output is held against it, and else against the boxes in the ledger.
         out: the output.
         engine: whose detector is asked.
-        told: called with the pictures that were looked at, and how many there are.
+        notify: called with the pictures that were looked at, and how many there are.
     """
     done = {item.name: (number, item, sha256) for number, item, sha256 in _done(ledger)}
     only = ledger.facts().get("options.boxes") == "only"
@@ -113,7 +113,7 @@ def look_again(
         except (OSError, DeidError, ValueError) as error:
             yield Problem(name, f"cannot be looked at again: {error}")
         n_seen += 1
-        told(n_seen, len(done))
+        notify(n_seen, len(done))
 
 
 def _exposed(

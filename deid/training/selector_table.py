@@ -301,8 +301,8 @@ def _key(photos: Sequence[Photo], start: int, plan: Plan) -> str:
     """Other weights, sets or people, other files: what was measured before never gets in."""
     judges = [weights.entry(name).sha256 for name in ("portraits", "attgan", "attributes", "realism", "gender")]
     sampler = sample_sets(True, 1, np.random.default_rng(0)).tolist()
-    told = (judges, sampler, [photo.name for photo in photos], start, (plan.stand_ins, plan.sets), plan.seed)
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+    settings = (judges, sampler, [photo.name for photo in photos], start, (plan.stand_ins, plan.sets), plan.seed)
+    return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
 
 
 _Part = tuple[Path, Sequence[Photo], int, Plan]

@@ -259,10 +259,10 @@ def score_lines(section: str, key: dict[int, str], answers: dict[int, tuple[str,
     for reason, times in (reasons["new"] + Counter(dict.fromkeys(reasons["real"], 0))).most_common():
         share, control = (n / max(1, len(numbers[kind])) for n, kind in ((times, "new"), (reasons["real"][reason], "real")))
         note = "share of the new faces of which it was said, and of the untouched photos"
-        told = Measure(
+        line = Measure(
             section=f"{section}, reasons", name=reason, value=share, n=times, better="lower", unit="%", control=control, note=note
         )
-        lines.append(told)
+        lines.append(line)
     return lines
 
 

@@ -192,7 +192,7 @@ def one_pass(network: Generator, crops: Crops, wanted: NDArray[np.float32]) -> C
     return np.concatenate(parts)
 
 
-def told(labels: NDArray[np.float32], attribute: int | None = None) -> NDArray[np.float32]:
+def request(labels: NDArray[np.float32], attribute: int | None = None) -> NDArray[np.float32]:
     """The input of a single pass (N, 13) with which one attribute of faces with labels (N, 13) changes sides, or none does."""
     wanted = np.zeros_like(labels)
     if attribute is not None:

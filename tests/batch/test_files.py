@@ -16,6 +16,7 @@ from deid.batch.jobs import Job
 from deid.core.errors import ConfigError, DetectionError
 from deid.core.options import Options
 from deid.core.types import Image, ImageResult
+from deid.imaging import formats
 from deid.video.pipeline import VideoResult
 
 
@@ -392,6 +393,6 @@ def test_what_is_left_out_of_a_file_is_no_mere_change(note: str, incomplete: boo
 
 
 def test_known_suffixes() -> None:
-    suffixes = files.known_suffixes()
+    suffixes = formats.known_suffixes()
     assert {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"} <= suffixes
     assert not {".mp4", ".txt", ".part", "", ".svg"} & suffixes

@@ -67,8 +67,8 @@ def run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., T
     monkeypatch.setattr(local, "run", inline)
 
     def here(given: object, out: str = "out", **changes: Any) -> Totals:
-        told = changes.pop("told", lambda totals, record: None)
-        return run(plan(given, tmp_path / out, **changes), told)
+        notify = changes.pop("notify", lambda totals, record: None)
+        return run(plan(given, tmp_path / out, **changes), notify)
 
     return here
 

@@ -178,7 +178,7 @@ def test_resumed_run_equals_an_unbroken_one(
         with pytest.raises(_Broken):
             run_here(folder)
     done: list[str] = []
-    totals = run_here(folder, resume=True, told=lambda totals, record: done.append(record.name))
+    totals = run_here(folder, resume=True, notify=lambda totals, record: done.append(record.name))
     # The first event says that the worker is ready.
     assert len(done) == 9 - max(n - 1, 0)
     assert totals == Totals(9, 6, 3, 0, 0, 0, 6, 0)
@@ -215,7 +215,7 @@ def test_finished_run_does_nothing_more(folder: Path, run_here: Run, tmp_path: P
     first = run_here(folder)
     stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")}
     page = (tmp_path / "out.deid" / "report.html").stat().st_mtime_ns
-    assert run_here(folder, resume=True, told=lambda *_: pytest.fail("a file was done twice")) == first
+    assert run_here(folder, resume=True, notify=lambda *_: pytest.fail("a file was done twice")) == first
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")} == stamps
     assert (tmp_path / "out.deid" / "report.html").stat().st_mtime_ns == page
 
@@ -238,7 +238,7 @@ def test_output_that_is_taken_away_in_mid_run_is_no_success(folder: Path, run_he
         if totals.pending == 4:
             shutil.rmtree(tmp_path / "out")
 
-    totals = run_here(folder, told=take_away)
+    totals = run_here(folder, notify=take_away)
     assert (totals.failed, totals.done + totals.labels) == (5, 4)
     assert {why for (why,) in _rows(tmp_path, "SELECT why FROM files WHERE status = 'failed'")} == {
         "its output is gone: it was taken away while the run went on"

@@ -42,9 +42,9 @@ def lfw(tmp_path_factory: pytest.TempPathFactory, hopper: Image, astronaut: Imag
     """A folder laid out as LFW: two people to train on, of whom one has no face, and one to validate on."""
     folder = tmp_path_factory.mktemp("data")
     names = [f"p{i}" for i in range(400)]
-    told = [name for name in names if split_of(f"lfw/{name}") == "train"][:2]
+    lesson = [name for name in names if split_of(f"lfw/{name}") == "train"][:2]
     exam = next(name for name in names if split_of(f"lfw/{name}") == "validation")
-    for name, image in zip([*told, exam], [hopper, np.full_like(hopper, 127), astronaut], strict=True):
+    for name, image in zip([*lesson, exam], [hopper, np.full_like(hopper, 127), astronaut], strict=True):
         path = folder / "lfw-deepfunneled" / name / f"{name}_0001.jpg"
         path.parent.mkdir(parents=True)
         Pillow.fromarray(image).save(path, quality=95)

@@ -44,7 +44,8 @@ def align_matrix(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
 def warp(image: Image, matrix: NDArray[np.float64], size: int = SIZE, how: int = cv2.INTER_LINEAR) -> NDArray[np.uint8]:
     """A crop (size, size, 3) of an image through a similarity (2, 3); what lies outside repeats the border.
 
-    Enlarging keeps more detail with ``how`` cubic. Shrinking by more than two goes through an area average first, or fine texture would turn into noise.
+    Shrinking by more than two goes through an area average first, or fine texture would turn into noise. Enlarging keeps more detail
+    with cubic interpolation.
     """
     scale = geometry.scale_of(matrix)
     if scale < 0.5:

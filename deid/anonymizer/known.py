@@ -1,4 +1,4 @@
-"""Faces that are known before a picture is searched: their boxes must be of this picture, and others may be there too."""
+"""Known faces of a picture: their boxes must fit the picture, and the picture may hold others."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -39,10 +39,10 @@ def why_not(box: Sequence[float], size_wh: tuple[int, int]) -> str:
 
 
 def process(engine: "Anonymizer", image: Image, known: Sequence[Detection] | None, seed: int | None) -> ImageResult:
-    """Anonymise a picture in which some faces are known.
+    """Anonymize a picture in which some faces are known.
 
     Args:
-        engine: anonymises; its option ``boxes`` says whether the picture is searched for further faces.
+        engine: does the work; its option ``boxes`` says whether the picture is searched for further faces.
         image: (H, W, 3) uint8 RGB.
         known: faces that are there; the detector finds them all when there are none.
         seed: for reproducible output.
@@ -82,9 +82,4 @@ def changed(before: Image, after: Image, tolerance: int = _TOLERANCE) -> NDArray
 
 def exposed(detected: Iterable[Detection], touched: NDArray[np.bool_]) -> list[Detection]:
     """Detections whose middle lies where nothing was edited."""
-    return [d for d in detected if _share(d, touched) < _LEAST_CHANGED]
-
-
-def _share(detection: Detection, touched: NDArray[np.bool_]) -> float:
-    middle = touched[geometry.box_to_slices(geometry.expand_box(detection.box_xyxy, 0.6), touched.shape)]
-    return float(middle.mean()) if middle.size else 1.0
+    return [d for d in detected if geometry.share_of_middle(d.box_xyxy, touched) < _LEAST_CHANGED]

@@ -1,4 +1,4 @@
-"""A second opinion on doubtful detections, so that low thresholds don't cover half the background."""
+"""Confirmation of doubtful detections, so that low thresholds do not cover half the background."""
 
 from collections.abc import Sequence
 
@@ -20,12 +20,12 @@ _MOST_ROLL = 35.0
 class ConfirmedDetector:
     """A detector whose doubtful finds are looked at again from close by.
 
-    A find goes only when its score is under ``sure`` and none of four close looks finds a face there.
+    A detection is dropped only when its score is under ``sure`` and none of four close looks finds a face there.
 
     Args:
         detector: finds faces, with low thresholds.
         judges: two detectors that look at close views; one that sees the mirror image is a second opinion indeed.
-        sure: score from which a find needs no confirmation.
+        sure: score from which a detection needs no confirmation.
     """
 
     def __init__(self, detector: Detector, judges: Sequence[Detector], sure: float = 0.75) -> None:

@@ -1,4 +1,4 @@
-"""A look at where a face is expected: MTCNN's second and third network without the first and its pyramid.
+"""Refinement of an expected face: MTCNN's second and third network without the first and its pyramid.
 
 K. Zhang et al., "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks", SPL 2016. Following a
 known face costs a hundredth of a search of a large frame.
@@ -28,7 +28,7 @@ _FINALISTS = 3
 _SURROUNDINGS = 3.0
 #: A face of more than twice so many pixels is shrunk to them before it is looked at, and what lies about it, so many times its box.
 _ENOUGH, _REACH = 96.0, 2.6
-#: A find that overlaps the expected box by less is another face.
+#: A detection that overlaps the expected box by less is another face.
 _SAME_IOU = 0.25
 
 

@@ -1,14 +1,16 @@
-"""Portraits of people who do not exist: the bank, what each looks like, and the choice of those that suit a face.
+"""Portraits of people who do not exist: the bank, the features of each, and the choice of those that suit a face.
 
-A stand-in made from a few portraits in one shape is k-Same after alignment: E. Newton, L. Sweeney, B. Malin, "Preserving Privacy by
-De-identifying Facial Images", TKDE 2005; R. Gross et al., "Semi-Supervised Learning of Multi-Factor Models for Face De-Identification",
-CVPR 2008.
+A stand-in made from a few portraits in one shape is k-Same after alignment.
+
+E. Newton, L. Sweeney, B. Malin, "Preserving Privacy by De-identifying Facial Images", TKDE 2005.
+R. Gross et al., "Semi-Supervised Learning of Multi-Factor Models for Face De-Identification", CVPR 2008.
 """
 
 import io
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -127,6 +129,9 @@ class Portraits:
         WeightsFormatError: an array is missing, has another shape, or holds what cannot be.
     """
 
+    #: The recogniser of the looks' embeddings.
+    embedder = "dlib_resnet"
+
     def __init__(self, arrays: dict[str, NDArray[np.generic]]) -> None:
         points, looks = self._checked(arrays)
         ends = self._ends
@@ -222,3 +227,12 @@ class Portraits:
             chosen.append(int(rng.choice(best[np.argsort(-distance[best], kind="stable")[:_FARTHEST]])))
             used.add(chosen[-1] % self.n_pictures)
         return chosen
+
+
+@runtime_checkable
+class PortraitEditor(Protocol):
+    """An editor whose new faces begin as portraits."""
+
+    def portraits(self) -> Portraits:
+        """The portraits that may stand in."""
+        ...

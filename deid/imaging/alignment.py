@@ -1,4 +1,4 @@
-"""From a photo to upright crops of one size, and the matrices that lead back."""
+"""Alignment: upright crops of one size, and the matrices back to the photo."""
 
 import cv2
 import numpy as np
@@ -44,8 +44,8 @@ def align_matrix(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
 def warp(image: Image, matrix: NDArray[np.float64], size: int = SIZE, how: int = cv2.INTER_LINEAR) -> NDArray[np.uint8]:
     """A crop (size, size, 3) of an image through a similarity (2, 3); what lies outside repeats the border.
 
-    Shrinking by more than two goes through an area average first, or fine texture would turn into noise. Enlarging keeps more detail
-    with cubic interpolation.
+    Enlarging keeps more detail with ``how`` cubic. Shrinking by more than two goes through an area average first, or fine texture
+    would turn into noise.
     """
     scale = geometry.scale_of(matrix)
     if scale < 0.5:
@@ -75,7 +75,7 @@ def at_photo_scale(image: Image, matrix: NDArray[np.float64]) -> Image:
 def align(image: Image, detection: Detection) -> AlignedFace:
     """The upright crop (128, 128, 3) of one face.
 
-    Example:
+    Examples:
         >>> face = align(image, detector.detect(image)[0])
         >>> face.crop.shape
         (128, 128, 3)

@@ -1,4 +1,4 @@
-"""How old an aligned face is, by dlib's embedding: people get portraits of their age."""
+"""Age of an aligned face, by dlib's embedding: people get portraits of their age."""
 
 from collections.abc import Mapping
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""Logistic regression on dlib's embedding, which the gate measures anyway: what it says of a face costs nothing."""
+"""Logistic regression on dlib's embedding, which the gate computes anyway."""
 
 import threading
 from collections.abc import Mapping
@@ -18,8 +18,9 @@ class LinearReader:
         arrays: `weight` (128,) and `bias` (1,); the shipped ones of `file` are read on first use when None.
     """
 
-    #: Its entry in the weights' manifest, and the arrays in it.
+    #: Its entry in the weights' manifest, the recogniser whose embeddings it reads, and the arrays in the file.
     file: str
+    embedder = "dlib_resnet"
     shapes: ClassVar[Mapping[str, tuple[int, ...]]] = {"weight": (128,), "bias": (1,)}
 
     def __init__(self, arrays: Mapping[str, NDArray[np.float32]] | None = None) -> None:

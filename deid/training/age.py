@@ -1,4 +1,4 @@
-"""Trains the reader of ages on dlib's embeddings: UTKFace's ages, and for telling children from adults the portraits of children, too."""
+"""Training of the age reader, on dlib's embeddings: UTKFace's ages, and for children also their portraits."""
 
 import io
 import json

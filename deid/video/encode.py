@@ -1,4 +1,4 @@
-"""Films out: the same times, size and colours, sound copied bit for bit, and nothing under the name until it is whole."""
+"""Encoding of films: the same times, size and colours, sound copied bit for bit. The file appears when it is complete."""
 
 import contextlib
 import os
@@ -153,7 +153,7 @@ class Writer:
 
         Args:
             frame: as it was read.
-            edited: (H, W, 3) uint8 RGB, what shall be seen where the frame was touched; None when nothing was.
+            edited: (H, W, 3) uint8 RGB, what replaces the pixels where the frame was touched; None when nothing was.
             touched: (H, W), where; elsewhere the frame's own samples stay, with all their bits.
 
         Raises:

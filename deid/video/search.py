@@ -1,4 +1,4 @@
-"""Searches frames: each time with another look, for what one look misses the next one often sees."""
+"""Searches of frames with changing detectors: one often detects what the other misses."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +11,7 @@ from deid.core.types import Detection, Image
 from deid.detection import build_detector, tiled_centerface
 from deid.detection.evened import EvenedDetector
 from deid.detection.merge import merge
+from deid.detection.threshold import at_least
 from deid.detection.turned import detect_turned
 from deid.imaging import geometry
 from deid.video.novelty import Region
@@ -31,7 +32,7 @@ class Search:
     Args:
         looks: at least one detector; the last one should be the fastest.
 
-    Example:
+    Examples:
         >>> search = Search([plain, mirrored])
         >>> search.all(first), search.next(second), search.next(third)
     """
@@ -109,7 +110,7 @@ def build(options: Options) -> Search:
         ConfigError: a name is unknown.
     """
     names = options.detector.split("+")
-    return Search([look for name in names for look in _looks(name, options)])
+    return Search([at_least(look, options.threshold) for name in names for look in _looks(name, options)])
 
 
 def _looks(name: str, options: Options) -> list[Detector]:

@@ -169,9 +169,7 @@ def study(
     again: Annotated[
         Path | None, typer.Option(exists=True, file_okay=False, help="clones: another run over BEFORE. Default: none.")
     ] = None,
-    bank: Annotated[
-        Path | None, typer.Option(exists=True, help="clones: the portraits, a tar or a folder. Default: not compared.")
-    ] = None,
+    bank: Annotated[Path | None, typer.Option(exists=True, help="clones: the portraits, a tar or a folder. Default: not compared.")] = None,
     seed: int = 0,
     store: _Store = None,
     made_by: _MadeBy = [],  # noqa: B006

@@ -24,10 +24,10 @@ class Face(core.Face):
     Args:
         pose_change_deg: mean absolute change of yaw, pitch and roll; NaN when it is not found.
         mouth_change: change of the mouth's opening; NaN when it is not found.
-        context_before: (128, 128, 3) the surroundings at half the scale with the face in black; None when not asked for.
+        context_before: (128, 128, 3) the surroundings at half the scale with the face in black; None when not requested.
         context_after: the same of the output.
         gender: ``male``, ``female`` or empty.
-        close: what a close look shows, of a face that is large enough and has an output; None when not asked for.
+        close: what a close look shows, of a face that is large enough and has an output; None when not requested.
     """
 
     pose_change_deg: float

@@ -17,8 +17,8 @@ _FEATHER = 0.035
 _FOREHEAD = 0.55
 #: No forehead reaches further up than this many times the distance from brow to nose tip.
 _TO_HAIRLINE = 0.9
-#: The forehead begins so many pixels above the brows, and above where eyes are aligned to. It is skin where the colour lies within
-#: so many spreads of the cheeks' (Lab, medians; light counts less than hue), which are so wide at least.
+#: Start of the forehead, in pixels above the brows and above the aligned eyes. It is skin where the colour lies within
+#: this many spreads of the cheeks' (Lab, medians; light counts less than hue), which are at least this wide.
 _OVER_BROWS, _OVER_EYES, _SKIN, _LEAST_SPREAD = 3.0, 8.0, 3.5, (12.0, 4.0, 4.0)
 #: Where a hat meets new skin, the photo and the edit differ by more grey levels from the median than light does.
 _MOST_OFF = 25.0

@@ -18,7 +18,7 @@ from deid.imaging.alignment import SIZE, warp
 
 Field = NDArray[np.float32]
 
-#: The crop of a head is so many times as wide as that of a face, with the face a little below its middle.
+#: Width of a head's crop, as a multiple of a face's, with the face a little below its middle.
 _WIDE, _BELOW = 2.0, 8.0
 _SIDE = int(SIZE * _WIDE)
 #: Most by which widths and heights change, and the random field, as shares of the head's size; and cells of that field.

@@ -24,7 +24,7 @@ from deid.imaging import geometry
 
 #: A detection of which less lies inside the photo is a reflection at its edge.
 _LEAST_INSIDE = 0.3
-#: Two detectors agree on a face when both are so sure, their boxes are one face's, and their landmarks lie so many sizes apart at most.
+#: Two detectors agree on a face at this score, with boxes of one face, and with landmarks at most this many sizes apart.
 _FIRST_SURE, _SECOND_SURE, _SAME_POINTS = 0.95, 0.6, 0.12
 #: Share of the detections that two detectors must agree on in a photo that is upright.
 _UPRIGHT_SHARE = 0.25

@@ -26,7 +26,7 @@ from deid.models.attgan import ATTRIBUTES
 
 #: Side of a portrait in pixels: three times that of an aligned crop.
 SIDE = 384
-#: A portrait is drawn from those of so many that suit a face best that lie farthest from the subject by dlib's network.
+#: A portrait is drawn from the most suitable ones, and of these from those farthest from the subject by dlib's network.
 _SUITABLE, _FARTHEST = 40, 20
 #: A person with a child's probability over this is a child.
 CHILD = 0.7

@@ -8,7 +8,7 @@ from deid.core.types import AlignedFace, Detection, Image
 from deid.imaging import geometry
 
 SIZE = 128
-#: The largest crop is so many times as large: a face with its surroundings over 512 px is edited at 512.
+#: Largest crop, as a multiple of the small one: a face with its surroundings over 512 px is edited at 512.
 MOST_TIMES = 4
 #: Where the five landmarks lie in the crop: the eyes 36 px apart about (64, 56); nose and mouth at the mean of LFW.
 TEMPLATE = np.array([[46.0, 56.0], [82.0, 56.0], [64.0, 77.0], [49.0, 96.5], [79.0, 96.5]])

@@ -29,7 +29,7 @@ from deid.imaging.deep_colour import is_deep
 from deid.imaging.deep_colour import read as read_deep
 from deid.imaging.frame import GREY_MODES, Frame, frame_of, looks_at, luma, with_pixels, with_samples
 
-#: A picture with more pixels is refused before it is decoded: so many take 1 GB while they are read, beside the networks.
+#: A picture with more pixels is refused before it is decoded. This many take 1 GB while they are read, beside the networks.
 MAX_PIXELS = 100_000_000
 #: Formats of which all frames are kept, and those of them that show no time.
 _SEVERAL = {"AVIF", "GIF", "MPO", "PNG", "TIFF", "WEBP"}

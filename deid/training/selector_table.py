@@ -178,7 +178,7 @@ class Bench:
         return Subject(name, image, face, source, Looks.of(aligned.crop, points, source.attributes, embedding, source.male, child))
 
     def pairs(self, subject: Subject, n: int, n_sets: int, rng: np.random.Generator) -> NDArray[np.float32]:
-        """So many stand-ins, as they are reserved for a face, with so many sets each: (n * n_sets, SET_SIZE) at most."""
+        """Rows for n stand-ins, as reserved for a face, with n_sets sets each: (n * n_sets, SET_SIZE) at most."""
         used: set[int] = set()
         rows = [np.zeros((0, SET_SIZE), np.float32)]
         for _ in range(n):
@@ -234,7 +234,7 @@ class Photo:
 
 
 def people(data: Path, n: int, n_exam: int, seed: int) -> list[Photo]:
-    """One LFW photo of each of so many people: those of the validation split first, then those of the training split.
+    """One LFW photo per person: people of the validation split first, then those of the training split.
 
     Raises:
         DataError: there is no LFW in the folder.

@@ -25,13 +25,13 @@ from deid.models.realism import RealismCritic
 from deid.recognition.attributes import MALE, AttributeReader
 from deid.recognition.gender import GenderReader
 
-#: The patch in which a face is looked for again is so many times its box: MTCNN needs some surroundings.
+#: Size of the patch in which a face is detected again, in boxes: MTCNN needs some surroundings.
 _PATCH = 2.2
 #: The patch is shrunk to this many pixels: a face is then about 90 px, and looking takes 20 ms.
 _PATCH_SIZE = 200
 #: Score under which nothing passes for a photo.
 _NOISE_REALISM = 0.15
-#: Distances beyond so many thresholds are worth no more: chasing distance alone picks noise.
+#: Distances beyond this many thresholds count as this many: distance alone selects noise.
 _DISTANCE_CAP = 1.5
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: A film may end this much before its announced end, in frames: containers round, and audio may be longer than video.
 _SHORT_FRAMES = 1.5
-#: Containers that say no number of frames often announce an end that is not exact, by so many seconds.
+#: Error of the announced end of a container without a number of frames, in seconds.
 _VAGUE_S = Fraction(1, 4)
 #: FFmpeg's numbers of the orders of fields in which the bottom one is shown first.
 _BOTTOM_FIRST = (3, 4)
@@ -270,7 +270,7 @@ class Clock:
         step: ticks that a frame takes where nothing says it.
     """
 
-    #: So many frames may come late, as some encoders write them, without being a new recording.
+    #: Number of frames that may come late, as some encoders write them, without being a new recording.
     _LATE = 3
 
     def __init__(self, step: int) -> None:

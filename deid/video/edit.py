@@ -21,12 +21,12 @@ from deid.imaging.alignment import align, is_profile
 from deid.video.find import FoundFrame, FrameT, TrackedFace
 from deid.video.smooth import LandmarkFilter
 
-#: A person who cannot be given a face is tried again with later portraits, so many times in all.
+#: Number of attempts to find a new face for a person, each with later portraits.
 _ATTEMPTS = 3
-#: After a frame in which the gate refused a face, the harder way is kept for so many frames, and for twice as many after the next
+#: After a frame in which the gate refused a face, the stronger level is kept for this many frames, and for twice as many after the next
 #: one: a film must not flicker.
 _HOLD = 50
-#: A face that was lost or turned away while it had a new one stays covered for so many frames: in a dark crowd faces are found now
+#: A face that was lost or turned away while it had a new one stays covered for this many frames: in a dark crowd, faces are detected now
 #: and then.
 _LOST = 25
 #: The cover at the last fallback level.

@@ -26,9 +26,9 @@ from deid.video.track import Track, Tracker
 
 #: Two finds with more overlap are one face.
 _SAME_IOU = 0.45
-#: A search backward ends after so many frames in which the face is not found.
+#: A search backward ends after this many frames without the face.
 _BACKWARD_MISSES = 2
-#: How many portraits of a face are given, so many frames apart.
+#: Number of portraits of a track, and the frames between them.
 _PORTRAITS, _APART = 3, 4
 
 

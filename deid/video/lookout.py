@@ -23,7 +23,7 @@ _SAVES, _SAVED = 0.03, 1.0
 _LITTLE = 0.3
 #: A detection that a region's edge cuts is a piece of something known when less than this share of it is new.
 _LEAST_NEW = 0.2
-#: What stands still has been seen after so many searches by each look: faint detections count when they come twice.
+#: Searches of a still scene by each detector: faint detections count when they come twice.
 _ENOUGH = 2
 _SAME_IOU = 0.4
 

@@ -22,11 +22,11 @@ _CELLS = 5
 #: A cell differs from this many grey levels in any channel; a window of a smallest face is new when this share of its cells differ and
 #: its mean colour does too. Of 624 faces of 20 to 80 px put into four clips for one frame, 2 were not new by both.
 _DIFFERS, _SHARE, _MEAN_DIFFERS = 12, 0.4, 14
-#: Flow explains a move of so many cells a frame beyond the camera's own: what moves farther has to be found anew.
+#: Longest move that flow explains, in cells per frame beyond the camera's own: what moves farther is detected again.
 _FARTHEST = 3.0
 #: Frames with fewer cells to a side are too small for flow.
 _LEAST_CELLS = 24
-#: Around what is new, a detector sees so much more: a share of its longer side, and at least so many smallest faces.
+#: Margin around a new region for the detector: a share of its longer side, and at least this many smallest faces.
 _AROUND, _AROUND_LEAST = 0.4, 1.0
 #: If more than this share of a frame is new, all of it is looked at.
 _MOST = 0.5

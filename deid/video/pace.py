@@ -6,7 +6,7 @@ from deid.core.options import Options
 
 #: The rate that is assumed where a source names none, and the highest one that is believed: some containers name their clock's.
 USUAL_RATE, _HIGHEST_RATE = 25.0, 60.0
-#: However slow a film is, a face may be away for so many frames, and so many are read ahead.
+#: Least number of frames for a gap in a track, and for the look-ahead, however slow the film is.
 _LEAST_PATIENCE, _LEAST_AHEAD = 3, 4
 
 

@@ -25,7 +25,7 @@ from evaluation.studies.lineup import age_group, groups_of, learned_opinion
 from evaluation.studies.options import StudyOptions
 from evaluation.studies.second_opinion import FaceMaps, Lesson
 
-#: The reader of genders learns from so many people who are in neither folder.
+#: Number of people in neither folder from whom the classifier of gender learns.
 _OTHERS = 700
 _WORDS = {True: "men", False: "women"}
 

@@ -26,7 +26,7 @@ from evaluation.studies.lineup import groups_of, learned_opinion
 from evaluation.studies.options import StudyOptions
 from evaluation.studies.second_opinion import FaceMaps, SecondOpinion
 
-#: The second opinion learns gender from so many people besides.
+#: Number of further people from whom the second opinion learns gender.
 _OTHERS = 700
 _NOWHERE = np.full(4, np.nan)
 

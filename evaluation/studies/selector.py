@@ -33,7 +33,7 @@ from evaluation.studies.options import StudyOptions
 _RECOGNISER = "recognisers/mobilefacenet-casia.safetensors"
 #: Stand-ins of each face, and sets for each of them.
 _STAND_INS, _SETS = 8, 1
-#: The thesis's network, fitted on the others of so many groups of people.
+#: Number of groups of people: the thesis's network is fitted on the others.
 _THESIS_LAYERS, _FOLDS = (10, 20, 40, 20, 20), 5
 _QUESTIONS = ("passes", "far", "good")
 #: What a quantity was measured by.

@@ -11,8 +11,10 @@ from deid.core.types import Image
 from deid.imaging import geometry
 from deid.imaging.alignment import TEMPLATE
 
-#: How far the mask's edge fades, as a share of the crop's side.
+#: Feather of a new face's mask, as a share of the crop's side.
 _FEATHER = 0.035
+#: Feather of a cover, such as a blur: the share of the margin's curve over which it fades.
+_COVER_FEATHER = 0.2
 #: How far up the forehead the mask goes: times the distance from brow to nose tip.
 _FOREHEAD = 0.55
 #: No forehead reaches further up than this many times the distance from brow to nose tip.
@@ -155,7 +157,7 @@ def box_mask(size_hw: tuple[int, int], margin: float) -> NDArray[np.float32]:
     h, w = size_hw
     y = np.abs((np.arange(h) + 0.5) / h * 2 - 1)[:, None]
     x = np.abs((np.arange(w) + 0.5) / w * 2 - 1)[None]
-    fading = np.clip((1.0 - (x**4 + y**4)) / 0.2, 0.0, 1.0)
+    fading = np.clip((1.0 - (x**4 + y**4)) / _COVER_FEATHER, 0.0, 1.0)
     # A pixel more, for boxes whose edges lie between pixels.
     on_box = (x * w <= w / (1 + 2 * margin) + 2) & (y * h <= h / (1 + 2 * margin) + 2)
     return np.asarray(np.where(on_box, 1.0, fading), np.float32)

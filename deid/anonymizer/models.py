@@ -75,7 +75,7 @@ class Models:
 
     @property
     def portraits(self) -> Portraits | None:
-        """The portraits that stand in; None where nothing needs them."""
+        """The portraits for stand-ins; None where no editor needs them."""
         editor = self.editor if self.options.method == "attgan" else None
         return editor.portraits() if isinstance(editor, PortraitEditor) else None
 
@@ -105,7 +105,7 @@ class Models:
 
     @lazy
     def ages(self) -> AgeReader:
-        """Tells children from adults."""
+        """Distinguishes children from adults."""
         return AgeReader()
 
     @lazy

@@ -105,7 +105,7 @@ class VideoFacts:
 
 
 def facts(path: Path) -> VideoFacts:
-    """Facts of a file, as FFmpeg's demuxer tells them.
+    """Facts of a file, from FFmpeg's demuxer.
 
     Raises:
         VideoReadError: it is no film.

@@ -194,7 +194,7 @@ def match_colour(edited: Image, source: Image, mask: NDArray[np.float32]) -> Ima
 def match_detail(edited: Image, source: Image, mask: NDArray[np.float32]) -> Image:
     """Sharpen an edited crop until it has as much fine detail inside the mask as the source, up to a gain limit.
 
-    One number a band comes from the source, and it says nothing of who it is. Without it a new face is soft in a sharp photo.
+    One number per band comes from the source, and it reveals nothing of identity. Without it a new face is soft in a sharp photo.
     """
     inside = mask > 0.5
     if not inside.any():

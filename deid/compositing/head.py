@@ -48,7 +48,7 @@ class Shape:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Shape":
-        """Somebody else's, never nearly the same: every stretch and the shade is at least half of its range."""
+        """Another head's, never nearly the same: every stretch and the shade is at least half of its range."""
         some = rng.uniform(0.5, 1.0, 6) * rng.choice([-1.0, 1.0], 6)
         field = rng.standard_normal((_CELLS, _CELLS, 2)).astype(np.float32)
         return cls(some[:3] * _STRETCH, field, some[3:] * (_LIGHTER, _COLOUR, _COLOUR))

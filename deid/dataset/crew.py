@@ -27,14 +27,14 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """A worker ended by itself; ``why`` says how."""
+    """A worker ended by itself; ``why`` is the reason."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """A worker cannot load its models; ``why`` says what is wrong."""
+    """A worker cannot load its models; ``why`` is the reason."""
 
     why: str
 

@@ -129,10 +129,10 @@ class EnsembleDetector:
 def build_detector(names: str, min_face: int = 15, device: str = "cpu") -> Detector:
     """The detector of a name of `DETECTORS`, of ``name:file`` with a name of `FILE_DETECTORS`, or the union of several joined by ``+``.
 
-    MTCNN with CenterFace, the default, looks at further turns where the upright photo needs it, see `TurnedDetector`.
+    MTCNN with CenterFace, the default, searches further turns where the upright photo needs it, see `TurnedDetector`.
 
     Raises:
-        ConfigError: a name is unknown, or a file is not what its name says.
+        ConfigError: a name is unknown, or a file is of another kind.
         DependencyError: a detector needs a package that is not installed.
     """
     own = names.split("+")

@@ -18,7 +18,7 @@ _MOST_ROLL = 35.0
 
 
 class ConfirmedDetector:
-    """A detector whose doubtful finds are looked at again from close by.
+    """A detector whose doubtful detections are searched again in close views.
 
     A detection is dropped only when its score is under ``sure`` and none of four close looks finds a face there.
 

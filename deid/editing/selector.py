@@ -91,7 +91,7 @@ class Mlp:
 
 
 class Records:
-    """How well portraits did when the selector was trained; nothing is known of those of somebody's own bank.
+    """Records of portraits from the selector's training; portraits of another bank have none.
 
     Args:
         who: (K, 4) the first numbers of each portrait's embedding.
@@ -119,7 +119,7 @@ class Records:
 
 
 def features(face: Likeness, bank: Likeness, rows: NDArray[np.float32], records: Records) -> NDArray[np.float64]:
-    """What the network looks at.
+    """Input of the network.
 
     Args:
         face: who is to get a new face.

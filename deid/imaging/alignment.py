@@ -28,7 +28,7 @@ def landmarks_of(detection: Detection) -> NDArray[np.float64]:
 
 
 def is_profile(detection: Detection) -> bool:
-    """Whether the face is seen from the side, where a frontal crop of it shows an ear and the wall; False where no landmarks tell."""
+    """Whether the face is seen from the side, where a frontal crop of it shows an ear and the wall; False without landmarks."""
     if detection.landmarks is None:
         return False
     right, left, _, *mouth = detection.landmarks

@@ -110,7 +110,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Tells real from edited, for the whole face and for patches of about 22 px.
+    """Distinguishes real from edited, for the whole face and for patches of about 22 px.
 
     Unlike the paper's, it has a second head on the 16x16 map that looks at texture alone, and a narrow joint layer: the
     paper's 4x4x1024 -> 1024 layer holds most of its 44.7 M parameters. And it reads no attributes: a generator meets such a

@@ -8,7 +8,7 @@ from deid.recognition.linear import LinearReader
 
 
 class AgeReader(LinearReader):
-    """Tells children from adults."""
+    """Distinguishes children from adults."""
 
     file = "age"
 

@@ -36,7 +36,7 @@ class VideoInfo:
         size_hw: in pixels, upright.
         time_base: seconds per tick of a pts.
         rate: mean frames per second.
-        n_frames: how many frames to expect; 0 when the container does not say.
+        n_frames: number of frames to expect; 0 when the container has none.
         aspect: width of a pixel over its height.
         colour: range, matrix, primaries and transfer, in FFmpeg's numbers.
         audio: whether it has sound.
@@ -64,7 +64,7 @@ class Frame:
     Args:
         index: its place in the film or span, from 0.
         pts: when it is shown, in ticks of the film's time base.
-        duration: how long, in the same ticks; 0 when the container does not say.
+        duration: duration in the same ticks; 0 when the container has none.
         picture: pixels as they were decoded, upright.
     """
 
@@ -179,7 +179,7 @@ class Reader:
         self._notes[text] = None
 
     def notes(self) -> tuple[str, ...]:
-        """What is left out or not as it was in the file, in words."""
+        """Notes on what was left out of the file or changed."""
         return (*(f"left out {what}" for what in left_out(self._container, self._stream)), *self._notes)
 
     def __iter__(self) -> Iterator[Frame]:

@@ -94,7 +94,7 @@ class FaceFinder(Generic[FrameT]):
     """Finds the faces of frame after frame.
 
     Args:
-        search: looks at whole frames.
+        search: searches whole frames.
         refiner: looks where a face is expected; None to search every frame in full.
         options: `min_face`, `detect_every`, `track_score`, `memory`, `patience` and `look_ahead`.
         rate: frames per second.
@@ -120,7 +120,7 @@ class FaceFinder(Generic[FrameT]):
         self._scene_began: dict[int, int] = {}
 
     def push(self, frame: FrameT) -> Iterator[FoundFrame[FrameT]]:
-        """Look at the next frame; gives the frames that have waited long enough."""
+        """Search the next frame; returns the frames that have waited long enough."""
         self._index += 1
         image = frame.rgb()
         news = self._novelty.of(image)
@@ -171,7 +171,7 @@ class FaceFinder(Generic[FrameT]):
         return kept
 
     def _still(self, followed: Sequence[tuple[Track, Detection]]) -> list[tuple[Track, Detection]]:
-        """Known faces that nobody sees now, though nothing in the frame has changed since they were seen: they are where they were."""
+        """Known faces that are not detected now, though nothing in the frame has changed: they are where they were."""
         seen, before = {track.number for track, _ in followed}, self._index - 1
         tracks = [t for t in self._tracker.tracks if t.number in self._known and t.number not in seen and before in t.seen]
         return [(t, t.seen[before]) for t in tracks]
@@ -247,7 +247,7 @@ class FaceFinder(Generic[FrameT]):
         return True
 
     def _portraits(self, known: _Known, leaving: _Slot[FrameT]) -> tuple[tuple[FrameT, Detection], ...]:
-        """The frames at hand in which the face is seen best, apart from each other."""
+        """The frames with the best views of the face, apart from each other."""
         frames = {slot.index: slot.frame for slot in (leaving, *self._window)}
         seen = {i: d for i, d in known.track.seen.items() if i in frames}
         chosen: list[int] = []

@@ -228,7 +228,7 @@ class LiveResult:
     Args:
         n_read: frames that the source gave.
         n_shown: frames that went out.
-        n_dropped: frames that were never looked at, for want of time; none of them went out.
+        n_dropped: frames that were dropped for lack of time; none of them was shown.
         n_lost: how often the source was lost.
         latency_s: mean time from a frame's capture to its showing.
         n_tracks: faces.
@@ -259,7 +259,7 @@ def live(
         engine: edits and judges faces.
         delay: frames that wait before one is shown, so that a face is covered before its first sighting: the latency.
         told: called with a line for the user when the connection is lost.
-        wanted: asked after each frame.
+        wanted: called after each frame.
 
     Raises:
         VideoReadError: the source cannot be opened.

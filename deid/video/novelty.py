@@ -46,7 +46,7 @@ class News:
 
     Args:
         cut: whether a new scene begins; then all of it is new.
-        still: whether it looks like the frame with which the film began to stand still.
+        still: whether it resembles the frame with which the still scene began.
         cells: (h, w) bool, which cells are new.
         strength: (h, w) by how many grey levels the mean around a cell differs.
         cell: side of a cell in pixels.
@@ -61,7 +61,7 @@ class News:
     size_hw: tuple[int, int]
 
     def regions(self, known: Iterable[NDArray[np.float64]] = ()) -> list[Region]:
-        """Parts of the frame to look at, apart from each other, what differs most first; the whole of it when most is new.
+        """Parts of the frame to search, apart from each other, largest difference first; the whole frame when most is new.
 
         Args:
             known: boxes (4,) of faces that were seen in this frame: what is new inside them is theirs.

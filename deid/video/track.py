@@ -104,7 +104,7 @@ class Tracker:
     is that one's hair or hand.
 
     Args:
-        start: least score that starts a track at once; lower ones go on with one, or start one when they come twice.
+        start: least score that starts a track at once; lower ones continue one, or start one when they come twice.
         patience: frames that a track waits for its face to come back.
         memory: frames for which a faint find is kept in mind.
     """

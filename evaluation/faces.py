@@ -45,10 +45,10 @@ class Observer(core.Observer[Face]):
     """Finds the faces of photos before and after; the detectors are loaded once.
 
     Args:
-        detectors: the two that a face is looked for with.
+        detectors: the two detectors.
         points: gives 68 points of a crop; None leaves pose and mouth out.
         context: whether to keep the surroundings of each face.
-        close: whether to look at large faces closely.
+        close: whether to take close-ups of large faces.
     """
 
     def __init__(self, detectors: Sequence[Detector], points: FacePoints | None = None, context: bool = False, close: bool = False) -> None:

@@ -64,7 +64,7 @@ def kept(options: StudyOptions) -> Results:
 
 
 def _readers(folder: Path | None, people: set[str]) -> Path | None:
-    """Where the readers are kept: those that were taught on one crowd are not asked about another."""
+    """Where the readers are kept: a classifier trained on one crowd does not judge another."""
     mark = hashlib.sha256("\n".join(sorted(people)).encode()).hexdigest()[:8]
     return folder / f"readers-{mark}" if folder else None
 

@@ -61,7 +61,7 @@ def shrunk(image: Image) -> Image:
 
 
 def known(image: Image, judges: tuple[Detector, Detector]) -> list[Detection]:
-    """Faces that MTCNN and SCRFD both find, as SCRFD says."""
+    """Faces that MTCNN and SCRFD both detect, with SCRFD's boxes."""
     first, second = (judge.detect(image) for judge in judges)
     boxes = np.array([d.box_xyxy for d in first]).reshape(-1, 4)
     sure = [d for d in second if d.score >= _LEAST_SCORE and d.size >= _LEAST_SIZE]

@@ -93,7 +93,7 @@ class Models:
     def gate(self) -> Gate:
         """Decides whether an edited face may be published."""
         device = self.options.device
-        # A face fills the patch that is looked at: a coarse pyramid is enough, at MTCNN's usual thresholds.
+        # A face fills the searched patch: a coarse pyramid is enough, at MTCNN's usual thresholds.
         again = MtcnnDetector(min_face=40, device=device)
         return Gate(self.embedders, again, self.options, AttributeReader(device), RealismScorer(device))
 

@@ -93,7 +93,7 @@ def _yolo(path: Path) -> Detector:
     from deid.detection.tiling import TiledDetector
     from deid.detection.yolo import YoloDetector
 
-    # What the network's input holds is looked at in full size: in a photo shrunk to it, small faces would be lost.
+    # Tiles of the network's input size are searched: in a photo shrunk to it, small faces would be lost.
     detector = YoloDetector(path)
     return TiledDetector(detector, detector.side, detector.side * 3 // 8)
 
@@ -109,7 +109,7 @@ DETECTORS: dict[str, Callable[[int, str], Detector]] = {
     "mtcnn_fast": _mtcnn_fast,
     "mtcnn_once": _mtcnn_once,
 }
-#: Detectors that, with CenterFace beside them, look at further turns: their landmarks tell which way up a photo is.
+#: Detectors that, with CenterFace beside them, search further turns: their landmarks show which way up a photo is.
 _PRECISE = {"mtcnn", "mtcnn_fast", "mtcnn_once"}
 #: Builders of detectors whose ONNX file the user has: ``name:file``.
 FILE_DETECTORS: dict[str, Callable[[Path], Detector]] = {"scrfd": _scrfd, "yolo": _yolo}

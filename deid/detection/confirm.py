@@ -13,7 +13,7 @@ from deid.imaging import geometry
 #: Views of a doubtful face: multiple of its box, size in pixels to which it is scaled, and the number of the judge.
 _VIEWS = ((2.2, 200, 0), (2.2, 200, 1), (1.6, 120, 0), (3.0, 300, 1))
 _SAME_IOU = 0.3
-#: A face that is turned further is looked at upright.
+#: A face that is turned further is searched upright.
 _MOST_ROLL = 35.0
 
 

@@ -16,7 +16,7 @@ from deid.core.types import Image
 _OUTLIERS = 0.001
 #: Least entropy of an 8-bit histogram, in bits. With less, much is hidden in few levels, and the picture is searched twice.
 _LEAST_BITS = 6.0
-#: Samples that are looked at to choose the curves.
+#: Number of samples from which the curves are chosen.
 _ENOUGH = 1_000_000
 
 

@@ -24,7 +24,7 @@ from deid.video.search import SMALLEST, Search
 from deid.video.steady import STEADY, clarity, remembered, steadied
 from deid.video.track import Track, Tracker
 
-#: Two finds with more overlap are one face.
+#: Two detections with more overlap are one face.
 _SAME_IOU = 0.45
 #: A search backward ends after this many frames without the face.
 _BACKWARD_MISSES = 2
@@ -115,7 +115,7 @@ class FaceFinder(Generic[FrameT]):
         self.pace = pace = Pace.of(options, rate, every_frame=refiner is None)
         self._lookout = Lookout(search, pace, every_frame=refiner is None)
         self._novelty = Novelty(options.min_face * SMALLEST)
-        # Looks take turns: what one of them saw faintly, it looks for again two searches later, and may miss once.
+        # Searches take turns: a faint detection is searched again by the same one two searches later, and may be missed once.
         self._tracker = Tracker(options.track_score, pace.patience, 2 * pace.memory)
         self._scene_began: dict[int, int] = {}
 

@@ -28,7 +28,7 @@ _FARTHEST = 3.0
 _LEAST_CELLS = 24
 #: Margin around a new region for the detector: a share of its longer side, and at least this many smallest faces.
 _AROUND, _AROUND_LEAST = 0.4, 1.0
-#: If more than this share of a frame is new, all of it is looked at.
+#: If more than this share of a frame is new, all of it is searched.
 _MOST = 0.5
 #: A frame stands still while no window's mean differs by more grey levels from the frame with which it began to.
 _STILL = 3

@@ -95,7 +95,7 @@ class AlignedFace:
         points: (68, 2) dlib's landmarks in the crop, where they are known already.
         large: (n, n, 3) uint8 RGB, the same crop at about the photo's scale, n a multiple of 128; None where only the small one is known.
         attributes: (13,) probability of each attribute, where they are known already.
-        steady: in a film, what keeps this face from flickering (`deid.core.temporal.Steady`).
+        steady: in a video, what keeps this face from flickering (`deid.core.temporal.Steady`).
     """
 
     crop: NDArray[np.uint8]

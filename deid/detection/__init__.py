@@ -8,7 +8,7 @@ from deid.core.protocols import Detector
 from deid.core.types import Detection, Image
 from deid.detection.merge import merge
 
-__all__ = ["DETECTORS", "EnsembleDetector", "build", "merge", "tiled_centerface"]
+__all__ = ["DETECTORS", "EnsembleDetector", "build_detector", "merge", "tiled_centerface"]
 
 
 def tiled_centerface(min_face: int, device: str, threshold: float | None = None) -> Detector:

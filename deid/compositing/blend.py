@@ -13,7 +13,8 @@ from deid.imaging.alignment import TEMPLATE
 
 #: Feather of a new face's mask, as a share of the crop's side.
 _FEATHER = 0.035
-#: Feather of a cover, such as a blur: the share of the margin's curve over which it fades.
+#: Feather of a cover, such as a blur: the share of the margin's curve over which it fades. The box itself is always covered, so a
+#: wider feather needs a wider margin, or the box shows as an edge.
 _COVER_FEATHER = 0.2
 #: How far up the forehead the mask goes: times the distance from brow to nose tip.
 _FOREHEAD = 0.55

@@ -36,8 +36,8 @@ def video(
     Args:
         original: the film before.
         output: the film after.
-        detector: says where the faces of the original are; SCRFD when it is at hand, else dlib's HOG detector.
-        embedders: measure identity; all that are at hand when None.
+        detector: detector for the original; SCRFD where available, else dlib's HOG detector.
+        embedders: recognisers; all available ones when None.
         seed: of the intervals.
         progress: called after every frame.
 

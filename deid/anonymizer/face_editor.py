@@ -39,7 +39,7 @@ class FaceEditor:
     # Prepare.
 
     def prepare(self, image: Image, request: Request, seed: int, index: int) -> Face:
-        """Measure a face before anything is edited, and say which levels it will go through.
+        """Measure a face before anything is edited, and choose its levels.
 
         Args:
             image: (H, W, 3) uint8 RGB, the photo as it was.
@@ -66,7 +66,7 @@ class FaceEditor:
         return fallback.why_cover(image, detection, self._options, self._models.gate)
 
     def _looks(self, source: SourceFace, crop: Image) -> Looks | None:
-        """What a portrait for a face must look like; None where none is needed."""
+        """Features that a portrait for a face must have; None where none is needed."""
         if self._models.portraits is None:
             return None
         embedding = self._embedding(source, crop)
@@ -85,7 +85,7 @@ class FaceEditor:
         """Edit a face at harder and harder levels until it passes; the last one, a solid cover, always does.
 
         Args:
-            face: as it was prepared; what became of it is kept there.
+            face: as it was prepared; it also receives the result.
             photo: (H, W, 3) uint8 RGB, with all edits so far; it is not changed.
 
         Returns:
@@ -121,7 +121,7 @@ class FaceEditor:
     # Propose.
 
     def propose(self, face: Face, level: Level, photo: Image, sets: NDArray[np.float32]) -> tuple[AlignedFace, list[Proposal]]:
-        """The face with all that editors ask, and a new face for each attribute set (N, D)."""
+        """The face with all inputs of editors, and a new face for each attribute set (N, D)."""
         # The crop is taken from the result so far: a neighbour that was edited must not come back at its edge.
         crop, tracked = warp(photo, face.matrix), face.request.tracked
         points = self._models.points.points(crop) if tracked is None else geometry.apply(face.matrix, tracked.shape)
@@ -133,7 +133,7 @@ class FaceEditor:
     # Composite and verify.
 
     def composite(self, face: Face, level: Level, photo: Image, aligned: AlignedFace, proposal: Proposal) -> tuple[Composite, Patch]:
-        """A proposal in the photo, with what the gate says of it there."""
+        """A proposal in the photo, with the gate's verdict on it there."""
         image, touched = proposal.paste(photo, face.matrix)
         if self._options.reach == "head":
             assert aligned.points is not None
@@ -169,7 +169,7 @@ class FaceEditor:
         return check.passed
 
     def result(self, face: Face) -> FaceResult:
-        """What became of a face.
+        """The result for a face.
 
         Raises:
             EditError: nothing that the gate lets pass.

@@ -75,7 +75,7 @@ class Models:
 
     @property
     def portraits(self) -> Portraits | None:
-        """The portraits that stand in; None where nothing needs them."""
+        """The portraits for stand-ins; None where no editor needs them."""
         editor = self.editor if self.options.method == "attgan" else None
         return editor.portraits() if isinstance(editor, PortraitEditor) else None
 
@@ -93,7 +93,7 @@ class Models:
     def gate(self) -> Gate:
         """Decides whether an edited face may be published."""
         device = self.options.device
-        # A face fills the patch that is looked at: a coarse pyramid is enough, at MTCNN's usual thresholds.
+        # A face fills the searched patch: a coarse pyramid is enough, at MTCNN's usual thresholds.
         again = MtcnnDetector(min_face=40, device=device)
         return Gate(self.embedders, again, self.options, AttributeReader(device), RealismScorer(device))
 
@@ -105,7 +105,7 @@ class Models:
 
     @lazy
     def ages(self) -> AgeReader:
-        """Tells children from adults."""
+        """Distinguishes children from adults."""
         return AgeReader()
 
     @lazy

@@ -50,16 +50,16 @@ class Job:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FileResult:
-    """What became of one file.
+    """The result for one file.
 
     Args:
         source: the input.
         target: the output; None when nothing was written.
         error: why it failed; empty when it did not. A film that could be read in part has both an error and a target.
         frames: one result per frame of a picture.
-        film: what became of a film; None for a picture.
+        film: the result for a film; None for a picture.
         left_out: whether it is a file of a kind that is not read; ``error`` says why.
-        changes: what of a picture is left out or changed, in words.
+        changes: notes on what was left out of a picture or changed.
     """
 
     source: Path
@@ -72,7 +72,7 @@ class FileResult:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What of the file is left out or not as it was, in words."""
+        """Notes on what was left out of the file or changed."""
         return self.changes if self.film is None else self.film.notes
 
     @property

@@ -32,7 +32,7 @@ _MIDDLE = 0.6
 #: In the dark all changes are small: a change of this share of the face's own contrast hides it too. Untouched frames, encoded
 #: anew at the quality that `deid` writes, change by less than 0.2 of it.
 CHANGED_SHARE = 0.3
-#: So many crops of a track, spread over it, stand for it where identity is measured, each of at least so many pixels.
+#: Number of crops that represent a track for identity, spread over it, and their least size in pixels.
 _CROPS, _LEAST_CROP = 8, 32.0
 _SAME_IOU = 0.4
 
@@ -105,7 +105,7 @@ class VideoFacts:
 
 
 def facts(path: Path) -> VideoFacts:
-    """Facts of a file, as FFmpeg's demuxer tells them.
+    """Facts of a file, from FFmpeg's demuxer.
 
     Raises:
         VideoReadError: it is no film.

@@ -22,7 +22,7 @@ Rows: TypeAlias = tuple[Embeddings, Embeddings, Embeddings]
 
 
 class Known(Protocol):
-    """What thresholds ask of a face."""
+    """Result of the thresholds for a face."""
 
     @property
     def identity(self) -> str: ...
@@ -33,7 +33,7 @@ class Known(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedded:
-    """What one recogniser makes of all faces.
+    """Distances of one recogniser for all faces.
 
     Args:
         recogniser: its name.

@@ -17,7 +17,7 @@ STATES = ("unchanged", "recognised", "edited", "covered", "missing")
 
 
 class Judged(Protocol):
-    """What a state asks of a face."""
+    """Values from which the state of a face follows."""
 
     @property
     def has_output(self) -> bool: ...

@@ -78,7 +78,7 @@ def _check(
     detectors: list[str],
     recognisers: list[Path],
 ) -> int:
-    """Check, tell, write the findings, and give the exit code."""
+    """Check, print, write the report, and return the exit code."""
     from deid.batch.files import check_place
     from deid.check.judges import Judges
     from deid.check.limits import Limits

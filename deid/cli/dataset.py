@@ -21,7 +21,7 @@ def dataset(
     workers: Annotated[int, typer.Option(help="Run this many processes or actors; 0 is one per core.")] = 0,
     engine: Annotated[str, typer.Option(help="Run here (local), or on a Ray cluster (ray).")] = "local",
     address: Annotated[str | None, typer.Option(help="Address of the Ray cluster. Default: one is started here.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run; try again what failed. Default: off.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run, and retry failed files. Default: off.")] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Verify the output against the ledger; skip processing if the run is finished. Default: off.")
     ] = False,
@@ -44,7 +44,7 @@ def dataset(
 
 
 def _dataset(plan: Any) -> int:
-    """Run a data set and say how it went; gives the exit code."""
+    """Run a data set and print the result; returns the exit code."""
     from deid.dataset.run import left_out
     from deid.dataset.run import run as run_dataset
 
@@ -68,7 +68,7 @@ def _dataset(plan: Any) -> int:
 
 
 def _verify_dataset(plan: Any) -> int:
-    """Say what is wrong with an output; gives the exit code."""
+    """Print what is wrong with an output; returns the exit code."""
     from deid.dataset.run import check
 
     problems = 0

@@ -23,7 +23,7 @@ class Flag:
         kind: type of its value.
         effect: what it does, as a sentence.
         panel: under which heading `--help` shows it.
-        default: what `--help` says is its default, where that is not the option's own.
+        default: default that `--help` names, where it is not the option's own.
     """
 
     names: tuple[str, ...]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def run(
     inputs: Annotated[list[Path], typer.Argument(help="Pictures, videos, and folders of them.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Write to this folder, or to this file for a single input.")],
-    report: Annotated[Path | None, typer.Option(help="Write what became of every face as JSON. Default: none.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a result for every face as JSON. Default: none.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files, the inputs among them. Default: off.")] = False,
     start: Annotated[float, typer.Option(min=0.0, help="Skip what comes before this second. Default: 0.", **VIDEOS)] = 0.0,
     end: Annotated[float | None, typer.Option(min=0.0, help="Skip what comes from this second on. Default: none.", **VIDEOS)] = None,

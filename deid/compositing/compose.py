@@ -15,7 +15,7 @@ from deid.models.attgan import ATTRIBUTES
 _GLASSES = ATTRIBUTES.index("Eyeglasses")
 #: From this probability on, frames are taken for worn.
 _WORN = 0.5
-#: Arms of glasses: searched so many pixels (of 128) beyond the jaw line and above and below the eyes, as lines that are this much darker
+#: Arms of glasses: searched this many pixels (of 128) beyond the jaw line and around the eyes, as lines that are this much darker
 #: or brighter than what lies above and below.
 _BEYOND, _BESIDE, _ARM = 20, 11, 12.0
 

@@ -88,7 +88,7 @@ def _fine(image: Field) -> Field:
 
 @lru_cache(8)
 def _noise(n: int) -> list[Field]:
-    """Bands (n, n) of white noise, of spread 1 each. The same for all faces: noise says nothing of anybody."""
+    """Bands (n, n) of white noise, of spread 1 each. The same for all faces: noise reveals no identity."""
     bands = _bands(np.random.default_rng(0).standard_normal((n, n)).astype(np.float32))
     return [np.asarray(band / band.std(), np.float32) for band in bands]
 

@@ -36,7 +36,7 @@ QUALITIES = {"fast": Budget(8, 1, 3), "balanced": Budget(8, 1, 7), "thorough": B
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How pictures and films are anonymized.
+    """How pictures and videos are anonymized.
 
     Args:
         method: `attgan` replaces a face by a new one; `blur`, `pixelate`, `solid` and `image` cover it.
@@ -65,7 +65,7 @@ class Options:
         seed: makes the output reproducible; None draws a fresh seed for every picture.
         device: torch's name of the device for the networks, or `auto`: a GPU when there is one.
         max_pixels: refuses pictures with more pixels, all frames counted. The default needs about 2 GB of memory.
-        detect_every_s: interval of searches of the whole frame in films, in seconds. In between, known faces are tracked, and new
+        detect_every_s: interval of searches of the whole frame in videos, in seconds. In between, known faces are tracked, and new
             regions are searched in every frame.
         detect_every: the same in frames; overrides `detect_every_s`.
         track_score: least score of a detection that starts a track, in [0, 1]. Lower scores only continue one.

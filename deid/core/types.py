@@ -95,7 +95,7 @@ class AlignedFace:
         points: (68, 2) dlib's landmarks in the crop, where they are known already.
         large: (n, n, 3) uint8 RGB, the same crop at about the photo's scale, n a multiple of 128; None where only the small one is known.
         attributes: (13,) probability of each attribute, where they are known already.
-        steady: in a film, what keeps this face from flickering (`deid.core.temporal.Steady`).
+        steady: in a video, what keeps this face from flickering (`deid.core.temporal.Steady`).
     """
 
     crop: NDArray[np.uint8]
@@ -109,7 +109,7 @@ class AlignedFace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StandIn:
-    """A face of nobody in a subject's place, at the photo's scale.
+    """An identity-free face in a subject's place, at the photo's scale.
 
     Args:
         face: (n, n, 3) float32 RGB in [0, 255].
@@ -164,7 +164,7 @@ class Verification:
         iou: IoU of the boxes before and after, in [0, 1]; 0 when it is not detected.
         gender_before: probability of `Male` before, in [0, 1].
         gender_after: the same after.
-        realism: how much the crop looks like a photo of a face, in [0, 1]; None when no face is pasted.
+        realism: the critic's score of the crop, in [0, 1], where 1 is a photo; None when no face is pasted.
         reasons: each failed check in words; empty when all passed.
     """
 

@@ -149,7 +149,7 @@ class Portraits:
         self._picture = lru_cache(64)(self._decoded)
 
     def _checked(self, arrays: dict[str, NDArray[np.generic]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Landmarks and looks of a bank, after its pictures are kept; the bank may be anyone's."""
+        """Landmarks and looks of a bank, after its pictures are kept; the bank may be a user's."""
         try:
             self._data, self._ends = np.asarray(arrays["images"], np.uint8), np.asarray(arrays["ends"], np.int64)
             points, looks = np.asarray(arrays["points"], np.float64), np.asarray(arrays["looks"], np.float64)
@@ -211,7 +211,7 @@ class Portraits:
         Args:
             looks: the face.
             rng: where the randomness comes from.
-            taken: numbers that stand in for other people in the same picture.
+            taken: numbers in use for other people in the same picture.
             n: how many.
         """
         off = self.mismatch(looks)
@@ -234,5 +234,5 @@ class PortraitEditor(Protocol):
     """An editor whose new faces begin as portraits."""
 
     def portraits(self) -> Portraits:
-        """The portraits that may stand in."""
+        """The portraits that may be used."""
         ...

@@ -21,12 +21,12 @@ from deid.imaging.alignment import align, is_profile
 from deid.video.find import FoundFrame, FrameT, TrackedFace
 from deid.video.smooth import LandmarkFilter
 
-#: A person who cannot be given a face is tried again with later portraits, so many times in all.
+#: Number of attempts to find a new face for a person, each with later portraits.
 _ATTEMPTS = 3
-#: After a frame in which the gate refused a face, the harder way is kept for so many frames, and for twice as many after the next
+#: After a frame in which the gate refused a face, the stronger level is kept for this many frames, and for twice as many after the next
 #: one: a film must not flicker.
 _HOLD = 50
-#: A face that was lost or turned away while it had a new one stays covered for so many frames: in a dark crowd faces are found now
+#: A face that was lost or turned away while it had a new one stays covered for this many frames: in a dark crowd, faces are detected now
 #: and then.
 _LOST = 25
 #: The cover at the last fallback level.
@@ -54,13 +54,13 @@ class EditedFrame(Generic[FrameT]):
 
 @dataclass(slots=True, eq=False)
 class Person:
-    """Somebody in the film.
+    """A person in the film.
 
     Args:
         number: from 0, in the order of appearance.
         embeddings: (1, D) each, the mean over the portraits; empty when no new face is wanted.
         level: the new face; None when the person is covered.
-        attempts: how often a new face was looked for.
+        attempts: number of attempts to find a new face.
     """
 
     number: int
@@ -75,7 +75,7 @@ class TrackSummary:
 
     Args:
         track: its number.
-        person: whom it was taken for.
+        person: number of its person.
         first: its first frame.
         last: its last frame.
         states: frames by how the face was found.
@@ -145,7 +145,7 @@ class FilmEditor(Generic[FrameT]):
 
     @property
     def tracks(self) -> list[TrackSummary]:
-        """What became of every track so far."""
+        """Summary of every track so far."""
         return [role.summary for role in self._roles.values()]
 
     @property
@@ -197,7 +197,7 @@ class FilmEditor(Generic[FrameT]):
         return detection.score >= self._engine.options.edit_score and detection.size >= RECOGNISABLE
 
     def _person(self, portraits: Sequence[tuple[Image, Detection]], there: Sequence[Person]) -> Person:
-        """Who it is: somebody who was there before and is nowhere else in the frame, or a new person."""
+        """Who it is: a known person who is nowhere else in the frame, or a new one."""
         embedders = self._engine.gate.embedders
         crops = np.stack([align(image, d).crop for image, d in portraits])
         rows = tuple(_mean(e.embed(crops)) for e in embedders)

@@ -29,7 +29,7 @@ from deid.video.sinks import Sink
 
 log = logging.getLogger(__name__)
 
-#: A source that is gone is tried again after so many seconds, twice as many each time, up to the last.
+#: First and longest wait before a lost source is tried again, in seconds; each wait is twice the one before.
 _FIRST_WAIT_S, _LAST_WAIT_S = 0.5, 10.0
 #: A stream that says nothing for so long, or nothing that can be shown, is gone.
 _SILENCE_S = 10.0
@@ -228,7 +228,7 @@ class LiveResult:
     Args:
         n_read: frames that the source gave.
         n_shown: frames that went out.
-        n_dropped: frames that were never looked at, for want of time; none of them went out.
+        n_dropped: frames that were dropped for lack of time; none of them was shown.
         n_lost: how often the source was lost.
         latency_s: mean time from a frame's capture to its showing.
         n_tracks: faces.
@@ -259,7 +259,7 @@ def live(
         engine: edits and judges faces.
         delay: frames that wait before one is shown, so that a face is covered before its first sighting: the latency.
         told: called with a line for the user when the connection is lost.
-        wanted: asked after each frame.
+        wanted: called after each frame.
 
     Raises:
         VideoReadError: the source cannot be opened.
@@ -287,7 +287,7 @@ def live(
 
 
 def method_for(options: Options, rate: float = _LIVE_RATE) -> str:
-    """`attgan` where one face can be replaced and judged so many times a second, else `blur`."""
+    """`attgan` where one face can be replaced and judged at `_LIVE_RATE`, else `blur`."""
     engine = Anonymizer(replace(options, method="attgan"))
     grey = np.full((256, 256, 3), 127, np.uint8)
     aligned = align(grey, Detection(np.array([64.0, 64.0, 192.0, 192.0])))

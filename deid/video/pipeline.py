@@ -1,4 +1,4 @@
-"""The pipeline of a film: frames are read, searched, edited and written at the same time."""
+"""The pipeline of a video: frames are read, searched, edited and written at the same time."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ from deid.video.stages import ahead
 
 #: Frames that wait may take this much memory together: of very large ones fewer wait, but as many as a search needs.
 _WINDOW_BYTES = 1 << 30
-#: However many frames a second a film claims to have.
+#: However many frames a second a video claims to have.
 _MOST_AHEAD = 250
 #: Frames that wait between two stages.
 _DEPTH = 3
@@ -31,11 +31,11 @@ _DEPTH = 3
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The part of a film to anonymize, and whether its sound is kept.
+    """The part of a video to anonymize, and whether its sound is kept.
 
     Args:
         start_s: first second of the part.
-        end_s: second at which the part ends, exclusive; None for the end of the film.
+        end_s: second at which the part ends, exclusive; None for the end of the video.
         audio: `keep` copies the sound bit for bit, `drop` leaves it out.
 
     Raises:
@@ -55,14 +55,14 @@ class Span:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VideoResult:
-    """The result for a film.
+    """The result for a video.
 
     Args:
         n_frames: number of frames written.
         n_people: number of people, as far as the gate's recogniser distinguishes its tracks.
         tracks: a summary of each track.
         seed: what the new faces were drawn from. It repeats them: do not publish it.
-        problem: which part of the film could not be read; empty when all could.
+        problem: which part of the video could not be read; empty when all could.
         notes: streams that were left out, and other differences to the input.
     """
 
@@ -95,19 +95,19 @@ def anonymize_video(
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> VideoResult:
-    """Anonymize one film.
+    """Anonymize one video.
 
     Args:
-        source: path of the film.
+        source: path of the video.
         target: path of the output, which appears only when it is complete; its suffix names the container.
         engine: edits and judges faces.
-        span: the part to anonymize; the whole film with its sound when None.
+        span: the part to anonymize; the whole video with its sound when None.
         seed: makes the output reproducible; None takes the engine's seed, or draws a fresh one.
         overwrite: whether an existing target may be replaced.
         progress: called with the number of frames written and the number to expect, 0 when that is unknown.
 
     Returns:
-        The result. `problem` is set when only a part of the film could be read: the target then holds that part.
+        The result. `problem` is set when only a part of the video could be read: the target then holds that part.
 
     Raises:
         VideoReadError: it cannot be opened or has no frame.

@@ -1,6 +1,6 @@
 """Studies: experiments with published figures, and experiments on new faces.
 
-A study is a function from `StudyOptions` to `Results`; it says in its measures' notes where its setting differs.
+A study is a function from `StudyOptions` to `Results`; the notes of its measures name differences in the setting.
 """
 
 from collections.abc import Callable

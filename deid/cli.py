@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from deid import __version__, cli_portraits, config
+from deid import __version__, cli_portraits, cli_serve, config
 from deid.config import BOXES, METHODS, QUALITIES, REACHES, STAND_INS, Options
 from deid.exceptions import ConfigError, DeidError, DependencyError
 from deid.messages import console, plain, say
@@ -35,6 +35,7 @@ train_app = typer.Typer(no_args_is_help=True, help="Train the networks again.", 
 app.add_typer(weights_app, name="weights")
 app.add_typer(train_app, name="train")
 app.add_typer(cli_portraits.app, name="portraits")
+app.command()(cli_serve.serve)
 log = logging.getLogger(__name__)
 
 FAILED, USAGE, LEFT_OUT = 1, 2, 3

@@ -644,6 +644,7 @@ class Anonymizer:
             seed=face.seed,
             why=tuple(face.why),
             portraits=() if row is None or self._bank is None else tuple(portraits_of(row)[0]),
+            row=row,
         )
 
 

@@ -191,6 +191,7 @@ class FaceResult:
         seed: what the attribute set was drawn from.
         why: what the gate said to what was tried before.
         portraits: numbers of the bank's portraits in a new face; of N pictures, N + i is the mirror image of i.
+        row: (D,) the editor's attribute set with its stand-in: the same face can be made again from it; None for covers.
     """
 
     detection: Detection
@@ -202,6 +203,7 @@ class FaceResult:
     seed: int = 0
     why: tuple[str, ...] = ()
     portraits: tuple[int, ...] = ()
+    row: NDArray[np.float32] | None = field(default=None, repr=False)
 
     def to_dict(self, debug: bool = False) -> dict[str, Any]:
         """Plain values for JSON; which portraits a new face is made of only to find out what went wrong."""

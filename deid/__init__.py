@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from deid._version import __version__
 
 if TYPE_CHECKING:
+    from deid.anonymizer.engine import Anonymizer
     from deid.api import anonymize
-    from deid.config import Options
-    from deid.exceptions import DeidError
-    from deid.pipeline import Anonymizer
-    from deid.structures import Detection, Distance, FaceResult, ImageResult, Verification
+    from deid.core.errors import DeidError
+    from deid.core.options import Options
+    from deid.core.types import Detection, Distance, FaceResult, ImageResult, Verification
 
 __all__ = [
     "Anonymizer",
@@ -31,20 +31,20 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Anonymizer": "deid.pipeline",
-    "DeidError": "deid.exceptions",
-    "Detection": "deid.structures",
-    "Distance": "deid.structures",
-    "FaceResult": "deid.structures",
-    "ImageResult": "deid.structures",
-    "Options": "deid.config",
-    "Verification": "deid.structures",
+    "Anonymizer": "deid.anonymizer.engine",
+    "DeidError": "deid.core.errors",
+    "Detection": "deid.core.types",
+    "Distance": "deid.core.types",
+    "FaceResult": "deid.core.types",
+    "ImageResult": "deid.core.types",
+    "Options": "deid.core.options",
+    "Verification": "deid.core.types",
     "anonymize": "deid.api",
 }
 
 
 def __getattr__(name: str) -> Any:
-    # Torch takes seconds to import: it waits until something of it is asked for.
+    # Torch takes seconds to import: it is imported on first use.
     if name not in _HOMES:
         raise AttributeError(f"module 'deid' has no attribute {name!r}")
     from importlib import import_module

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -9,22 +10,26 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid import image as images
-from deid.config import Options
-from deid.frame import frames_of, with_pixels
-from deid.pipeline import Anonymizer
+from deid.anonymizer.engine import Anonymizer
+from deid.core.options import Options
+from deid.imaging import codec
+from deid.imaging.frame import frames_of, with_pixels
 
 Kind = TypeVar("Kind", PillowImage.Image, NDArray[np.uint8], torch.Tensor)
-_shared: dict[Options, Anonymizer] = {}
+#: So many engines keep their models in memory.
+_SHARED = 4
 _lock = threading.Lock()
 
 
 def anonymizer(options: Options) -> Anonymizer:
-    """The shared `Anonymizer` of these options: its models load once per process."""
+    """The shared `Anonymizer` of these options: its models stay loaded, for the few options that were used last."""
     with _lock:
-        if options not in _shared:
-            _shared[options] = Anonymizer(options)
-        return _shared[options]
+        return _engine_of(options)
+
+
+@lru_cache(_SHARED)
+def _engine_of(options: Options) -> Anonymizer:
+    return Anonymizer(options)
 
 
 def anonymize(
@@ -33,26 +38,27 @@ def anonymize(
     *,
     seed: int | None = None,
 ) -> PillowImage.Image | NDArray[np.uint8] | torch.Tensor:
-    """The same picture with a new face for everyone in it.
+    """Replace or cover every face in a picture.
 
     Args:
         image: a path, a PIL image, an (H, W, 3) uint8 RGB array, or a (3, H, W) float tensor in [0, 1], RGB.
-        options: how; the defaults when None.
-        seed: for reproducible output; a fresh one when None.
+        options: method, detector, thresholds; the defaults when None.
+        seed: makes the output reproducible; None draws a fresh one.
 
     Returns:
         The kind that was given; a path gives a PIL image (the first frame of an animation, upright). Metadata is dropped.
 
     Raises:
         ImageReadError: the file cannot be read.
-        TypeError, ValueError: the image is of no such kind or shape.
+        TypeError: the image is of another kind.
+        ValueError: the image has another shape, dtype or range.
 
-    Example:
+    Examples:
         >>> deid.anonymize("party.jpg").save("anonymous.jpg")
     """
     engine = anonymizer(options or Options())
     if isinstance(image, str | os.PathLike):
-        picture = images.read(image, engine.options.max_pixels)
+        picture = codec.read(image, engine.options.max_pixels)
         return PillowImage.fromarray(engine.process(picture.frames[0].rgb, seed=seed).image)
     if isinstance(image, PillowImage.Image):
         return anonymize_pillow(image, engine, seed)

@@ -1,4 +1,4 @@
-"""`attack`: two folders in, what each attacker gets out of them."""
+"""`attack`: two folders in, the success of each attacker out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,16 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from deid.exceptions import DataError
-from deid.protocols import Embedder
-from deid.structures import Crops, Embeddings
+from deid.check.folders import pair_folders, read_pairs
+from deid.core.errors import DataError
+from deid.core.protocols import Embedder
+from deid.core.types import Crops, Embeddings
 from evaluation import detectors, recognisers
 from evaluation.attacks import ATTACKS, Attack, Case
 from evaluation.attacks.case import Search, split_people
 from evaluation.attacks.context import Surroundings
 from evaluation.compare import Progress
 from evaluation.faces import Face, Observer
-from evaluation.folders import pair_folders, read_pairs
 from evaluation.pairs import Split, other_photo, score_table
 from evaluation.results import Curve, Measure, Results, environment
 from evaluation.scoring import Trial, pair_lines, rank_lines, search_curves

@@ -1,4 +1,4 @@
-"""A close look at a face that is large enough for one: at the photo's own scale, where soft skin and seams show."""
+"""Close-ups of large faces at the photo's own scale, where soft skin and seams are visible."""
 
 from dataclasses import dataclass
 
@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import geometry
-from deid.align import SIZE, warp
-from deid.structures import AlignedFace, Image
+from deid.core.types import AlignedFace, Image
+from deid.imaging import geometry
+from deid.imaging.alignment import SIZE, warp
 from evaluation.features import WIDE
 from evaluation.masks import edit_mask
 from evaluation.metrics.detail import detail_ratio
@@ -28,7 +28,7 @@ class Close:
     Args:
         before: (256, 256, 3) aligned crop, twice as fine as the usual one.
         after: (256, 256, 3) the same place of the output, by the landmarks before: both sides are resampled alike.
-        detail: `evaluation.metrics.detail.detail_ratio` of the face; NaN where it cannot be told.
+        detail: `evaluation.metrics.detail.detail_ratio` of the face; NaN where it cannot be measured.
     """
 
     before: NDArray[np.uint8]

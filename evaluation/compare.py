@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.exceptions import DataError, WeightsError
-from deid.protocols import Embedder
-from deid.structures import Crops
+from deid.check.faces import crops_of
+from deid.check.folders import pair_folders, read_pairs
+from deid.check.recognition import Embedded, embed
+from deid.check.states import states
+from deid.core.errors import DataError, WeightsError
+from deid.core.protocols import Embedder
+from deid.core.types import Crops
 from evaluation import datasets, detectors, recognisers
-from evaluation.coverage import coverage, states
-from evaluation.faces import Face, Observer, PhotoResult, crops_of, with_genders
+from evaluation.coverage import coverage
+from evaluation.faces import Face, Observer, PhotoResult, with_genders
 from evaluation.features import load as load_features
-from evaluation.folders import pair_folders, read_pairs
-from evaluation.privacy import Embedded, embed, privacy
+from evaluation.privacy import privacy
 from evaluation.realism import close_lines, realism_lines
 from evaluation.results import Curve, Measure, Results, environment
 from evaluation.utility import detection_lines, expression_lines, gender_lines, outside_lines
@@ -63,7 +66,7 @@ def compare(originals: Path, outputs: Path, options: CompareOptions | None = Non
         DataError: a folder cannot be used, or no face is found in the untouched photos.
     """
     options, progress = options or CompareOptions(), progress or Progress()
-    from deid.detect.face_points import FacePoints
+    from deid.landmarks.face_points import FacePoints
 
     pairs, problems = pair_folders(originals, outputs)
     progress.stage("faces", len(pairs))
@@ -141,7 +144,7 @@ def _utility(photos: Sequence[PhotoResult], faces: Sequence[Face], male: tuple[A
 
 def male_probabilities(crops: Crops) -> NDArray[np.float64] | None:
     """Probability of `Male` (N,) by the attribute classifier; None when its weights are absent."""
-    from deid.attributes.classify import MALE, AttributeReader
+    from deid.recognition.attributes import MALE, AttributeReader
 
     try:
         return AttributeReader().probabilities(crops)[:, MALE].astype(np.float64)

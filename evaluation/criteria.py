@@ -1,4 +1,4 @@
-"""When a line of the report says that a method protects. Every limit of the report stands here.
+"""Limits: when a line of the report counts as protection.
 
 They are set so that untouched photos fail each of them, and a solid cover passes each of them.
 """
@@ -18,7 +18,7 @@ MOST_D_SYS = 0.20
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is asked for, in words, and whether it holds; None when it cannot be told."""
+    """A limit in words, and whether it holds; None when it cannot be measured."""
 
     limit: str
     passed: bool | None

@@ -1,4 +1,4 @@
-"""The data sets that the studies read: from `$DEID_DATA`, else `../shared/data` beside the checkout.
+"""Data sets of the studies, from `$DEID_DATA` or `../shared/data` beside the checkout.
 
 Tars are read as they are. A set that is absent raises `DataError` with what to put where.
 """
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid.exceptions import DataError
-from deid.structures import Image
+from deid.core.errors import DataError
+from deid.core.types import Image
 from deid.training.data import read_tar, split_of
 
 _UTK_GENDERS = {"0": "male", "1": "female"}

@@ -1,4 +1,4 @@
-"""Features for FID and KID, from a network that is at hand; the report names which."""
+"""Features for FID and KID, from an available network, which the report names."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from deid.exceptions import WeightsError
-from deid.structures import Crops, Image
+from deid.core.errors import WeightsError
+from deid.core.types import Crops, Image
+from deid.recognition.arcface import to_blob
 from evaluation.datasets import data_folder
-from evaluation.recognisers import ATTACKER_FILE, MiddleLayers, to_blob
+from evaluation.recognisers import ATTACKER_FILE, MiddleLayers
 
 _BATCH = 32
 #: Crops at the photo's scale have this side; tiles of them begin at three places each way, and overlap.
@@ -90,7 +91,7 @@ def _inception(path: Path) -> Callable[[Tensor], Tensor]:
 
 
 def _dlib_pooled() -> Callable[[Tensor], Tensor]:
-    from deid.embed.dlib_resnet import read_dlib_network
+    from deid.recognition.dlib_resnet import read_dlib_network
     from deid.weights import dlib_model_file
 
     network = read_dlib_network(dlib_model_file("dlib_face_recognition_resnet_model_v1.dat"))

@@ -1,4 +1,4 @@
-"""Who is compared with whom: gallery and probes, mated and non-mated pairs."""
+"""Pairs for comparison: gallery and probes, mated and non-mated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.structures import Embeddings
+from deid.core.types import Embeddings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,11 +74,3 @@ def mated_and_non_mated(
     mine[np.arange(len(own)), own] = True
     others = ~mine & np.isfinite(scores)
     return scores[mine], scores[others], np.nonzero(others)[0]
-
-
-def strangers(embeddings: Embeddings, identities: Sequence[str]) -> NDArray[np.float64]:
-    """Cosines of all pairs of faces of different people."""
-    names = np.asarray(identities)
-    later = np.triu(names[:, None] != names[None], 1)
-    rows = np.asarray(embeddings, np.float64)
-    return np.asarray((rows @ rows.T)[later])

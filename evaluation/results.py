@@ -1,4 +1,4 @@
-"""What a run found, as plain values: written to JSON, read back by the report, recomputed by nobody."""
+"""Results of a run as plain values: written to JSON, and read back by the report."""
 
 import dataclasses
 import json
@@ -14,8 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from deid.check.folders import Problem
 from evaluation.criteria import Verdict
-from evaluation.folders import Problem
 from evaluation.metrics.bootstrap import Interval
 
 _PACKAGES = (

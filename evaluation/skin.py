@@ -1,11 +1,11 @@
-"""How light the skin of a face is, from its cheeks."""
+"""Lightness of a face's skin, from its cheeks."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.detect.face_points import FacePoints
-from deid.structures import Crops, Image
+from deid.core.types import Crops, Image
+from deid.landmarks.face_points import FacePoints
 
 #: Landmarks around both cheeks and the nose, and those of the lower eyelids, which the outline stays below by so many pixels.
 _CHEEKS, _LIDS, _BELOW_PX = [2, 3, 13, 14, 28, 31, 35], [40, 41, 46, 47], 3.0

@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from deid import weights
-from deid.align import align, at_photo_scale
+from deid.anonymizer.engine import Anonymizer
 from deid.api import anonymizer
-from deid.attributes.classify import AttributeReader
-from deid.cli import _demo_photos
-from deid.config import Options
-from deid.detect.face_points import FacePoints
-from deid.detect.mtcnn import MtcnnDetector
-from deid.edit.portraits import Portraits
-from deid.embed.dlib_resnet import DlibResNetEmbedder
-from deid.pipeline import Anonymizer
-from deid.structures import AlignedFace, Crops, Detection, EditedFace, Embeddings, Image, ImageResult
+from deid.cli.demo import demo_photos
+from deid.core.options import Options
+from deid.core.types import AlignedFace, Crops, Detection, EditedFace, Embeddings, Image, ImageResult
+from deid.detection.mtcnn import MtcnnDetector
+from deid.editing.portraits import Portraits
+from deid.imaging.alignment import align, at_photo_scale
+from deid.landmarks.face_points import FacePoints
+from deid.recognition.attributes import AttributeReader
+from deid.recognition.dlib_resnet import DlibResNetEmbedder
 
 _DATA = Path(os.environ.get("DEID_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
@@ -37,7 +37,7 @@ def data_folder() -> Path:
 
 
 def _photo(name: str, height: int) -> Image:
-    photos = _demo_photos()
+    photos = demo_photos()
     if name not in photos:
         pytest.skip(f"{name} comes with matplotlib or scikit-image: pip install 'deid-face[demo]'")
     with PillowImage.open(photos[name]) as source:

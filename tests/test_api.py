@@ -9,12 +9,12 @@ import torch
 from PIL import Image as PillowImage
 
 import deid
-from deid import geometry
+from deid.anonymizer.engine import Anonymizer
 from deid.api import anonymizer
-from deid.config import Options
-from deid.exceptions import ImageReadError
-from deid.pipeline import Anonymizer
-from deid.structures import Detection, Image
+from deid.core.errors import ImageReadError
+from deid.core.options import Options
+from deid.core.types import Detection, Image
+from deid.imaging import geometry
 
 BLUR = Options(method="blur", seed=1)
 

@@ -14,9 +14,9 @@ from torch.utils.data import DataLoader
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
-from deid.config import Options
-from deid.exceptions import DetectionError
-from deid.structures import Image, ImageResult
+from deid.core.errors import DetectionError
+from deid.core.options import Options
+from deid.core.types import Image, ImageResult
 from deid.transforms import Anonymize, AnonymizeColumns
 
 

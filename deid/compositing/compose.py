@@ -1,4 +1,4 @@
-"""From a stand-in and a photo to pixels and a mask that can be pasted."""
+"""Pixels and mask for pasting, from a stand-in and a photo."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.blend import face_mask, features, skin
 from deid.compositing import grain, seam
-from deid.geometry import scaled
+from deid.compositing.blend import face_mask, features, skin
+from deid.core.types import AlignedFace, Image, StandIn
+from deid.imaging.geometry import scaled
 from deid.models.attgan import ATTRIBUTES
-from deid.structures import AlignedFace, Image, StandIn
 
 _GLASSES = ATTRIBUTES.index("Eyeglasses")
 #: From this probability on, frames are taken for worn.

@@ -1,4 +1,4 @@
-"""Gives a new face the sharpness and the grain of the photo."""
+"""Matching of a new face to the sharpness and grain of the photo."""
 
 import itertools
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.steady import Steady, steadied
-from deid.structures import Image
+from deid.core.temporal import Steady, steadied
+from deid.core.types import Image
 
 Field = NDArray[np.float32]
 

@@ -1,4 +1,4 @@
-"""Moves what surrounds a new face: jaw line, ears and hairline as another head's, hair in another shade.
+"""Changes around a new face: jaw line, ears and hairline of another head, hair in another shade.
 
 Recognisers that were trained on de-identified pictures know people by their heads. The head is found by GrabCut, C. Rother et al.,
 "GrabCut: Interactive Foreground Extraction using Iterated Graph Cuts", SIGGRAPH 2004; the background beyond it stays as it is.
@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import blend, geometry
-from deid.align import SIZE, warp
-from deid.structures import Image
+from deid.compositing import blend
+from deid.core.types import Image
+from deid.imaging import geometry
+from deid.imaging.alignment import SIZE, warp
 
 Field = NDArray[np.float32]
 

@@ -1,4 +1,4 @@
-"""Puts a stand-in into the photo along a seam where both agree, with the difference along it spread inward.
+"""Pasting of a stand-in along a seam where it agrees with the photo, with the remaining difference spread inward.
 
 Seam: a closed path of least cost around the face, J. Jia et al., "Drag-and-Drop Pasting", SIGGRAPH 2006, here by dynamic programming in
 polar coordinates. Colours: the membrane of P. Perez, M. Gangnet, A. Blake, "Poisson Image Editing", SIGGRAPH 2003, by mean-value
@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.align import SIZE
-from deid.blend import outline, uncovered
-from deid.steady import Steady, steadied
-from deid.structures import StandIn
+from deid.compositing.blend import outline, uncovered
+from deid.core.temporal import Steady, steadied
+from deid.core.types import StandIn
+from deid.imaging.alignment import SIZE
 
 Field = NDArray[np.float32]
 

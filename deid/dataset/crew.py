@@ -1,12 +1,12 @@
-"""Work handed out to several workers, of which any may die at any moment without costing a file."""
+"""Distribution of work to several workers. A worker may die at any moment without losing a file."""
 
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+from deid.core.errors import DeidError
 from deid.dataset.work import Record, Task, lost
-from deid.exceptions import DeidError
 
 #: A worker has its next file at hand while it does one; no more, so that memory stays flat and a death costs little.
 _AHEAD = 2

@@ -1,4 +1,4 @@
-"""A data set's pictures keep their pixel grid: what EXIF turns is edited upright and stored as it lay, so that every label still fits.
+"""Pixel grids of a data set: a photo with an EXIF rotation is edited upright and stored as it was, so that labels fit.
 
 Labels are in the sensor's pixels for some tools and in upright ones for others, and most formats don't say. With the grid and its one
 EXIF entry kept, a reader that heeds it and one that does not see what they saw before, and boxes, masks and landmarks fit as they did.
@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid import image as images
-from deid.exceptions import ImageWriteError
-from deid.frame import Frame
-from deid.image import Picture
+from deid.core.errors import ImageWriteError
+from deid.imaging import codec
+from deid.imaging.codec import Picture
+from deid.imaging.frame import Frame
 
 FrameT = TypeVar("FrameT", bound=Frame)
 _ORIENTATION = 0x0112
@@ -43,7 +43,7 @@ def orientation(data: bytes) -> int:
             with PillowImage.open(io.BytesIO(data)) as source:
                 turn = source.getexif().get(_ORIENTATION, 1)
     except Exception:
-        # What is wrong with a file is said by whoever decodes it.
+        # The decoder reports what is wrong with a file.
         return 1
     return turn if turn in _BACK else 1
 
@@ -72,7 +72,7 @@ def encode(picture: Picture, turn: int) -> bytes:
     Raises:
         ImageWriteError: it cannot be written so.
     """
-    data = images.encode(as_it_lay(picture, turn))
+    data = codec.encode(as_it_lay(picture, turn))
     if orientation(data) != turn:
         raise ImageWriteError(f"cannot keep the pixel grid of a {picture.format} that its EXIF turns")
     return data

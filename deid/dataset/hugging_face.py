@@ -1,4 +1,4 @@
-"""Data sets that the `datasets` package saved to disk: the same splits, rows and columns come out, with new pictures."""
+"""Data sets saved to disk by the `datasets` package: the same splits, rows and columns, with new pictures."""
 
 import json
 import os
@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from deid.core.errors import DataError, DependencyError, ImageReadError
 from deid.dataset.labels import why_not_text
 from deid.dataset.sources import Item, private_folder, read_file
-from deid.exceptions import DataError, DependencyError, ImageReadError
 
 #: The name of the only split of a data set that has none.
 _ONLY = "all"

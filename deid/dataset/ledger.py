@@ -1,4 +1,4 @@
-"""What became of every file and every face, in one SQLite file that survives a kill at any moment.
+"""The ledger: the result for every file and face, in one SQLite file that survives a kill at any moment.
 
 It names every input and holds the seeds: it stays with those who hold the originals.
 """
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deid.core.errors import DataError
 from deid.dataset.sources import Item
 from deid.dataset.work import Record, Task
-from deid.exceptions import DataError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

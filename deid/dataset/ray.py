@@ -1,14 +1,14 @@
-"""Workers on a cluster: Ray actors with one copy of the models each. Input and output lie where every machine sees them."""
+"""Workers on a cluster: Ray actors with one copy of the models each. All machines see input and output under one path."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+from deid.core.errors import DependencyError
 from deid.dataset import crew
 from deid.dataset.crew import Dead, Event, Hand, Ready, Unfit
 from deid.dataset.work import Record, Task, Work, Worker
-from deid.exceptions import DependencyError
 
 
 def run(tasks: Iterator[Task], work: Work, workers: int, address: str | None = None) -> Iterator[Record | Ready]:

@@ -1,4 +1,4 @@
-"""One page about a run: its figures, its failures, and the worst faces as they look in the output."""
+"""Report of a run on one page: figures, failures, and the worst faces as they look in the output."""
 
 import base64
 import html
@@ -13,11 +13,10 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageOps
 
-from deid import geometry
-from deid import image as images
+from deid.core.errors import ImageReadError
+from deid.core.types import Image
 from deid.dataset.ledger import Ledger
-from deid.exceptions import ImageReadError
-from deid.structures import Image
+from deid.imaging import codec, geometry
 
 _N_WORST, _N_FAILURES = 24, 500
 #: A thumbnail shows so many times the face's box, on so many pixels.
@@ -54,7 +53,7 @@ def write(ledger: Ledger, path: Path, read: Callable[[int, str], bytes]) -> None
         _settings(ledger),
     ]
     page = f"<!doctype html><html lang=en><meta charset=utf-8><title>Data set run</title><style>{_STYLE}</style>{''.join(body)}</html>\n"
-    images.write(page.encode("utf-8", "backslashreplace"), path, overwrite=True)
+    codec.write(page.encode("utf-8", "backslashreplace"), path, overwrite=True)
 
 
 def _figures(ledger: Ledger) -> str:
@@ -92,7 +91,7 @@ def _figure(
     told = f"{method}, {'no distance' if margin is None else f'{margin:.2f} x'}<br>{html.escape(name)}"
     reasons = html.escape("; ".join(json.loads(why)), quote=True)
     try:
-        source = _thumbnail(images.decode(read(number, name), name).frames[frame].rgb, json.loads(box))
+        source = _thumbnail(codec.decode(read(number, name), name).frames[frame].rgb, json.loads(box))
     except (OSError, ImageReadError, IndexError) as error:
         return f"<figure>{told}<br>{html.escape(str(error))}</figure>"
     return f'<figure title="{reasons}"><img alt="" src="data:image/jpeg;base64,{source}"><figcaption>{told}</figcaption></figure>'

@@ -1,4 +1,4 @@
-"""Tar shards, such as WebDataset's: members keep their names and their order."""
+"""Tar shards, such as WebDataset's: members keep their names and order."""
 
 import io
 import os
@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from deid.core.errors import DataError, ImageReadError
 from deid.dataset.sources import Item, kind_of
 from deid.dataset.tar import Member, members
-from deid.exceptions import DataError, ImageReadError
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Where the files of a data set lie, and how their bytes are read: a folder, a glob, or a table of paths.
+"""Sources of a data set: a folder, a glob, or a table of paths, and how their bytes are read.
 
 Shards and Hugging Face data sets, whose outputs are packed again at the end, have files of their own.
 """
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
-from deid import files, kinds
-from deid import image as images
+from deid.batch import files
+from deid.core.errors import DataError, ImageReadError
 from deid.dataset.labels import LABELS
-from deid.exceptions import DataError, ImageReadError
+from deid.imaging import codec, formats
 
 Kind: TypeAlias = Literal["picture", "label", "other", "broken"]
 
 #: No picture that is small enough to be opened is larger: eight bytes a pixel, uncompressed.
-_MOST_BYTES = 8 * images.MAX_PIXELS
+_MOST_BYTES = 8 * codec.MAX_PIXELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Item:
     Args:
         name: its name below the output, with ``/``; no two items share one.
         place: the file that holds its bytes.
-        kind: a `picture` is anonymised, a `label` is carried over untouched, an `other` is left out, and a `broken` one failed
+        kind: a `picture` is anonymized, a `label` is carried over untouched, an `other` is left out, and a `broken` one failed
             already when it was listed.
         span: where its bytes lie in that file, as (offset, size); None for the whole file.
         boxes: faces that are known, xyxy pixels of the upright picture; none asks the detector.
@@ -91,16 +91,16 @@ def private_folder(out: Path) -> Path:
 def kind_of(name: str) -> tuple[Kind, str]:
     """What becomes of a file with that name, and why when it is left out."""
     base = name.rsplit("/", 1)[-1].lower()
-    suffix = kinds.suffix_of(base)
+    suffix = formats.suffix_of(base)
     if base.startswith("."):
-        return "other", kinds.why_not(base) or "a hidden file"
+        return "other", formats.why_not(base) or "a hidden file"
     if files.is_film(Path(base)):
         return "other", "a film; films are for `deid run`"
     if suffix in LABELS:
         return "label", ""
     if suffix == ".tar":
         return "other", "a shard inside a folder; give shards by name or by a glob such as 'folder/*.tar'"
-    why = kinds.why_not(base)
+    why = formats.why_not(base)
     return ("other", why.replace("neither a picture nor a film", "neither a picture nor a label file")) if why else ("picture", "")
 
 

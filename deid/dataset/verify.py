@@ -1,4 +1,4 @@
-"""Proves that an output is what the ledger says, every file there, whole, and passed, and nothing else; and looks for faces again."""
+"""Verification of an output: every file matches the ledger, no file is extra, and a second search detects no exposed face."""
 
 import hashlib
 import json
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import geometry, known
-from deid import image as images
+from deid.anonymizer import known
+from deid.core.errors import DeidError, ImageError, ImageReadError
 from deid.dataset import grid
 from deid.dataset.ledger import Ledger
 from deid.dataset.sources import Item, Source
-from deid.exceptions import DeidError, ImageError, ImageReadError
-from deid.image import Picture
+from deid.imaging import codec, geometry
+from deid.imaging.codec import Picture
 
 if TYPE_CHECKING:
-    from deid.pipeline import Anonymizer
+    from deid.anonymizer.engine import Anonymizer
 
 #: Beside faces that were edited, only what the detector is so sure of is a problem: on a street photo with 29 faces, edited, it took hair
 #: and letters for four more, at 0.45 to 0.52. In a picture that is as it was, whatever it finds is one.
@@ -120,7 +120,7 @@ def _exposed(
     data: bytes, number: int, item: Item, sha256: str, ledger: Ledger, source: Source, engine: "Anonymizer", only: bool
 ) -> Iterator[Problem]:
     limit = engine.options.max_pixels
-    after = images.decode(data, item.name, limit)
+    after = codec.decode(data, item.name, limit)
     before = _as_written_untouched(source, item, sha256, limit)
     boxes = ledger.boxes(number)
     for i, frame in enumerate(after.frames):
@@ -129,7 +129,7 @@ def _exposed(
         else:
             touched = _inside([box for at, box in boxes if at == i], frame.rgb.shape[:2])
         if only and touched.any():
-            # Whoever said that the table's boxes are all wants no others edited.
+            # With `boxes = "only"` no other faces are edited.
             continue
         least = _SURE if touched.any() else 0.0
         for detection in known.exposed((d for d in engine.detector.detect(frame.rgb) if d.score >= least), touched):
@@ -144,8 +144,8 @@ def _as_written_untouched(source: Source, item: Item, sha256: str, limit: int) -
         data = source.read(item)
         if hashlib.sha256(data).hexdigest() != sha256:
             return None
-        picture = images.decode(data, item.name, limit)
-        return images.decode(grid.encode(picture, grid.orientation(data)), item.name, limit)
+        picture = codec.decode(data, item.name, limit)
+        return codec.decode(grid.encode(picture, grid.orientation(data)), item.name, limit)
     except (OSError, ImageError):
         return None
 

@@ -1,4 +1,4 @@
-"""What one worker does with one file, wherever the worker runs."""
+"""Processing of one file by a worker, on any machine."""
 
 import hashlib
 import sys
@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from deid import __version__, files, known
-from deid import image as images
-from deid.config import Options
+from deid import __version__
+from deid.anonymizer import known
+from deid.batch import files
+from deid.core.errors import DataError, DeidError, ImageError
+from deid.core.options import Options
+from deid.core.types import Detection
 from deid.dataset import grid
 from deid.dataset.grid import orientation, turned_box
 from deid.dataset.labels import check_label
 from deid.dataset.sources import Item, Source
-from deid.exceptions import DataError, DeidError, ImageError
-from deid.structures import Detection
+from deid.imaging import codec
 
 if TYPE_CHECKING:
-    from deid.pipeline import Anonymizer
+    from deid.anonymizer.engine import Anonymizer
 
 #: A file and its number in the listing.
 Task: TypeAlias = tuple[int, Item]
@@ -71,7 +73,7 @@ class Work:
     Args:
         source: where the bytes are.
         target: the folder for the outputs, or for the parts that are packed at the end.
-        make_engine: builds what anonymises; called once per worker.
+        make_engine: builds the anonymizer; called once per worker.
         seed: of the run.
     """
 
@@ -113,7 +115,7 @@ class Worker:
             data = self._work.source.read(item)
             record = replace(record, input_sha256=hashlib.sha256(data).hexdigest())
             out, faces = self._label(data) if item.kind == "label" else self._picture(data, item, seed)
-            images.write(out, self._work.target_of(number, item.name), overwrite=True)
+            codec.write(out, self._work.target_of(number, item.name), overwrite=True)
         except _LabelError as error:
             record = replace(record, status="left out", why=str(error))
         except (ImageError, DataError) as error:
@@ -126,10 +128,10 @@ class Worker:
         return replace(record, seconds=time.perf_counter() - started)
 
     def _picture(self, data: bytes, item: Item, seed: int | None) -> tuple[bytes, tuple[dict[str, Any], ...]]:
-        picture = images.decode(data, item.name, self._engine.options.max_pixels)
+        picture = codec.decode(data, item.name, self._engine.options.max_pixels)
         turn = orientation(data)
         boxes = known_faces(item, picture.frames[0].rgb.shape[:2], turn)
-        edited, frames = files.anonymise(picture, self._engine, seed, boxes or None)
+        edited, frames = files.anonymize(picture, self._engine, seed, boxes or None)
         faces = tuple(
             face.to_dict() | {"frame": number, "passed": face.verification.passed}
             for number, frame in enumerate(frames)
@@ -172,30 +174,25 @@ class _LabelError(DeidError):
 def build_engine(options: Options) -> "Anonymizer":
     """An engine with its models loaded, for one of several processes.
 
-    One thread each: as many processes as cores then don't fight, and the outputs don't depend on how many there are. With
-    ``auto`` as device the networks run on a GPU when torch has one.
+    One thread each: as many processes as cores then don't fight, and the outputs don't depend on how many there are.
     """
     import cv2
     import torch
 
-    from deid.pipeline import Anonymizer
+    from deid.anonymizer.engine import Anonymizer
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    engine = Anonymizer(replace(options, device=device) if options.device == "auto" else options)
+    engine = Anonymizer(options)
     engine.preload()
     return engine
 
 
 def build_looker(options: Options) -> "Anonymizer":
     """An engine of which only the detector is used."""
-    import torch
+    from deid.anonymizer.engine import Anonymizer
 
-    from deid.pipeline import Anonymizer
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Anonymizer(replace(options, device=device) if options.device == "auto" else options)
+    return Anonymizer(options)
 
 
 def versions() -> dict[str, str]:

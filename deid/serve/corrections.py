@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
-from deid.exceptions import DeidError
+from deid.core.errors import DeidError
 
 Action: TypeAlias = Literal["restore", "not_a_face", "keep", "again", "cover", "draw"]
 ACTIONS: tuple[str, ...] = get_args(Action)

@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from deid import geometry, known
-from deid import image as images
-from deid.detect.refine import FaceRefiner
-from deid.exceptions import DetectionError, VideoReadError
-from deid.pipeline import Anonymizer
+from deid.anonymizer import known
+from deid.anonymizer.engine import Anonymizer
+from deid.core.errors import DetectionError, VideoReadError
+from deid.core.types import Detection, Image
+from deid.detection.refine import FaceRefiner
+from deid.imaging import codec, geometry
 from deid.serve import corrections as checks
-from deid.serve import ladders
+from deid.serve import levels
 from deid.serve.corrections import Correction, CorrectionError, Decision
 from deid.serve.limits import Limits
 from deid.serve.record import SAME_TRACK, Record, RecordingEditor, Stills, frames_of, still
 from deid.serve.work import Progress, Upload, named, same, thumbnail
-from deid.structures import Detection, Image
 from deid.video import search
 from deid.video.decode import Frame, Reader, VideoInfo
 from deid.video.edit import LEFT, Choice, EditedFrame, FilmEditor, TrackSummary
@@ -105,7 +105,7 @@ class FilmWork:
         with Reader(self._upload.path) as film:
             self._info = info = film.info
             self._check_size(info)
-            seed = self._upload.seed if self._upload.seed is not None else ladders.fresh_seed(self._engine)
+            seed = self._upload.seed if self._upload.seed is not None else levels.fresh_seed(self._engine)
             self._seed = seed
             editor = RecordingEditor(self._engine, seed)
             editor.record, editor.time_base = self._record, float(info.time_base)
@@ -178,7 +178,7 @@ class FilmWork:
                 card.portrait = (index, detection, value)
 
     def _put(self, name: str, data: bytes) -> None:
-        images.write(data, self._upload.folder / name, overwrite=True)
+        codec.write(data, self._upload.folder / name, overwrite=True)
 
     def correct(self, corrections: Sequence[Correction], progress: Progress) -> None:
         self._messages, self._stale = [], True
@@ -234,10 +234,10 @@ class FilmWork:
         choices = {}
         for track, card in self._cards.items():
             person = self._people.get(track)
-            seed = ladders.face_seed(self._seed, track if person is None else person, card.turn) if card.turn else None
+            seed = levels.face_seed(self._seed, track if person is None else person, card.turn) if card.turn else None
             if seed is None and person is not None:
                 seed = int(np.random.SeedSequence([self._seed, person]).generate_state(1, np.uint64)[0])
-            covers = ladders.chosen_covers(self._engine, card.decision) if card.decision.action == "cover" else ()
+            covers = levels.chosen_covers(self._engine, card.decision) if card.decision.action == "cover" else ()
             choices[track] = Choice(card.decision.leaves, covers, seed)
         return choices
 

@@ -6,18 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from deid import files, known
-from deid import image as images
-from deid.exceptions import DetectionError
-from deid.image import Picture
-from deid.ladder import Rung
-from deid.pipeline import Anonymizer
+from deid.anonymizer import known
+from deid.anonymizer.engine import Anonymizer
+from deid.anonymizer.face import Request
+from deid.anonymizer.fallback import Level
+from deid.batch import files
+from deid.core.errors import DetectionError
+from deid.core.types import Detection, FaceResult, Image
+from deid.imaging import codec
+from deid.imaging.codec import Picture
 from deid.serve import corrections as checks
-from deid.serve import ladders
+from deid.serve import levels
 from deid.serve.corrections import Correction, CorrectionError, Decision
 from deid.serve.limits import Limits
 from deid.serve.work import Progress, Upload, doubts, jpeg, named, same, thumbnail
-from deid.structures import Detection, FaceResult, Image, ImageResult
 
 #: How often the result is searched for faces that are still exposed.
 _ROUNDS = 5
@@ -38,7 +40,7 @@ class Face:
         now: what has become of it; None when it is left as it is.
         decision: what a person decided.
         turn: how often another new face was asked for.
-        rungs: the new face that was asked for.
+        levels: the new face that was asked for.
         note: what could not be done as it was asked for.
     """
 
@@ -50,7 +52,7 @@ class Face:
     now: FaceResult | None = None
     decision: Decision = field(default_factory=Decision)
     turn: int = 0
-    rungs: list[Rung] | None = None
+    levels: list[Level] | None = None
     note: str = ""
 
 
@@ -98,10 +100,10 @@ class PhotoWork:
 
     def process(self, progress: Progress) -> None:
         progress("reading", 0, 1)
-        picture = images.read(self._upload.path, min(self._limits.pixels, self._engine.options.max_pixels))
+        picture = codec.read(self._upload.path, min(self._limits.pixels, self._engine.options.max_pixels))
         self._notes = picture.notes
         progress("new faces", 0, 1)
-        edited, results = files.anonymise(picture, self._engine, self._upload.seed)
+        edited, results = files.anonymize(picture, self._engine, self._upload.seed)
         self._seed = results[0].seed
         self._sizes = [frame.rgb.shape[:2] for frame in picture.frames if frame.look is None]
         for number, result in enumerate(results):
@@ -131,13 +133,13 @@ class PhotoWork:
         face.decision = Decision(correction.action, correction.method, correction.strength)
         if correction.action == "again":
             face.turn += 1
-            face.rungs = None
+            face.levels = None
             # A person has seen that it is a face.
             face.detection = replace(face.detection, score=1.0)
 
     def _render(self, progress: Progress) -> None:
         """Make the picture again from the upload and the decisions."""
-        picture = images.read(self._upload.path, min(self._limits.pixels, self._engine.options.max_pixels))
+        picture = codec.read(self._upload.path, min(self._limits.pixels, self._engine.options.max_pixels))
         outs: list[Image] = []
         for number, frame in enumerate(picture.frames):
             progress("new faces", number, len(picture.frames))
@@ -155,10 +157,10 @@ class PhotoWork:
                 face.detection = self._with_landmarks(image, face.detection)
         for face in here:
             face.now = None
-        rungs = [self._ladder(face, image, wanted) for face in wanted]
-        result = self._engine.process(image, [face.detection for face in wanted], self._seed, rungs)
-        self._note(wanted, result)
-        out = result.image
+        requests = [Request(face.detection, self._levels(face, image, wanted)) for face in wanted]
+        out, results = self._engine.process_requests(image, requests, self._seed)
+        for face, became in zip(wanted, results, strict=True):
+            face.now, face.first = became, face.first or became
         for _ in range(_ROUNDS):
             left = self._exposed(number, image, out, tolerance=0)
             if not left:
@@ -174,26 +176,20 @@ class PhotoWork:
         """A drawn face with the landmarks that a look at its surroundings finds."""
         return known.with_detected([detection], self._engine.detector.detect(image))[0]
 
-    def _note(self, faces: Sequence[Face], result: ImageResult) -> None:
-        by_box = {id(face.detection.box_xyxy): face for face in result.faces}
-        for face in faces:
-            face.now = by_box[id(face.detection.box_xyxy)]
-            face.first = face.first or face.now
-
-    def _ladder(self, face: Face, image: Image, others: Sequence[Face]) -> list[Rung]:
+    def _levels(self, face: Face, image: Image, others: Sequence[Face]) -> list[Level]:
         """What is tried on a face."""
         if face.decision.action == "cover":
-            return list(ladders.chosen_covers(self._engine, face.decision))
+            return list(levels.chosen_covers(self._engine, face.decision))
         if face.decision.action == "restore" and face.first is not None:
-            return ladders.again(self._engine, face.first)
-        if face.rungs is None:
+            return levels.again(self._engine, face.first)
+        if face.levels is None:
             results = [f.now or f.first for f in others if f is not face]
-            seed = ladders.face_seed(self._seed, face.number, face.turn)
-            face.rungs = ladders.new_face(self._engine, (image, face.detection), seed, [r for r in results if r is not None])
-            if face.rungs is None:
+            seed = levels.face_seed(self._seed, face.number, face.turn)
+            face.levels = levels.new_face(self._engine, (image, face.detection), seed, [r for r in results if r is not None])
+            if face.levels is None:
                 face.note = "" if self._engine.options.method != "attgan" else "no new face fits here: it is covered"
-                face.rungs = list(ladders.covers(self._engine))
-        return face.rungs
+                face.levels = list(levels.covers(self._engine))
+        return face.levels
 
     def _exposed(self, number: int, before: Image, after: Image, tolerance: int) -> list[Detection]:
         """Faces of the result that nobody decided to leave and that nothing was done to."""
@@ -204,7 +200,7 @@ class PhotoWork:
     def save(self, progress: Progress) -> None:
         if self._stale:
             self._render(progress)
-        picture = images.read(self._upload.path, min(self._limits.pixels, self._engine.options.max_pixels))
+        picture = codec.read(self._upload.path, min(self._limits.pixels, self._engine.options.max_pixels))
         for _ in range(_ROUNDS):
             progress("last detection", 0, 1)
             if not self._last_look(picture):
@@ -216,7 +212,7 @@ class PhotoWork:
 
     def _last_look(self, before: Picture) -> bool:
         """Whether the file as it would be saved shows an exposed face; what is found is covered in the next rendering."""
-        after = images.read(self._candidate, self._limits.pixels)
+        after = codec.read(self._candidate, self._limits.pixels)
         pairs = [(b.rgb, a.rgb) for b, a in zip(before.frames, after.frames, strict=False) if b.look is None and a.look is None]
         found = False
         for number, (old, new) in enumerate(pairs):
@@ -227,7 +223,7 @@ class PhotoWork:
 
     def _keep(self, picture: Picture, edited: Picture, outs: Sequence[Image]) -> None:
         """Put on disk what is shown and what will be saved; no pixels stay in memory."""
-        images.write(images.encode(edited), self._candidate, overwrite=True)
+        codec.write(codec.encode(edited), self._candidate, overwrite=True)
         longest = _STILL if len(self._sizes) <= _MANY else _FRAME
         for number in range(len(self._sizes)):
             before, after = picture.frames[number].rgb, outs[number]
@@ -245,7 +241,7 @@ class PhotoWork:
         }
 
     def _write(self, name: str, data: bytes) -> None:
-        images.write(data, self._upload.folder / name, overwrite=True)
+        codec.write(data, self._upload.folder / name, overwrite=True)
 
     def _told(self, face: Face) -> dict[str, Any]:
         """A face as plain values."""

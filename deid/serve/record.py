@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from deid import geometry
+from deid.core.types import Detection, Image
+from deid.imaging import geometry
 from deid.serve.work import jpeg
-from deid.structures import Detection, Image
 from deid.video.decode import Frame
 from deid.video.edit import EditedFrame, FilmEditor
 from deid.video.find import FoundFrame, TrackedFace

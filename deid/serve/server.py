@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deid.config import Options
-from deid.exceptions import ConfigError, DependencyError
+from deid.core.errors import ConfigError, DependencyError
+from deid.core.options import Options
 from deid.serve.limits import Limits
 from deid.serve.session import Desk
 from deid.serve.store import Store
@@ -124,7 +124,7 @@ def _own_names(port: int) -> list[str]:
 
 
 def _engine(options: Options) -> Any:
-    from deid.pipeline import Anonymizer
+    from deid.anonymizer.engine import Anonymizer
 
     engine = Anonymizer(options)
     engine.preload()

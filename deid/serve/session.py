@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deid import files
-from deid.exceptions import DeidError
-from deid.kinds import suffix_of, why_not
+from deid.batch import files
+from deid.core.errors import DeidError
+from deid.imaging.formats import suffix_of, why_not
 from deid.serve.corrections import Correction, CorrectionError
 from deid.serve.jobs import Cancelled, Job, State
 from deid.serve.limits import Limits
@@ -21,7 +21,7 @@ from deid.serve.work import Upload, Work
 
 if TYPE_CHECKING:
     # Torch takes seconds to import: the page is there before it.
-    from deid.pipeline import Anonymizer
+    from deid.anonymizer.engine import Anonymizer
 
 log = logging.getLogger(__name__)
 

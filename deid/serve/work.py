@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid import geometry
+from deid.core.types import Detection, Image
+from deid.imaging import geometry
 from deid.serve.corrections import Correction, Decision
-from deid.structures import Detection, Image
 
 #: Told the name of a step, how much of it is done, and of how much (0: unknown). Raises when nobody waits for the work any more.
 Progress: TypeAlias = Callable[[str, int, int], None]

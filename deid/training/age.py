@@ -1,4 +1,4 @@
-"""Trains the reader that tells children from adults on dlib's embeddings: UTKFace's ages, and the portraits of children."""
+"""Training of the classifier of children, on dlib's embeddings: UTKFace's ages, and the portraits of children."""
 
 import io
 import json
@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid.align import align
-from deid.attributes.age import AgeReader
-from deid.detect.mtcnn import MtcnnDetector
-from deid.embed.dlib_resnet import DlibResNetEmbedder
-from deid.exceptions import DataError, DependencyError
-from deid.structures import Embeddings
+from deid.core.errors import DataError, DependencyError
+from deid.core.types import Embeddings
+from deid.detection.mtcnn import MtcnnDetector
+from deid.imaging.alignment import align
+from deid.recognition.age import AgeReader
+from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.training.data import central, pictures, portrait_children, portraits
 
 #: UTKFace's photos are cut close to the face: a detector wants some surroundings, in pixels of 200.

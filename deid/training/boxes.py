@@ -1,4 +1,4 @@
-"""Where the faces of training photos are, as teacher detectors see them; made once and cached."""
+"""Faces of training photos, as labelled by teacher detectors; computed once and cached."""
 
 import io
 import logging
@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid import geometry
-from deid.detect.merge import merge
-from deid.detect.mtcnn import MtcnnDetector
-from deid.exceptions import DataError
-from deid.protocols import Detector
-from deid.structures import Detection, Image
+from deid.core.errors import DataError
+from deid.core.protocols import Detector
+from deid.core.types import Detection, Image
+from deid.detection.merge import merge
+from deid.detection.mtcnn import MtcnnDetector
+from deid.imaging import geometry
 from deid.training.data import pictures, split_of
 
 log = logging.getLogger(__name__)
 
 _LFW = ("lfw-deepfunneled.tar", "lfw-deepfunneled", "lfw-py/lfw-deepfunneled", "lfw")
-#: Scores from which a find is a face: the teacher's and, where it sees none, MTCNN's. What lies below is doubtful.
+#: Scores from which a detection is a face: the teacher's and, where it sees none, MTCNN's. What lies below is doubtful.
 SURE_TEACHER, SURE_MTCNN = 0.4, 0.95
 #: Score from which the teacher's finds are kept at all.
 LEAST_SCORE = 0.3

@@ -1,4 +1,4 @@
-"""Finds an embedder's threshold: the distance under which one of a thousand pairs of strangers lies.
+"""Calibration of an embedder's threshold: one of a thousand pairs of strangers is closer.
 
     python -m deid.training.calibrate --data DIR --cache DIR [--embedder dlib_resnet]
 
@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import embed
-from deid.exceptions import DataError
-from deid.structures import Embeddings
+from deid.core.errors import DataError
+from deid.core.types import Embeddings
+from deid.recognition import EMBEDDERS, build_embedder
 from deid.training.data import load
 
 FMR = 1e-3
@@ -60,12 +60,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
-    parser.add_argument("--embedder", default="dlib_resnet", choices=sorted(embed.EMBEDDERS))
+    parser.add_argument("--embedder", default="dlib_resnet", choices=sorted(EMBEDDERS))
     arguments = parser.parse_args()
     pairs = list(read_pairs(arguments.data / "lfw-pairs.txt"))
     faces = load(arguments.data, arguments.cache)
     faces = faces.where(np.isin(faces.names, list({name for pair in pairs for name in pair})) & (faces.sources == "lfw"))
-    embeddings = embed.build(arguments.embedder).embed(faces.crops)
+    embeddings = build_embedder(arguments.embedder).embed(faces.crops)
     threshold, n = stranger_threshold(embeddings, faces.identities)
     row = {name: i for i, name in enumerate(faces.names)}
     mated = [(row[a], row[b]) for a, b in pairs if a in row and b in row and faces.identities[row[a]] == faces.identities[row[b]]]

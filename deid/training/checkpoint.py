@@ -1,4 +1,4 @@
-"""Training state on disk, so that a run goes on after a kill."""
+"""Training state on disk, so that a run continues after a kill."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from deid.exceptions import WeightsFormatError
+from deid.core.errors import WeightsFormatError
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Trains the face detector on mosaics of photos that teacher detectors have labelled."""
+"""Training of the face detector on mosaics of photos that teacher detectors have labelled."""
 
 import copy
 import json
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deid.exceptions import ConfigError
+from deid.core.errors import ConfigError
 from deid.models.face_rcnn import FaceRcnn
 from deid.training import checkpoint
 from deid.training.boxes import LabelledPhoto

@@ -1,4 +1,4 @@
-"""Trains the reader of gender on dlib's embeddings."""
+"""Training of the gender classifier on dlib's embeddings."""
 
 import json
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.attributes.classify import MALE
-from deid.attributes.gender import GenderReader
-from deid.embed.dlib_resnet import DlibResNetEmbedder
-from deid.exceptions import DataError, DependencyError
-from deid.structures import Embeddings
+from deid.core.errors import DataError, DependencyError
+from deid.core.types import Embeddings
+from deid.recognition.attributes import MALE
+from deid.recognition.dlib_resnet import DlibResNetEmbedder
+from deid.recognition.gender import GenderReader
 from deid.training.data import FaceData
 
 _BATCH = 64

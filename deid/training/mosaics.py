@@ -1,4 +1,4 @@
-"""Training pictures for detectors: photos cut, turned, shrunk and joined, so that faces of every size and half faces are there."""
+"""Training pictures for detectors: photos cropped, turned, shrunk and joined, with faces of every size and cut faces."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid import geometry
-from deid.structures import Image
+from deid.core.types import Image
+from deid.imaging import geometry
 from deid.training.boxes import LabelledPhoto
 
 _Boxes = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Recognisers as differentiable functions of aligned crops: what the generator is trained to get away from.
+"""Recognisers as differentiable functions of aligned crops, for the generator's identity loss.
 
 Never put a recogniser here that an evaluation uses as its attacker.
 """
@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deid.embed.dlib_resnet import CROP_TO_CHIP, read_dlib_network
 from deid.models.mobilefacenet import MobileFaceNet
+from deid.recognition.dlib_resnet import CROP_TO_CHIP, read_dlib_network
 from deid.weights import dlib_model_file
 
 #: From pixels of an aligned crop (eyes 36 px apart) to MobileFaceNet's 96 x 112 input (eyes 37.3 px apart).

@@ -1,4 +1,4 @@
-"""The selector's table: what becomes of many people's faces under many pairs of stand-in and attribute set.
+"""The selector's table: results for many people under many pairs of stand-in and attribute set.
 
 Every new face is made and judged as the product does it: a face of a photo at the photo's own scale, the stand-ins that would be reserved
 for it, the editor's first strength, pasted and seen by the gate. A second recogniser, which the product does not have, looks too.
@@ -22,23 +22,27 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from deid import blend, detect, ladder, weights
-from deid.align import align, at_photo_scale, is_profile, warp
-from deid.attributes.age import AgeReader
-from deid.attributes.sampler import SET_SIZE, sample_sets, sample_shares, with_portraits
-from deid.config import Options
-from deid.detect.face_points import FacePoints
-from deid.detect.mtcnn import MtcnnDetector
-from deid.edit.attgan import AttganEditor
-from deid.edit.portraits import Looks
-from deid.embed.dlib_resnet import DlibResNetEmbedder
-from deid.exceptions import DataError
+from deid import weights
+from deid.anonymizer import fallback
+from deid.compositing import blend
+from deid.core.errors import DataError
+from deid.core.options import Options
+from deid.core.types import AlignedFace, Crops, Embeddings, Image
+from deid.detection import build_detector
+from deid.detection.mtcnn import MtcnnDetector
+from deid.editing import checked
+from deid.editing.attgan import AttganEditor
+from deid.editing.portraits import Looks
+from deid.editing.sampler import SET_SIZE, sample_sets, sample_shares, with_portraits
+from deid.imaging.alignment import align, at_photo_scale, is_profile, warp
+from deid.landmarks.face_points import FacePoints
 from deid.models.attgan import ATTRIBUTES
-from deid.structures import AlignedFace, Crops, Embeddings, Image
+from deid.recognition.age import AgeReader
+from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.training.classifier import to_tensor
 from deid.training.data import central, pictures, split_of
 from deid.training.recognisers import mobilefacenet_recogniser
-from deid.verify import Gate, SourceFace
+from deid.verification.gate import Gate, SourceFace
 
 log = logging.getLogger(__name__)
 
@@ -154,10 +158,10 @@ class Bench:
 
     def __init__(self, recogniser: Path, options: Options | None = None, editor: AttganEditor | None = None) -> None:
         self.options, self.editor = options or Options(), editor or AttganEditor()
-        self.rung = next(ladder.rungs(self.options, self.editor))
+        self.level = next(fallback.levels(self.options, self.editor))
         self._dlib = DlibResNetEmbedder()
         self.gate = Gate([self._dlib], MtcnnDetector(min_face=40), self.options)
-        self._detector = detect.build(self.options.detector, self.options.min_face)
+        self._detector = build_detector(self.options.detector, self.options.min_face)
         self._second = mobilefacenet_recogniser(recogniser).to(memory_format=torch.channels_last)
         self._points, self._ages = FacePoints(), AgeReader()
 
@@ -178,11 +182,11 @@ class Bench:
         used: set[int] = set()
         rows = [np.zeros((0, SET_SIZE), np.float32)]
         for _ in range(n):
-            numbers = self.editor.bank.choose(subject.looks, rng, used)
+            numbers = self.editor.portraits().choose(subject.looks, rng, used)
             if not numbers:
                 break
             used.update(numbers)
-            sets = sample_sets(subject.source.male > 0.5, n_sets, rng, self.rung.strength)
+            sets = sample_sets(subject.source.male > 0.5, n_sets, rng, self.level.strength)
             rows.append(with_portraits(sets, numbers, sample_shares(rng, len(numbers))))
         return np.concatenate(rows)
 
@@ -190,7 +194,8 @@ class Bench:
         """What becomes of one face under rows (S, SET_SIZE)."""
         face, points = subject.face, subject.face.points
         assert points is not None
-        proposals = self.rung.propose(face, rows, blend.face_mask(points, crop=face.crop))
+        mask = blend.face_mask(points, crop=face.crop)
+        proposals = checked.propose(self.editor, face, rows, self.level.strength, mask)
         pasted = [proposal.paste(subject.image, face.matrix)[0] for proposal in proposals]
         checks = [self.gate.judge(subject.source, image) for image in pasted]
         places = self.places(np.stack([face.crop, *(warp(image, face.matrix) for image in pasted)]))
@@ -275,7 +280,7 @@ def make(
         folder: for the parts.
         plan: what is measured.
         workers: processes.
-        report: told the parts that are done, how many there are, and a note.
+        report: called with the number of finished parts, their total, and a note.
 
     Raises:
         DataError: there are no photos, or no face in any.

@@ -1,4 +1,4 @@
-"""What `deid train` does: data in, weights with their manifest entry out."""
+"""Tasks of `deid train`: data in, weights with their manifest entry out."""
 
 import dataclasses
 import json
@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 from safetensors.numpy import save
 
 from deid import weights
-from deid.attributes.selector import N_FEATURES
-from deid.detect.scrfd import ScrfdDetector
-from deid.edit.portraits import Portraits
-from deid.exceptions import ConfigError
+from deid.core.errors import ConfigError
+from deid.detection.scrfd import ScrfdDetector
+from deid.editing.portraits import Portraits
+from deid.editing.selector import N_FEATURES
 from deid.models.attgan import ATTRIBUTES
 from deid.training import age, attgan, boxes, classifier, detector, gender, realism, selector, selector_table
 from deid.training.data import joined, load, portraits

@@ -1,4 +1,4 @@
-"""Films in: frames with their exact times, upright, whatever FFmpeg decodes."""
+"""Decoding of films: upright frames with exact times, of every kind that FFmpeg reads."""
 
 import os
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deid.exceptions import VideoReadError
-from deid.structures import Image
+from deid.core.errors import VideoReadError
+from deid.core.types import Image
 from deid.video.library import pyav, reason
 from deid.video.streams import film_stream, left_out
 from deid.video.upright import Upright
@@ -79,7 +79,7 @@ class Frame:
 
 
 class Reader:
-    """The frames of one film, each decoded when it is asked for.
+    """The frames of one film, each decoded on demand.
 
     What cannot be decoded is left out, and `problem` says so once the frames have been read. `notes` names the streams that are no part
     of it, and what is not as it was in the file.
@@ -93,7 +93,7 @@ class Reader:
         VideoReadError: it cannot be opened, or has no frame of video in the span.
         DependencyError: PyAV is not installed.
 
-    Example:
+    Examples:
         >>> with Reader(Path("film.mp4")) as film:
         ...     times = [frame.pts * film.info.time_base for frame in film]
     """

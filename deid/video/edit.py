@@ -1,4 +1,4 @@
-"""One person, one new face: what becomes of every face of a film, chosen once and kept."""
+"""Editing of a film's faces: one new face per person, chosen once and kept."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,13 +8,16 @@ from typing import Any, Generic
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import geometry, ladder
-from deid.align import align, is_profile
-from deid.ladder import Rung
-from deid.people import RECOGNISABLE
-from deid.pipeline import Anonymizer, Tracked
-from deid.steady import Steady
-from deid.structures import Detection, Embeddings, Image
+from deid.anonymizer import fallback
+from deid.anonymizer.cover import cover
+from deid.anonymizer.engine import Anonymizer
+from deid.anonymizer.face import Request, Tracked
+from deid.anonymizer.fallback import Level
+from deid.anonymizer.identities import RECOGNISABLE
+from deid.core.temporal import Steady
+from deid.core.types import Detection, Embeddings, Image
+from deid.imaging import geometry
+from deid.imaging.alignment import align, is_profile
 from deid.video.find import FoundFrame, FrameT, TrackedFace
 from deid.video.smooth import LandmarkFilter
 
@@ -28,7 +31,7 @@ _HOLD = 50
 _LOST = 25
 #: What a face is counted as that was left as it is.
 LEFT = "left"
-#: The cover that every ladder ends in.
+#: The cover at the last fallback level.
 _HARDEST = "solid"
 #: Of a face that is pasted at least this share lies inside the picture.
 _LEAST_INSIDE = 0.75
@@ -38,7 +41,7 @@ _SURROUNDINGS = 3.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EditedFrame(Generic[FrameT]):
-    """A frame, anonymised.
+    """A frame, anonymized.
 
     Args:
         frame: as it was given.
@@ -62,7 +65,7 @@ class Choice:
     """
 
     leave: bool = False
-    covers: tuple[Rung, ...] = ()
+    covers: tuple[Level, ...] = ()
     seed: int | None = None
 
 
@@ -76,13 +79,13 @@ class Person:
     Args:
         number: from 0, in the order of appearance.
         embeddings: (1, D) each, the mean over the portraits; empty when no new face is wanted.
-        rung: the new face; None when the person is covered.
+        level: the new face; None when the person is covered.
         attempts: how often a new face was looked for.
     """
 
     number: int
     embeddings: tuple[Embeddings, ...]
-    rung: Rung | None = None
+    level: Level | None = None
     attempts: int = 0
 
 
@@ -99,7 +102,7 @@ class TrackSummary:
         methods: frames by what is in the face's place.
         score: the detector's best.
         distance: the least distance to the face before, in units of the threshold; None where no new face was pasted.
-        asked: whether it got what was asked for in any frame, and not covers alone in place of a new face or of a milder cover.
+        asked: whether the requested method passed in any frame, and not only stronger covers in its place.
     """
 
     track: int
@@ -132,8 +135,8 @@ class _Role:
 
     person: Person
     summary: TrackSummary
-    cover: Rung
-    #: Rungs of the new face's ladder that are left out, until which frame, and for how many after the next refusal.
+    cover: Level
+    #: Fallback levels that are skipped, until which frame, and for how many frames after the next refusal.
     level: int = 0
     until: int = -1
     hold: int = _HOLD
@@ -171,7 +174,7 @@ class FilmEditor(Generic[FrameT]):
         return len(self._people)
 
     def edit(self, found: FoundFrame[FrameT]) -> EditedFrame[FrameT]:
-        """Anonymise one frame.
+        """Anonymize one frame.
 
         Raises:
             EditError: an editor failed. There is no frame then.
@@ -206,11 +209,11 @@ class FilmEditor(Generic[FrameT]):
             summary = TrackSummary(track, person.number, self._index, self._index)
             role = self._roles[track] = _Role(person, summary, self._cover_for(portraits[:1], self._choice(track).covers))
         person = role.person
-        if self._wants_faces and person.rung is None and person.attempts < _ATTEMPTS and portraits:
+        if self._wants_faces and person.level is None and person.attempts < _ATTEMPTS and portraits:
             person.attempts += 1
             seed = self._choice(track).seed
             seed = int(np.random.SeedSequence([self._seed, person.number]).generate_state(1, np.uint64)[0]) if seed is None else seed
-            person.rung = self._engine.choose(portraits, seed, [p.rung for p in self._people if p.rung is not None])
+            person.level = self._engine.choose(portraits, seed, [p.level for p in self._people if p.level is not None])
 
     @property
     def _wants_faces(self) -> bool:
@@ -238,24 +241,27 @@ class FilmEditor(Generic[FrameT]):
         self._people.append(Person(len(self._people), embeddings))
         return self._people[-1]
 
-    def _cover_for(self, portraits: Sequence[tuple[Image, Detection]], chosen: Sequence[Rung] = ()) -> Rung:
+    def _cover_for(self, portraits: Sequence[tuple[Image, Detection]], chosen: Sequence[Level] = ()) -> Level:
         """The mildest cover that the gate lets pass on a portrait; the hardest but the solid one where there is no portrait."""
-        rungs = list(chosen or ladder.covers(self._engine.options))
-        if not portraits or (self._wants_faces and not chosen) or len(rungs) < 2:
-            return rungs[-2:][0]
+        options = self._engine.options
+        softer = [level for level in chosen if not level.last] or fallback.softer_covers(options)
+        levels = list(chosen) or list(fallback.covers(options))
+        if len(levels) == 1 or not portraits or (self._wants_faces and not chosen):
+            return levels[0] if len(levels) == 1 else softer[-1]
         image, detection = portraits[0]
         rows, columns = geometry.box_to_slices(geometry.expand_box(detection.box_xyxy, _SURROUNDINGS), image.shape[:2])
         here = detection.moved(np.ones(2), -np.array([columns.start, rows.start], float))
-        (face,) = self._engine.process(np.ascontiguousarray(image[rows, columns]), [here], self._seed, [rungs]).faces
-        return next(r for r in rungs if (r.editor.name, r.strength) == (face.method, face.strength))
+        around = np.ascontiguousarray(image[rows, columns])
+        (face,) = self._engine.process_requests(around, [Request(here, levels)], self._seed)[1]
+        return next(r for r in levels if (r.editor.name, r.strength) == (face.method, face.strength))
 
     def _gets_face(self, face: TrackedFace, image: Image) -> bool:
         """Whether the new face is shown in this frame; one that was lost begins to be covered for a while here."""
         role, box = self._roles[face.track], face.detection.box_xyxy
-        if role.person.rung is None or self._choice(face.track).covers:
+        if role.person.level is None or self._choice(face.track).covers:
             return False
-        inside = geometry.box_area(geometry.clip_box(box, image.shape[:2])) / geometry.box_area(box)
-        if face.state == "remembered" or inside[0] < _LEAST_INSIDE or is_profile(face.detection):
+        inside = geometry.share_inside(box, image.shape[:2])
+        if face.state == "remembered" or inside < _LEAST_INSIDE or is_profile(face.detection):
             if role.shown == self._index - 1:
                 role.covered = self._index + _LOST
             return False
@@ -266,26 +272,28 @@ class FilmEditor(Generic[FrameT]):
 
     def _paste(self, image: Image, faces: Sequence[TrackedFace], touched: NDArray[np.bool_]) -> Image:
         """New faces, each judged by the gate in this frame."""
-        ladders = [self._ladder(self._roles[face.track]) for face in faces]
-        result = self._engine.process(image, [face.detection for face in faces], self._seed, ladders, self._tracked(image, faces))
+        wanted = [
+            Request(face.detection, self._levels(self._roles[face.track]), tracked)
+            for face, tracked in zip(faces, self._tracked(image, faces), strict=True)
+        ]
+        out, results = self._engine.process_requests(image, wanted, self._seed)
         # Channel by channel: over an axis of three, numpy's `any` takes seven times as long.
-        for channel in np.moveaxis(result.image != image, 2, 0):
+        for channel in np.moveaxis(out != image, 2, 0):
             np.logical_or(touched, channel, out=touched)
-        by_box = {id(f.detection.box_xyxy): f for f in result.faces}
-        for face in faces:
-            became, role = by_box[id(face.detection.box_xyxy)], self._roles[face.track]
+        for face, became in zip(faces, results, strict=True):
+            role = self._roles[face.track]
             if became.why:
                 role.level, role.until = role.level + len(became.why), self._index + role.hold
                 role.hold *= 2
             if became.method == _HARDEST:
                 # Where the gate let no blur pass, none is laid over the next frames in which the face is only remembered.
-                role.cover = list(ladder.covers(self._engine.options))[-1]
+                role.cover = fallback.solid_cover(self._engine.options)
             role.summary.methods[became.method] += 1
             role.summary.asked |= became.status == "passed"
             if became.verification.distances and became.attributes:
                 least = min(d.value / d.threshold for d in became.verification.distances)
                 role.summary.distance = min(least, role.summary.distance or least)
-        return result.image
+        return out
 
     def _tracked(self, image: Image, faces: Sequence[TrackedFace]) -> list[Tracked]:
         """What is known of each face from the frames before; a face that was away begins anew."""
@@ -298,12 +306,12 @@ class FilmEditor(Generic[FrameT]):
             known.append(Tracked(role.smooth(self._engine.landmarks(image, face.detection)), role.steady))
         return known
 
-    def _ladder(self, role: _Role) -> list[Rung]:
-        assert role.person.rung is not None
+    def _levels(self, role: _Role) -> list[Level]:
+        assert role.person.level is not None
         if self._index > role.until:
             role.level = 0
-        rungs = list(ladder.kept(role.person.rung, self._engine.options, self._engine.editor))
-        return rungs[min(role.level, len(rungs) - 1) :]
+        levels = list(fallback.levels_after(role.person.level, self._engine.options, self._engine.editor))
+        return levels[min(role.level, len(levels) - 1) :]
 
     def _cover(self, face: TrackedFace, out: Image, touched: NDArray[np.bool_]) -> None:
         """A cover, in place: only the part of the frame around the face is worked on."""
@@ -313,7 +321,7 @@ class FilmEditor(Generic[FrameT]):
         if rows.stop <= rows.start or columns.stop <= columns.start:
             return
         here = face.detection.moved(np.ones(2), -np.array([columns.start, rows.start], float))
-        part, where, edited = ladder.cover(role.cover, np.ascontiguousarray(out[rows, columns]), here, margin)
+        part, where, edited = cover(role.cover, np.ascontiguousarray(out[rows, columns]), here, margin)
         out[rows, columns] = part
         touched[rows, columns] |= where
         role.summary.methods[edited.method] += 1

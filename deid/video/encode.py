@@ -1,4 +1,4 @@
-"""Films out: the same times, size and colours, sound copied bit for bit, and nothing under the name until it is whole."""
+"""Encoding of films: the same times, size and colours, sound copied bit for bit. The file appears when it is complete."""
 
 import contextlib
 import os
@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import image as images
-from deid.exceptions import VideoWriteError
-from deid.structures import Image
+from deid.core.errors import VideoWriteError
+from deid.core.types import Image
+from deid.imaging import codec
 from deid.video.decode import Clock, Frame, VideoInfo, has_alpha
 from deid.video.library import pyav, reason
 from deid.video.streams import DEFAULT_ROLE, KEPT_ROLES, language
@@ -94,7 +94,7 @@ class Writer:
         with contextlib.ExitStack() as stack, self._told():
             if not self._overwrite and self._target.exists():
                 raise VideoWriteError(f"cannot write {self._target}: it exists; pass --overwrite to replace it")
-            file, self._publish = stack.enter_context(images.anonymous_file(self._target.parent))
+            file, self._publish = stack.enter_context(codec.anonymous_file(self._target.parent))
             self._file = file
             self._container = av.open(file, "w", format=container_of(self._target), container_options={"fflags": "+bitexact"})
             stack.callback(self._let_go)
@@ -153,7 +153,7 @@ class Writer:
 
         Args:
             frame: as it was read.
-            edited: (H, W, 3) uint8 RGB, what shall be seen where the frame was touched; None when nothing was.
+            edited: (H, W, 3) uint8 RGB, what replaces the pixels where the frame was touched; None when nothing was.
             touched: (H, W), where; elsewhere the frame's own samples stay, with all their bits.
 
         Raises:

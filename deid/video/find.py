@@ -1,4 +1,4 @@
-"""Where the faces of a film are: searched, followed, remembered in both directions, and steadied.
+"""Faces of a film: detected, tracked, remembered in both directions, and smoothed.
 
 Frames wait in a window until what comes after them is known. A face that is first seen in frame t is looked for backward from
 there, gaps between two sightings are filled, and both ends of a track are covered for some frames more.
@@ -12,11 +12,11 @@ from typing import Generic, Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import geometry
-from deid.config import Options
-from deid.detect.quarters import turn_box, turn_detection, turn_image
-from deid.detect.refine import FaceRefiner
-from deid.structures import Detection, Image
+from deid.core.options import Options
+from deid.core.types import Detection, Image
+from deid.detection.quarters import turn_box, turn_detection, turn_image
+from deid.detection.refine import FaceRefiner
+from deid.imaging import geometry
 from deid.video.lookout import Lookout
 from deid.video.novelty import News, Novelty
 from deid.video.pace import USUAL_RATE, Pace
@@ -99,7 +99,7 @@ class FaceFinder(Generic[FrameT]):
         options: `min_face`, `detect_every`, `track_score`, `memory`, `patience` and `look_ahead`.
         rate: frames per second.
 
-    Example:
+    Examples:
         >>> finder = FaceFinder(search.build(options), FaceRefiner(), options)
         >>> for frame in film:
         ...     for found in finder.push(frame):  # look_ahead frames later

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import geometry
-from deid.detect.refine import FaceRefiner
-from deid.structures import Detection, Image
+from deid.core.types import Detection, Image
+from deid.detection.refine import FaceRefiner
+from deid.imaging import geometry
 from deid.video.find import FrameT, TrackedFace
 from deid.video.novelty import Novelty
 

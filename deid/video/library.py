@@ -1,9 +1,9 @@
-"""The package that decodes and encodes, and what its errors may say."""
+"""PyAV, and errors of it without addresses."""
 
 import re
 from typing import Any
 
-from deid.exceptions import DependencyError
+from deid.core.errors import DependencyError
 
 _HOST_END = re.compile(r"[/?#]")
 _PLAIN = re.compile(r"[\w./-]*", re.ASCII)

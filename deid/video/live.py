@@ -1,4 +1,4 @@
-"""Cameras and streams, anonymised while they run: frames are dropped before faces are."""
+"""Cameras and streams, anonymized while they run. Frames are dropped rather than shown without a search."""
 
 import contextlib
 import logging
@@ -13,13 +13,13 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from deid.align import align
-from deid.attributes.sampler import MIX, sample_sets, sample_shares, with_portraits
-from deid.config import Options
-from deid.detect.refine import FaceRefiner
-from deid.exceptions import VideoReadError
-from deid.pipeline import Anonymizer
-from deid.structures import Detection, Image
+from deid.anonymizer.engine import Anonymizer
+from deid.core.errors import VideoReadError
+from deid.core.options import Options
+from deid.core.types import Detection, Image
+from deid.detection.refine import FaceRefiner
+from deid.editing.sampler import MIX, sample_sets, sample_shares, with_portraits
+from deid.imaging.alignment import align
 from deid.video import search
 from deid.video.decode import Reader
 from deid.video.edit import FilmEditor
@@ -251,7 +251,7 @@ def live(
     told: Callable[[str], None] = log.warning,
     wanted: Callable[[], bool] = lambda: True,
 ) -> LiveResult:
-    """Anonymise a source while it runs, until it ends, the sink is closed, or ``wanted`` says no.
+    """Anonymize a source while it runs, until it ends, the sink is closed, or ``wanted`` says no.
 
     Args:
         source: for `camera`, or what gives frames, which is then taken to be endless.

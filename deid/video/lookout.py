@@ -1,4 +1,4 @@
-"""Where a frame of a film is searched: all of it now and then, and in every frame what is new in it."""
+"""Regions of a film's frame to search: all of it at intervals, and new regions in every frame."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deid import geometry
-from deid.structures import Detection, Image
+from deid.core.types import Detection, Image
+from deid.imaging import geometry
 from deid.video.novelty import News, Region
 from deid.video.pace import Pace
 from deid.video.search import Search

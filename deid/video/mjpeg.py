@@ -1,4 +1,4 @@
-"""A web page that shows the newest frame, again and again: MJPEG, which every browser knows."""
+"""A web page that shows the newest frame, as MJPEG."""
 
 import contextlib
 import hmac
@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import cv2
 
-from deid.exceptions import ConfigError, VideoWriteError
-from deid.structures import Image
+from deid.core.errors import ConfigError, VideoWriteError
+from deid.core.types import Image
 
 log = logging.getLogger(__name__)
 

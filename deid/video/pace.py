@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from deid.config import Options
+from deid.core.options import Options
 
 #: The rate that is assumed where a source names none, and the highest one that is believed: some containers name their clock's.
 USUAL_RATE, _HIGHEST_RATE = 25.0, 60.0

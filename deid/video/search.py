@@ -1,17 +1,19 @@
-"""Searches frames: each time with another look, for what one look misses the next one often sees."""
+"""Searches of frames with changing detectors: one often detects what the other misses."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from deid import detect, geometry
-from deid.config import Options
-from deid.detect.evened import EvenedDetector
-from deid.detect.merge import merge
-from deid.detect.turned import detect_turned
-from deid.protocols import Detector
-from deid.structures import Detection, Image
+from deid.core.options import Options
+from deid.core.protocols import Detector
+from deid.core.types import Detection, Image
+from deid.detection import build_detector, tiled_centerface
+from deid.detection.evened import EvenedDetector
+from deid.detection.merge import merge
+from deid.detection.threshold import at_least
+from deid.detection.turned import detect_turned
+from deid.imaging import geometry
 from deid.video.novelty import Region
 
 #: Times the smallest face of a photo: in a film, one that comes nearer is found later and followed backward.
@@ -30,7 +32,7 @@ class Search:
     Args:
         looks: at least one detector; the last one should be the fastest.
 
-    Example:
+    Examples:
         >>> search = Search([plain, mirrored])
         >>> search.all(first), search.next(second), search.next(third)
     """
@@ -108,19 +110,19 @@ def build(options: Options) -> Search:
         ConfigError: a name is unknown.
     """
     names = options.detector.split("+")
-    return Search([look for name in names for look in _looks(name, options)])
+    return Search([at_least(look, options.threshold) for name in names for look in _looks(name, options)])
 
 
 def _looks(name: str, options: Options) -> list[Detector]:
     if name in _MTCNN:
         return _mtcnn(options)[: _MTCNN[name]]
     if name == "centerface":
-        return [detect.tiled_centerface(round(options.min_face * SMALLEST), options.device, _FAINT)]
-    return [detect.build(name, options.min_face, options.device)]
+        return [tiled_centerface(round(options.min_face * SMALLEST), options.device, _FAINT)]
+    return [build_detector(name, options.min_face, options.device)]
 
 
 def _mtcnn(options: Options) -> list[Detector]:
-    from deid.detect.mtcnn import MtcnnDetector
+    from deid.detection.mtcnn import MtcnnDetector
 
     low, smallest = (0.5, 0.6, 0.4), options.min_face * SMALLEST
     plain = MtcnnDetector(round(smallest), low, device=options.device)

@@ -1,4 +1,4 @@
-"""Where a live picture goes: a window, a file, a stream, a web page, or a virtual camera."""
+"""Outputs for live pictures: a window, a file, a stream, a web page, or a virtual camera."""
 
 import contextlib
 import importlib
@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from deid.exceptions import ConfigError, DependencyError, VideoWriteError
-from deid.structures import Image
+from deid.core.errors import ConfigError, DependencyError, VideoWriteError
+from deid.core.types import Image
 from deid.video.decode import Frame, VideoInfo
 from deid.video.encode import CONTAINERS, Writer
 from deid.video.library import pyav, reason, without_login

@@ -1,10 +1,10 @@
-"""Where a face is in a frame, from the frames in which it was seen."""
+"""Position of a face in a frame, from the frames with a detection."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import geometry
-from deid.structures import Detection
+from deid.core.types import Detection
+from deid.imaging import geometry
 
 #: Frames on either side that steady a face, and the standard deviation of their weight.
 STEADY, _SIGMA = 3, 1.2

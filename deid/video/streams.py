@@ -1,11 +1,11 @@
-"""Which stream of a file is the film, and which of the others are left out."""
+"""Streams of a file: which one is the film, and which others are left out."""
 
 import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from deid.exceptions import VideoReadError
+from deid.core.errors import VideoReadError
 from deid.video.library import pyav
 
 #: Codecs of still pictures: a stream of one such picture is cover art.
@@ -48,11 +48,11 @@ def _moving(name: str, candidates: Sequence[Any]) -> Sequence[Any]:
 
 
 def left_out(container: Any, film: Any) -> tuple[str, ...]:
-    """What a film's output never has, in words; sound is left out only by whoever asks for that.
+    """What a film's output never has, in words; sound is left out only on request.
 
     Args:
         container: the film's file.
-        film: the stream that is anonymised.
+        film: the stream that is anonymized.
     """
     others = [s for s in container.streams if s.index != film.index and s.type != "audio"]
     chapters = len(container.chapters()) if hasattr(container, "chapters") else 0

@@ -1,4 +1,4 @@
-"""Which face of this frame is which face of the last one.
+"""Tracking: which face of this frame is which face of the last one.
 
 Boxes move at constant velocity under a Kalman filter and meet the new detections by overlap, the sure ones first, as in
 ByteTrack: Y. Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every Detection Box", ECCV 2022 (2110.06864);
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import geometry
-from deid.structures import Detection
+from deid.core.types import Detection
+from deid.imaging import geometry
 from deid.video.memory import collides
 
 #: Standard deviations as shares of the box's height: of a sighting, and of what position and velocity change by in a frame.
@@ -123,8 +123,8 @@ class Tracker:
     def update(self, index: int, found: Sequence[Detection]) -> list[Track]:
         """Match what was found in a frame, after `predict`.
 
-        A track that was seen in this frame already takes no other find; a less sure one that overlaps with it is left out: hair and
-        hands of a face are often taken for a second one.
+        A track with a detection in this frame takes no other one. A less confident detection that overlaps with it is left out: hair
+        and hands of a face are often detected as a second one.
 
         Returns:
             The tracks that begin here; those found faintly before have been seen in an earlier frame too.

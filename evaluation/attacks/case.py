@@ -1,4 +1,4 @@
-"""What an attacker has, and what an attack is."""
+"""Data of an attacker, and the form of an attack."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.exceptions import DataError
-from deid.structures import Crops, Embeddings
+from deid.core.errors import DataError
+from deid.core.types import Crops, Embeddings
 from evaluation.faces import Face
 from evaluation.masks import blanked
 

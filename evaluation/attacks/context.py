@@ -1,9 +1,9 @@
-"""Context: the face is black in gallery and probe: what do hair and background give away?"""
+"""Context: identity from hair and background. The face is black in gallery and probe."""
 
 import cv2
 import numpy as np
 
-from deid.structures import Crops, Embeddings
+from deid.core.types import Crops, Embeddings
 from evaluation.attacks.case import Attack, Case, Search
 
 _THUMBNAIL = 16

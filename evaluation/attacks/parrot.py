@@ -1,9 +1,9 @@
-"""Parrot: the attacker speaks the method's language: it de-identifies the gallery too, and learns on other people."""
+"""Parrot: the attacker also de-identifies the gallery, and trains a head on other people."""
 
 import numpy as np
 from sklearn.linear_model import Ridge
 
-from deid.structures import Embeddings
+from deid.core.types import Embeddings
 from evaluation.attacks.case import Attack, Case, Head, Search
 
 #: Of 0.1, 0.3, 1 and 3, tried on mosaics of LFW over six splits of the people, 0.1 and 0.3 found the most. Linear discriminant

@@ -1,4 +1,4 @@
-"""Reconstruction: a network learns to undo the method on other people, then an ordinary recogniser looks at the result."""
+"""Reconstruction: a network is trained on other people to undo the method, then a recogniser compares."""
 
 from collections.abc import Callable, Iterator
 
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deid.structures import Crops
+from deid.core.types import Crops
 from evaluation.attacks.case import Attack, Case, Search
 
 _SIDE, _BATCH, _WIDTH = 64, 16, 32

@@ -1,10 +1,10 @@
-"""Detail: is a new face as sharp and as grainy as what surrounds it?"""
+"""Detail: sharpness and grain of a new face, relative to its surroundings."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.structures import Image
+from deid.core.types import Image
 
 #: What is coarser than this, in pixels of the photo, is no fine detail.
 _SIGMA_PX = 1.5

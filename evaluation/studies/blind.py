@@ -1,4 +1,4 @@
-"""A blind test: who can tell new faces from untouched photographs, and by what?
+"""A blind test: do readers distinguish new faces from untouched photos, and by which signs?
 
 One run writes numbered sheets, and the key beside the folder; another one scores what a reader wrote. Nothing but the face may tell
 the kinds apart: they are of different people, of equal sizes, and are cut, scaled and compressed alike.
@@ -19,10 +19,11 @@ from PIL import Image as PillowImage
 from PIL import JpegImagePlugin
 from scipy.stats import binomtest
 
-from deid import Anonymizer, files, geometry
-from deid import image as images
-from deid.exceptions import DataError
-from deid.structures import Image
+from deid import Anonymizer
+from deid.batch import files
+from deid.core.errors import DataError
+from deid.core.types import Image
+from deid.imaging import codec, geometry
 from deid.training.data import read_tar
 from evaluation import datasets
 from evaluation.metrics.bootstrap import CONFIDENCE, Interval
@@ -133,7 +134,7 @@ def kinds_by_size(sizes: Sequence[float], seed: int) -> list[str]:
 
 def _shown(new: NewFace, kind: str) -> Shown:
     assert new.pair.after is not None
-    source = images.read(new.pair.after if kind == "new" else new.pair.before).frames[0].rgb
+    source = codec.read(new.pair.after if kind == "new" else new.pair.before).frames[0].rgb
     picture = source if kind == "new" else saved_like(source, new.pair.after)
     return Shown(kind, new.pair.name, new.pair.identity, new.face.size_px, view(picture, new.face.box_xyxy))
 

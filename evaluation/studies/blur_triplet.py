@@ -1,4 +1,4 @@
-"""Blurred faces: does a network that is trained to know people through a blur know people whom it never met?
+"""Blurred faces: does a network trained on blurred people recognise new people?
 
 Two MobileNetV2 streams, one for sharp and one for blurred photos, are trained with triplets in four ways, and asked how
 alike a sharp and a blurred photo of one person are: on other photos of the people that they learned, and on people of
@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.align import align_matrix, warp
-from deid.exceptions import DataError
-from deid.structures import Crops, Embeddings
+from deid.core.errors import DataError
+from deid.core.types import Crops, Embeddings
+from deid.imaging.alignment import align_matrix, warp
+from deid.recognition.arcface import ArcFaceRecogniser
 from evaluation import datasets
 from evaluation.metrics import verification
 from evaluation.metrics.bootstrap import Interval, mean_interval, weighted_interval
-from evaluation.recognisers import ATTACKER_FILE, ArcFaceRecogniser, fingerprint
+from evaluation.recognisers import ATTACKER_FILE, fingerprint
 from evaluation.results import Curve, Measure, Results, environment, measure
 from evaluation.studies.options import StudyOptions
 from evaluation.studies.two_streams import DIMENSIONS, SIDE, TwoStreams, Variant, blur, embed, train

@@ -1,4 +1,4 @@
-"""What a generator makes of aligned faces: in portraits that stand in for them, as the product runs it, and pass by pass."""
+"""Edits of aligned faces by a generator: with portraits, as in the product, and pass by pass."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,26 +11,30 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load
 
-from deid import blend, ladder, weights
-from deid.align import TEMPLATE, align
-from deid.attributes.age import AgeReader
-from deid.attributes.classify import MALE, AttributeReader
-from deid.attributes.gender import GenderReader
-from deid.attributes.sampler import sample_sets, sample_shares, with_portraits
-from deid.config import Options
-from deid.detect.face_points import FacePoints
-from deid.edit.attgan import AttganEditor
-from deid.edit.portraits import Looks, Portraits
-from deid.embed.dlib_resnet import DlibResNetEmbedder
-from deid.exceptions import DataError, WeightsFormatError, WeightsMissingError
-from deid.ladder import Proposal, Rung
+from deid import weights
+from deid.anonymizer import fallback
+from deid.anonymizer.fallback import Level
+from deid.check.faces import find
+from deid.compositing import blend
+from deid.compositing.proposal import Proposal
+from deid.core.errors import DataError, WeightsFormatError, WeightsMissingError
+from deid.core.options import Options
+from deid.core.protocols import Detector
+from deid.core.types import AlignedFace, Crops, Detection, Image
+from deid.editing import checked
+from deid.editing.attgan import AttganEditor
+from deid.editing.portraits import Looks, Portraits
+from deid.editing.sampler import sample_sets, sample_shares, with_portraits
+from deid.imaging.alignment import TEMPLATE, align
+from deid.landmarks.face_points import FacePoints
 from deid.models.attgan import ATTRIBUTES, Generator
-from deid.protocols import Detector
-from deid.structures import AlignedFace, Crops, Detection, Image
+from deid.recognition.age import AgeReader
+from deid.recognition.attributes import MALE, AttributeReader
+from deid.recognition.dlib_resnet import DlibResNetEmbedder
+from deid.recognition.gender import GenderReader
 from deid.training.classifier import to_tensor
 from deid.training.data import central
 from evaluation.datasets import Photo
-from evaluation.detectors import find
 
 _BATCH = 32
 #: Where a mean face lies in an aligned crop; the editor does not ask.
@@ -63,7 +67,7 @@ class Subjects:
 
     @property
     def male(self) -> NDArray[np.bool_]:
-        """(N,) what the sampler is told."""
+        """(N,) the sampler's input."""
         return np.asarray(self.labels[:, MALE] > 0)
 
 
@@ -137,9 +141,9 @@ def load_generator(path: Path | None) -> Generator:
     return network
 
 
-def first_rung(network: Generator) -> Rung:
+def first_level(network: Generator) -> Level:
     """What the product tries first."""
-    return next(ladder.rungs(Options(), AttganEditor(network=network)))
+    return next(fallback.levels(Options(), AttganEditor(network=network)))
 
 
 def draw_rows(faces: Subjects, bank: Portraits, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -151,13 +155,13 @@ def _row(looks: Looks, male: bool, bank: Portraits, rng: np.random.Generator) ->
     numbers = bank.choose(looks, rng)
     if not numbers:
         raise DataError("expected a portrait that suits every face, found none for one")
-    return with_portraits(sample_sets(male, 1, rng, ladder.STRENGTHS[0]), numbers, sample_shares(rng, len(numbers)))
+    return with_portraits(sample_sets(male, 1, rng, fallback.STRENGTHS[0]), numbers, sample_shares(rng, len(numbers)))
 
 
-def proposals(rung: Rung, faces: Subjects, rows: NDArray[np.float32]) -> list[Proposal]:
+def proposals(level: Level, faces: Subjects, rows: NDArray[np.float32]) -> list[Proposal]:
     """What the product makes of each face with its row (N, SET_SIZE)."""
     every = zip(faces.faces, rows, faces.masks, strict=True)
-    return [rung.propose(face, row[None], mask)[0] for face, row, mask in every]
+    return [checked.propose(level.editor, face, row[None], level.strength, mask)[0] for face, row, mask in every]
 
 
 def crops_of(made: Sequence[Proposal]) -> Crops:
@@ -188,7 +192,7 @@ def one_pass(network: Generator, crops: Crops, wanted: NDArray[np.float32]) -> C
 
 
 def told(labels: NDArray[np.float32], attribute: int | None = None) -> NDArray[np.float32]:
-    """What a single pass is told (N, 13) so that one attribute of faces with labels (N, 13) changes sides, or none does."""
+    """The input of a single pass (N, 13) with which one attribute of faces with labels (N, 13) changes sides, or none does."""
     wanted = np.zeros_like(labels)
     if attribute is not None:
         wanted[:, attribute] = -labels[:, attribute]
@@ -214,11 +218,11 @@ def sheet(columns: Sequence[Crops], across: int = 4) -> Image:
     return np.ascontiguousarray(rows.transpose(0, 2, 1, 3, 4).reshape(len(rows) * cells.shape[1], -1, 3))
 
 
-def seconds(rung: Rung, faces: Subjects, rows: NDArray[np.float32], repeats: int = 5) -> list[float]:
+def seconds(level: Level, faces: Subjects, rows: NDArray[np.float32], repeats: int = 5) -> list[float]:
     """How long both passes of all rows (N, SET_SIZE) take on the first face, after one run that does not count."""
     times = []
     for _ in range(repeats + 1):
         start = time.perf_counter()
-        rung.edit(faces.faces[0], rows)
+        checked.edit(level.editor, faces.faces[0], rows, level.strength)
         times.append(time.perf_counter() - start)
     return times[1:]

@@ -1,4 +1,4 @@
-"""The generator alone: one stand-in and one random attribute set a face, no selection and no gate.
+"""The generator alone: one stand-in and one random attribute set per face, no selection and no gate.
 
 Identity, reconstruction, attributes, detection, realism, diversity, ages and skin, and speed, on people whom it has never seen.
 """
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from deid import weights
-from deid.config import Options
-from deid.ladder import Proposal
+from deid.compositing.proposal import Proposal
+from deid.core.options import Options
+from deid.core.types import Crops, Detection
 from deid.models.attgan import ATTRIBUTES
-from deid.structures import Crops, Detection
 from evaluation import features, methods
 from evaluation.detectors import second_detector
 from evaluation.features import Features
@@ -48,7 +48,7 @@ def generator(options: StudyOptions) -> Results:
     on_sheet, portrait_rng = rng.spawn(2)
     lineup, exam = line_up(options)
     options.stage("edits", 1)
-    first, second = (edits.proposals(lineup.rung, lineup.faces, lineup.rows(k)) for k in (0, 1))
+    first, second = (edits.proposals(lineup.level, lineup.faces, lineup.rows(k)) for k in (0, 1))
     if options.folder is not None:
         write_sheets(options.folder, lineup.faces, (first, second), on_sheet)
     options.tick()
@@ -137,7 +137,7 @@ def iou_change(reference: NDArray[np.float64], before: NDArray[np.float64], afte
 
 
 def _reconstruction(lineup: Lineup) -> list[Measure]:
-    """What a single pass and two leave of a face when they are told to change nothing."""
+    """What one pass and two leave of a face with an empty set."""
     faces, quantities, shown = lineup.faces, [], lineup.faces.crops
     for passes in ("one pass", "two passes"):
         shown = edits.one_pass(lineup.network, shown, edits.told(faces.labels))
@@ -218,7 +218,7 @@ def _diversity(lineup: Lineup, first: Sequence[Proposal], second: Sequence[Propo
 def _speed(lineup: Lineup) -> list[Measure]:
     """Stand-ins and both passes of all candidates of one face."""
     rows = np.concatenate([lineup.rows(k)[:1] for k in range(_CANDIDATES)])
-    times = edits.seconds(lineup.rung, lineup.faces, rows)
+    times = edits.seconds(lineup.level, lineup.faces, rows)
     note = f"median of {len(times)}, {min(times):.3f} to {max(times):.3f} s; {torch.get_num_threads()} threads"
     name = f"stand-ins and two passes of {_CANDIDATES} candidates"
     return [Measure(section="speed", name=name, value=median(times), n=len(times), better="lower", unit="s", note=note)]
@@ -230,7 +230,7 @@ def _fairness(
     """What becomes of UTKFace's faces (N, 128, 128, 3), blended, by the groups that each belongs to."""
     faces = edits.subjects(crops, [str(i) for i in range(len(crops))], lineup.judges.points)
     before = lineup.judges.look(crops)
-    made = edits.proposals(lineup.rung, faces, edits.draw_rows(faces, lineup.bank, rng))
+    made = edits.proposals(lineup.level, faces, edits.draw_rows(faces, lineup.bank, rng))
     after = lineup.judges.look(edits.blended(made))
     quantities = [q for q in changes(before, after, lineup.judges) if q.name.startswith(_FAIR)]
     quantities += _as_they_are(before, labelled)

@@ -1,4 +1,4 @@
-"""What recognisers, a detector, landmarks and a critic see in aligned crops, and how it changes from one set to another."""
+"""Judges of aligned crops: recognisers, a detector, landmarks and a critic, and the change between two sets."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import geometry
-from deid.detect.face_points import FacePoints
-from deid.protocols import Detector, Embedder
-from deid.structures import Crops, Embeddings
+from deid.check.faces import find
+from deid.check.matching import landmark_error
+from deid.core.protocols import Detector, Embedder
+from deid.core.types import Crops, Embeddings
+from deid.imaging import geometry
+from deid.landmarks.face_points import FacePoints
 from deid.training.data import central
-from deid.verify import RealismScorer
-from evaluation.detectors import find
+from deid.verification.gate import RealismScorer
 from evaluation.metrics.bootstrap import mean_interval, share_interval
-from evaluation.metrics.landmarks import landmark_error
 from evaluation.results import Measure, measure
 
 _BATCH = 32

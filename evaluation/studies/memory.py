@@ -1,4 +1,4 @@
-"""How long a detector should remember: figures 4.11 and 4.12 of the thesis, and what looking back and tracking add.
+"""Memory of a detector: figures 4.11 and 4.12 of the thesis, and the gain of tracking backward.
 
 A face counts as exposed in a frame when less than 60 % of the middle of its box lies under the boxes that are covered there. Two
 truths: what SCRFD finds at score 0.5 and over, and what MTCNN itself finds before every third of its detections is dropped.
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from deid import geometry
-from deid.config import Options
-from deid.detect.mtcnn import MtcnnDetector
-from deid.exceptions import DataError
-from deid.structures import Detection, Image
+from deid.core.errors import DataError
+from deid.core.options import Options
+from deid.core.types import Detection, Image
+from deid.detection.mtcnn import MtcnnDetector
+from deid.imaging import geometry
 from deid.video.decode import Reader
 from deid.video.find import FaceFinder
 from deid.video.memory import DetectionMemory, both_ways

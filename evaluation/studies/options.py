@@ -1,4 +1,4 @@
-"""What every study takes."""
+"""Options of all studies."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from deid.exceptions import DataError
-from evaluation.folders import FilePair, pair_folders
+from deid.check.folders import FilePair, pair_folders
+from deid.core.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The whole product, one photo each of people whom it has never seen: what it tried, what came through, and what was kept.
+"""The whole product on one photo each of people outside all training: attempts, results, and utility.
 
 Who is still recognised, and what was left exposed, is for `compare` to say.
 """
@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import Anonymizer, files
-from deid.align import align
-from deid.structures import Crops, Detection, FaceResult, Image
+from deid import Anonymizer
+from deid.batch import files
+from deid.core.types import Crops, Detection, FaceResult, Image
+from deid.imaging.alignment import align
 from deid.training.data import central
 from evaluation import datasets
 from evaluation.datasets import Photo

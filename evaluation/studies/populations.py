@@ -1,15 +1,15 @@
-"""Measures of whole sets of faces: a search in a gallery, distances between people, likeness to photos as a set."""
+"""Measures of sets of faces: a search in a gallery, distances between people, likeness to photos."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from deid.structures import Embeddings
+from deid.check.recognition import distance_of
+from deid.core.types import Embeddings
 from evaluation.metrics import identification
 from evaluation.metrics.bootstrap import Interval, mean_interval, share_interval
 from evaluation.metrics.realism import fid, kid
-from evaluation.metrics.verification import distance_of
 from evaluation.results import Measure, measure
 from evaluation.scoring import Trial
 

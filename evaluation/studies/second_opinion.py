@@ -1,4 +1,4 @@
-"""A second opinion on attributes: of another architecture than deid's classifier, and learned from people whom that one never saw.
+"""An independent classifier of attributes, with another architecture and other training people than deid's.
 
 What deid's own classifier sees in an edit says little: the generator was trained to please it.
 """
@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from deid.core.protocols import Detector
+from deid.core.types import Crops
 from deid.models.attgan import ATTRIBUTES
-from deid.protocols import Detector
-from deid.structures import Crops
+from deid.recognition.arcface import ArcFaceRecogniser
 from deid.training.data import split_of
 from evaluation.datasets import Photo, celeba, data_file
 from evaluation.metrics.bootstrap import weighted_interval
-from evaluation.recognisers import ATTACKER_FILE, ArcFaceRecogniser, MiddleLayers
+from evaluation.recognisers import ATTACKER_FILE, MiddleLayers
 from evaluation.results import Measure, measure
 from evaluation.studies.edits import aligned
 

@@ -1,4 +1,4 @@
-"""What the selector gains on people whom nothing was trained on, beside drawing lots, the thesis's network, and generating more.
+"""Gain of the selector on people outside all training, against random choice, the thesis's network, and more candidates.
 
 Every pair of stand-in and attribute set that a face might get is made and measured once; each way to choose then picks from the same
 pairs, as the product would. The second recogniser is the one of the training: the attacker's takes no part here.
@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from sklearn.neural_network import MLPClassifier
 
 from deid import weights
-from deid.attributes.selector import Judgement, Selector
-from deid.edit.portraits import Portraits
-from deid.embed.dlib_resnet import DlibResNetEmbedder
+from deid.editing.portraits import Portraits
+from deid.editing.selector import Judgement, Selector
 from deid.models.attgan import ATTRIBUTES
+from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.training import selector_table
 from deid.training.selector import NEAR_STRANGERS, Limits, limits, ranking, tries
 from deid.training.selector_table import Table
-from deid.verify import utility
+from deid.verification.gate import utility
 from evaluation import datasets
 from evaluation.results import Measure, Results, environment
 from evaluation.studies.judges import Quantity, lines

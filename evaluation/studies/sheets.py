@@ -1,4 +1,4 @@
-"""Numbered sheets of crops for a reader: as they are, and enlarged."""
+"""Numbered sheets of crops for a reader, in their size and enlarged."""
 
 import csv
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
-from deid.structures import Image
+from deid.core.types import Image
 
 #: Side of a crop as shown, and how many times it is enlarged.
 SIDE, ENLARGED = 256, 3

@@ -1,11 +1,11 @@
-"""Identification against detection, over methods and their strengths: what the frontier and the thesis' figure share."""
+"""Identification against detection over methods and strengths, shared by the frontier and the thesis' figure."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from deid.exceptions import DependencyError, WeightsError
+from deid.core.errors import DependencyError, WeightsError
 from evaluation.methods import Method
 from evaluation.results import Curve, Measure, measure
 from evaluation.studies.bench import Bench, Outcome

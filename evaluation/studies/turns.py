@@ -1,4 +1,4 @@
-"""Faces that are exposed in photos which were turned, with the default detector and with its two parts looking upright alone."""
+"""Exposed faces in turned photos, with the default detector and with its two parts on the upright photo only."""
 
 import io
 import time
@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 from PIL import Image as PillowImage
 
-from deid import detect
-from deid.config import Options
-from deid.detect.turned import turn, turned_by
-from deid.geometry import box_iou
-from deid.protocols import Detector
-from deid.structures import Detection, Image
+from deid.core.options import Options
+from deid.core.protocols import Detector
+from deid.core.types import Detection, Image
+from deid.detection import EnsembleDetector, build_detector
+from deid.detection.turned import turn, turned_by
+from deid.imaging.geometry import box_iou
 from evaluation import datasets
 from evaluation.datasets import data_folder
 from evaluation.detectors import both_detectors
@@ -72,8 +72,8 @@ def turns(options: StudyOptions) -> Results:
     """Exposed faces at each turn."""
     chosen = photos()
     name, smallest = Options().detector, Options().min_face
-    upright = detect.EnsembleDetector([detect.build(part, smallest) for part in name.split("+")])
-    detectors = {f"{name}, upright alone": upright, name: detect.build(name, smallest)}
+    upright = EnsembleDetector([build_detector(part, smallest) for part in name.split("+")])
+    detectors = {f"{name}, upright alone": upright, name: build_detector(name, smallest)}
     lines: list[Measure] = []
     for degrees in TURNS:
         options.stage(f"{degrees} degrees", len(chosen))

@@ -1,4 +1,4 @@
-"""Faces that are exposed in photos with a weak signal, and what is covered in photos without faces."""
+"""Exposed faces in photos with a weak signal, and covers in photos without faces."""
 
 import io
 import time
@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 from PIL import Image as PillowImage
 
-from deid import detect
-from deid.config import Options
-from deid.exceptions import DataError
-from deid.geometry import box_intersection, expand_box
-from deid.protocols import Detector
-from deid.structures import Detection, Image
+from deid.core.errors import DataError
+from deid.core.options import Options
+from deid.core.protocols import Detector
+from deid.core.types import Detection, Image
+from deid.detection import EnsembleDetector, build_detector
+from deid.imaging.geometry import box_intersection, expand_box
 from evaluation.detectors import both_detectors
 from evaluation.results import Measure, Results, environment
 from evaluation.studies.memory import is_covered
@@ -75,8 +75,8 @@ def weak_signals(options: StudyOptions) -> Results:
     chosen = photos()
     empty = faceless(chosen)
     name, smallest = Options().detector, Options().min_face
-    plain = detect.EnsembleDetector([detect.build(part, smallest) for part in name.split("+")])
-    detectors: dict[str, Detector] = {f"{name}, one look": plain, name: detect.build(name, smallest)}
+    plain = EnsembleDetector([build_detector(part, smallest) for part in name.split("+")])
+    detectors: dict[str, Detector] = {f"{name}, one look": plain, name: build_detector(name, smallest)}
     lines: list[Measure] = []
     for signal, spoil in SIGNALS.items():
         options.stage(signal, len(chosen) * len(detectors))

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deid import blend
+from deid.compositing import blend
 from deid.compositing.compose import compose
-from deid.edit.portraits import Portraits
-from deid.edit.stand_in import stand_in
+from deid.core.types import AlignedFace, Image, StandIn
+from deid.editing.portraits import Portraits
+from deid.editing.stand_in import stand_in
 from deid.models.attgan import ATTRIBUTES
-from deid.structures import AlignedFace, Image, StandIn
 
 SKIN = (200.0, 150.0, 120.0)
 GLASSES = ATTRIBUTES.index("Eyeglasses")

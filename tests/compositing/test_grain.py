@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from deid.compositing.grain import Regions, match_grain
-from deid.structures import Image
+from deid.core.types import Image
 
 Field = NDArray[np.float32]
 EVERYWHERE: NDArray[np.bool_] = np.zeros((256, 256), bool)

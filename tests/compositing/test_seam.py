@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from deid.compositing import seam
 from deid.compositing.seam import Seam, find_seam, membrane
-from deid.structures import AlignedFace, StandIn
+from deid.core.types import AlignedFace, StandIn
 
 Field = NDArray[np.float32]
 SKIN = (200.0, 150.0, 120.0)

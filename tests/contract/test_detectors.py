@@ -12,9 +12,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from deid import detect, geometry
-from deid.protocols import Detector
-from deid.structures import Detection, Image
+from deid.core.protocols import Detector
+from deid.core.types import Detection, Image
+from deid.detection import DETECTORS, build_detector
+from deid.imaging import geometry
 
 #: Smallest face that the adapters look for here: the photo's is 57 px.
 MIN_FACE = 30
@@ -123,7 +124,7 @@ def scene(astronaut: Image, woman: Detection) -> Scene:
 
 @cache
 def _detector(name: str) -> Detector:
-    return detect.build(name, MIN_FACE)
+    return build_detector(name, MIN_FACE)
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +171,7 @@ def test_scrfd_keeps_the_contract(check: Callable[[Detector, Scene], None], scen
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
-@pytest.mark.parametrize("name", [*sorted(detect.DETECTORS), "mtcnn+haar"])
+@pytest.mark.parametrize("name", [*sorted(DETECTORS), "mtcnn+haar"])
 def test_detector_keeps_the_contract(name: str, check: Callable[[Detector, Scene], None], scene: Scene) -> None:
     check(_detector(name), scene)
 

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from deid import embed
-from deid.align import align
-from deid.exceptions import ConfigError, WeightsMissingError
-from deid.protocols import Embedder
-from deid.structures import Crops, Detection, Embeddings, Image
+from deid.core.errors import ConfigError, WeightsMissingError
+from deid.core.protocols import Embedder
+from deid.core.types import Crops, Detection, Embeddings, Image
+from deid.imaging.alignment import align
+from deid.recognition import EMBEDDERS, build_embedder
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,10 @@ def people(astronaut: Image, woman: Detection, hopper: Image, officer: Detection
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
-@pytest.mark.parametrize("name", sorted(embed.EMBEDDERS))
+@pytest.mark.parametrize("name", sorted(EMBEDDERS))
 def test_embedder_keeps_the_contract(name: str, check: Callable[[Embedder, LineUp], None], people: LineUp) -> None:
     try:
-        embedder = embed.build(name)
+        embedder = build_embedder(name)
         embedder.embed(people.her)
     except WeightsMissingError:
         pytest.skip(f"the weights of {name} are not fetched: deid weights fetch {name}")
@@ -88,7 +88,7 @@ def test_embedder_keeps_the_contract(name: str, check: Callable[[Embedder, LineU
 
 def test_unknown_embedder_lists_the_valid_ones() -> None:
     with pytest.raises(ConfigError, match="unknown embedder 'nope'; valid are dlib_resnet, facenet"):
-        embed.build("nope")
+        build_embedder("nope")
 
 
 @dataclass

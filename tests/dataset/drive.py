@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from deid.config import Options
+from deid.core.options import Options
+from deid.core.types import Detection, Distance, FaceResult, Image, ImageResult, Verification
 from deid.dataset.run import Plan, run
-from deid.structures import Detection, Distance, FaceResult, Image, ImageResult, Verification
 
 
 class FastEngine:

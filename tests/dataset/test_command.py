@@ -7,7 +7,7 @@ from PIL import Image as PillowImage
 from typer.testing import CliRunner, Result
 
 from deid.cli import app
-from deid.structures import Image
+from deid.core.types import Image
 
 
 def _dataset(*arguments: object) -> Result:

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image as PillowImage
 from PIL import ImageOps
 
-from deid import image as images
+from deid.core.errors import ImageWriteError
 from deid.dataset.grid import as_it_lay, encode, orientation, turned_box
-from deid.exceptions import ImageWriteError
+from deid.imaging import codec
 
 FORMATS = {"JPEG": {"quality": 95}, "PNG": {}, "WEBP": {"lossless": True}, "TIFF": {}}
 
@@ -38,7 +38,7 @@ def test_what_is_not_edited_is_as_it_was(turn: int, kind: str) -> None:
     pixels = _smooth((24, 40, 3))
     data = _file(pixels, turn, kind)
     assert orientation(data) == turn
-    out = encode(images.decode(data, "a"), turn)
+    out = encode(codec.decode(data, "a"), turn)
     assert b"a name" not in out
     with PillowImage.open(io.BytesIO(data)) as old, PillowImage.open(io.BytesIO(out)) as new:
         assert new.size == old.size
@@ -51,7 +51,7 @@ def test_what_is_not_edited_is_as_it_was(turn: int, kind: str) -> None:
 def test_alpha_lies_as_the_pixels_do(turn: int) -> None:
     pixels = _smooth((24, 40, 4))
     data = _file(pixels, turn, "PNG")
-    out = encode(images.decode(data, "a"), turn)
+    out = encode(codec.decode(data, "a"), turn)
     with PillowImage.open(io.BytesIO(out)) as new:
         np.testing.assert_array_equal(np.asarray(new), pixels)
 
@@ -60,7 +60,7 @@ def test_alpha_lies_as_the_pixels_do(turn: int) -> None:
 def test_boxes_turn_as_pixels_do(turn: int) -> None:
     pixels = np.zeros((30, 50, 3), np.uint8)
     pixels[4:9, 20:44] = 255
-    upright = images.decode(_file(pixels, turn, "PNG"), "a").frames[0].rgb[..., 0]
+    upright = codec.decode(_file(pixels, turn, "PNG"), "a").frames[0].rgb[..., 0]
     x0, y0, x1, y1 = map(int, turned_box((20, 4, 44, 9), turn, (50, 30)))
     assert upright[y0:y1, x0:x1].min() == 255
     assert upright.sum() == 255 * (y1 - y0) * (x1 - x0)
@@ -71,7 +71,7 @@ def test_pages_that_exif_turns_are_refused() -> None:
     pages = [PillowImage.new("RGB", (8, 6), (40 * i, 9, 9)) for i in range(3)]
     buffer = io.BytesIO()
     pages[0].save(buffer, "WEBP", save_all=True, append_images=pages[1:])
-    picture = images.decode(buffer.getvalue(), "a.webp")
+    picture = codec.decode(buffer.getvalue(), "a.webp")
     with pytest.raises(ImageWriteError, match="cannot keep the pixel grid of a WEBP of 3 pages"):
         as_it_lay(picture, 6)
     assert as_it_lay(picture, 1) is picture
@@ -82,7 +82,7 @@ def test_a_grid_that_is_not_kept_is_no_output(monkeypatch: pytest.MonkeyPatch) -
     data = _file(_smooth((24, 40, 3)), 6, "PNG")
     monkeypatch.setattr("deid.dataset.grid.images.encode", lambda picture: _file(_smooth((24, 40, 3)), 1, "PNG"))
     with pytest.raises(ImageWriteError, match="cannot keep the pixel grid"):
-        encode(images.decode(data, "a"), 6)
+        encode(codec.decode(data, "a"), 6)
 
 
 def test_what_is_no_picture_is_not_turned() -> None:

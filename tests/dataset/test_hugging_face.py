@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from deid.core.errors import DataError
 from deid.dataset.run import Plan, check
 from deid.dataset.sources import open_source
-from deid.exceptions import DataError
 
 MESSAGES = {
     "base64": "'copy' holds what may be a picture: what looks like a picture in base64",

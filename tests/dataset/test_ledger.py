@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from deid.core.errors import DataError
 from deid.dataset.ledger import Ledger, Totals
 from deid.dataset.sources import Item
 from deid.dataset.work import Record
-from deid.exceptions import DataError
 
 ITEMS = [
     Item("a.png", "/in/a.png"),

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from deid import files
-from deid.config import Options
+from deid.batch import files
+from deid.core.errors import DataError
+from deid.core.options import Options
 from deid.dataset import local
 from deid.dataset.ledger import Ledger, Totals
 from deid.dataset.run import Plan, check, run
-from deid.exceptions import DataError
 
 Run = Callable[..., Totals]
 Hashes = Callable[[Path], dict[str, str]]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from PIL import Image as PillowImage
 
+from deid.core.errors import DataError
 from deid.dataset.run import Plan, check
-from deid.exceptions import DataError
 
 
 def _png(value: int) -> bytes:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from deid.core.errors import DataError, ImageReadError
 from deid.dataset.sources import Folder, Glob, kind_of, open_source, read_file
-from deid.exceptions import DataError, ImageReadError
 
 
 def _names(items: Any) -> dict[str, str]:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from deid.core.errors import DataError
 from deid.dataset.sources import Item, open_source
 from deid.dataset.table import Table
-from deid.exceptions import DataError
 
 
 def _table(path: Path, text: str) -> list[Item]:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from deid.config import Options
+from deid.core.errors import DataError
+from deid.core.options import Options
+from deid.core.types import Detection, Distance, FaceResult, Image, ImageResult, Verification
 from deid.dataset.run import Plan, check
-from deid.exceptions import DataError
-from deid.structures import Detection, Distance, FaceResult, Image, ImageResult, Verification
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deid.structures import Crops, Embeddings
+from deid.core.types import Crops, Embeddings
 from evaluation.datasets import data_folder
 from evaluation.faces import Face
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from deid.exceptions import DataError
-from deid.structures import Crops, Embeddings
+from deid.core.errors import DataError
+from deid.core.types import Crops, Embeddings
 from evaluation import datasets
 from evaluation.results import Measure
 from evaluation.studies import blur_triplet

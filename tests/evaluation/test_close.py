@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deid.align import TEMPLATE, align
-from deid.structures import Detection
+from deid.core.types import Detection
+from deid.imaging.alignment import TEMPLATE, align
 from evaluation.close import close_look, regions
 from evaluation.faces import Face
 from evaluation.features import Features, load_wide

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deid.exceptions import DataError
+from deid.core.errors import DataError
 from deid.training.data import split_of
 from evaluation import datasets
 

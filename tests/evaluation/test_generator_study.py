@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from deid.attributes.sampler import SET_SIZE, portraits_of, sample_sets
-from deid.detect.face_points import FacePoints
-from deid.edit.attgan import AttganEditor
-from deid.edit.portraits import Portraits
-from deid.exceptions import DataError, WeightsFormatError, WeightsMissingError
+from deid.core.errors import DataError, WeightsFormatError, WeightsMissingError
+from deid.core.types import AlignedFace, Crops, Embeddings
+from deid.editing.attgan import AttganEditor
+from deid.editing.portraits import Portraits
+from deid.editing.sampler import SET_SIZE, portraits_of, sample_sets
+from deid.landmarks.face_points import FacePoints
 from deid.models.attgan import ATTRIBUTES, Generator
-from deid.structures import AlignedFace, Crops, Embeddings
 from evaluation import datasets
 from evaluation.studies import edits, generator, lineup, second_opinion
 from evaluation.studies.edits import Subjects
@@ -100,8 +100,8 @@ def test_a_face_that_no_portrait_suits_is_told(
 
 def test_proposals_are_the_products_and_show_inside_the_mask_only(officer_face: AlignedFace, bank: Portraits) -> None:
     faces = subjects_of(officer_face)
-    rung = edits.first_rung(small_generator())
-    made = edits.proposals(rung, faces, edits.draw_rows(faces, bank, np.random.default_rng(0)))
+    level = edits.first_level(small_generator())
+    made = edits.proposals(level, faces, edits.draw_rows(faces, bank, np.random.default_rng(0)))
     shown, mask = edits.blended(made)[0], made[0].mask
     assert edits.crops_of(made).shape == (1, 128, 128, 3)
     assert made[0].edited.stand_in is not None
@@ -329,7 +329,7 @@ def test_lessons_are_joined_and_unknown_genders_stay_unknown() -> None:
 def test_two_passes_of_candidates_are_timed(officer_face: AlignedFace, bank: Portraits) -> None:
     faces = subjects_of(officer_face)
     rows = np.repeat(edits.draw_rows(faces, bank, np.random.default_rng(0)), 2, axis=0)
-    times = edits.seconds(edits.first_rung(small_generator()), faces, rows, repeats=3)
+    times = edits.seconds(edits.first_level(small_generator()), faces, rows, repeats=3)
     assert len(times) == 3
     assert min(times) > 0
 

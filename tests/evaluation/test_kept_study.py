@@ -6,8 +6,8 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from deid.align import TEMPLATE
-from deid.structures import Crops
+from deid.core.types import Crops
+from deid.imaging.alignment import TEMPLATE
 from evaluation import skin
 from evaluation.faces import Face
 from evaluation.skin import DARK_BELOW_DEG, tone

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deid.structures import Crops, Detection, FaceResult, Verification
+from deid.core.types import Crops, Detection, FaceResult, Verification
 from evaluation import datasets
 from evaluation.datasets import data_folder
 from evaluation.studies import STUDIES, StudyOptions, pipeline

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deid.attributes.sampler import SET_SIZE
+from deid.editing.sampler import SET_SIZE
 from deid.training.selector import Limits
 from deid.training.selector_table import Table
 from evaluation.studies import STUDIES

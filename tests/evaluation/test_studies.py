@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 import deid
-import deid.pipeline
-from deid.exceptions import ConfigError, DependencyError
-from deid.structures import Detection, Image
+import deid.anonymizer.engine
+from deid.core.errors import ConfigError, DependencyError
+from deid.core.types import Detection, Image
 from evaluation import datasets, methods
 from evaluation.cli import app
 from evaluation.detectors import Remembering
@@ -155,8 +155,8 @@ def test_every_photo_gets_a_seed_of_its_own_and_the_input_that_is_asked_for(monk
         seeds.append(seed)
         return SimpleNamespace(image=image)
 
-    monkeypatch.setattr(deid.pipeline.Anonymizer, "__init__", lambda self, options: asked.append(options))
-    monkeypatch.setattr(deid.pipeline.Anonymizer, "process", process)
+    monkeypatch.setattr(deid.anonymizer.engine.Anonymizer, "__init__", lambda self, options: asked.append(options))
+    monkeypatch.setattr(deid.anonymizer.engine.Anonymizer, "process", process)
     for method in (methods.attgan(3), methods.attgan(3, 16)):
         for _ in range(2):
             method(np.zeros((4, 4, 3), np.uint8), [])

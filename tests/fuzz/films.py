@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid import geometry
-from deid.config import Options
-from deid.detect.refine import FaceRefiner
-from deid.structures import Image
+from deid.core.options import Options
+from deid.core.types import Image
+from deid.detection.refine import FaceRefiner
+from deid.imaging import geometry
 from deid.video import search
 from deid.video.find import FaceFinder
 from deid.video.search import Search

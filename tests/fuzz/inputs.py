@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid.config import Options
+from deid.core.errors import DeidError
+from deid.core.options import Options
+from deid.core.types import Detection, Distance, FaceResult, Image, ImageResult, Verification
 from deid.dataset import local
 from deid.dataset.crew import Ready
 from deid.dataset.ledger import Ledger, Totals
 from deid.dataset.run import Plan, check, run
 from deid.dataset.work import Record, Task, Work, Worker
-from deid.exceptions import DeidError
-from deid.structures import Detection, Distance, FaceResult, Image, ImageResult, Verification
 
 SIZE_WH = (96, 64)
 _MARK = 16

@@ -22,9 +22,8 @@ from PIL import Image as PillowImage
 from PIL import ImageCms, features
 from PIL.PngImagePlugin import PngInfo
 
-from deid import deep_colour
-from deid import image as images
-from deid.exceptions import ImageError
+from deid.core.errors import ImageError
+from deid.imaging import codec, deep_colour
 
 H, W = 48, 64
 #: What is covered in every frame, and a pattern in it that no cover leaves.
@@ -99,7 +98,7 @@ def seeds() -> dict[str, bytes]:
     }
     if features.check("avif"):
         found["avif"] = _file(_rgb(), "AVIF", exif=_exif())
-    if ".heic" in images.suffixes():
+    if ".heic" in codec.suffixes():
         found["heif"] = _file(_rgb(), "HEIF", exif=_exif())
     return found
 
@@ -158,18 +157,18 @@ def attempt(data: bytes) -> str:
         AssertionError: something survives that must not.
     """
     try:
-        picture = images.decode(data, "holiday.bin", MOST_PIXELS)
+        picture = codec.decode(data, "holiday.bin", MOST_PIXELS)
     except ImageError as error:
         if len(str(error)) <= len("cannot read holiday.bin: "):
             raise AssertionError("refused without a reason") from error
         return "refused"
     covered = [_covered(frame.rgb) for frame in picture.frames]
     edited = picture.with_frames(covered)
-    out = images.encode(edited)
+    out = codec.encode(edited)
     # Where pixels lie plain in the file, words that were grafted among them are a picture.
     plain = b"".join(frame.rgb.tobytes() + frame.rgb[..., ::-1].tobytes() for frame in edited.frames)
     assert MARKER not in out or MARKER in plain, "what was told survives"
-    again = images.decode(out, "again.bin", MOST_PIXELS)
+    again = codec.decode(out, "again.bin", MOST_PIXELS)
     n_before, n_after = (sum(frame.look is None for frame in p.frames) for p in (picture, again))
     assert n_after <= n_before, "more frames than before"
     if again.format in EXACT:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from deid.config import Options
-from deid.detect.refine import FaceRefiner
-from deid.structures import Detection, Image
+from deid.core.options import Options
+from deid.core.types import Detection, Image
+from deid.detection.refine import FaceRefiner
 from deid.video import search
 from deid.video.search import Search
 from tests.fuzz import films

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deid import known
+from deid.anonymizer import known
 from deid.dataset import local, shards, tar
 from deid.dataset.tar import Member
 from tests.fuzz import shards as fuzz_shards

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from deid.exceptions import ImageReadError
+from deid.core.errors import ImageReadError
 from deid.serve.corrections import Correction, check
 from deid.serve.limits import Limits
 from deid.serve.session import Desk

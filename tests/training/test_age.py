@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from deid.exceptions import DataError
-from deid.structures import Image
+from deid.core.errors import DataError
+from deid.core.types import Image
 from deid.training import age
 
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 from PIL import Image as PillowImage
 
-from deid.attributes.sampler import RANGE
-from deid.exceptions import ConfigError
+from deid.core.errors import ConfigError
+from deid.editing.sampler import RANGE
 from deid.models.attgan import ATTRIBUTES, Generator
 from deid.training import checkpoint
 from deid.training.attgan import GeneratorOptions, GeneratorTraining, _make_room
@@ -139,7 +139,7 @@ def test_two_passes_are_asked_for_no_beard_and_leave_gender(start: Callable[...,
 
 def test_recogniser_of_the_product_is_the_gates(hopper: np.ndarray, officer: object, embedder: object) -> None:
     """What training leads away from and what the gate measures agree, and gradients flow."""
-    from deid.align import align
+    from deid.imaging.alignment import align
     from deid.training.classifier import to_tensor
     from deid.training.recognisers import dlib_recogniser
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from deid.exceptions import DataError
-from deid.structures import Detection, Image
+from deid.core.errors import DataError
+from deid.core.types import Detection, Image
 from deid.training import boxes
 from deid.training.data import split_of
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deid.exceptions import DataError
+from deid.core.errors import DataError
 from deid.training.calibrate import read_pairs, stranger_threshold
 
 

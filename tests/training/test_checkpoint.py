@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from deid.exceptions import WeightsFormatError
+from deid.core.errors import WeightsFormatError
 from deid.training import checkpoint
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from deid.exceptions import DataError
+from deid.core.errors import DataError
+from deid.core.types import Image
 from deid.models.attgan import ATTRIBUTES
-from deid.structures import Image
 from deid.training.data import FaceData, central, joined, load, portraits, split_of
 from deid.training.realism import DAMAGE
 
@@ -130,7 +130,7 @@ def test_folder_without_data_is_told(tmp_path: Path) -> None:
 
 
 def test_central_face(hopper: Image) -> None:
-    from deid.structures import Detection
+    from deid.core.types import Detection
 
     here, there = Detection(np.array([100.0, 120, 160, 180])), Detection(np.array([0.0, 0, 60, 60]))
     assert central([there, here], hopper) is here

@@ -12,7 +12,7 @@ import torch
 from PIL import Image as PillowImage
 
 from deid import weights
-from deid.exceptions import ConfigError
+from deid.core.errors import ConfigError
 from deid.models.face_rcnn import FaceRcnn
 from deid.training import boxes, tasks
 from deid.training.boxes import LabelledPhoto

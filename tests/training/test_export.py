@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from deid import weights
-from deid.exceptions import ConfigError, WeightsFormatError
+from deid.core.errors import ConfigError, WeightsFormatError
 from deid.models.attgan import Generator
 from deid.models.attributes import AttributeClassifier
 from deid.training.attgan import GeneratorOptions

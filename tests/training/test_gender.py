@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from deid.attributes.classify import MALE
-from deid.attributes.gender import GenderReader
-from deid.embed.dlib_resnet import DlibResNetEmbedder
-from deid.exceptions import DataError
+from deid.core.errors import DataError
+from deid.recognition.attributes import MALE
+from deid.recognition.dlib_resnet import DlibResNetEmbedder
+from deid.recognition.gender import GenderReader
 from deid.training.data import FaceData
 from deid.training.gender import GenderOptions, train
 

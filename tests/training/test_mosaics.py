@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from deid import geometry
-from deid.structures import Image
+from deid.core.types import Image
+from deid.imaging import geometry
 from deid.training import mosaics
 from deid.training.boxes import LabelledPhoto
 

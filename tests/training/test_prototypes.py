@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from deid.detect.face_points import FacePoints
+from deid.core.types import Image
+from deid.landmarks.face_points import FacePoints
 from deid.models.attgan import ATTRIBUTES
-from deid.structures import Image
 from deid.training.data import FaceData
 from deid.training.prototypes import Prototypes, _shut
 
@@ -14,7 +14,7 @@ _MALE, _BROWS, _YOUNG, _NO_BEARD = (ATTRIBUTES.index(a) for a in ("Male", "Bushy
 
 @pytest.fixture(scope="module")
 def crop(hopper: Image, officer: object) -> Image:
-    from deid.align import align
+    from deid.imaging.alignment import align
 
     return align(hopper, officer).crop  # type: ignore[arg-type]
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from deid import weights
-from deid.attributes.sampler import sample_sets
-from deid.attributes.selector import N_FEATURES, Judgement, Records, Selector, features
-from deid.exceptions import DataError, WeightsFormatError, WeightsMissingError
+from deid.core.errors import DataError, WeightsFormatError, WeightsMissingError
+from deid.editing.sampler import sample_sets
+from deid.editing.selector import N_FEATURES, Judgement, Records, Selector, features
 from deid.training.data import split_of
 from deid.training.export import write
 from deid.training.selector import Limits, SelectorOptions, fit, grades, limits, records, seen, train, tries, unseen

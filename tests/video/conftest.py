@@ -9,9 +9,9 @@ import av
 import numpy as np
 import pytest
 
-from deid.config import Options
-from deid.detect.refine import FaceRefiner
-from deid.structures import Detection, Image
+from deid.core.options import Options
+from deid.core.types import Detection, Image
+from deid.detection.refine import FaceRefiner
 
 RATE = Fraction(25)
 

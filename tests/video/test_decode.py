@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from deid.exceptions import DependencyError, VideoReadError
+from deid.core.errors import DependencyError, VideoReadError
 from deid.video.decode import Reader
 from tests.video.conftest import moving, write_film
 
@@ -111,7 +111,7 @@ def test_broken_packets_are_left_out_and_told(tmp_path: Path) -> None:
 def test_without_pyav_the_message_says_what_to_install(tmp_path: Path) -> None:
     script = (
         "import sys; sys.modules['av'] = None\n"
-        "from deid.exceptions import DependencyError\nfrom deid.video.decode import Reader\n"
+        "from deid.core.errors import DependencyError\nfrom deid.video.decode import Reader\n"
         "try: Reader('a.mp4')\nexcept DependencyError as e: print(e)"
     )
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deid.config import Options
-from deid.pipeline import Anonymizer
-from deid.structures import Crops, Detection, Image
+from deid.anonymizer.engine import Anonymizer
+from deid.core.options import Options
+from deid.core.types import Crops, Detection, Image
 from deid.video.edit import _LOST, FilmEditor
 from deid.video.find import FoundFrame, TrackedFace
 

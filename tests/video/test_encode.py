@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from deid.exceptions import VideoWriteError
-from deid.structures import Image
+from deid.core.errors import VideoWriteError
+from deid.core.types import Image
 from deid.video.decode import Reader
 from deid.video.encode import Writer
 from tests.video.conftest import moving, packets, times, write_film

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deid.config import Options
-from deid.detect.refine import FaceRefiner
-from deid.geometry import box_iou
-from deid.structures import Detection, Image
+from deid.core.options import Options
+from deid.core.types import Detection, Image
+from deid.detection.refine import FaceRefiner
+from deid.imaging.geometry import box_iou
 from deid.video import search
 from deid.video.decode import Reader
 from deid.video.find import FaceFinder, FoundFrame

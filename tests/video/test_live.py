@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from deid.anonymizer.engine import Anonymizer
 from deid.cli import app
-from deid.config import Options
-from deid.exceptions import ConfigError, DependencyError, DetectionError, VideoReadError, VideoWriteError
-from deid.pipeline import Anonymizer
-from deid.structures import Detection, Image
+from deid.core.errors import ConfigError, DependencyError, DetectionError, VideoReadError, VideoWriteError
+from deid.core.options import Options
+from deid.core.types import Detection, Image
 from deid.video import live as live_module
 from deid.video import search, sinks
 from deid.video.live import live, method_for

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from deid.config import Options
-from deid.detect.quarters import turn_image
-from deid.exceptions import ConfigError
-from deid.structures import Detection, Image
+from deid.core.errors import ConfigError
+from deid.core.options import Options
+from deid.core.types import Detection, Image
+from deid.detection.quarters import turn_image
 from deid.video.lookout import Lookout
 from deid.video.novelty import Novelty
 from deid.video.pace import Pace

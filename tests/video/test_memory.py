@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deid.structures import Detection
+from deid.core.types import Detection
 from deid.video.memory import DetectionMemory, both_ways, collides
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from deid.exceptions import ConfigError, VideoWriteError
+from deid.core.errors import ConfigError, VideoWriteError
 from deid.video import mjpeg
 from deid.video.mjpeg import MjpegSink, is_loopback
 from tests.video.conftest import moving

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deid.structures import Image
+from deid.core.types import Image
 from deid.video.novelty import Novelty
 
 _HW = (160, 240)

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from deid import files
+from deid.anonymizer.engine import Anonymizer
+from deid.batch import files
+from deid.batch.files import Job
 from deid.cli import app
-from deid.config import Options
-from deid.exceptions import ConfigError, DetectionError, EditError, VideoReadError
-from deid.files import Job
-from deid.pipeline import Anonymizer
-from deid.structures import Detection, Image
+from deid.core.errors import ConfigError, DetectionError, EditError, VideoReadError
+from deid.core.options import Options
+from deid.core.types import Detection, Image
 from deid.video import search
 from deid.video.decode import Reader
 from deid.video.pipeline import Span, anonymize_frames, anonymize_video

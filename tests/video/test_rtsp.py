@@ -14,10 +14,10 @@ import av
 import numpy as np
 import pytest
 
-from deid.config import Options
-from deid.exceptions import VideoReadError, VideoWriteError
-from deid.pipeline import Anonymizer
-from deid.structures import Image
+from deid.anonymizer.engine import Anonymizer
+from deid.core.errors import VideoReadError, VideoWriteError
+from deid.core.options import Options
+from deid.core.types import Image
 from deid.video import live as live_module
 from deid.video import search, sinks
 from deid.video.library import without_login

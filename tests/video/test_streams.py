@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from deid.structures import Image
+from deid.core.types import Image
 from deid.video.decode import Clock, Reader
 from deid.video.encode import Writer
 from tests.video.conftest import moving, times, write_film

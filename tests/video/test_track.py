@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from deid.geometry import box_iou
-from deid.structures import Detection
+from deid.core.types import Detection
+from deid.imaging.geometry import box_iou
 from deid.video.track import BoxFilter, Tracker
 
 

@@ -1,0 +1,158 @@
+"""The facade: pictures in, anonymized pictures out."""
+
+import secrets
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.anonymizer.choice import choose
+from deid.anonymizer.face import Face, Request
+from deid.anonymizer.face_editor import FaceEditor
+from deid.anonymizer.fallback import Level
+from deid.anonymizer.identities import Identities
+from deid.anonymizer.models import Models
+from deid.anonymizer.scheduler import Scheduler
+from deid.core.options import Options
+from deid.core.protocols import Detector, Editor, Embedder
+from deid.core.types import Detection, FaceResult, Image, ImageResult, check_image
+from deid.detection.checked import detect
+from deid.editing.selector import Selector
+from deid.imaging import geometry
+from deid.imaging.alignment import align
+from deid.verification.gate import Gate
+
+
+class Anonymizer:
+    """Takes the people out of pictures.
+
+    Models load once, on first use; one instance may be used from several threads.
+
+    Args:
+        options: how; the defaults when None.
+        detector: finds faces in place of the one that the options name.
+        editor: proposes new faces in place of AttGAN.
+        embedders: judge identity in place of the ones that the options name; at least one.
+        selector: ranks stand-ins and attribute sets in place of the shipped one. With an editor of your own and no selector,
+            both are drawn at random; an editor without portraits has nothing to choose from.
+        models: all of these parts and more, in place of those that are built.
+
+    Raises:
+        ConfigError: an option has no such value.
+
+    Example:
+        >>> result = Anonymizer(Options(seed=7)).process(image)
+        >>> [(face.method, face.status) for face in result.faces]
+        [('attgan', 'passed')]
+    """
+
+    def __init__(
+        self,
+        options: Options | None = None,
+        *,
+        detector: Detector | None = None,
+        editor: Editor | None = None,
+        embedders: Sequence[Embedder] | None = None,
+        selector: Selector | None = None,
+        models: Models | None = None,
+    ) -> None:
+        parts = {"detector": detector, "editor": editor, "embedders": embedders or None, "selector": selector}
+        self.models = models or Models(options or Options(), **parts)
+        self.options = self.models.options
+        self._identities = Identities(self.models)
+        self._scheduler, self._editor = Scheduler(self.models, self._identities), FaceEditor(self.models)
+
+    @property
+    def detector(self) -> Detector:
+        """What detects the faces."""
+        return self.models.detector
+
+    @property
+    def editor(self) -> Editor:
+        """What proposes new faces."""
+        return self.models.editor
+
+    @property
+    def selector(self) -> Selector | None:
+        """What ranks stand-ins and attribute sets; None where they are drawn at random."""
+        return self.models.selector
+
+    @property
+    def gate(self) -> Gate:
+        """What decides whether an edited face may be published."""
+        return self.models.gate
+
+    def preload(self) -> None:
+        """Load every model now; see `Models.preload`."""
+        self.models.preload()
+
+    def process(self, image: Image, detections: Sequence[Detection] | None = None, seed: int | None = None) -> ImageResult:
+        """Anonymize one picture.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            detections: faces that are known already; the detector is then asked for no others. One that lies wholly outside
+                the picture is left out.
+            seed: for reproducible output; the options' one when None, and a fresh one when that is None too.
+
+        Returns:
+            A new picture and what became of each face. Every detected face has been edited or covered.
+
+        Raises:
+            ValueError: the image is none.
+            DetectionError: the detector failed.
+            EditError: an editor failed. There is no picture then.
+        """
+        check_image(image)
+        seed = next(s for s in (seed, self.options.seed, secrets.randbits(63)) if s is not None)
+        with self._identities.lock if self._identities.kept else nullcontext():
+            if detections is None:
+                out, faces = self._scheduler.edit_all(image, seed)
+            else:
+                out, faces = self._scheduler.edit_given(image, [Request(d) for d in detections], seed)
+            self._identities.remember(faces)
+        return ImageResult(out, tuple(self._editor.result(face) for face in faces), seed)
+
+    def process_requests(self, image: Image, requests: Sequence[Request], seed: int) -> tuple[Image, list[FaceResult]]:
+        """Edit the faces of one frame as a film wants it.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            requests: the faces, at least partly inside the frame, each with its own levels.
+            seed: for reproducible output.
+
+        Returns:
+            A new frame, and what became of each face, in the order of the requests.
+        """
+        out, faces = self._scheduler.edit_given(check_image(image), requests, seed)
+        became: dict[Request, Face] = {face.request: face for face in faces}
+        return out, [self._editor.result(became[request]) for request in requests]
+
+    def process_crop(self, crop: Image, seed: int | None = None) -> ImageResult:
+        """Anonymize a picture that one face fills, such as another detector's crop; the whole of it counts as the face
+        where the detector finds none."""
+        h, w = check_image(crop).shape[:2]
+        whole = Detection(np.array([0.0, 0.0, w, h]), 1.0, None, "crop")
+        found = detect(self.detector, crop)
+        return self.process(crop, [max(found, key=lambda d: d.size)] if found else [whole], seed)
+
+    def choose(self, views: Sequence[tuple[Image, Detection]], seed: int, taken: Sequence[Level] = ()) -> Level | None:
+        """Draw a new face for one person that the gate lets pass in several pictures.
+
+        Args:
+            views: (H, W, 3) uint8 RGB pictures with the person's face in each, the best one first.
+            seed: what stand-ins and attribute sets are drawn from.
+            taken: levels of other people, whose portraits are not used again.
+
+        Returns:
+            The level with the stand-in and the attribute set that pass in the first picture and in most of the others; of several,
+            the ones with the best realism and distance in the first. None when there are none, or every face is too small, cut or
+            doubtful: the person is to be covered.
+        """
+        return choose(self.models, views, seed, taken)
+
+    def landmarks(self, image: Image, detection: Detection) -> NDArray[np.float64]:
+        """The 68 landmarks (68, 2) of a face, in pixels of the picture (H, W, 3)."""
+        aligned = align(image, detection)
+        return geometry.apply(geometry.invert(aligned.matrix), self.models.points.points(aligned.crop))

@@ -1,0 +1,48 @@
+"""`deid portraits`: banks of portraits of your own."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deid.core.errors import DeidError
+from deid.core.messages import plain
+
+app = typer.Typer(no_args_is_help=True, help="Banks of portraits that stand in for faces.", rich_markup_mode=None)
+
+_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+#: Exit codes: everything used; nothing could be; wrong use; some pictures left out.
+FAILED, USAGE, LEFT_OUT = 1, 2, 3
+
+
+@app.command()
+def build(
+    folder: Annotated[Path, typer.Argument(help="Folder of pictures with one face each, of people who do not exist.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File to write, such as mine.safetensors.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+) -> None:
+    """Make a bank of portraits out of a folder of pictures.
+
+    Exit code 0 when every picture is in it, 3 when some were left out (each is named with the reason), 1 when none can be used.
+    """
+    if not folder.is_dir():
+        typer.echo(plain(f"error: {folder} is no folder"), err=True)
+        raise typer.Exit(USAGE)
+    if out.exists() and not overwrite:
+        typer.echo(plain(f"error: {out} exists; pass --overwrite to replace it"), err=True)
+        raise typer.Exit(USAGE)
+    from deid.editing.portrait_bank import build as build_bank
+
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _SUFFIXES and p.is_file())
+    problems = []
+    try:
+        for _, problem in build_bank(paths, out):
+            if problem:
+                problems.append(problem)
+                typer.echo(plain(f"left out: {problem}"), err=True)
+    except DeidError as error:
+        typer.echo(plain(f"error: {folder}: {error}"), err=True)
+        raise typer.Exit(FAILED) from error
+    typer.echo(plain(f"{len(paths) - len(problems)} of {len(paths)} pictures in {out}"), err=True)
+    if problems:
+        raise typer.Exit(LEFT_OUT)

@@ -1,0 +1,101 @@
+"""Protocols of one method each, for detectors, editors and embedders of users."""
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from deid.core.types import AlignedFace, Crops, Detection, EditedFace, Embeddings, Image
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Detects faces.
+
+    Attributes:
+        name: what reports call it.
+    """
+
+    name: str
+
+    def detect(self, image: Image) -> list[Detection]:
+        """Detect all faces of an image.
+
+        Args:
+            image: (H, W, 3) uint8 RGB; must not be changed.
+
+        Returns:
+            Detections in any order; an empty list when there is no face.
+        """
+        ...
+
+
+@runtime_checkable
+class Editor(Protocol):
+    """Proposes new faces for an aligned one.
+
+    Attributes:
+        name: what reports call it.
+    """
+
+    name: str
+
+    def edit(self, face: AlignedFace, attributes: np.ndarray, strength: float) -> list[EditedFace]:
+        """Propose new faces for one face.
+
+        Args:
+            face: the aligned face.
+            attributes: (N, D) float rows, one per proposal wanted: 13 attributes for the first pass, then numbers and shares of the
+                portraits that stand in, see `deid.editing.sampler`. An editor without attributes returns one proposal.
+            strength: the method's own strength, see `deid.core.options`.
+
+        Returns:
+            Proposals of the crop's shape, (128, 128, 3) uint8 RGB; at least one.
+        """
+        ...
+
+
+@runtime_checkable
+class CoarseEditor(Protocol):
+    """An editor that can work from a coarser view of a face, and so keep less of it."""
+
+    def coarse(self, cells: int) -> Editor:
+        """The same editor with a view of the face as coarse as a mosaic of so many cells across."""
+        ...
+
+
+@runtime_checkable
+class Preloadable(Protocol):
+    """A part that reads its files on first use, or on request."""
+
+    def preload(self) -> None:
+        """Read them now."""
+        ...
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Embeds crops: two crops of one person lie close together.
+
+    Attributes:
+        name: what reports call it.
+        threshold: L2 distance below which two crops count as one person, at a false match rate of 1e-3.
+    """
+
+    name: str
+    threshold: float
+
+    def embed(self, crops: Crops) -> Embeddings:
+        """Embed aligned crops.
+
+        Args:
+            crops: (N, 128, 128, 3) uint8 RGB; N may be 0.
+
+        Returns:
+            (N, D) float32 rows of unit norm.
+        """
+        ...
+
+
+def name_of(part: object) -> str:
+    """Name of a part in messages."""
+    return str(getattr(part, "name", type(part).__name__))

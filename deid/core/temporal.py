@@ -1,0 +1,40 @@
+"""Smoothing over a film's frames: fields of one face change slowly, so that a new face does not flicker."""
+
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Share of a small change that is followed in one frame.
+_FOLLOWS = 0.08
+_Array = TypeVar("_Array", bound=NDArray[Any])
+
+
+class Steady:
+    """Remembers the fields of one track."""
+
+    def __init__(self) -> None:
+        self._fields: dict[str, NDArray[Any]] = {}
+
+    def __call__(self, name: str, field: _Array, large: float) -> _Array:
+        """A field, smoothed over the frames so far.
+
+        Args:
+            name: which field.
+            field: its value in this frame.
+            large: a mean change of this size is no noise, and is followed at once.
+        """
+        before = self._fields.get(name)
+        if before is None or before.shape != field.shape:
+            smooth: NDArray[Any] = np.asarray(field)
+        else:
+            change = float(np.abs(field - before).mean())
+            share = _FOLLOWS + (1 - _FOLLOWS) * min(1.0, change / large) ** 2
+            smooth = before + share * (field - before)
+        self._fields[name] = smooth
+        return smooth.astype(field.dtype)  # type: ignore[return-value]
+
+
+def steadied(steady: Steady | None, name: str, field: _Array, large: float) -> _Array:
+    """The field itself where there are no frames, and else as `Steady` says."""
+    return field if steady is None else steady(name, field, large)

@@ -1,0 +1,99 @@
+"""CenterFace: one network over the whole photo that gives a point, a box and five landmarks for every face.
+
+Y. Xu et al., "CenterFace: Joint Face Detection and Alignment Using Face as Point", Scientific Programming 2020
+(1911.03599).
+"""
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deid import weights
+from deid.core.errors import DetectionError
+from deid.core.types import Detection, Image, check_image
+from deid.imaging import geometry
+from deid.models.centerface import CenterFace
+
+#: Size in pixels that the smallest face wanted has for the network, and how far a photo is enlarged for that at most.
+_SMALLEST, _MOST_SCALE = 15.0, 2.0
+#: A photo is shrunk to so many pixels along its longer side.
+_MOST_SIDE = 2048
+#: Mirrored border around the photo, as a share of its longer side, and in pixels at least and at most: a face that the edge
+#: cuts is whole with its reflection. A box with less of it inside the photo is a reflection.
+_PAD_SHARE, _PAD_LEAST, _PAD_MOST, _LEAST_INSIDE = 0.1, 16, 64, 0.3
+#: The network halves its maps five times, and answers for every fourth pixel.
+_MULTIPLE, _STRIDE = 32, 4
+_NMS_IOU = 0.3
+#: Least score of a detection.
+USUAL = 0.44
+
+
+class CenterfaceDetector:
+    """Faces with five landmarks. The score is the root of the network's: of 646 detections of 0.9 and more in 600 LFW photos, other
+    detectors confirm all.
+
+    Args:
+        min_face: smallest face in pixels; below 15 the photo is enlarged, above it shrunk.
+        threshold: least score.
+        network: what looks; the shipped one when None.
+        device: where it runs.
+    """
+
+    name = "centerface"
+
+    def __init__(self, min_face: int = 15, threshold: float = USUAL, network: CenterFace | None = None, device: str = "cpu") -> None:
+        network = network or weights.load_centerface()
+        self._network = network.to(device).to(memory_format=torch.channels_last).eval()
+        self._scale = min(_SMALLEST / min_face, _MOST_SCALE)
+        self._threshold, self._device = threshold, device
+
+    @torch.inference_mode()
+    def detect(self, image: Image) -> list[Detection]:
+        """Faces of an (H, W, 3) uint8 RGB image.
+
+        Raises:
+            DetectionError: the network failed.
+        """
+        h, w = check_image(image).shape[:2]
+        canvas, scale, pad = self._canvas(image)
+        tensor = torch.from_numpy(canvas[None]).to(self._device).permute(0, 3, 1, 2).float()
+        try:
+            scores, boxes, points = decode(self._network(tensor), self._threshold**2)
+        except RuntimeError as error:
+            raise DetectionError(f"centerface failed on an image of {h} x {w} pixels: {error}") from error
+        boxes, points = (boxes - pad) / np.tile(scale, 2), (points - pad) / scale
+        inside = [geometry.box_area(geometry.clip_box(b, (h, w)))[0] for b in boxes]
+        keep = [i for i in geometry.nms(boxes, scores, _NMS_IOU) if inside[i] >= _LEAST_INSIDE * geometry.box_area(boxes[i])[0]]
+        return [Detection(boxes[i], float(np.sqrt(scores[i])), points[i], self.name) for i in keep]
+
+    def _canvas(self, image: Image) -> tuple[Image, NDArray[np.float64], int]:
+        """The scaled photo with its border, the scales of x and y, and the border's width to the left and above."""
+        h, w = image.shape[:2]
+        scale = min(self._scale, _MOST_SIDE / max(h, w))
+        size = max(1, round(w * scale)), max(1, round(h * scale))
+        seen = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        pad = max(_PAD_LEAST, min(_PAD_MOST, round(_PAD_SHARE * max(size))))
+        right, below = (pad + -(side + 2 * pad) % _MULTIPLE for side in size)
+        canvas = np.pad(seen, ((pad, below), (pad, right), (0, 0)), mode="symmetric")
+        return np.asarray(canvas, np.uint8), np.array(size) / [w, h], pad
+
+
+def decode(maps: tuple[Tensor, Tensor, Tensor, Tensor], threshold: float) -> tuple[NDArray[np.float64], ...]:
+    """Faces of one image's maps, see `CenterFace.forward`.
+
+    Args:
+        maps: (1, C, h, w) each.
+        threshold: least score.
+
+    Returns:
+        Scores (N,), boxes (N, 4) and points (N, 5, 2), x first, in pixels of the network's input.
+    """
+    heat, size, offset, points = (m[0].double().cpu().numpy() for m in maps)
+    ys, xs = np.nonzero(heat[0] >= threshold)
+    span = np.exp(size[::-1, ys, xs].T) * _STRIDE
+    middle = (np.column_stack([xs, ys]) + offset[::-1, ys, xs].T + 0.5) * _STRIDE
+    corner = middle - span / 2
+    places = points[:, ys, xs].T.reshape(-1, 5, 2)[..., ::-1]
+    return heat[0, ys, xs], np.concatenate([corner, corner + span], axis=1), corner[:, None] + places * span[:, None]

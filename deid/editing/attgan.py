@@ -1,0 +1,228 @@
+"""AttGAN's two passes: with an attribute set, then with its opposite, which restores the gender.
+
+They run over an identity-free stand-in, and only what the set changes is added to it: the difference to the same two passes with an empty
+set. What the network loses of any face cancels out, and the stand-in keeps its sharpness. Without a stand-in they edit the face itself,
+as the thesis did.
+"""
+
+import copy
+import threading
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from deid import weights
+from deid.core.errors import EditError
+from deid.core.temporal import steadied
+from deid.core.types import AlignedFace, Crops, EditedFace, StandIn
+from deid.editing.portraits import Portraits
+from deid.editing.sampler import SET_SIZE, portraits_of
+from deid.editing.stand_in import stand_in
+from deid.imaging.geometry import scaled
+from deid.landmarks.face_points import FacePoints
+from deid.models.attgan import ATTRIBUTES, CROP_SIZE, Generator, inverted
+from deid.models.packed import packed
+
+#: Median of a face's grey levels up to which it is edited as if it were lit, and by how much at most: of darker faces, which the
+#: generator has not learned from, it makes specks.
+_DIM, _MOST_LIGHT = 70.0, 8.0
+#: What is face in any aligned crop.
+_FACE = np.s_[44:108, 40:88]
+#: Of a change this band is kept, as sigmas in pixels of 128: what is finer shows as blotches once it is enlarged, what is coarser is
+#: light, which the photo gives.
+_FINE, _COARSE = 1.0, 9.0
+#: Most grey levels that a change may brighten or darken, and tint.
+_MOST_CHANGE, _MOST_TINT = 22.0, 5.0
+
+
+def coarsen(images: Tensor, cells: int) -> Tensor:
+    """Images (N, C, H, W) with no more detail than a mosaic of ``cells`` x ``cells`` holds, but without its edges.
+
+    The generator made hard-edged mosaics into faces with a grid in them.
+    """
+    small = functional.adaptive_avg_pool2d(images, cells)
+    return functional.interpolate(small, size=images.shape[2:], mode="bilinear", align_corners=False)
+
+
+class _TwoPasses:
+    """What both editors share: the network and its two passes.
+
+    Args:
+        device: where the network runs.
+        network: in place of the shipped one.
+    """
+
+    name = "attgan"
+
+    def __init__(self, device: str, network: Generator | None) -> None:
+        self._device, self._network = device, network
+        self._ready: Generator | None = None
+        self._lock = threading.RLock()
+
+    @property
+    def network(self) -> Generator:
+        """The generator, read and made ready on first use."""
+        with self._lock:
+            if self._ready is None:
+                network = self._network or weights.load_generator()
+                self._ready = packed(network.to(self._device).to(memory_format=torch.channels_last))
+            return self._ready
+
+    def preload(self) -> None:
+        """Read the generator now.
+
+        Raises:
+            WeightsError: the file is missing, altered, or holds something else.
+        """
+        _ = self.network
+
+    def _seen(self, images: Tensor) -> Tensor:
+        """What the network sees of its input (N, 3, 128, 128)."""
+        return images
+
+    @torch.inference_mode()
+    def _two_passes(self, crops: Crops, sets: NDArray[np.float32]) -> Crops:
+        """Crops (N, 128, 128, 3) under sets (k N, 13): the first N are for them in order, and so are the next."""
+        network = self.network
+        images = self._seen(torch.from_numpy(crops.astype(np.float32) / 127.5 - 1.0).permute(0, 3, 1, 2).to(self._device))
+        a = torch.from_numpy(sets).to(self._device)
+        # A face that several sets edit is encoded once.
+        codes = network.encode(images.contiguous(memory_format=torch.channels_last))
+        first = network.decode(tuple(z.repeat(len(a) // len(crops), 1, 1, 1) for z in codes), a)
+        second = network(first, inverted(a))
+        pixels = (second.clamp(-1, 1) + 1) * 127.5
+        return np.asarray(pixels.round().byte().permute(0, 2, 3, 1).cpu().numpy(), np.uint8)
+
+
+class AttganEditor(_TwoPasses):
+    """Proposes one new face per attribute set: a stand-in, and what two passes change of it.
+
+    Args:
+        device: where the network runs.
+        bank: portraits for stand-ins; the shipped ones are read on first use when None.
+        network: in place of the shipped one.
+    """
+
+    def __init__(self, device: str = "cpu", bank: Portraits | None = None, network: Generator | None = None) -> None:
+        super().__init__(device, network)
+        self._bank, self._points = bank, FacePoints()
+
+    def portraits(self) -> Portraits:
+        """The portraits, read on first use.
+
+        Raises:
+            WeightsError: the file is missing, altered, or holds something else.
+        """
+        with self._lock:
+            if self._bank is None:
+                self._bank = Portraits(weights.read_bank())
+            return self._bank
+
+    def preload(self) -> None:
+        """Read the generator and the portraits now.
+
+        Raises:
+            WeightsError: a file is missing, altered, or holds something else.
+        """
+        super().preload()
+        self.portraits()
+
+    def edit(self, face: AlignedFace, attributes: NDArray[np.float32], strength: float = 1.0) -> list[EditedFace]:
+        """One proposal per attribute set: what both passes change, added to the set's stand-in.
+
+        Args:
+            face: with a crop (128, 128, 3).
+            attributes: (N, SET_SIZE) sets of the first pass and their stand-ins, see `deid.editing.sampler`.
+            strength: what the sets were widened with; kept in the result.
+
+        Raises:
+            EditError: a shape is wrong.
+        """
+        rows = _checked(face, attributes)
+        points = self._points.points(face.crop) if face.points is None else face.points
+        large = face.crop if face.large is None else face.large
+        made = [stand_in(self.portraits(), *portraits_of(row), face.crop, large, points, face.steady) for row in rows]
+        small = np.stack([_shrunk(m.face) for m in made])
+        changes = self.changes(small, rows[:, : len(ATTRIBUTES)])
+        # Only a film's one row is steadied: several would take turns.
+        steady = face.steady if len(rows) == 1 else None
+        kept = [steadied(steady, "change", _bounded(change), 12.0) for change in changes]
+        edited = [StandIn(_added(m.face, k), m.visible, m.points) for m, k in zip(made, kept, strict=True)]
+        return [EditedFace(_shrunk(e.face), self.name, a, strength, e) for e, a in zip(edited, rows, strict=True)]
+
+    def changes(self, crops: Crops, sets: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What sets (N, 13) change of faces (N, 128, 128, 3): (N, 128, 128, 3) in grey levels, positive is brighter."""
+        light = np.array([_light_for(c) for c in crops], np.float32)[:, None, None, None]
+        lit = np.asarray(np.clip(crops * light, 0, 255).round(), np.uint8)
+        both = self._two_passes(lit, np.concatenate([sets, np.zeros_like(sets)])).astype(np.float32)
+        return np.asarray((both[: len(crops)] - both[len(crops) :]) / light, np.float32)
+
+
+class FaceAttganEditor(_TwoPasses):
+    """Proposes one new face per attribute set: both passes over the face itself, as the thesis did.
+
+    Args:
+        device: where the network runs.
+        cells: when given, an edit sees no more of the face than a mosaic of so many cells across holds.
+        network: in place of the shipped one.
+    """
+
+    def __init__(self, device: str = "cpu", cells: int | None = None, network: Generator | None = None) -> None:
+        super().__init__(device, network)
+        self.cells = cells
+
+    def coarse(self, cells: int) -> "FaceAttganEditor":
+        """The same editor, which sees no more of a face than a mosaic of so many cells across holds."""
+        _ = self.network
+        other = copy.copy(self)
+        other.cells = cells
+        return other
+
+    def edit(self, face: AlignedFace, attributes: NDArray[np.float32], strength: float = 1.0) -> list[EditedFace]:
+        """One proposal per attribute set; arguments and errors as for `AttganEditor.edit`."""
+        rows = _checked(face, attributes)
+        name = self.name if self.cells is None else f"{self.name}_{self.cells}"
+        light = _light_for(face.crop)
+        lit = np.asarray(np.clip(face.crop * light, 0, 255).round(), np.uint8)
+        edited = self._two_passes(lit[None], rows[:, : len(ATTRIBUTES)])
+        crops = np.asarray((edited / light).round(), np.uint8)
+        return [EditedFace(c, name, a, strength) for c, a in zip(crops, rows, strict=True)]
+
+    def _seen(self, images: Tensor) -> Tensor:
+        return images if self.cells is None else coarsen(images, self.cells)
+
+
+def _checked(face: AlignedFace, attributes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Attribute sets (N, SET_SIZE), once their shape and the crop's are right."""
+    if face.crop.shape != (CROP_SIZE, CROP_SIZE, 3):
+        raise EditError(f"expected a crop of {CROP_SIZE} x {CROP_SIZE} x 3, got {face.crop.shape}")
+    rows = np.asarray(attributes, np.float32)
+    if rows.ndim != 2 or rows.shape[1] != SET_SIZE:
+        raise EditError(f"expected attribute sets (N, {SET_SIZE}), got {rows.shape}")
+    return rows
+
+
+def _light_for(crop: NDArray[np.uint8]) -> float:
+    """What the grey levels of a dark face (128, 128, 3) are multiplied with before it is edited."""
+    return float(np.clip(_DIM / max(1.0, float(np.median(crop[_FACE]))), 1.0, _MOST_LIGHT))
+
+
+def _shrunk(face: NDArray[np.float32]) -> NDArray[np.uint8]:
+    small = cv2.resize(face, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_AREA)
+    return np.asarray(np.clip(small, 0, 255).round(), np.uint8)
+
+
+def _bounded(change: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A change (128, 128, 3) as far as it bears to be enlarged."""
+    band = cv2.GaussianBlur(change, (0, 0), _FINE) - cv2.GaussianBlur(change, (0, 0), _COARSE)
+    grey = band.mean(axis=2, keepdims=True)
+    kept = _MOST_CHANGE * np.tanh(grey / _MOST_CHANGE) + _MOST_TINT * np.tanh((band - grey) / _MOST_TINT)
+    return np.asarray(kept, np.float32)
+
+
+def _added(face: NDArray[np.float32], change: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(np.clip(face + scaled(change, face.shape[0]), 0, 255), np.float32)

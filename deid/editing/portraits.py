@@ -1,0 +1,224 @@
+"""Portraits of people who do not exist: the bank, the features of each, and the choice of those that suit a face.
+
+A stand-in made from a few portraits in one shape is k-Same after alignment.
+
+E. Newton, L. Sweeney, B. Malin, "Preserving Privacy by De-identifying Facial Images", TKDE 2005.
+R. Gross et al., "Semi-Supervised Learning of Multi-Factor Models for Face De-Identification", CVPR 2008.
+"""
+
+import io
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol, runtime_checkable
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from deid.compositing.blend import cheeks
+from deid.core.errors import WeightsFormatError
+from deid.core.types import Image
+from deid.editing.sampler import MIX
+from deid.editing.thin_plate import yaw
+from deid.models.attgan import ATTRIBUTES
+
+#: Side of a portrait in pixels: three times that of an aligned crop.
+SIDE = 384
+#: A portrait is drawn from those of so many that suit a face best that lie farthest from the subject by dlib's network.
+_SUITABLE, _FARTHEST = 40, 20
+#: A person with a child's probability over this is a child.
+CHILD = 0.7
+#: Landmarks of a mirrored face, in order.
+_MIRRORED = [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
+_MIRRORED += [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65]
+_YOUNG, _BEARDLESS, _MUSTACHE, _OPEN = (ATTRIBUTES.index(name) for name in ("Young", "No_Beard", "Mustache", "Mouth_Slightly_Open"))
+_POSE, _LIGHT, _SKIN = 7, 36, 3
+
+
+def mirrored(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Landmarks (68, 2) of an aligned crop after it is mirrored."""
+    return np.column_stack([127 - points[_MIRRORED, 0], points[_MIRRORED, 1]])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Looks:
+    """What a portrait must have in common with a face.
+
+    Args:
+        pose: (7,) turn, tilt, mouth (open, width, corners), width of the head and opening of the eyes, weighted by how much a
+            mismatch shows.
+        light: (36,) a 6 x 6 map of brightness over the face's mean.
+        skin: (3,) Lab colour of the cheeks.
+        attributes: (13,) probability of each attribute.
+        embedding: (128,) dlib's; zeros where unknown.
+        male: probability of a man.
+        child: probability of a child.
+    """
+
+    pose: NDArray[np.float64]
+    light: NDArray[np.float64]
+    skin: NDArray[np.float64]
+    attributes: NDArray[np.float64]
+    embedding: NDArray[np.float64]
+    male: float
+    child: float
+
+    @classmethod
+    def of(
+        cls,
+        crop: Image,
+        points: NDArray[np.float64],
+        attributes: NDArray[np.floating],
+        embedding: NDArray[np.floating] | None,
+        male: float,
+        child: float,
+    ) -> "Looks":
+        """From an aligned crop (128, 128, 3) with landmarks (68, 2), and what classifiers read of it."""
+        who = np.zeros(128) if embedding is None else np.asarray(embedding, np.float64)
+        return cls(pose(points), light(crop), cheeks(crop, points), np.asarray(attributes, np.float64), who, male, child)
+
+    def row(self) -> NDArray[np.float32]:
+        """All of it as one row, as a bank keeps it."""
+        parts = (self.pose, self.light, self.skin, self.attributes, self.embedding, [self.male, self.child])
+        return np.concatenate(parts).astype(np.float32)
+
+
+def pose(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(7,) of `Looks` from landmarks (68, 2)."""
+    eyes, chin = p[36:48, 1].mean(), p[8, 1]
+    opening = np.mean([np.linalg.norm(p[a] - p[b]) for a, b in ((37, 41), (38, 40), (43, 47), (44, 46))])
+    corners = (p[48, 1] + p[54, 1] - 2 * p[57, 1]) / 12
+    return np.array(
+        [
+            10 * (yaw(p) - 0.5),
+            7.5 * ((p[30, 1] - eyes) / max(1.0, chin - eyes) - 0.42),
+            min(float(np.linalg.norm(p[66] - p[62])), 12.0) / 2.5,
+            4.5 * (np.linalg.norm(p[54] - p[48]) / 36 - 1),
+            corners,
+            2 * (np.linalg.norm(p[16] - p[0]) / 100 - 1),
+            opening / 8,
+        ]
+    )
+
+
+def light(crop: Image) -> NDArray[np.float64]:
+    """(36,) of `Looks` from an aligned crop (128, 128, 3)."""
+    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    small = cv2.resize(cv2.GaussianBlur(grey, (0, 0), 6)[44:116, 38:90], (6, 6), interpolation=cv2.INTER_AREA)
+    return np.asarray(small / max(8.0, float(small.mean())), np.float64).ravel()
+
+
+class Portraits:
+    """A bank of portraits.
+
+    A portrait and its mirror image count as two: number ``i`` and ``i + n``.
+
+    Args:
+        arrays: `images`, the pictures as WebP one after another (uint8); `ends` (N,), where each ends; `points` (N, 68, 2) landmarks
+            in pixels of a 128 px crop; `looks` (N, 189), see `Looks.row`.
+
+    Raises:
+        WeightsFormatError: an array is missing, has another shape, or holds what cannot be.
+    """
+
+    #: The recogniser of the looks' embeddings.
+    embedder = "dlib_resnet"
+
+    def __init__(self, arrays: dict[str, NDArray[np.generic]]) -> None:
+        points, looks = self._checked(arrays)
+        ends = self._ends
+        self.n_pictures = len(ends)
+        self.points = np.concatenate([points, np.stack([mirrored(p) for p in points])])
+        both = np.concatenate([looks, looks])
+        cuts = np.cumsum([_POSE, _LIGHT, _SKIN, len(ATTRIBUTES), 128])
+        self.pose, maps, self.skin, self.attributes, self.embedding, rest = np.split(both, cuts, axis=1)
+        self.pose = np.stack([pose(p) for p in self.points])
+        n = self.n_pictures
+        turned = maps[n:].reshape(n, 6, 6)[:, :, ::-1].reshape(n, _LIGHT)
+        self.light = np.concatenate([maps[:n], turned])
+        self.male, self.child = rest[:, 0] > 0.5, rest[:, 1] > CHILD
+        self._picture = lru_cache(64)(self._decoded)
+
+    def _checked(self, arrays: dict[str, NDArray[np.generic]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Landmarks and looks of a bank, after its pictures are kept; the bank may be anyone's."""
+        try:
+            self._data, self._ends = np.asarray(arrays["images"], np.uint8), np.asarray(arrays["ends"], np.int64)
+            points, looks = np.asarray(arrays["points"], np.float64), np.asarray(arrays["looks"], np.float64)
+        except KeyError as error:
+            raise WeightsFormatError(f"expected {error} in a bank of portraits") from error
+        n, width = self._ends.size, _POSE + _LIGHT + _SKIN + len(ATTRIBUTES) + 128 + 2
+        if points.shape != (n, 68, 2) or looks.shape != (n, width) or not n:
+            raise WeightsFormatError(f"expected landmarks (N, 68, 2) and looks (N, {width}) of N = {n} portraits")
+        if not np.isfinite(points).all() or not np.isfinite(looks).all():
+            raise WeightsFormatError("expected landmarks and looks of portraits to be finite numbers")
+        if self._ends.ndim != 1 or (np.diff(self._ends, prepend=0) <= 0).any() or self._ends[-1] != self._data.size:
+            raise WeightsFormatError(f"expected rising ends of {n} portraits in {self._data.size} bytes of pictures")
+        return points, looks
+
+    def __len__(self) -> int:
+        return 2 * self.n_pictures
+
+    def picture(self, number: int) -> Image:
+        """(384, 384, 3) uint8 RGB.
+
+        Raises:
+            WeightsFormatError: it is damaged.
+        """
+        return self._picture(number)
+
+    def _decoded(self, number: int) -> Image:
+        i = number % self.n_pictures
+        data = self._data[self._ends[i - 1] if i else 0 : self._ends[i]].tobytes()
+        try:
+            picture = np.asarray(Pillow.open(io.BytesIO(data)).convert("RGB"))
+        except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
+            raise WeightsFormatError(f"portrait {i} of the bank is damaged: {error}") from error
+        if picture.shape != (SIDE, SIDE, 3):
+            size = f"{picture.shape[1]} x {picture.shape[0]}"
+            raise WeightsFormatError(f"expected portrait {i} of the bank to be {SIDE} x {SIDE}, got {size}")
+        return picture if number < self.n_pictures else np.ascontiguousarray(picture[:, ::-1])
+
+    def mismatch(self, looks: Looks) -> NDArray[np.float64]:
+        """(len,) how badly each portrait suits a face; infinite for the other gender, and for a child in place of an adult."""
+        off = np.linalg.norm(self.pose - looks.pose, axis=1)
+        off += 0.6 * np.linalg.norm(self.light - looks.light, axis=1)
+        off += np.abs(self.skin - looks.skin) @ (1 / 20, 1 / 18, 1 / 18)
+        weights_of = np.zeros(len(ATTRIBUTES))
+        weights_of[[_YOUNG, _BEARDLESS, _MUSTACHE, _OPEN]] = 2.5, 2.5, 1.5, 1.2
+        off += np.abs(self.attributes - looks.attributes) @ weights_of
+        off[(self.male != (looks.male > 0.5)) | (self.child != (looks.child > CHILD))] = np.inf
+        return np.asarray(off)
+
+    def choose(self, looks: Looks, rng: np.random.Generator, taken: Collection[int] = (), n: int = MIX) -> list[int]:
+        """Numbers of ``n`` different portraits that suit a face, the one that gives the detail first.
+
+        Args:
+            looks: the face.
+            rng: where the randomness comes from.
+            taken: numbers that stand in for other people in the same picture.
+            n: how many.
+        """
+        off = self.mismatch(looks)
+        distance = np.linalg.norm(self.embedding - looks.embedding, axis=1)
+        chosen: list[int] = []
+        used = {i % self.n_pictures for i in taken}
+        while len(chosen) < n:
+            off[[j for i in used for j in (i, i + self.n_pictures)]] = np.inf
+            best = np.argsort(off, kind="stable")[:_SUITABLE]
+            best = best[np.isfinite(off[best])]
+            if not len(best):
+                return chosen
+            chosen.append(int(rng.choice(best[np.argsort(-distance[best], kind="stable")[:_FARTHEST]])))
+            used.add(chosen[-1] % self.n_pictures)
+        return chosen
+
+
+@runtime_checkable
+class PortraitEditor(Protocol):
+    """An editor whose new faces begin as portraits."""
+
+    def portraits(self) -> Portraits:
+        """The portraits that may stand in."""
+        ...

@@ -1,0 +1,203 @@
+"""Identity-free stand-ins: portraits in the pose and light of a face, at the photo's own scale.
+
+Of the subject only the outline of the head, the place of the features and the coarse light go in. Eyes, brows, nose and mouth keep the
+portraits' own shapes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.compositing.blend import face_mask, uncovered
+from deid.core.temporal import Steady, steadied
+from deid.core.types import Image, StandIn
+from deid.editing.portraits import Portraits
+from deid.editing.thin_plate import maps_to
+from deid.imaging.alignment import SIZE
+from deid.imaging.geometry import apply, fit_similarity, scaled
+
+Field = NDArray[np.float32]
+
+#: The jaw meets the photo around it and stays where it is; all other landmarks are the portraits'.
+_JAW = 17
+#: What is coarser than this many pixels of a 128 px crop is the photo's light.
+_LIGHT = 20.0
+#: Portraits of a mix share what is coarser than this many pixels; all finer detail is the first one's: a mean of two is soft, and brows
+#: of two make four.
+_TONE = 6.0
+_MOUTH = slice(48, 68)
+#: An eye counts as shutting under this share of the portrait's opening; mouths are alike that differ by fewer pixels of 128 between the
+#: lips; and what is inside of them is the photo's where the portrait's gap is smaller than this share of the subject's.
+_SHUT, _SAME_GAP, _TOO_SHUT = 0.7, 1.5, 0.5
+#: Lightness (Lab, 0 to 100) over which highlights are rolled off, and how far light may scale a portrait's.
+_BRIGHT, _SCALES = 85.0, (0.45, 1.8)
+
+
+def stand_in(
+    bank: Portraits,
+    numbers: Sequence[int],
+    shares: Sequence[float],
+    crop: Image,
+    large: Image,
+    points: NDArray[np.float64],
+    steady: Steady | None = None,
+) -> StandIn:
+    """A mix of portraits in the pose and the light of a face.
+
+    Args:
+        bank: where the portraits are.
+        numbers: of the portraits; the first one gives the detail.
+        shares: of each in shape and tone; they sum to 1.
+        crop: (128, 128, 3) uint8 RGB, the face.
+        large: (n, n, 3) the same at the photo's scale, n a multiple of 128.
+        points: (68, 2) its landmarks in pixels of ``crop``.
+        steady: in a film, what keeps light from flickering.
+    """
+    placed = [_placed(bank.points[i], points) for i in numbers]
+    shape = points.copy()
+    shape[_JAW:] = np.sum([share * p for share, p in zip(shares, placed, strict=True)], axis=0)[_JAW:]
+    _follow_expression(shape, points)
+    to_photo, *maps = maps_to(shape, points, *(bank.points[i] for i in numbers))
+    small = [warped(bank.picture(i), m, SIZE) for i, m in zip(numbers, maps, strict=True)]
+    visible = np.minimum.reduce([_visible(bank, i, m) for i, m in zip(numbers, maps, strict=True)])
+    here, support = warped(crop, to_photo, SIZE), face_mask(shape) * visible
+    lights = [_light_between(s, here, support).steadied(steady, str(i)) for i, s in zip(numbers, small, strict=True)]
+    first, *others = [light.on(s) for light, s in zip(lights, small, strict=True)]
+    mixed = sum((np.float32(share) * (other - first) for share, other in zip(shares[1:], others, strict=True)), np.zeros_like(first))
+    tone = cv2.GaussianBlur(mixed * visible[..., None], (0, 0), _TONE)
+    face = lights[0].on(warped(bank.picture(numbers[0]), maps[0], large.shape[0])) + scaled(np.asarray(tone, np.float32), large.shape[0])
+    own = _own_mouth(_gap(shape[_MOUTH]), _gap(bank.points[numbers[0]][_MOUTH]))
+    if own > 0:
+        # A shut mouth has no teeth to show: what is between the lips says little of anybody.
+        between = own * scaled(_between_lips(shape), large.shape[0])[..., None]
+        face += between * (warped(large, to_photo, large.shape[0]) - face)
+    return StandIn(np.asarray(np.clip(face, 0, 255), np.float32), visible, shape)
+
+
+def _own_mouth(opened: float, its: float) -> float:
+    """How much of what is between the lips is the photo's, in [0, 1], for a mouth that is opened so far and a portrait's own gap."""
+    wide = (opened - 2 * _SAME_GAP) / (2 * _SAME_GAP)
+    shut = 2 * (1 - its / max(_TOO_SHUT * opened, 1e-6))
+    return float(np.clip(min(wide, shut), 0, 1))
+
+
+def _between_lips(points: NDArray[np.float64]) -> Field:
+    """(128, 128) soft: 1 between the lips."""
+    mask = np.zeros((4 * SIZE, 4 * SIZE), np.float32)
+    cv2.fillPoly(mask, [np.round(4 * points[60:68] + 1.5).astype(np.int32)], 1.0)
+    return np.asarray(cv2.GaussianBlur(cv2.resize(mask, (SIZE, SIZE), interpolation=cv2.INTER_AREA), (0, 0), 0.8), np.float32)
+
+
+def warped(picture: Image, maps: Field, n: int) -> Field:
+    """A picture (s, s, 3) as a crop (n, n, 3) whose pixels come from where ``maps`` (128, 128, 2), in pixels of 128, says."""
+    side = picture.shape[0]
+    if n < side:
+        # Shrunk first, or fine detail would alias.
+        picture, side = np.asarray(cv2.resize(picture, (n, n), interpolation=cv2.INTER_AREA), np.uint8), n
+    k = side / SIZE
+    where = scaled(maps, n) * k + (k - 1) / 2
+    return np.asarray(cv2.remap(picture, where[..., 0], where[..., 1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT), np.float32)
+
+
+def _placed(its: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A portrait's landmarks where a face has its features: by a similarity, so that they keep their own shape."""
+    return apply(fit_similarity(its[_JAW:], points[_JAW:]), its)
+
+
+def _follow_expression(shape: NDArray[np.float64], points: NDArray[np.float64]) -> None:
+    """Move the lids and the lips of a shape (68, 2) as those of the face are, in place."""
+    for lids in (slice(36, 42), slice(42, 48)):
+        _follow_lids(shape[lids], points[lids])
+    _follow_lips(shape[_MOUTH], points[_MOUTH])
+
+
+def _follow_lids(eye: NDArray[np.float64], own: NDArray[np.float64]) -> None:
+    """Shut an eye (6, 2) as far as another one is shut, in place. How wide eyes are open differs between people, and stays."""
+    ratio = (_opening(own) / _width(own)) / max(_opening(eye) / _width(eye), 1e-3)
+    if ratio < _SHUT:
+        _stretch(eye, eye[0], eye[3], max(ratio / _SHUT, 0.15))
+
+
+def _follow_lips(mouth: NDArray[np.float64], own: NDArray[np.float64]) -> None:
+    """Open a mouth (20, 2), lips outside and inside, as far as another one is, in place."""
+    scale = _width(mouth[:7]) / _width(own[:7])
+    off = scale * _gap(own) - _gap(mouth)
+    off = float(np.sign(off)) * max(0.0, abs(off) - _SAME_GAP)
+    down = _across(mouth[0], mouth[6])
+    # Outer and inner lower lip: most in the middle, nothing at the corners.
+    for lip, share in ((slice(7, 12), (0.5, 0.9, 1.0, 0.9, 0.5)), (slice(17, 20), (0.8, 1.0, 0.8))):
+        mouth[lip] += np.outer(share, down) * off
+
+
+def _gap(mouth: NDArray[np.float64]) -> float:
+    """How far a mouth (20, 2) is open between the lips."""
+    return float(np.linalg.norm(mouth[18] - mouth[14]))
+
+
+def _width(part: NDArray[np.float64]) -> float:
+    """From the first to the opposite corner of an eye (6, 2), or of a mouth's upper outline (7, 2)."""
+    return max(1.0, float(np.linalg.norm(part[3 if len(part) == 6 else 6] - part[0])))
+
+
+def _across(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(2,) of length one, at right angles to the way from ``a`` to ``b``, downward in an upright face."""
+    along = (b - a) / max(float(np.linalg.norm(b - a)), 1e-6)
+    return np.array([-along[1], along[0]])
+
+
+def _stretch(part: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.float64], factor: float) -> None:
+    """Scale points (N, 2) across the line from ``a`` to ``b``, in place."""
+    across = _across(a, b)
+    off = (part - (a + b) / 2) @ across
+    part += np.outer(off * (factor - 1), across)
+
+
+def _opening(eye: NDArray[np.float64]) -> float:
+    """Mean distance of the lids of an eye (6, 2)."""
+    return float(np.linalg.norm(eye[1] - eye[5]) + np.linalg.norm(eye[2] - eye[4])) / 2
+
+
+def _visible(bank: Portraits, number: int, maps: Field) -> Field:
+    """(128, 128): where a portrait shows its face, in the shape that ``maps`` leads to."""
+    small = np.asarray(cv2.resize(bank.picture(number), (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
+    own = uncovered(bank.points[number], small)
+    return np.asarray(
+        cv2.remap(own, maps[..., 0], maps[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0.0), np.float32
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Light:
+    """How the light of one picture becomes that of another: smooth fields (128, 128, C) in Lab."""
+
+    gain: Field
+    colour: Field
+
+    def steadied(self, steady: Steady | None, name: str) -> "_Light":
+        return _Light(steadied(steady, f"gain {name}", self.gain, 0.15), steadied(steady, f"colour {name}", self.colour, 6.0))
+
+    def on(self, face: Field) -> Field:
+        """A face (n, n, 3) in the new light."""
+        n = face.shape[0]
+        lab = cv2.cvtColor(np.clip(face, 0, 255) / 255, cv2.COLOR_RGB2LAB)
+        lightness = lab[..., :1] * scaled(self.gain, n)[..., None]
+        lightness = np.where(lightness > _BRIGHT, _BRIGHT + 15 * np.tanh((lightness - _BRIGHT) / 15), lightness)
+        out = np.concatenate([lightness, lab[..., 1:] + scaled(self.colour, n)], axis=2).astype(np.float32)
+        return np.asarray(np.clip(cv2.cvtColor(out, cv2.COLOR_LAB2RGB), 0, 1) * 255, np.float32)
+
+
+def _light_between(face: Field, here: Field, support: Field) -> _Light:
+    """What takes the coarse light of a portrait's face (128, 128, 3) to that of the photo ``here``, inside ``support``."""
+    new, old = (coarse(np.asarray(cv2.cvtColor(np.clip(a, 0, 255) / 255, cv2.COLOR_RGB2LAB), np.float32), support) for a in (face, here))
+    gain = np.clip(old[..., 0] / np.maximum(new[..., 0], 4), *_SCALES)
+    return _Light(np.asarray(gain, np.float32), np.asarray((old - new)[..., 1:], np.float32))
+
+
+def coarse(image: Field, support: Field, sigma: float = _LIGHT) -> Field:
+    """What is smooth of an image (128, 128, 3) inside ``support`` (128, 128), to which hair and walls add nothing."""
+    small = [cv2.resize(x, (32, 32), interpolation=cv2.INTER_AREA) for x in (image * support[..., None], support)]
+    top, under = (cv2.GaussianBlur(x, (0, 0), sigma / 4) for x in small)
+    return np.asarray(cv2.resize(top / (under[..., None] + 1e-3), (SIZE, SIZE), interpolation=cv2.INTER_LINEAR), np.float32)

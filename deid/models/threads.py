@@ -1,0 +1,54 @@
+"""Parallel work in threads, sharing torch's own threads.
+
+Threads of torch that outnumber the cores wait for each other by spinning: two pieces of work with all threads each took longer
+side by side than one after the other.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch
+from threadpoolctl import ThreadpoolController
+
+Result = TypeVar("Result")
+
+
+@functools.cache
+def _openmp() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="openmp")
+
+
+@contextmanager
+def share(n: int) -> Iterator[None]:
+    """In the calling thread torch takes an ``n``-th of its threads, at least one."""
+    # torch sets a thread up on its first use, and would undo the limit then.
+    all_of_them = torch.get_num_threads()
+    with _openmp().limit(limits=max(1, all_of_them // n)):
+        yield
+
+
+class SideBySide:
+    """Threads for work that is done at the same time.
+
+    Args:
+        n: how many; with one, work is done in the calling thread.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._pool = ThreadPoolExecutor(n, "deid") if n > 1 else None
+
+    def starmap(self, work: Callable[..., Result], items: Iterable[tuple[Any, ...]]) -> list[Result]:
+        """What the work gives for each tuple of arguments, in their order; what it raises for any of them is raised."""
+        items = list(items)
+        if self._pool is None or len(items) < 2:
+            return [work(*item) for item in items]
+
+        def beside_others(item: tuple[Any, ...]) -> Result:
+            with share(min(len(items), self._n)):
+                return work(*item)
+
+        return list(self._pool.map(beside_others, items))

@@ -1,0 +1,45 @@
+"""Logistic regression on dlib's embedding, which the gate computes anyway."""
+
+import threading
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid import weights
+from deid.core.types import Embeddings
+
+_SHAPES = {"weight": (128,), "bias": (1,)}
+
+
+class LinearReader:
+    """The probability that a face has one property.
+
+    Args:
+        arrays: `weight` (128,) and `bias` (1,); the shipped ones of `file` are read on first use when None.
+    """
+
+    #: Its entry in the weights' manifest, and the recogniser whose embeddings it reads.
+    file: str
+    embedder = "dlib_resnet"
+
+    def __init__(self, arrays: Mapping[str, NDArray[np.float32]] | None = None) -> None:
+        self._arrays = arrays
+        self._lock = threading.Lock()
+
+    @property
+    def arrays(self) -> Mapping[str, NDArray[np.float32]]:
+        """Weight and bias.
+
+        Raises:
+            WeightsError: the file is missing, altered, or holds something else.
+        """
+        with self._lock:
+            if self._arrays is None:
+                self._arrays = weights.read_arrays(self.file, _SHAPES)
+            return self._arrays
+
+    def probability(self, embeddings: Embeddings) -> NDArray[np.float64]:
+        """dlib's embeddings (N, 128) to probabilities (N,)."""
+        logits = np.asarray(embeddings, np.float64) @ self.arrays["weight"] + self.arrays["bias"]
+        return np.asarray(0.5 + 0.5 * np.tanh(0.5 * logits))

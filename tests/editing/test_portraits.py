@@ -1,0 +1,269 @@
+"""The bank of portraits: what is taken for whom, and that a damaged one is refused."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from deid import weights
+from deid.core.errors import WeightsError, WeightsFormatError, WeightsHashError, WeightsMissingError
+from deid.core.types import AlignedFace
+from deid.editing import portraits
+from deid.editing.portraits import SIDE, Looks, Portraits, light, mirrored
+from deid.landmarks.face_points import FacePoints
+from deid.models.attgan import ATTRIBUTES
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def _looks(bank: Portraits, number: int, **changed: Any) -> Looks:
+    """Somebody who looks as a portrait does, and is nobody dlib knows."""
+    its = Looks(
+        bank.pose[number],
+        bank.light[number],
+        bank.skin[number],
+        bank.attributes[number],
+        np.zeros(128),
+        float(bank.male[number]),
+        float(bank.child[number]),
+    )
+    return replace(its, **changed)
+
+
+@pytest.fixture(scope="module")
+def few(bank_of: Callable[..., Arrays]) -> Portraits:
+    """Forty portraits."""
+    return Portraits(bank_of(range(40)))
+
+
+def test_mirrored_twice_is_the_same() -> None:
+    points = np.random.default_rng(0).uniform(0, 127, (68, 2))
+    np.testing.assert_allclose(mirrored(mirrored(points)), points)
+    assert not np.allclose(mirrored(points), points)
+
+
+def test_mirrored_landmarks_are_those_of_the_mirrored_face(officer_face: AlignedFace) -> None:
+    """Every landmark gets the number of its counterpart: the left eye's corner that of the right one."""
+    assert officer_face.points is not None
+    found = FacePoints().points(np.ascontiguousarray(officer_face.crop[:, ::-1]))
+    away = np.linalg.norm(mirrored(officer_face.points) - found, axis=1)
+    assert away.mean() < 2.0
+    assert away.max() < 6.0
+
+
+@pytest.mark.parametrize("number", [0, 7, 39])
+def test_mirror_image_is_a_portrait_of_its_own(number: int, few: Portraits) -> None:
+    other = number + few.n_pictures
+    assert len(few) == 2 * few.n_pictures
+    np.testing.assert_array_equal(few.picture(other), few.picture(number)[:, ::-1])
+    np.testing.assert_allclose(few.points[other], mirrored(few.points[number]))
+    np.testing.assert_allclose(few.light[other].reshape(6, 6), few.light[number].reshape(6, 6)[:, ::-1])
+    # Turned to the other side: 0.5 is straight on.
+    assert few.pose[other, 0] == pytest.approx(-few.pose[number, 0], abs=1e-6)
+    np.testing.assert_array_equal(few.attributes[other], few.attributes[number])
+
+
+def test_pictures_are_upright_faces_with_their_landmarks(few: Portraits) -> None:
+    for number in (0, 21, 45):
+        picture = few.picture(number)
+        assert picture.shape == (SIDE, SIDE, 3)
+        assert picture.dtype == np.uint8
+        small = picture.reshape(128, 3, 128, 3, 3).mean(axis=(1, 3)).round().astype(np.uint8)
+        assert np.linalg.norm(FacePoints().points(small) - few.points[number], axis=1).mean() < 2.0
+        # The map of light is that of the picture.
+        np.testing.assert_allclose(light(small), few.light[number], atol=0.12)
+
+
+def test_shipped_bank_serves_men_women_and_children(bank: Portraits) -> None:
+    for male in (True, False):
+        assert (bank.male[~bank.child] == male).sum() > 100
+        assert (bank.male[bank.child] == male).sum() >= 4
+
+
+@pytest.mark.parametrize("child", [False, True], ids=["adult", "child"])
+@pytest.mark.parametrize("male", [False, True], ids=["female", "male"])
+def test_choice_keeps_gender_and_age_group(male: bool, child: bool, bank: Portraits) -> None:
+    some = int(np.flatnonzero((bank.male == male) & (bank.child == child))[0])
+    for seed in range(20):
+        chosen = bank.choose(_looks(bank, some), np.random.default_rng(seed))
+        assert len(chosen) == 2
+        assert (bank.male[chosen] == male).all()
+        assert (bank.child[chosen] == child).all()
+
+
+def test_choice_takes_what_suits(bank: Portraits) -> None:
+    """Turn, light and skin of those that are chosen are much nearer than those of others."""
+    for some in (3, 60, 250):
+        looks = _looks(bank, some)
+        off = bank.mismatch(looks)
+        assert off[some] == pytest.approx(0, abs=1e-9)
+        chosen = {i for seed in range(10) for i in bank.choose(looks, np.random.default_rng(seed))}
+        fit = np.sort(off[np.isfinite(off)])
+        # The best of them, two of which are gone for a second one.
+        assert max(off[sorted(chosen)]) <= fit[portraits._SUITABLE + 1]
+        assert len(fit) > 4 * portraits._SUITABLE
+
+
+def test_choice_never_gives_a_portrait_or_its_mirror_image_twice(few: Portraits) -> None:
+    for seed in range(50):
+        chosen = few.choose(_looks(few, seed % 40), np.random.default_rng(seed), n=3)
+        assert len({i % few.n_pictures for i in chosen}) == len(chosen)
+
+
+def test_choice_leaves_what_others_have(few: Portraits) -> None:
+    """Until none is left, and then there is none."""
+    looks, rng = _looks(few, 5), np.random.default_rng(0)
+    like = int((few.male[: few.n_pictures] == few.male[5]).sum())
+    taken: list[int] = []
+    while chosen := few.choose(looks, rng, taken):
+        assert not {i % few.n_pictures for i in chosen} & {i % few.n_pictures for i in taken}
+        taken += chosen
+    assert len(taken) == int(((few.male == few.male[5]) & (few.child == few.child[5]))[: few.n_pictures].sum())
+    assert 0 < len(taken) <= like
+
+
+def test_last_portrait_is_given_alone(few: Portraits) -> None:
+    looks = _looks(few, 5)
+    mine = np.flatnonzero(np.isfinite(few.mismatch(looks))[: few.n_pictures]).tolist()
+    assert few.choose(looks, np.random.default_rng(0), mine[1:])[0] % few.n_pictures == mine[0]
+    assert len(few.choose(looks, np.random.default_rng(0), mine[1:])) == 1
+
+
+def test_choice_is_that_of_its_seed(bank: Portraits) -> None:
+    looks = _looks(bank, 9)
+    drawn = [tuple(bank.choose(looks, np.random.default_rng(seed))) for seed in (1, 1, *range(2, 22))]
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn)) > 10
+
+
+def test_portrait_that_dlib_takes_for_the_subject_is_not_chosen(bank: Portraits) -> None:
+    """There are others that suit, and those lie farther away."""
+    for some in (9, 100):
+        looks = _looks(bank, some, embedding=bank.embedding[some])
+        chosen = {i % bank.n_pictures for seed in range(30) for i in bank.choose(looks, np.random.default_rng(seed))}
+        assert some not in chosen
+
+
+def test_looks_of_a_face_make_the_row_of_a_bank(officer_face: AlignedFace) -> None:
+    assert officer_face.points is not None
+    attributes, embedding = np.linspace(0, 1, 13), np.full(128, 0.1)
+    looks = Looks.of(officer_face.crop, officer_face.points, attributes, embedding, 0.2, 0.1)
+    row = looks.row()
+    assert row.shape == (189,)
+    pictures = {"images": np.zeros(4, np.uint8), "ends": np.array([4]), "points": officer_face.points[None], "looks": row[None]}
+    (back,) = [Portraits(pictures)]
+    np.testing.assert_allclose(back.pose[0], looks.pose, atol=1e-5)
+    np.testing.assert_allclose(back.light[0], looks.light, atol=1e-5)
+    np.testing.assert_allclose(back.skin[0], looks.skin, atol=1e-4)
+    np.testing.assert_allclose(back.attributes[0], attributes, atol=1e-6)
+    np.testing.assert_allclose(back.embedding[0], embedding, atol=1e-6)
+    assert (bool(back.male[0]), bool(back.child[0])) == (False, False)
+
+
+def _without(name: str) -> Callable[[Arrays], Arrays]:
+    return lambda arrays: {k: v for k, v in arrays.items() if k != name}
+
+
+def _with(**changed: Callable[[NDArray[Any]], NDArray[Any]]) -> Callable[[Arrays], Arrays]:
+    return lambda arrays: arrays | {k: change(arrays[k]) for k, change in changed.items()}
+
+
+def _nan(values: NDArray[Any]) -> NDArray[Any]:
+    out = values.copy()
+    out.flat[7] = np.nan
+    return out
+
+
+NO_BANKS: dict[str, tuple[Callable[[Arrays], Arrays], str]] = {
+    "no pictures": (_without("images"), "expected 'images' in a bank of portraits"),
+    "no ends": (_without("ends"), "expected 'ends'"),
+    "no landmarks": (_without("points"), "expected 'points'"),
+    "no looks": (_without("looks"), "expected 'looks'"),
+    "five landmarks": (_with(points=lambda p: p[:, :5]), r"landmarks \(N, 68, 2\)"),
+    "another's looks": (_with(looks=lambda x: x[:, :100]), r"looks \(N, 189\)"),
+    "one landmark row less": (_with(points=lambda p: p[:-1]), "of N = 4 portraits"),
+    "nobody": (_with(ends=lambda e: e[:0], points=lambda p: p[:0], looks=lambda x: x[:0]), "of N = 0 portraits"),
+    "landmarks that are no numbers": (_with(points=_nan), "finite numbers"),
+    "looks that are no numbers": (_with(looks=_nan), "finite numbers"),
+    "pictures cut short": (_with(images=lambda d: d[:-50]), "rising ends of 4 portraits"),
+    "pictures that overlap": (_with(ends=lambda e: e[::-1].copy()), "rising ends"),
+    "ends from below": (_with(ends=lambda e: e - e[0]), "rising ends"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "message"), NO_BANKS.values(), ids=NO_BANKS.keys())
+def test_what_is_no_bank_is_refused(spoil: Callable[[Arrays], Arrays], message: str, bank_of: Callable[..., Arrays]) -> None:
+    with pytest.raises(WeightsFormatError, match=message):
+        Portraits(spoil(bank_of([0, 1, 2, 3])))
+
+
+@pytest.mark.parametrize("number", [1, 5], ids=["picture", "mirror image"])
+def test_damaged_picture_is_named(number: int, bank_of: Callable[..., Arrays]) -> None:
+    arrays = bank_of([0, 1, 2, 3])
+    arrays["images"] = arrays["images"].copy()
+    arrays["images"][arrays["ends"][0] : arrays["ends"][0] + 40] = 0
+    bank = Portraits(arrays)
+    assert bank.picture(0).shape == (SIDE, SIDE, 3)
+    with pytest.raises(WeightsFormatError, match="portrait 1 of the bank is damaged"):
+        bank.picture(number)
+
+
+def test_picture_of_another_size_is_named(bank_of: Callable[..., Arrays], monkeypatch: pytest.MonkeyPatch) -> None:
+    bank = Portraits(bank_of([0, 1]))
+    monkeypatch.setattr(portraits, "SIDE", 256)
+    with pytest.raises(WeightsFormatError, match="expected portrait 0 of the bank to be 256 x 256, got 384 x 384"):
+        bank.picture(0)
+
+
+def test_own_file_comes_back(bank_of: Callable[..., Arrays], tmp_path: Path) -> None:
+    arrays = bank_of([4, 9, 11])
+    save_file(arrays, tmp_path / "own.safetensors")
+    back = weights.read_bank(tmp_path / "own.safetensors")
+    assert set(back) == set(arrays)
+    for name, values in arrays.items():
+        np.testing.assert_array_equal(back[name], values)
+        assert back[name].dtype == values.dtype
+
+
+NO_FILES: dict[str, tuple[bytes | None, type[WeightsError], str]] = {
+    "missing": (None, WeightsMissingError, r"cannot read .*own\.safetensors: No such file"),
+    "empty": (b"", WeightsFormatError, r"own\.safetensors is no bank of portraits.*deid portraits build"),
+    "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(50), WeightsFormatError, r"own\.safetensors is no bank of portraits"),
+}
+
+
+@pytest.mark.parametrize(("content", "error", "message"), NO_FILES.values(), ids=NO_FILES.keys())
+def test_own_file_that_is_none_is_named(content: bytes | None, error: type[WeightsError], message: str, tmp_path: Path) -> None:
+    path = tmp_path / "own.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(error, match=message):
+        weights.read_bank(path)
+
+
+def test_shipped_bank_that_was_altered_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("manifest.toml", "portraits.safetensors"):
+        shutil.copy(weights.folder() / name, tmp_path / name)
+    monkeypatch.setattr(weights, "folder", lambda: tmp_path)
+    path = tmp_path / "portraits.safetensors"
+    assert weights.read_bank()["points"].shape[1:] == (68, 2)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(WeightsHashError, match=r"portraits\.safetensors has sha256 .*altered"):
+        weights.read_bank()
+    path.unlink()
+    with pytest.raises(WeightsMissingError, match=r"portraits\.safetensors.*install deid-face again"):
+        weights.read_bank()
+
+
+def test_attributes_have_the_usual_order(bank: Portraits) -> None:
+    """Portraits that the classifier takes for men are those of the gender reader."""
+    agree = (bank.attributes[:, ATTRIBUTES.index("Male")] > 0.5) == bank.male
+    assert agree.mean() > 0.9

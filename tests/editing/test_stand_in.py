@@ -1,0 +1,210 @@
+"""What of a subject goes into a stand-in, and what does not."""
+
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from deid.compositing.blend import face_mask
+from deid.core.types import AlignedFace, Image, StandIn
+from deid.editing.portraits import Portraits
+from deid.editing.stand_in import coarse, stand_in
+from deid.landmarks.face_points import FacePoints
+
+NUMBERS, SHARES = [3, 40], [0.6, 0.4]
+Field = NDArray[np.float32]
+
+
+@pytest.fixture(params=["woman", "officer"])
+def face(request: pytest.FixtureRequest, woman_face: AlignedFace, officer_face: AlignedFace) -> AlignedFace:
+    return woman_face if request.param == "woman" else officer_face
+
+
+def _made(bank: Portraits, face: AlignedFace, numbers: list[int] = NUMBERS, shares: list[float] = SHARES) -> StandIn:
+    assert face.large is not None
+    assert face.points is not None
+    return stand_in(bank, numbers, shares, face.crop, face.large, face.points)
+
+
+def _scaled(picture: Any, n: int) -> Any:
+    way = cv2.INTER_AREA if n < picture.shape[0] else cv2.INTER_CUBIC
+    return cv2.resize(picture, (n, n), interpolation=way)
+
+
+def _inside(made: StandIn) -> NDArray[np.bool_]:
+    """(n, n): where it will be shown."""
+    shown = ((face_mask(made.points) > 0.5) & (made.visible > 0.5)).astype(np.uint8)
+    return np.asarray(cv2.resize(shown, made.face.shape[:2], interpolation=cv2.INTER_NEAREST) > 0)
+
+
+def _fine(picture: NDArray[Any], sigma: float = 3.0) -> NDArray[Any]:
+    """What is finer than so many pixels of 128."""
+    return np.asarray(picture - cv2.GaussianBlur(picture, (0, 0), sigma * picture.shape[0] / 128))
+
+
+@pytest.mark.parametrize(("sigma", "most"), [(3.0, 1.5), (6.0, 5.0)])
+def test_no_fine_detail_of_the_subject_goes_in(sigma: float, most: float, bank: Portraits, face: AlignedFace) -> None:
+    """A blur takes the person away, and the stand-in stays as it is but for the coarse light."""
+    assert face.large is not None
+    k = face.large.shape[0] / 128
+    large = np.asarray(cv2.GaussianBlur(face.large, (0, 0), sigma * k), np.uint8)
+    soft = replace(face, crop=np.asarray(cv2.GaussianBlur(face.crop, (0, 0), sigma), np.uint8), large=large)
+    plain, blurred = _made(bank, face), _made(bank, soft)
+    inside = _inside(plain)
+    away = plain.face - blurred.face
+    assert np.abs(away[inside]).mean() < most
+    assert np.abs(away[inside]).mean() < 0.2 * np.abs(face.large.astype(float) - large)[inside].mean()
+    assert _fine(away)[inside].std() < 1.0
+    np.testing.assert_array_equal(plain.points, blurred.points)
+
+
+def test_noise_on_the_subject_goes_not_in(bank: Portraits, face: AlignedFace) -> None:
+    assert face.large is not None
+    rng = np.random.default_rng(0)
+    crop, large = (np.clip(p + rng.normal(0, 30, p.shape), 0, 255).astype(np.uint8) for p in (face.crop, face.large))
+    plain, noisy = _made(bank, face), _made(bank, replace(face, crop=crop, large=large))
+    assert _fine(plain.face - noisy.face)[_inside(plain)].std() < 1.0
+
+
+def test_detail_is_the_first_portraits_alone(bank: Portraits, face: AlignedFace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of another one only shape and tone: brows of two make four."""
+    plain = _made(bank, face)
+    pictures = {i: bank.picture(i).copy() for i in NUMBERS}
+    noise = np.random.default_rng(0).normal(0, 40, pictures[3].shape)
+
+    def with_noise_on(number: int) -> Field:
+        shown = {i: np.clip(p + (noise if i == number else 0), 0, 255).astype(np.uint8) for i, p in pictures.items()}
+        monkeypatch.setattr(bank, "picture", shown.__getitem__)
+        made = _made(bank, face)
+        return np.asarray(_fine(made.face - plain.face)[_inside(plain)], np.float32)
+
+    assert with_noise_on(NUMBERS[1]).std() < 1.0
+    assert with_noise_on(NUMBERS[0]).std() > 10
+
+
+def test_landmarks_lie_where_they_are_said_to_be(bank: Portraits, face: AlignedFace) -> None:
+    for numbers in ([3, 40], [21, 3], [100]):
+        made = _made(bank, face, numbers, [0.6, 0.4][: len(numbers)] if len(numbers) > 1 else [1.0])
+        small = np.clip(_scaled(made.face, 128), 0, 255).astype(np.uint8)
+        away = np.linalg.norm(FacePoints().points(small) - made.points, axis=1)
+        assert away[17:].mean() < 2.0
+        assert away.mean() < 2.5
+
+
+def test_outline_is_the_subjects_and_features_are_not(bank: Portraits, face: AlignedFace) -> None:
+    made = _made(bank, face)
+    assert face.points is not None
+    np.testing.assert_array_equal(made.points[:17], face.points[:17])
+    moved = np.linalg.norm(made.points[17:] - face.points[17:], axis=1)
+    # In the same place, and in another shape: eyes, nose and mouth of somebody else.
+    assert 0.7 < moved.mean() < 6.0
+    assert np.linalg.norm(made.points[17:].mean(axis=0) - face.points[17:].mean(axis=0)) < 2.0
+
+
+def test_light_follows_the_photo(bank: Portraits, face: AlignedFace) -> None:
+    assert face.large is not None
+    plain = _made(bank, face)
+    inside = _inside(plain)
+    dark = _made(bank, replace(face, crop=(face.crop * 0.5).astype(np.uint8), large=(face.large * 0.5).astype(np.uint8)))
+    assert 0.4 < np.median(dark.face[inside]) / np.median(plain.face[inside]) < 0.75
+    tinted = np.clip(face.crop * (1.0, 0.8, 0.6), 0, 255).astype(np.uint8)
+    warm = _made(bank, replace(face, crop=tinted))
+    red = plain.face[inside][:, 0] - plain.face[inside][:, 2]
+    assert (warm.face[inside][:, 0] - warm.face[inside][:, 2]).mean() > red.mean() + 10
+
+
+def test_side_light_follows_the_photo(bank: Portraits, face: AlignedFace) -> None:
+    def left_to_right(picture: NDArray[Any]) -> float:
+        small = _scaled(np.asarray(picture, np.float32), 128)
+        return float(small[60:90, 42:58].mean() / small[60:90, 70:86].mean())
+
+    ratios = []
+    for ramp in (np.linspace(0.4, 1.2, 128), np.linspace(1.2, 0.4, 128)):
+        crop = np.clip(face.crop * ramp[None, :, None], 0, 255).astype(np.uint8)
+        ratios.append((left_to_right(crop), left_to_right(_made(bank, replace(face, crop=crop)).face)))
+    (photo, made), (turned, made_turned) = ratios
+    assert photo < turned
+    assert made < made_turned
+    assert np.log(made_turned / made) > 0.5 * np.log(turned / photo)
+
+
+@pytest.mark.parametrize("n", [128, 256, 512])
+def test_every_size_gives_the_same_face(n: int, bank: Portraits, face: AlignedFace) -> None:
+    made = _made(bank, replace(face, large=_scaled(face.large, n)))
+    assert made.face.shape == (n, n, 3)
+    small = _made(bank, replace(face, large=_scaled(face.large, 384)))
+    away = np.abs(_scaled(made.face, 128) - _scaled(small.face, 128))
+    assert away[((face_mask(made.points) > 0.5) & (made.visible > 0.5))].mean() < 1.5
+    np.testing.assert_array_equal(made.points, small.points)
+    np.testing.assert_array_equal(made.visible, small.visible)
+
+
+def test_hair_and_background_of_the_portrait_are_not_to_be_shown(bank: Portraits, face: AlignedFace) -> None:
+    made = _made(bank, face)
+    assert made.visible.shape == (128, 128)
+    assert made.visible.min() >= 0
+    assert made.visible.max() <= 1
+    cheeks_and_nose = made.visible[62:92, 44:84]
+    assert cheeks_and_nose.mean() > 0.95
+    corners = [made.visible[:12, :12], made.visible[:12, -12:], made.visible[-12:, :12], made.visible[-12:, -12:]]
+    assert np.mean(corners) < 0.5
+
+
+@pytest.mark.parametrize("lids", [slice(36, 42), slice(42, 48)], ids=["right eye", "left eye"])
+def test_shut_eye_stays_shut_and_the_other_one_open(lids: slice, bank: Portraits, woman_face: AlignedFace) -> None:
+    assert woman_face.points is not None
+
+    def opening(points: NDArray[np.float64], which: slice) -> float:
+        eye = points[which]
+        return float(np.linalg.norm(eye[1] - eye[5]) + np.linalg.norm(eye[2] - eye[4])) / 2
+
+    shut = woman_face.points.copy()
+    shut[lids, 1] = shut[lids, 1].mean() + 0.15 * (shut[lids, 1] - shut[lids, 1].mean())
+    other = slice(42, 48) if lids.start == 36 else slice(36, 42)
+    plain, closed = _made(bank, woman_face), _made(bank, replace(woman_face, points=shut))
+    assert opening(closed.points, lids) < 0.5 * opening(plain.points, lids)
+    assert opening(closed.points, other) == pytest.approx(opening(plain.points, other), rel=0.25)
+
+
+@pytest.mark.parametrize("by", [0.0, 8.0, 14.0])
+def test_mouth_opens_as_far_as_the_subjects(by: float, bank: Portraits, officer_face: AlignedFace) -> None:
+    assert officer_face.points is not None
+    open_mouth = officer_face.points.copy()
+    open_mouth[[*range(55, 60), *range(65, 68)], 1] += by
+    made = _made(bank, replace(officer_face, points=open_mouth))
+    wider = np.linalg.norm(made.points[54] - made.points[48]) / np.linalg.norm(open_mouth[54] - open_mouth[48])
+    gap = wider * np.linalg.norm(open_mouth[66] - open_mouth[62])
+    assert np.linalg.norm(made.points[66] - made.points[62]) == pytest.approx(gap, abs=2.0)
+
+
+FLAT: dict[str, int] = {"grey": 90, "black": 0, "white": 255}
+
+
+@pytest.mark.parametrize("level", FLAT.values(), ids=FLAT.keys())
+def test_picture_without_a_face_gives_a_stand_in_all_the_same(level: int, bank: Portraits, woman_face: AlignedFace) -> None:
+    """Whether anything is there is for others to say; no number that is none reaches them."""
+    blank: Image = np.full((128, 128, 3), level, np.uint8)
+    made = _made(bank, replace(woman_face, crop=blank, large=np.full((256, 256, 3), level, np.uint8)))
+    assert np.isfinite(made.face).all()
+    assert made.face.min() >= 0
+    assert made.face.max() <= 255
+
+
+@pytest.mark.parametrize("where", [(5.0, 5.0), (64.0, 64.0), (-40.0, 200.0)])
+def test_landmarks_in_one_point_give_no_broken_numbers(where: tuple[float, float], bank: Portraits, woman_face: AlignedFace) -> None:
+    made = _made(bank, replace(woman_face, points=np.tile(np.array(where), (68, 1))))
+    assert np.isfinite(made.face).all()
+    assert np.isfinite(made.points).all()
+
+
+def test_coarse_light_of_a_constant_is_that_constant() -> None:
+    """Whatever lies outside of its support."""
+    image = np.full((128, 128, 3), (90, 120, 150), np.float32)
+    support = np.zeros((128, 128), np.float32)
+    support[30:110, 30:100] = 1
+    image[support == 0] = 255
+    light = coarse(image, support)
+    np.testing.assert_allclose(light[40:100, 40:90], np.broadcast_to((90, 120, 150), (60, 50, 3)), rtol=0.05)

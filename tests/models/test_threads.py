@@ -1,0 +1,54 @@
+"""Work side by side: in order, with its errors, and with no more of torch's threads than there are."""
+
+import threading
+
+import pytest
+import torch
+
+from deid.models.threads import SideBySide, share
+
+
+def test_results_come_in_the_order_of_the_items() -> None:
+    first_may_end = threading.Event()
+
+    def work(item: int) -> int:
+        if item == 0:
+            assert first_may_end.wait(10)
+        else:
+            first_may_end.set()
+        return item * item
+
+    # The first piece waits for the second: they run at the same time, or the event is never set.
+    assert SideBySide(2).starmap(work, [(0,), (1,), (2,)]) == [0, 1, 4]
+
+
+def test_one_thread_works_where_it_is_asked() -> None:
+    assert SideBySide(1).starmap(threading.current_thread, [(), ()]) == [threading.current_thread()] * 2
+
+
+def test_an_error_is_raised() -> None:
+    def work(item: int) -> int:
+        return 1 // item
+
+    with pytest.raises(ZeroDivisionError):
+        SideBySide(2).starmap(work, [(1,), (0,), (1,)])
+
+
+def test_torch_takes_its_share_in_that_thread_alone() -> None:
+    before = torch.get_num_threads()
+    seen: list[int] = []
+
+    def work() -> None:
+        with share(before):
+            seen.append(torch.get_num_threads())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [1]
+    assert torch.get_num_threads() == before
+
+
+def test_a_share_of_one_thread_is_one() -> None:
+    with share(1000):
+        assert torch.get_num_threads() == 1

@@ -109,7 +109,7 @@ class Guard:
             raise _RefusedError(403, "requests from other pages are refused")
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if scope["method"] not in _READS and kind in _FORMS:
-            raise _RefusedError(415, "forms are not read: send JSON, or the bytes of a file")
+            raise _RefusedError(415, "forms are not read: send JSON, or the bytes of a file as application/octet-stream")
 
     def _enter(self, scope: Scope, headers: dict[str, str]) -> str:
         """Whether the token is right; gives a cookie to set for a page that brought it in its address."""

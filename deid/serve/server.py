@@ -64,13 +64,15 @@ def serve(
         from deid.serve.protocol import PatientProtocol
     except ImportError as error:
         raise DependencyError(f"the page needs FastAPI and uvicorn: pip install 'deid-face[web]' ({error.name})") from error
-    with contextlib.ExitStack() as stack:
+    # uvicorn stops when it gets the signal, and then raises it again.
+    _on("SIGTERM", _end)
+    with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
         listening = stack.enter_context(_listening(address))
         port = int(listening.getsockname()[1])
         token = address.token or ("" if guard.is_loopback(address.host) else secrets.token_urlsafe(24))
         hosts = guard.allowed_hosts(address.host, port, [*address.names, *([] if guard.is_loopback(address.host) else _own_names(port))])
         store = stack.enter_context(_store(temp))
-        desk = stack.enter_context(Desk(store, lambda: _engine(options), limits))
+        desk = stack.enter_context(Desk(store, lambda: load_engine(options), limits))
         config = uvicorn.Config(
             api.build(desk, hosts, token),
             http=PatientProtocol,
@@ -86,12 +88,12 @@ def serve(
             timeout_keep_alive=5,
             timeout_graceful_shutdown=2,
         )
-        server = uvicorn.Server(config)
-        _end_with_terminal(server)
         shown = address.host if address.host not in ("0.0.0.0", "::") else socket.gethostname()
         told(f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/" + (f"?token={token}" if token else ""))
-        with contextlib.suppress(KeyboardInterrupt):
-            server.run(sockets=[listening])
+        running = uvicorn.Server(config)
+        if hasattr(signal, "SIGHUP"):
+            _on("SIGHUP", lambda *_: setattr(running, "should_exit", True))
+        running.run(sockets=[listening])
 
 
 def _store(temp: Path | None) -> Store:
@@ -108,6 +110,8 @@ def _listening(address: Address) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((address.host.strip("[]"), address.port))
+        # Who reads the address and connects at once waits, and is not refused.
+        listening.listen(_CONNECTIONS)
     except (OSError, OverflowError) as error:
         listening.close()
         why = getattr(error, "strerror", None) or error
@@ -123,7 +127,8 @@ def _own_names(port: int) -> list[str]:
     return [f"{name}:{port}"]
 
 
-def _engine(options: Options) -> Any:
+def load_engine(options: Options) -> Any:
+    """The engine with all its models."""
     from deid.anonymizer.engine import Anonymizer
 
     engine = Anonymizer(options)
@@ -131,7 +136,11 @@ def _engine(options: Options) -> Any:
     return engine
 
 
-def _end_with_terminal(server: Any) -> None:
-    """A terminal that is closed ends the server in order."""
-    if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, lambda *_: setattr(server, "should_exit", True))
+def _on(name: str, handler: Callable[..., None]) -> None:
+    """Have a signal end the server in order."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(getattr(signal, name), handler)
+
+
+def _end(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -143,7 +143,7 @@ class Desk:
             for session in list(self._sessions.values()):
                 self._drop(session)
         self._queue.put(None)
-        self._worker.join(timeout=30)
+        self._worker.join(timeout=10)
 
     # Sessions
 

@@ -1,13 +1,17 @@
 """The private folder that uploads and results live in: closed to other users, and gone when the server is."""
 
 import contextlib
-import fcntl
 import logging
 import os
 import secrets
 import shutil
 import tempfile
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: nobody can tell there whose folder is left over.
+    fcntl = None  # type: ignore[assignment]
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +32,8 @@ class Store:
         self.n_leftovers = _delete_leftovers(parent)
         self.root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
         self._lock = os.open(self.root / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        if fcntl is not None:
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def folder(self) -> Path:
         """A new folder for one file; its name is ours and not the client's."""
@@ -65,6 +70,8 @@ def _delete_leftovers(parent: Path) -> int:
 
 
 def _is_left_over(folder: Path) -> bool:
+    if fcntl is None:
+        return False
     try:
         stat = folder.lstat()
         if folder.is_symlink() or stat.st_uid != os.getuid():

@@ -88,7 +88,7 @@ function promise(staged) {
 }
 
 function facts(file, face) {
-  const found = [["Detector", face.score.toFixed(2)]];
+  const found = face.origin === "drawn" ? [] : [["Detector score", face.score.toFixed(2)]];
   const { now } = face;
   if (file.kind === "film") {
     found.unshift(["Time", `${clock(face.seconds[0])} to ${clock(face.seconds[1])}`]);

@@ -63,9 +63,11 @@ async function hear(news) {
   for (const file of news.files) finished(file);
   zipWhenDone();
   if (!state.files.some((file) => file.id === state.chosenFile)) state.chosenFile = null;
-  if (!state.chosenFile) {
-    const first = state.files.find((file) => file.opened) || null;
-    if (first) open(first.id);
+  const chosen = file();
+  // Until a person has chosen, what is ready first is shown first.
+  if (!state.chosenFile || (!state.picked && chosen && !chosen.opened && state.files.some((each) => each.opened))) {
+    const first = state.files.find((file) => file.opened) || state.files[0];
+    if (first && first.id !== state.chosenFile) open(first.id);
   }
   showSide();
   await refresh();
@@ -79,7 +81,7 @@ function engine(kind, text) {
 // The list of files
 
 function showSide() {
-  showFiles(state.files, uploads.items, state.chosenFile, { open, remove });
+  showFiles(state.files, uploads.items, state.chosenFile, { open: pick, remove });
   $("desk").dataset.empty = String(!state.files.length && !uploads.items.length);
   const all = overall(state.files, uploads.items);
   $("overall").hidden = !state.files.length && !uploads.items.length;
@@ -90,9 +92,13 @@ function showSide() {
   $("save-all").textContent = waiting || !state.files.some((file) => file.state === "saved") ? "Save all" : "Download all";
 }
 
+function pick(id) {
+  state.picked = true;
+  return open(id);
+}
+
 function open(id) {
-  const file = state.files.find((each) => each.id === id);
-  if (!file) return undefined;
+  if (!state.files.some((each) => each.id === id)) return undefined;
   state.chosenFile = id;
   state.detections = null;
   state.chosen = null;
@@ -124,10 +130,11 @@ const currentFrame = () => (file() && file().kind === "film" ? film.frame : stat
 
 async function refresh() {
   const now = file();
-  $("welcome").hidden = Boolean(now && now.opened);
+  $("welcome").hidden = Boolean(now) || state.files.length > 0;
   $("stage-area").hidden = !now || !now.opened;
   $("cards-area").hidden = !now || !now.opened;
-  if (!now || !now.opened) return showWelcome(now);
+  $("waiting").hidden = !now || now.opened;
+  if (!now || !now.opened) return showWaiting(now);
   state.busy = now.state === "queued" || now.state === "working";
   const stale = !state.detections || (state.detections.version !== now.version && !state.busy);
   if (stale) {
@@ -147,12 +154,15 @@ async function refresh() {
   return undefined;
 }
 
-function showWelcome(now) {
-  const failed = now && now.state === "failed";
-  if (failed && state.lastFailed !== now.id) {
-    state.lastFailed = now.id;
-    alertUser(`${now.name}: ${now.error}`);
-  }
+function showWaiting(now) {
+  if (!now) return;
+  $("waiting-name").textContent = now.name;
+  $("waiting-text").textContent = words(now);
+  $("waiting").dataset.state = now.state;
+  const step = now.progress;
+  $("waiting-bar").hidden = now.state === "failed";
+  if (step && step.total > 1) $("waiting-bar").value = step.done / step.total;
+  else $("waiting-bar").removeAttribute("value");
 }
 
 function showFile(now) {

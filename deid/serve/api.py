@@ -237,7 +237,7 @@ async def _received(desk: Desk, session: str, request: Request, name: str, seed:
     """A file that has come whole; of one that has not, nothing is left."""
     announced = request.headers.get("content-length", "")
     kind = desk.expect(session, name, int(announced) if announced.isdigit() else None)
-    upload, most = desk.reserve(name, seed), desk.limits.bytes_of(kind == "film")
+    upload, most = desk.reserve(name), desk.limits.bytes_of(kind == "film")
     try:
         size = await to_file(request.stream(), upload.path, most)
         if size > most:
@@ -248,7 +248,7 @@ async def _received(desk: Desk, session: str, request: Request, name: str, seed:
         # Also when the client has gone in the middle of it.
         desk.discard(upload)
         raise
-    return desk.submit(session, upload, kind)
+    return desk.submit(session, upload, kind, seed)
 
 
 def _files(desk: Desk) -> APIRouter:

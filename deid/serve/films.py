@@ -105,9 +105,8 @@ class FilmWork:
         with Reader(self._upload.path) as film:
             self._info = info = film.info
             self._check_size(info)
-            seed = self._upload.seed if self._upload.seed is not None else levels.fresh_seed(self._engine)
-            self._seed = seed
-            editor = RecordingEditor(self._engine, seed)
+            self._seed = self._upload.file_seed
+            editor = RecordingEditor(self._engine, self._seed)
             editor.record, editor.time_base = self._record, float(info.time_base)
             frames = edited(film, self._engine, editor, info.size_hw, float(info.rate))
             self._write(film, frames, progress)
@@ -298,7 +297,7 @@ class FilmWork:
             "frames": len(self._record.faces),
             "rate": float(self._info.rate),
             "size_wh": [width, height],
-            "seed": self._seed,
+            "seed": self._upload.seed,
             "stills": [[i, round(self._record.times_s[i] - self._record.times_s[0], 3)] for i in stills],
             "boxes": {str(i): [_box(face) for face in self._record.faces[i]] for i in stills if self._record.faces[i]},
             "notes": [*self._notes, *([self._problem] if self._problem else [])],
@@ -333,7 +332,7 @@ class FilmWork:
         return {
             "input": self._upload.name,
             "kind": self.kind,
-            "seed": self._seed,
+            "seed": self._upload.seed,
             "frames": self.view["frames"],
             "tracks": told,
             "kept": [_brief(face) for face in told if face["decision"]["action"] == "keep"],

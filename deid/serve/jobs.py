@@ -53,6 +53,7 @@ class Job:
         upload: the file.
         kind: `photo` or `film`.
         session: whose it is.
+        seed: for reproducible output; None for a fresh one.
         id: nobody guesses it.
         state: `queued`, `working`, `ready` to be looked at, `saved`, `failed`, or `cancelled`.
         error: why it failed; of a job that is ready, why the last step was not done.
@@ -64,6 +65,7 @@ class Job:
     upload: Upload
     kind: str
     session: str
+    seed: int | None = None
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     state: State = "queued"
     error: str = ""

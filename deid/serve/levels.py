@@ -1,6 +1,5 @@
 """How a decision becomes fallback levels: what is tried on a face, and what follows when the gate refuses it."""
 
-import secrets
 from collections.abc import Iterable
 
 import numpy as np
@@ -61,9 +60,3 @@ def _editor(engine: Anonymizer) -> Editor:
 def face_seed(seed: int, number: int, turn: int) -> int:
     """What the new face of a face is drawn from, the so-and-so-many-th time."""
     return int(np.random.SeedSequence([seed, number, turn]).generate_state(1, np.uint64)[0])
-
-
-def fresh_seed(engine: Anonymizer) -> int:
-    """The engine's own seed, or a fresh one."""
-    own = engine.options.seed
-    return secrets.randbits(63) if own is None else own

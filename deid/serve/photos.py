@@ -103,7 +103,7 @@ class PhotoWork:
         picture = codec.read(self._upload.path, min(self._limits.pixels, self._engine.options.max_pixels))
         self._notes = picture.notes
         progress("new faces", 0, 1)
-        edited, results = files.anonymize(picture, self._engine, self._upload.seed)
+        edited, results = files.anonymize(picture, self._engine, self._upload.file_seed)
         self._seed = results[0].seed
         self._sizes = [frame.rgb.shape[:2] for frame in picture.frames if frame.look is None]
         for number, result in enumerate(results):
@@ -236,7 +236,7 @@ class PhotoWork:
         self.view = {
             "frames": len(self._sizes),
             "sizes_wh": [[w, h] for h, w in self._sizes],
-            "seed": self._seed,
+            "seed": self._upload.seed,
             "notes": list(self._notes),
         }
 
@@ -270,7 +270,7 @@ class PhotoWork:
         return {
             "input": self._upload.name,
             "kind": self.kind,
-            "seed": self._seed,
+            "seed": self._upload.seed,
             "faces": [self._told(face) for face in self._faces],
             "kept": listed("keep"),
             "not_faces": listed("not_a_face"),

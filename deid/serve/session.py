@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -222,11 +222,11 @@ class Desk:
             raise TooLargeError(f"{plain_name(name)}: {_megabytes(size)} is more than a {kind} may have, {_megabytes(most)}")
         return kind
 
-    def reserve(self, name: str, seed: int | None = None) -> Upload:
+    def reserve(self, name: str) -> Upload:
         """A place for a file's bytes."""
         folder = self._store.folder()
         # The suffix is one of those that are known: nothing else of the client's name reaches the file system.
-        return Upload(folder / f"upload{suffix_of(plain_name(name))}", plain_name(name), folder, seed)
+        return Upload(folder / f"upload{suffix_of(plain_name(name))}", plain_name(name), folder)
 
     def scratch(self, suffix: str) -> Path:
         """A name for a file that is given out once."""
@@ -236,8 +236,8 @@ class Desk:
         """A file that did not come whole."""
         remove(upload.folder)
 
-    def submit(self, session: str, upload: Upload, kind: str) -> Job:
-        """Begin with a file that has come.
+    def submit(self, session: str, upload: Upload, kind: str, seed: int | None = None) -> Job:
+        """Begin with a file that has come; ``seed`` is for reproducible output.
 
         Raises:
             NotThereError: the session was closed meanwhile; the file is deleted.
@@ -245,7 +245,7 @@ class Desk:
         try:
             with self._lock:
                 owner = self.session(session)
-                job = Job(upload, kind, session)
+                job = Job(upload, kind, session, seed)
                 owner.jobs[job.id] = job
                 self._enqueue(job, lambda: self._first(job))
                 return job
@@ -390,6 +390,11 @@ class Desk:
     def _first(self, job: Job) -> None:
         if self._engine is None:
             raise RefusedError(self.problem or "the models are not loaded")
+        if job.seed is None:
+            job.seed = self._engine.options.seed
+        if job.seed is None:
+            job.seed = secrets.randbits(63)
+        job.upload = replace(job.upload, seed=job.seed)
         job.work = self._make(job.upload, job.kind, self._engine, self.limits)
         job.work.process(job.progress)
 

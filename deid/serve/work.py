@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from deid.batch import files
 from deid.core.types import Detection, Image
 from deid.imaging import geometry
 from deid.serve.corrections import Correction, Decision
@@ -32,13 +33,20 @@ class Upload:
         path: where its bytes are; a name of ours.
         name: what the client called it; shown and never opened.
         folder: private to this file.
-        seed: for reproducible output; None for a fresh one.
+        seed: what new faces are drawn from, as `deid run --seed` takes it.
     """
 
     path: Path
     name: str
     folder: Path
-    seed: int | None = None
+    seed: int = 0
+
+    @property
+    def file_seed(self) -> int:
+        """The seed of the file: `deid run` draws it so for a single one."""
+        seed = files.seed_of(self.seed, 0)
+        assert seed is not None
+        return seed
 
     @property
     def result(self) -> Path:

@@ -30,7 +30,7 @@ def work_of(image: Image, folder: Path, engine: Anonymizer, name: str = "photo.p
     """An image as an upload that has been processed."""
     path = folder / f"upload{Path(name).suffix}"
     PillowImage.fromarray(image).save(path)
-    work = PhotoWork(Upload(path, name, folder, SEED), engine, Limits())
+    work = PhotoWork(Upload(path, name, folder, 7), engine, Limits())
     work.process(silent)
     return work
 

@@ -80,6 +80,7 @@ export function overall(files, uploads) {
   }
   const rate = each ? `${(60 / each).toFixed(each > 6 ? 1 : 0)} photos a minute` : "";
   const waiting = all - files.length;
-  const parts = [`${done.length} of ${all} done`, rate, busy.length && left ? `${duration(left)} left` : ""];
-  return { idle: !busy.length && !waiting, share: all ? done.length / all : 0, text: parts.filter(Boolean).join(" · ") };
+  const failed = files.filter((file) => file.state === "failed").length + uploads.filter((upload) => upload.error).length;
+  const parts = [`${done.length} of ${all - files.filter((file) => file.state === "failed").length} done`, failed ? `${failed} failed` : "", rate, busy.length && left ? `${duration(left)} left` : ""];
+  return { idle: !busy.length && !waiting, share: all ? (all - busy.length - waiting) / all : 0, text: parts.filter(Boolean).join(" · ") };
 }

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from deid.edit import filters
 from PIL import Image as PillowImage
 from scipy import ndimage
 
 from deid.check.folders import FilePair, ImagePair
 from deid.core.errors import ConfigError, DependencyError
 from deid.core.types import Detection, Image
+from deid.editing import filters
 from deid.imaging import geometry
 from evaluation.datasets import Photo
 
@@ -145,9 +145,9 @@ def build(text: str) -> Method:
 def find_faces(photos: Iterable[Photo]) -> list[Found]:
     """Pixels and faces of photos, by the detector that `deid` uses."""
     from deid import Options
-    from deid import detection as detect
+    from deid.detection import build_detector
 
-    detector = detect.build(Options().detector, min_face=20)
+    detector = build_detector(Options().detector, min_face=20)
     rows = ((photo, photo.image()) for photo in photos)
     return [Found(photo, image, tuple(detector.detect(image))) for photo, image in rows]
 

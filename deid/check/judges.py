@@ -39,9 +39,9 @@ def _scrfd(path: Path) -> Detector:
 
 
 def _yolo(path: Path) -> Detector:
-    from deid.detection import build
+    from deid.detection import build_detector
 
-    return build(f"yolo:{path}")
+    return build_detector(f"yolo:{path}")
 
 
 DETECTORS: dict[str, Callable[[], Detector]] = {"centerface": _centerface, "dlib_hog": _dlib_hog, "mtcnn": mtcnn}

@@ -130,7 +130,8 @@ class Tally:
     error: NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+# With slots, a generic frozen class cannot be made under its full name in Python 3.11.
+@dataclass(frozen=True, eq=False)
 class PhotoResult(Generic[FaceT_co]):
     """One photo before and after.
 

@@ -39,7 +39,7 @@ def video(
         detector: says where the faces of the original are; SCRFD when it is at hand, else dlib's HOG detector.
         embedders: measure identity; all that are at hand when None.
         seed: of the intervals.
-        progress: told of every frame.
+        progress: called after every frame.
 
     Raises:
         VideoReadError: one of them is no film.

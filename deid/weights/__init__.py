@@ -312,7 +312,7 @@ def dlib_model_file(name: str) -> Path:
 
 
 def check_mtcnn() -> None:
-    """Check the three files of `facenet-pytorch` that MTCNN is read from; whoever builds it calls this first.
+    """Check the three files of `facenet-pytorch` that MTCNN is read from; call it before building the detector.
 
     Raises:
         DependencyError: the package or a file is missing.

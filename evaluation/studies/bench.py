@@ -28,7 +28,7 @@ class Outcome:
         photos: every probe photo before and after.
         faces: the main face of each.
         trials: the naive search by recogniser.
-        alike: the search in a gallery that the method was run on too; empty when it was not asked for.
+        alike: the search in a gallery that the method was run on too; empty when it was not requested.
         distances: (N,) L2 before to after by recogniser.
     """
 

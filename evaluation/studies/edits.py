@@ -12,14 +12,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 
 from deid import weights
-from deid.anonymizer import fallback as ladder
-from deid.anonymizer.fallback import Proposal, Rung
+from deid.anonymizer import fallback
+from deid.anonymizer.fallback import Level
 from deid.check.faces import find
 from deid.compositing import blend
+from deid.compositing.proposal import Proposal
 from deid.core.errors import DataError, WeightsFormatError, WeightsMissingError
 from deid.core.options import Options
 from deid.core.protocols import Detector
 from deid.core.types import AlignedFace, Crops, Detection, Image
+from deid.editing import checked
 from deid.editing.attgan import AttganEditor
 from deid.editing.portraits import Looks, Portraits
 from deid.editing.sampler import sample_sets, sample_shares, with_portraits
@@ -139,9 +141,9 @@ def load_generator(path: Path | None) -> Generator:
     return network
 
 
-def first_rung(network: Generator) -> Rung:
+def first_level(network: Generator) -> Level:
     """What the product tries first."""
-    return next(ladder.rungs(Options(), AttganEditor(network=network)))
+    return next(fallback.levels(Options(), AttganEditor(network=network)))
 
 
 def draw_rows(faces: Subjects, bank: Portraits, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -153,13 +155,13 @@ def _row(looks: Looks, male: bool, bank: Portraits, rng: np.random.Generator) ->
     numbers = bank.choose(looks, rng)
     if not numbers:
         raise DataError("expected a portrait that suits every face, found none for one")
-    return with_portraits(sample_sets(male, 1, rng, ladder.STRENGTHS[0]), numbers, sample_shares(rng, len(numbers)))
+    return with_portraits(sample_sets(male, 1, rng, fallback.STRENGTHS[0]), numbers, sample_shares(rng, len(numbers)))
 
 
-def proposals(rung: Rung, faces: Subjects, rows: NDArray[np.float32]) -> list[Proposal]:
+def proposals(level: Level, faces: Subjects, rows: NDArray[np.float32]) -> list[Proposal]:
     """What the product makes of each face with its row (N, SET_SIZE)."""
     every = zip(faces.faces, rows, faces.masks, strict=True)
-    return [rung.propose(face, row[None], mask)[0] for face, row, mask in every]
+    return [checked.propose(level.editor, face, row[None], level.strength, mask)[0] for face, row, mask in every]
 
 
 def crops_of(made: Sequence[Proposal]) -> Crops:
@@ -216,11 +218,11 @@ def sheet(columns: Sequence[Crops], across: int = 4) -> Image:
     return np.ascontiguousarray(rows.transpose(0, 2, 1, 3, 4).reshape(len(rows) * cells.shape[1], -1, 3))
 
 
-def seconds(rung: Rung, faces: Subjects, rows: NDArray[np.float32], repeats: int = 5) -> list[float]:
+def seconds(level: Level, faces: Subjects, rows: NDArray[np.float32], repeats: int = 5) -> list[float]:
     """How long both passes of all rows (N, SET_SIZE) take on the first face, after one run that does not count."""
     times = []
     for _ in range(repeats + 1):
         start = time.perf_counter()
-        rung.edit(faces.faces[0], rows)
+        checked.edit(level.editor, faces.faces[0], rows, level.strength)
         times.append(time.perf_counter() - start)
     return times[1:]

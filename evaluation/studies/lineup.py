@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid import weights
-from deid.anonymizer.fallback import Rung
+from deid.anonymizer.fallback import Level
 from deid.check.judges import mtcnn
 from deid.core.types import Crops, Embeddings
 from deid.editing.portraits import Portraits
@@ -38,7 +38,7 @@ class Lineup:
     Args:
         network: the generator.
         bank: the portraits that stand in.
-        rung: what the product tries first with it.
+        level: what the product tries first with it.
         judges: who looks; the last recogniser is the attacker's, with which nothing was trained or chosen.
         opinion: the second opinion.
         maps: what it looks at.
@@ -53,7 +53,7 @@ class Lineup:
 
     network: Generator
     bank: Portraits
-    rung: Rung
+    level: Level
     judges: Judges
     opinion: SecondOpinion
     maps: FaceMaps
@@ -102,7 +102,7 @@ def line_up(options: StudyOptions) -> tuple[Lineup, Lesson]:
     lineup = Lineup(
         network=network,
         bank=Portraits(weights.read_bank()),
-        rung=edits.first_rung(network),
+        level=edits.first_level(network),
         judges=judges,
         opinion=opinion,
         maps=maps,

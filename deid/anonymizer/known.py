@@ -13,6 +13,7 @@ from deid.imaging import geometry
 
 if TYPE_CHECKING:
     from deid.anonymizer.engine import Anonymizer
+    from deid.anonymizer.selection import Selection
 
 #: A box of which less lies inside the picture is of another one.
 _LEAST_INSIDE = 0.5
@@ -38,7 +39,9 @@ def why_not(box: Sequence[float], size_wh: tuple[int, int]) -> str:
     return "" if inside >= _LEAST_INSIDE else f"the box {shown} lies beyond the picture of {width} x {height} pixels"
 
 
-def process(engine: "Anonymizer", image: Image, known: Sequence[Detection] | None, seed: int | None) -> ImageResult:
+def process(
+    engine: "Anonymizer", image: Image, known: Sequence[Detection] | None, seed: int | None, selection: "Selection | None" = None
+) -> ImageResult:
     """Anonymise a picture in which some faces are known.
 
     Args:
@@ -46,19 +49,24 @@ def process(engine: "Anonymizer", image: Image, known: Sequence[Detection] | Non
         image: (H, W, 3) uint8 RGB.
         known: faces that are there; the detector finds them all when there are none.
         seed: for reproducible output.
+        selection: which faces are left as they are; the options' one when None.
 
     Raises:
         DetectionError: faces are still exposed after several rounds.
     """
+    selection = selection or engine.selection
     if not known or engine.options.boxes == "only":
-        return engine.process(image, known or None, seed)
-    result = engine.process(image, with_detected(known, engine.detector.detect(image)), seed)
+        return engine.process(image, known or None, seed, selection=selection)
+    result = engine.process(image, with_detected(known, engine.detector.detect(image)), seed, selection=selection)
     for _ in range(_ROUNDS):
-        left = exposed(engine.detector.detect(result.image), changed(image, result.image, tolerance=0))
+        left, kept = exposed(engine.detector.detect(result.image), changed(image, result.image, tolerance=0)), result.kept
+        if selection is not None:
+            left, more_kept = selection.split(image, left, kept)
+            kept = (*kept, *more_kept)
         if not left:
-            return result
-        more = engine.process(result.image, left, result.seed)
-        result = ImageResult(more.image, (*result.faces, *more.faces), result.seed)
+            return ImageResult(result.image, result.faces, result.seed, kept)
+        more = engine.process(result.image, left, result.seed, selection=selection.nobody() if selection else None)
+        result = ImageResult(more.image, (*result.faces, *more.faces), result.seed, kept)
     raise DetectionError(f"faces are still exposed after {_ROUNDS} rounds")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from deid import weights
+from deid.anonymizer.selection import Selection
 from deid.core.errors import ConfigError
 from deid.core.lazy import lazy
 from deid.core.options import Options
@@ -73,6 +74,12 @@ class Models:
             return FaceAttganEditor(options.device)
         return AttganEditor(options.device, Portraits(weights.read_bank(Path(options.portraits))) if options.portraits else None)
 
+    @lazy
+    def selection(self) -> Selection | None:
+        """Which faces are left as they are; None where all are edited."""
+        options = self.options
+        return Selection.of(self) if options.keep or options.only or options.ignore else None
+
     @property
     def portraits(self) -> Portraits | None:
         """The portraits that stand in; None where nothing needs them."""
@@ -135,6 +142,7 @@ class Models:
         self.second_detector.detect(blank)
         source = self.gate.source(blank, Detection(np.array([30.0, 30.0, 98.0, 98.0])))
         self.gate.judge(source, blank)
+        _ = self.selection
         if self.options.method == "attgan":
             self.points.points(blank)
             for part in (self.editor, self.selector):

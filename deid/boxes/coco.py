@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from deid.boxes.types import LABELS, Box, BoxedFile, BoxedFrame, frame_name, of_frames
+from deid.boxes.types import Box, BoxedFile, BoxedFrame, frame_name, of_frames
 from deid.core.errors import DataError
-from deid.core.types import Detection
+from deid.core.types import LABELS, Detection
 
 _POINTS = ("right_eye", "left_eye", "nose", "right_mouth_corner", "left_mouth_corner")
 #: Names of categories that other tools use, in lower case and without what stands between words.
@@ -86,12 +86,11 @@ def span(low: float, high: float) -> float:
     return next((w for w in near if low + w == high), width)
 
 
-def read(data: dict[str, Any], films: frozenset[str]) -> list[BoxedFile]:
+def read(data: dict[str, Any]) -> list[BoxedFile]:
     """Files of any COCO file of faces.
 
     Args:
         data: plain values.
-        films: suffixes of films.
 
     Raises:
         DataError: it is no such file, or something in it makes no sense.
@@ -110,7 +109,7 @@ def read(data: dict[str, Any], films: frozenset[str]) -> list[BoxedFile]:
         ]
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(f"expected COCO's images, annotations and categories: {error} is missing or of another kind") from error
-    return of_frames(rows, films)
+    return of_frames(rows)
 
 
 def _label(row: dict[str, Any]) -> str | None:
@@ -127,7 +126,8 @@ def _box(row: dict[str, Any], labels: dict[Any, str | None], name: str) -> Box:
     landmarks = points[:, :2] if points is not None and (points[:, 2] > 0).all() else None
     track = row.get("track_id")
     try:
-        detection = Detection(np.array([x, y, x + w, y + h]), float(row.get("score", 1.0)), landmarks, str(told.get("detector", "user")))
-        return Box(detection, label, None if track is None else int(track), told.get("state", "seen"), bool(told.get("keep", False)))
+        found = float(row.get("score", 1.0)), landmarks, str(told.get("detector", "user")), label
+        detection = Detection(np.array([x, y, x + w, y + h]), *found)
+        return Box(detection, None if track is None else int(track), told.get("state", "seen"), bool(told.get("keep", False)))
     except ValueError as error:
         raise DataError(f"annotation {row.get('id')} of {name}: {error}") from error

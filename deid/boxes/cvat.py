@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.boxes.types import LABELS, STATES, Box, BoxedFile, BoxedFrame, frame_name, of_frames
+from deid.boxes.types import STATES, Box, BoxedFile, BoxedFrame, frame_name, of_frames
 from deid.core.errors import DataError
-from deid.core.types import Detection
+from deid.core.types import LABELS, Detection
 
 _COLOURS = {"face": "#ff6037", "license_plate": "#3d3df5"}
 #: Attributes of a box: name, kind of input, default, and the values that it may have, one a line.
@@ -80,12 +80,11 @@ def _box(image: ET.Element, box: Box) -> None:
         ET.SubElement(element, "attribute", name=name).text = text
 
 
-def read(text: str, films: frozenset[str]) -> list[BoxedFile]:
+def read(text: str) -> list[BoxedFile]:
     """Files of what CVAT exports.
 
     Args:
         text: XML.
-        films: suffixes of films.
 
     Raises:
         DataError: it is no such file, or something in it makes no sense.
@@ -100,7 +99,7 @@ def read(text: str, films: frozenset[str]) -> list[BoxedFile]:
     if root.tag != "annotations" or not images:
         hint = ": export it as 'CVAT for images 1.1'" if root.find("track") is not None else ""
         raise DataError(f"expected annotations of images, got none{hint}")
-    return of_frames([_image(image) for image in images], films)
+    return of_frames([_image(image) for image in images])
 
 
 def _image(image: ET.Element) -> tuple[str, tuple[int, int], BoxedFrame]:
@@ -121,9 +120,10 @@ def _boxes(image: ET.Element) -> Iterator[Box]:
         told = {a.get("name"): a.text or "" for a in shape.findall("attribute")}
         corners = _outline(shape)
         box = np.concatenate([corners.min(axis=0), corners.max(axis=0)])
-        detection = Detection(box, float(told.get("score") or 1.0), _landmarks(told.get("landmarks", "")), told.get("detector") or "user")
+        score, points = float(told.get("score") or 1.0), _landmarks(told.get("landmarks", ""))
+        detection = Detection(box, score, points, told.get("detector") or "user", label)
         track = told.get("track", "")
-        yield Box(detection, label, int(track) if track else None, told.get("state") or "seen", told.get("keep", "").lower() == "true")
+        yield Box(detection, int(track) if track else None, told.get("state") or "seen", told.get("keep", "").lower() == "true")
 
 
 def _outline(shape: ET.Element) -> NDArray[np.float64]:

@@ -8,10 +8,8 @@ from deid.boxes import coco, cvat, plain, yolo
 from deid.boxes.types import BoxedFile
 from deid.core.errors import ConfigError, DataError
 from deid.imaging import codec
-from deid.video.encode import CONTAINERS
 
 FORMATS = ("json", "coco", "cvat", "yolo")
-_FILMS = frozenset(CONTAINERS)
 
 
 def format_of(path: Path, given: str | None = None) -> str:
@@ -56,7 +54,7 @@ def read(path: Path) -> dict[str, BoxedFile]:
         DataError: it cannot be read, or something in it makes no sense.
     """
     try:
-        files = yolo.read(path, _FILMS) if path.is_dir() else _read(path)
+        files = yolo.read(path) if path.is_dir() else _read(path)
     except DataError as error:
         raise DataError(f"cannot use the boxes {path}: {error}") from error
     found = {file.name: file for file in files}
@@ -74,7 +72,7 @@ def _read(path: Path) -> list[BoxedFile]:
     except OSError as error:
         raise DataError(str(error.strerror)) from error
     if text.lstrip().startswith("<"):
-        return cvat.read(text, _FILMS)
+        return cvat.read(text)
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -82,5 +80,5 @@ def _read(path: Path) -> list[BoxedFile]:
     if isinstance(data, dict) and data.get("format") == plain.KIND:
         return plain.read(data)
     if isinstance(data, dict) and "annotations" in data:
-        return coco.read(data, _FILMS)
+        return coco.read(data)
     raise DataError("expected deid's own JSON, COCO's, CVAT for images 1.1, or a folder of YOLO's labels")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from deid import __version__
+from deid._version import __version__
 from deid.boxes.types import Box, BoxedFile, BoxedFrame, View
 from deid.core.errors import DataError
 from deid.core.types import Detection
@@ -31,12 +31,13 @@ def _frame(frame: BoxedFrame) -> dict[str, Any]:
     if frame.time_s is not None:
         told["time_s"] = frame.time_s
     if frame.views:
-        told["views"] = [{"track": v.track, "frame": v.frame, **_detection(v.detection)} for v in frame.views]
+        views = {track: [{"frame": v.frame, **_detection(v.detection)} for v in own] for track, own in frame.views.items()}
+        told["views"] = views
     return told
 
 
 def _box(box: Box) -> dict[str, Any]:
-    told = {"label": box.label, **_detection(box.detection)}
+    told = _detection(box.detection)
     if box.track is not None:
         told |= {"track": box.track, "state": box.state}
     return told | ({"keep": True} if box.keep else {})
@@ -49,6 +50,7 @@ def _detection(detection: Detection) -> dict[str, Any]:
         "score": detection.score,
         "landmarks": None if points is None else points.tolist(),
         "detector": detection.detector,
+        "label": detection.label,
     }
 
 
@@ -76,7 +78,7 @@ def _read_file(row: dict[str, Any]) -> BoxedFile:
 
 def _read_frame(frame: dict[str, Any], where: str, film: bool) -> BoxedFrame:
     try:
-        boxes, views = tuple(_boxes(frame.get("boxes", []), film)), tuple(_views(frame.get("views", [])))
+        boxes, views = tuple(_boxes(frame.get("boxes", []), film)), _views(frame.get("views", {}))
         time_s = None if frame.get("time_s") is None else float(frame["time_s"])
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise DataError(f"{where}: {error if not isinstance(error, KeyError) else f'{error} is missing'}") from error
@@ -88,18 +90,18 @@ def _boxes(rows: list[dict[str, Any]], film: bool) -> Iterator[Box]:
         track = None if row.get("track") is None else int(row["track"])
         if film and track is None:
             raise ValueError("expected a track in each box of a film, got none")
-        yield Box(_read_detection(row), row.get("label", "face"), track, row.get("state", "seen"), bool(row.get("keep", False)))
+        yield Box(_read_detection(row), track, row.get("state", "seen"), bool(row.get("keep", False)))
 
 
-def _views(rows: list[dict[str, Any]]) -> Iterator[View]:
-    for row in rows:
-        yield View(int(row["track"]), int(row["frame"]), _read_detection(row))
+def _views(rows: dict[str, list[dict[str, Any]]]) -> dict[int, tuple[View, ...]]:
+    return {int(track): tuple(View(int(row["frame"]), _read_detection(row)) for row in own) for track, own in rows.items()}
 
 
 def _read_detection(row: dict[str, Any]) -> Detection:
     points = row.get("landmarks")
     landmarks = None if points is None else np.array(points, np.float64)
-    return Detection(np.array(row["box_xyxy"], np.float64), float(row.get("score", 1.0)), landmarks, str(row.get("detector", "user")))
+    told = float(row.get("score", 1.0)), landmarks, str(row.get("detector", "user")), str(row.get("label", "face"))
+    return Detection(np.array(row["box_xyxy"], np.float64), *told)
 
 
 def _list(row: dict[str, Any], key: str, where: str) -> list[dict[str, Any]]:

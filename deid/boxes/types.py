@@ -9,8 +9,6 @@ from deid.core.errors import DataError
 from deid.core.types import Detection
 from deid.imaging import geometry
 
-#: What boxes are of: the classes of every format, in the order of their numbers.
-LABELS = ("face", "license_plate")
 STATES = ("seen", "filled", "remembered")
 #: A box of which less lies inside the picture is of another one.
 _LEAST_INSIDE = 0.0
@@ -22,28 +20,29 @@ class Box:
 
     Args:
         detection: where.
-        label: one of `LABELS`.
         track: which face of the film it is; None in pictures.
         state: one of `STATES`, as in `deid.video.find.TrackedFace`.
         keep: whether somebody who looked wants it left as it is.
 
     Raises:
-        ValueError: there is no such label or state, or the track is negative.
+        ValueError: there is no such state, or the track is negative.
     """
 
     detection: Detection
-    label: str = "face"
     track: int | None = None
     state: str = "seen"
     keep: bool = False
 
     def __post_init__(self) -> None:
-        if self.label not in LABELS:
-            raise ValueError(f"expected a label of {', '.join(LABELS)}, got {self.label!r}")
         if self.state not in STATES:
             raise ValueError(f"expected a state of {', '.join(STATES)}, got {self.state!r}")
         if self.track is not None and self.track < 0:
             raise ValueError(f"expected a track of 0 or more, got {self.track}")
+
+    @property
+    def label(self) -> str:
+        """What it is of: a name of `deid.core.types.LABELS`."""
+        return self.detection.label
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,12 +50,10 @@ class View:
     """A frame in which a track is seen well, from which its new face is chosen.
 
     Args:
-        track: which face of the film.
         frame: index of that frame.
         detection: the face in it.
     """
 
-    track: int
     frame: int
     detection: Detection
 
@@ -68,12 +65,12 @@ class BoxedFrame:
     Args:
         boxes: in any order.
         time_s: when a film's frame is shown; None in pictures, and in formats that don't say.
-        views: of the tracks that are introduced in this frame; None in formats that hold none.
+        views: by track that is introduced in this frame; None in formats that hold none.
     """
 
     boxes: tuple[Box, ...] = ()
     time_s: float | None = None
-    views: tuple[View, ...] | None = None
+    views: dict[int, tuple[View, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +81,7 @@ class BoxedFile:
         name: path within the input folder, with slashes.
         size_wh: of its frames in pixels; None where boxes are shares of the frame.
         frames: by index.
-        film: whether it is a film.
+        film: whether it is a film, as far as its boxes say.
     """
 
     name: str
@@ -144,12 +141,11 @@ def joined(name: str) -> tuple[str, int | None]:
     return name, None
 
 
-def of_frames(rows: Sequence[tuple[str, tuple[int, int] | None, BoxedFrame]], films: frozenset[str]) -> list[BoxedFile]:
+def of_frames(rows: Sequence[tuple[str, tuple[int, int] | None, BoxedFrame]]) -> list[BoxedFile]:
     """Files of the frames that a format lists, by name; a frame that is not listed has no box.
 
     Args:
         rows: name of each frame, its size, and its boxes.
-        films: suffixes of films, in lower case.
 
     Raises:
         DataError: a name comes twice, or the frames of one file differ in size.
@@ -164,8 +160,9 @@ def of_frames(rows: Sequence[tuple[str, tuple[int, int] | None, BoxedFrame]], fi
         if sizes.setdefault(name, size) != size:
             raise DataError(f"the frames of {name} differ in size")
         own[index or 0] = frame
-    return [_file(name, sizes[name], own, name.lower().endswith(tuple(films))) for name, own in files.items()]
+    return [_file(name, sizes[name], own) for name, own in files.items()]
 
 
-def _file(name: str, size_wh: tuple[int, int] | None, frames: dict[int, BoxedFrame], film: bool) -> BoxedFile:
+def _file(name: str, size_wh: tuple[int, int] | None, frames: dict[int, BoxedFrame]) -> BoxedFile:
+    film = any(box.track is not None for frame in frames.values() for box in frame.boxes)
     return BoxedFile(name, size_wh, tuple(frames.get(i, BoxedFrame()) for i in range(max(frames) + 1)), film)

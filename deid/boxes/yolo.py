@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from deid.boxes.types import LABELS, Box, BoxedFile, BoxedFrame, frame_name, joined
+from deid.boxes.types import Box, BoxedFile, BoxedFrame, frame_name, joined, of_frames
 from deid.core.errors import DataError
-from deid.core.types import Detection
+from deid.core.types import LABELS, Detection
 
 _FOLDER, _FILES, _NAMES = "labels", "files.txt", "data.yaml"
 
@@ -48,7 +48,7 @@ def _row(box: Box, file: BoxedFile) -> str:
     return " ".join(repr(v) for v in values) + (f" {box.track}" if box.track is not None else "") + "\n"
 
 
-def read(folder: Path, films: frozenset[str]) -> list[BoxedFile]:
+def read(folder: Path) -> list[BoxedFile]:
     """Files of a folder of labels; ``files.txt`` names the pictures, for labels have no suffix.
 
     Raises:
@@ -58,16 +58,10 @@ def read(folder: Path, films: frozenset[str]) -> list[BoxedFile]:
         names = [line for line in (folder / _FILES).read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"expected {_FILES}, a name a line, in the folder of labels {folder}: {error}") from error
-    frames: dict[str, dict[int, BoxedFrame]] = {}
     for name in names:
         if ".." in PurePosixPath(name).parts or name.startswith("/"):
             raise DataError(f"expected names below the folder in {_FILES}, got {name}")
-        file, index = joined(name)
-        frames.setdefault(file, {})[index or 0] = BoxedFrame(tuple(_boxes(folder / _place(name))))
-    return [
-        BoxedFile(name, None, tuple(own.get(i, BoxedFrame()) for i in range(max(own) + 1)), name.lower().endswith(tuple(films)))
-        for name, own in frames.items()
-    ]
+    return of_frames([(name, None, BoxedFrame(tuple(_boxes(folder / _place(name))))) for name in names])
 
 
 def _boxes(path: Path) -> Iterator[Box]:
@@ -93,5 +87,5 @@ def _box(cells: list[str]) -> Box:
     score = float(cells[5]) if len(cells) > 5 else 1.0
     if int(cells[0]) < 0 or max(abs(x), abs(y), w, h) > 2:
         raise ValueError("not shares of the frame")
-    detection = Detection(np.array([x - w / 2, y - h / 2, x + w / 2, y + h / 2]), score)
-    return Box(detection, LABELS[int(cells[0])], int(cells[6]) if len(cells) > 6 else None)
+    detection = Detection(np.array([x - w / 2, y - h / 2, x + w / 2, y + h / 2]), score, label=LABELS[int(cells[0])])
+    return Box(detection, int(cells[6]) if len(cells) > 6 else None)

@@ -1,0 +1,196 @@
+"""Which faces are left as they are: people to keep, people who alone are to go, zones, and what somebody who looked has marked.
+
+A doubt means that a face is not left as it is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deid import weights
+from deid.anonymizer import known_people
+from deid.anonymizer.known_people import LOOSE, STRICT, KnownPeople, Reference, is_clear, rows_of
+from deid.anonymizer.zones import Zones, holds
+from deid.core.options import Options
+from deid.core.protocols import Detector, Embedder
+from deid.core.types import Crops, Detection, Image, KeptFace
+from deid.editing.portraits import Portraits
+from deid.imaging import geometry
+from deid.imaging.alignment import SIZE, align
+
+#: A second find of a face that is kept overlaps with it so much, or has its middle in it.
+_SAME_IOU = 0.3
+#: In a film, so many clear sightings of a track, spread over it, must agree on who it is, and no fewer than so many.
+VIEWS, _LEAST_VIEWS = 16, 3
+
+
+class HasParts(Protocol):
+    """What reference photos are read with."""
+
+    @property
+    def options(self) -> Options: ...
+
+    @property
+    def detector(self) -> Detector: ...
+
+    @property
+    def embedders(self) -> Sequence[Embedder]: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Selection:
+    """Which faces are left as they are.
+
+    Args:
+        options: say which faces are seen well.
+        keep: these people stay.
+        only: only these people go.
+        zones: faces in them stay.
+        kept: faces that somebody who looked has marked.
+        name: of the file that is looked at, which has a mask of its own.
+    """
+
+    options: Options
+    keep: KnownPeople | None = None
+    only: KnownPeople | None = None
+    zones: Zones | None = None
+    kept: tuple[Detection, ...] = ()
+    name: str = ""
+
+    @classmethod
+    def of(cls, parts: HasParts) -> "Selection":
+        """The selection that the options name.
+
+        Raises:
+            ConfigError: a folder has no usable reference photos, or a zone is none.
+        """
+        options = parts.options
+        keep, only = (_people(Path(folder), parts) if folder else None for folder in (options.keep, options.only))
+        return cls(options, keep, only, Zones.parse(options.ignore) if options.ignore else None)
+
+    def for_file(self, name: str) -> "Selection":
+        """The same for the file of that name, a path with slashes."""
+        return replace(self, name=name)
+
+    def nobody(self) -> "Selection":
+        """A selection that keeps no face."""
+        return Selection(self.options)
+
+    @property
+    def asks_who(self) -> bool:
+        """Whether it depends on who people are."""
+        return self.keep is not None or self.only is not None
+
+    def split(
+        self, image: Image, detections: Sequence[Detection], before: Sequence[KeptFace] = ()
+    ) -> tuple[list[Detection], list[KeptFace]]:
+        """Faces of a picture (H, W, 3) that are to be edited, and those that are left as they are.
+
+        Args:
+            image: the picture as it was.
+            detections: faces in it.
+            before: faces that are kept already; a further find of one is neither edited nor told again.
+        """
+        places = np.array([face.detection.box_xyxy for face in before]).reshape(-1, 4)
+        faces = [d for d in detections if not _is_among(d, places)]
+        reasons = self.reasons(image, faces)
+        kept = [KeptFace(d, why) for d, why in zip(faces, reasons, strict=True) if why]
+        return [d for d, why in zip(faces, reasons, strict=True) if not why], kept
+
+    def reasons(self, image: Image, detections: Sequence[Detection]) -> list[str]:
+        """Why each face is left as it is, or nothing."""
+        marked = np.array([d.box_xyxy for d in self.kept]).reshape(-1, 4)
+        area = self.zones.area((image.shape[0], image.shape[1]), self.name) if self.zones is not None else None
+        reasons = ["marked to be kept" if _is_among(d, marked) else "" for d in detections]
+        for i, detection in enumerate(detections):
+            if not reasons[i] and area is not None and holds(area, detection):
+                reasons[i] = "it lies in a zone to be ignored"
+        if self.asks_who:
+            asked = [i for i, d in enumerate(detections) if not reasons[i] and d.label == "face" and is_clear(d, self.options)]
+            crops = [align(image, detections[i]).crop for i in asked]
+            for i, why in zip(asked, self._of_people(crops), strict=True):
+                reasons[i] = why
+        return reasons
+
+    def _of_people(self, crops: Sequence[Image]) -> list[str]:
+        """Why faces of one picture are left as they are by who they are."""
+        if not crops:
+            return []
+        reasons, stacked = [""] * len(crops), np.stack(crops)
+        if self.keep is not None:
+            near = self.keep.nearness(stacked)
+            for person, face in best_pairs(near):
+                reasons[face] = kept_as(self.keep.names[person], near[face, person])
+        if self.only is not None:
+            apart = self.only.nearness(stacked).min(axis=1)
+            for i in np.flatnonzero(apart > LOOSE):
+                reasons[i] = reasons[i] or f"it is none of the people who alone are to go (nearness {apart[i]:.2f})"
+        return reasons
+
+    def of_track(self, crops: Sequence[Image]) -> str:
+        """Why a film's track is left as it is by who it is, from clear sightings that are spread over it; nothing on any doubt."""
+        if not self.asks_who or len(crops) < _LEAST_VIEWS:
+            return ""
+        stacked = np.stack(crops)
+        if self.keep is not None:
+            near = self.keep.nearness(stacked)
+            person = int(np.median(near, axis=0).argmin())
+            # One view may be poor; one that is no better than a stranger's may be somebody else's.
+            if np.median(near[:, person]) < STRICT and (near[:, person] < LOOSE).all():
+                return kept_as(self.keep.names[person], float(np.median(near[:, person])))
+        if self.only is not None and (apart := self.only.nearness(stacked).min()) > LOOSE:
+            return f"it is none of the people who alone are to go (nearness {apart:.2f})"
+        return ""
+
+
+def kept_as(name: str, nearness: float) -> str:
+    """How a report says that a person is kept."""
+    return f"kept as {name} (nearness {nearness:.2f} < {STRICT:.2f})"
+
+
+def best_pairs(near: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """Person and face of every pair that is near enough: in one picture, each person is one face, and each face one person.
+
+    Args:
+        near: (N, P) nearness of N faces to P people.
+    """
+    pairs: list[tuple[int, int]] = []
+    for flat in np.argsort(near, axis=None, kind="stable"):
+        face, person = (int(i) for i in np.unravel_index(flat, near.shape))
+        if near[face, person] >= STRICT:
+            break
+        if all(person != p and face != f for p, f in pairs):
+            pairs.append((person, face))
+    return pairs
+
+
+def _is_among(detection: Detection, boxes: NDArray[np.float64]) -> bool:
+    """Whether a face is one of those in boxes (N, 4)."""
+    middle = (detection.box_xyxy[:2] + detection.box_xyxy[2:]) / 2
+    within = ((boxes[:, :2] <= middle) & (middle <= boxes[:, 2:])).all(axis=1)
+    return bool((within | (geometry.box_iou(boxes, detection.box_xyxy).reshape(-1) > _SAME_IOU)).any())
+
+
+def _people(folder: Path, parts: HasParts) -> KnownPeople:
+    crops = known_people.read(folder, parts.detector, parts.options)
+    rows = [(name, tuple(rows_of(e, own).mean(axis=0, keepdims=True) for e in parts.embedders)) for name, own in crops.items()]
+    people = [Reference(name, tuple(r / np.linalg.norm(r) for r in own)) for name, own in rows]
+    return KnownPeople(people, parts.embedders, [_strangers(e) for e in parts.embedders])
+
+
+@lru_cache(maxsize=1)
+def _nobody() -> Crops:
+    """Aligned faces (N, 128, 128, 3) of people who do not exist."""
+    bank = Portraits(weights.read_bank())
+    size = (SIZE, SIZE)
+    return np.stack([np.asarray(cv2.resize(bank.picture(i), size, interpolation=cv2.INTER_AREA), np.uint8) for i in range(bank.n_pictures)])
+
+
+def _strangers(embedder: Embedder) -> NDArray[np.float32]:
+    return rows_of(embedder, _nobody())

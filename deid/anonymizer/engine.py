@@ -128,7 +128,10 @@ class Anonymizer:
             if detections is None:
                 out, faces, kept = self._scheduler.edit_all(image, seed, first, selection)
             else:
-                edited, kept = (list(detections), kept) if selection is None else selection.split(image, detections)
+                edited = list(detections)
+                if selection is not None:
+                    edited, kept = selection.split(image, detections)
+                    kept += selection.kept
                 out, faces = self._scheduler.edit_given(image, [Request(d) for d in edited], seed)
             self._identities.remember(faces)
         return ImageResult(out, tuple(self._editor.result(face) for face in faces), seed, tuple(kept))

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.anonymizer.selection import Selection
+from deid.boxes.types import Box
 from deid.core.errors import DetectionError
-from deid.core.types import Detection, Image, ImageResult
+from deid.core.types import Detection, Image, ImageResult, KeptFace
+from deid.detection.checked import detect
 from deid.imaging import geometry
 
 if TYPE_CHECKING:
     from deid.anonymizer.engine import Anonymizer
-    from deid.anonymizer.selection import Selection
 
 #: A box of which less lies inside the picture is of another one.
 _LEAST_INSIDE = 0.5
@@ -40,7 +42,7 @@ def why_not(box: Sequence[float], size_wh: tuple[int, int]) -> str:
 
 
 def process(
-    engine: "Anonymizer", image: Image, known: Sequence[Detection] | None, seed: int | None, selection: "Selection | None" = None
+    engine: "Anonymizer", image: Image, known: Sequence[Detection] | None, seed: int | None, selection: Selection | None = None
 ) -> ImageResult:
     """Anonymise a picture in which some faces are known.
 
@@ -68,6 +70,29 @@ def process(
         more = engine.process(result.image, left, result.seed, selection=selection.nobody() if selection else None)
         result = ImageResult(more.image, (*result.faces, *more.faces), result.seed, kept)
     raise DetectionError(f"faces are still exposed after {_ROUNDS} rounds")
+
+
+def process_boxes(
+    engine: "Anonymizer", image: Image, boxes: Sequence[Box], seed: int | None, selection: Selection | None, only: bool
+) -> ImageResult:
+    """Anonymize a picture whose faces somebody has looked through.
+
+    Args:
+        engine: anonymizes.
+        image: (H, W, 3) uint8 RGB.
+        boxes: in place of the first detection; those to be kept are left as they are.
+        seed: for reproducible output.
+        selection: which faces are left as they are besides; None for none.
+        only: edit these boxes and no others; what is detected in the result is named among the faces that were kept.
+    """
+    faces = [box.detection for box in boxes if not box.keep]
+    selection = replace(selection or Selection(engine.options), marked=tuple(box.detection for box in boxes if box.keep))
+    if not only:
+        return engine.process(image, None, seed, first=faces, selection=selection)
+    result = engine.process(image, faces, seed, selection=selection)
+    again = exposed(detect(engine.models.second_detector, result.image), changed(image, result.image, tolerance=0))
+    left, _ = selection.nobody().split(image, again, result.kept)
+    return replace(result, kept=(*result.kept, *(KeptFace(d, "detected in the result, and none of the given boxes") for d in left)))
 
 
 def with_detected(known: Sequence[Detection], detected: Iterable[Detection]) -> list[Detection]:

@@ -52,6 +52,7 @@ class Scheduler:
         faces, kept = list[Face](), list[KeptFace]()
         found = detect(self._models.detector, image) if first is None else _inside(first, image)
         found = _to_edit(image, found, kept, selection)
+        kept += () if selection is None else selection.kept
         for _ in range(_ROUNDS):
             faces += self._edit(image, [Request(d) for d in found], faces, out, touched, seed)
             again = detect(self._models.second_detector, out)

@@ -26,6 +26,7 @@ from deid.imaging.alignment import SIZE, align
 
 #: A second find of a face that is kept overlaps with it so much, or has its middle in it.
 _SAME_IOU = 0.3
+MARKED = "marked to be kept"
 #: In a film, so many clear sightings of a track, spread over it, must agree on who it is, and no fewer than so many.
 VIEWS, _LEAST_VIEWS = 16, 3
 
@@ -52,7 +53,7 @@ class Selection:
         keep: these people stay.
         only: only these people go.
         zones: faces in them stay.
-        kept: faces that somebody who looked has marked.
+        marked: faces that somebody who looked has marked to be kept; they are not among those that are split.
         name: of the file that is looked at, which has a mask of its own.
     """
 
@@ -60,7 +61,7 @@ class Selection:
     keep: KnownPeople | None = None
     only: KnownPeople | None = None
     zones: Zones | None = None
-    kept: tuple[Detection, ...] = ()
+    marked: tuple[Detection, ...] = ()
     name: str = ""
 
     @classmethod
@@ -73,6 +74,11 @@ class Selection:
         options = parts.options
         keep, only = (_people(Path(folder), parts) if folder else None for folder in (options.keep, options.only))
         return cls(options, keep, only, Zones.parse(options.ignore) if options.ignore else None)
+
+    @property
+    def kept(self) -> tuple[KeptFace, ...]:
+        """What is kept whatever is found."""
+        return tuple(KeptFace(detection, MARKED) for detection in self.marked)
 
     def for_file(self, name: str) -> "Selection":
         """The same for the file of that name, a path with slashes."""
@@ -105,12 +111,8 @@ class Selection:
 
     def reasons(self, image: Image, detections: Sequence[Detection]) -> list[str]:
         """Why each face is left as it is, or nothing."""
-        marked = np.array([d.box_xyxy for d in self.kept]).reshape(-1, 4)
         area = self.zones.area((image.shape[0], image.shape[1]), self.name) if self.zones is not None else None
-        reasons = ["marked to be kept" if _is_among(d, marked) else "" for d in detections]
-        for i, detection in enumerate(detections):
-            if not reasons[i] and area is not None and holds(area, detection):
-                reasons[i] = "it lies in a zone to be ignored"
+        reasons = ["it lies in a zone to be ignored" if area is not None and holds(area, d) else "" for d in detections]
         if self.asks_who:
             asked = [i for i, d in enumerate(detections) if not reasons[i] and d.label == "face" and is_clear(d, self.options)]
             crops = [align(image, detections[i]).crop for i in asked]

@@ -2,15 +2,17 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any, Generic, Literal, Protocol, cast
 
 from deid.anonymizer.known_people import is_clear
-from deid.anonymizer.selection import VIEWS, Selection
+from deid.anonymizer.selection import MARKED, VIEWS, Selection
 from deid.anonymizer.zones import holds
 from deid.boxes.types import Box, BoxedFile, BoxedFrame, View
 from deid.core.errors import DataError
 from deid.core.types import Detection, Image
+from deid.imaging import geometry
 from deid.imaging.alignment import align
 from deid.video.decode import Frame
 from deid.video.find import FoundFrame, FrameT, TrackedFace
@@ -20,6 +22,8 @@ from deid.video.steady import clarity
 _VIEWS, _APART = 3, 4
 #: A frame that is shown so many seconds earlier or later is another one.
 _SAME_TIME_S = 0.002
+#: A box without a track overlaps so much with that of the same face in the frame before.
+_SAME_IOU = 0.3
 
 
 class Finds(Protocol[FrameT]):
@@ -30,11 +34,36 @@ class Finds(Protocol[FrameT]):
     def finish(self) -> Iterator[FoundFrame[FrameT]]: ...
 
 
-def boxed(found: FoundFrame[Frame], time_base: Any) -> BoxedFrame:
+def boxed(found: FoundFrame[Frame], time_base: Fraction) -> BoxedFrame:
     """What was found in a frame, as it is written."""
     boxes = tuple(Box(face.detection, face.track, face.state) for face in found.faces)
     views = {track: tuple(View(frame.index, d) for frame, d in own) for track, own in found.portraits.items()}
     return BoxedFrame(boxes, float(found.frame.pts * time_base), views)
+
+
+class Recorder:
+    """Keeps the boxes of every frame that another finder gives.
+
+    Args:
+        finder: gives the frames.
+        time_base: seconds per tick of a frame's pts.
+        wanted: whether they are kept.
+    """
+
+    def __init__(self, finder: Finds[Frame], time_base: Fraction, wanted: bool) -> None:
+        self._finder, self._time_base, self._wanted = finder, time_base, wanted
+        self.frames: list[BoxedFrame] = []
+
+    def push(self, frame: Frame) -> Iterator[FoundFrame[Frame]]:
+        yield from map(self._kept, self._finder.push(frame))
+
+    def finish(self) -> Iterator[FoundFrame[Frame]]:
+        yield from map(self._kept, self._finder.finish())
+
+    def _kept(self, found: FoundFrame[Frame]) -> FoundFrame[Frame]:
+        if self._wanted:
+            self.frames.append(boxed(found, self._time_base))
+        return found
 
 
 class GivenFinder(Generic[FrameT]):
@@ -161,7 +190,7 @@ def kept_tracks(file: BoxedFile, selection: Selection, crops: TrackCrops | None 
     reasons = {}
     for track, own in boxes.items():
         if all(box.keep for box in own):
-            reasons[track] = "marked to be kept"
+            reasons[track] = MARKED
         elif area is not None and all(holds(area, box.detection) for box in own):
             reasons[track] = "it lies in a zone to be ignored"
         elif crops is not None and (why := selection.of_track(crops.crops.get(track, []))):
@@ -177,3 +206,27 @@ def spans(file: BoxedFile) -> dict[int, tuple[int, int]]:
             track = cast(int, box.track)
             found[track] = (found.get(track, (index, index))[0], index)
     return found
+
+
+def with_tracks(file: BoxedFile) -> BoxedFile:
+    """The same with a track for every box: one that was drawn without is the same face as one that it overlaps in the frame before."""
+    number = 1 + max((box.track for frame in file.frames for box in frame.boxes if box.track is not None), default=-1)
+    before: list[Box] = []
+    frames = []
+    for frame in file.frames:
+        own, after = list[Box](), list[Box]()
+        for box in frame.boxes:
+            if box.track is None:
+                same = next((b for b in before if _is_same(b, box)), None)
+                box = replace(box, track=number if same is None else same.track)
+                number += same is None
+                before = [b for b in before if b is not same]
+                after.append(box)
+            own.append(box)
+        frames.append(replace(frame, boxes=tuple(own)))
+        before = after
+    return replace(file, frames=tuple(frames), film=True)
+
+
+def _is_same(a: Box, b: Box) -> bool:
+    return a.label == b.label and float(geometry.box_iou(a.detection.box_xyxy, b.detection.box_xyxy)[0, 0]) > _SAME_IOU

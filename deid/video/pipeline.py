@@ -17,7 +17,7 @@ from deid.core.types import Image, check_image
 from deid.detection.refine import FaceRefiner
 from deid.models.threads import share
 from deid.video import search
-from deid.video.boxes import Finds, GivenFinder, TrackCrops, boxed, kept_tracks, spans
+from deid.video.boxes import Finds, GivenFinder, Recorder, TrackCrops, boxed, kept_tracks, spans, with_tracks
 from deid.video.decode import Frame, Reader
 from deid.video.edit import EditedFrame, FilmEditor, TrackSummary
 from deid.video.encode import Writer
@@ -90,6 +90,7 @@ class VideoResult:
         problem: what of the film could not be read; empty when all could.
         notes: streams that were left out, and what is not as it was.
         kept: tracks that were left as they are.
+        boxes: of every frame; None where nobody asked to keep them.
     """
 
     n_frames: int
@@ -99,6 +100,7 @@ class VideoResult:
     problem: str = ""
     notes: tuple[str, ...] = ()
     kept: tuple[KeptTrack, ...] = ()
+    boxes: BoxedFile | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -123,6 +125,7 @@ def anonymize_video(
     progress: Callable[[int, int], None] | None = None,
     boxes: BoxedFile | None = None,
     selection: Selection | None = None,
+    record: bool = False,
 ) -> VideoResult:
     """Anonymize one film.
 
@@ -137,6 +140,7 @@ def anonymize_video(
         boxes: where the faces are, in place of a search, see `find_video`.
         selection: which faces are left as they are; the engine's one when None. What is left as it is is decided for whole tracks, in a
             pass of its own.
+        record: keep the boxes of every frame in the result.
 
     Returns:
         What became of it. `problem` is set when the film could be read in part only: the target then holds what could.
@@ -156,7 +160,8 @@ def anonymize_video(
         with Writer(Path(target), info, sound, overwrite, film.origin_s, film.end_s) as writer:
             n_frames = 0
             finder = None if boxes is None else _given(boxes, kept, engine, film)
-            stages = edited(film, engine, editor, info.size_hw, float(info.rate), finder)
+            recorder = Recorder(finder or _finder(engine, info.size_hw, float(info.rate)), info.time_base, record)
+            stages = edited(film, engine, editor, info.size_hw, float(info.rate), recorder)
             with contextlib.closing(stages):
                 for done in stages:
                     writer.put(done.frame, done.image, done.touched)
@@ -166,7 +171,8 @@ def anonymize_video(
         if not n_frames:
             raise VideoReadError(f"cannot read {source}: expected at least one frame of video, got none")
         notes = (*film.notes(), *writer.notes)
-        return VideoResult(n_frames, editor.n_people, tuple(editor.tracks), seed, film.problem, notes, kept)
+        file = BoxedFile(Path(source).name, info.size_hw[::-1], tuple(recorder.frames), True) if record else None
+        return VideoResult(n_frames, editor.n_people, tuple(editor.tracks), seed, film.problem, notes, kept, file)
 
 
 def find_video(
@@ -215,7 +221,7 @@ def _decided(
     if boxes is None:
         boxes, _ = find_video(source, engine, span=span, watch=crops.look)
     else:
-        boxes = _sized(source, span, boxes)
+        boxes = with_tracks(_sized(source, span, boxes))
         if selection.asks_who:
             _look_at(source, engine, span, boxes, crops)
     frames = spans(boxes)

@@ -50,5 +50,6 @@ def _became(result: FileResult) -> list[dict[str, Any]]:
         ]
         return [told for frame in edited for told in frame]
     film = result.film
-    by_track = {track.track: {"status": "passed" if track.asked else "fallback"} for track in film.tracks}
-    return [by_track.get(box.track or 0, {}) for frame in (film.boxes.frames if film.boxes else ()) for box in frame.boxes]
+    by_track: dict[int | None, dict[str, Any]] = {track.track: {"status": "kept", "keep": True} for track in film.kept}
+    by_track |= {track.track: {"status": "passed" if track.asked else "fallback"} for track in film.tracks}
+    return [by_track.get(box.track, {}) for frame in (film.boxes.frames if film.boxes else ()) for box in frame.boxes]

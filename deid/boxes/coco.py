@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deid.boxes.types import Box, BoxedFile, BoxedFrame, frame_name, of_frames
 from deid.core.errors import DataError
@@ -59,7 +60,7 @@ def _image(number: int, file: BoxedFile, index: int, frame: BoxedFrame, video: i
 def annotation(number: int, image: int, box: Box) -> dict[str, Any]:
     """One annotation; ``number`` and ``image`` are its id and the image's."""
     x0, y0, x1, y1 = box.detection.box_xyxy
-    w, h = span(x0, x1), span(y0, y1)
+    w, h = float(x1 - x0), float(y1 - y0)
     told: dict[str, Any] = {
         "id": number,
         "image_id": image,
@@ -69,7 +70,8 @@ def annotation(number: int, image: int, box: Box) -> dict[str, Any]:
         "iscrowd": 0,
         "segmentation": [[float(v) for v in (x0, y0, x1, y0, x1, y1, x0, y1)]],
         "score": box.detection.score,
-        "attributes": {"detector": box.detection.detector, "keep": box.keep},
+        # Corner and size do not always lead back to the other corner to the last bit.
+        "attributes": {"detector": box.detection.detector, "keep": box.keep, "box_xyxy": box.detection.box_xyxy.tolist()},
     }
     if box.detection.landmarks is not None:
         told |= {"keypoints": [float(v) for x, y in box.detection.landmarks for v in (x, y, 2)], "num_keypoints": 5}
@@ -77,13 +79,6 @@ def annotation(number: int, image: int, box: Box) -> dict[str, Any]:
         told["track_id"] = box.track
         told["attributes"]["state"] = box.state
     return told
-
-
-def span(low: float, high: float) -> float:
-    """A width that added to ``low`` gives ``high`` to the last bit, where there is one."""
-    width = float(high - low)
-    near = (width, float(np.nextafter(width, np.inf)), float(np.nextafter(width, 0.0)))
-    return next((w for w in near if low + w == high), width)
 
 
 def read(data: dict[str, Any]) -> list[BoxedFile]:
@@ -112,6 +107,16 @@ def read(data: dict[str, Any]) -> list[BoxedFile]:
     return of_frames(rows)
 
 
+def _corners(bbox: list[float], exact: object) -> NDArray[np.float64]:
+    """Corners of a box: the exact ones where nobody has moved it since."""
+    x, y, w, h = bbox
+    if isinstance(exact, list) and len(exact) == 4:
+        x0, y0, x1, y1 = (float(v) for v in exact)
+        if [x0, y0, x1 - x0, y1 - y0] == bbox:
+            return np.array([x0, y0, x1, y1])
+    return np.array([x, y, x + w, y + h])
+
+
 def _label(row: dict[str, Any]) -> str | None:
     return _NAMES.get("".join(c for c in str(row["name"]).lower() if c.isalnum()))
 
@@ -127,7 +132,7 @@ def _box(row: dict[str, Any], labels: dict[Any, str | None], name: str) -> Box:
     track = row.get("track_id")
     try:
         found = float(row.get("score", 1.0)), landmarks, str(told.get("detector", "user")), label
-        detection = Detection(np.array([x, y, x + w, y + h]), *found)
+        detection = Detection(_corners([x, y, w, h], told.get("box_xyxy")), *found)
         return Box(detection, None if track is None else int(track), told.get("state", "seen"), bool(told.get("keep", False)))
     except ValueError as error:
         raise DataError(f"annotation {row.get('id')} of {name}: {error}") from error

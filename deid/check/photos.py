@@ -27,6 +27,7 @@ class _Kept:
     found_after: bool
     has_output: bool
     box_xyxy: NDArray[np.float64]
+    contrast: float
 
     @classmethod
     def of(cls, face: Face) -> "_Kept":

@@ -171,8 +171,8 @@ def anonymize_video(
         if not n_frames:
             raise VideoReadError(f"cannot read {source}: expected at least one frame of video, got none")
         notes = (*film.notes(), *writer.notes)
-        file = BoxedFile(Path(source).name, info.size_hw[::-1], tuple(recorder.frames), True) if record else None
-        return VideoResult(n_frames, editor.n_people, tuple(editor.tracks), seed, film.problem, notes, kept, file)
+        file = boxes if boxes is not None else BoxedFile(Path(source).name, info.size_hw[::-1], tuple(recorder.frames), True)
+        return VideoResult(n_frames, editor.n_people, tuple(editor.tracks), seed, film.problem, notes, kept, file if record else None)
 
 
 def find_video(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.anonymizer.selection import Selection
+from deid.anonymizer.selection import Selection, is_among
 from deid.boxes.types import Box
 from deid.core.errors import DetectionError
 from deid.core.types import Detection, Image, ImageResult, KeptFace
@@ -41,9 +41,7 @@ def why_not(box: Sequence[float], size_wh: tuple[int, int]) -> str:
     return "" if inside >= _LEAST_INSIDE else f"the box {shown} lies beyond the picture of {width} x {height} pixels"
 
 
-def process(
-    engine: "Anonymizer", image: Image, known: Sequence[Detection] | None, seed: int | None, selection: Selection | None = None
-) -> ImageResult:
+def process(engine: "Anonymizer", image: Image, known: Sequence[Detection] | None, seed: int | None) -> ImageResult:
     """Anonymise a picture in which some faces are known.
 
     Args:
@@ -51,24 +49,20 @@ def process(
         image: (H, W, 3) uint8 RGB.
         known: faces that are there; the detector finds them all when there are none.
         seed: for reproducible output.
-        selection: which faces are left as they are; the options' one when None.
 
     Raises:
         DetectionError: faces are still exposed after several rounds.
     """
-    selection = selection or engine.selection
     if not known or engine.options.boxes == "only":
-        return engine.process(image, known or None, seed, selection=selection)
-    result = engine.process(image, with_detected(known, engine.detector.detect(image)), seed, selection=selection)
+        return engine.process(image, known or None, seed)
+    result = engine.process(image, with_detected(known, engine.detector.detect(image)), seed)
     for _ in range(_ROUNDS):
-        left, kept = exposed(engine.detector.detect(result.image), changed(image, result.image, tolerance=0)), result.kept
-        if selection is not None:
-            left, more_kept = selection.split(image, left, kept)
-            kept = (*kept, *more_kept)
+        left = exposed(engine.detector.detect(result.image), changed(image, result.image, tolerance=0))
+        left = [d for d in left if not is_among(d, [face.detection for face in result.kept])]
         if not left:
-            return ImageResult(result.image, result.faces, result.seed, kept)
-        more = engine.process(result.image, left, result.seed, selection=selection.nobody() if selection else None)
-        result = ImageResult(more.image, (*result.faces, *more.faces), result.seed, kept)
+            return result
+        more = engine.process(result.image, left, result.seed)
+        result = ImageResult(more.image, (*result.faces, *more.faces), result.seed, (*result.kept, *more.kept))
     raise DetectionError(f"faces are still exposed after {_ROUNDS} rounds")
 
 
@@ -91,7 +85,7 @@ def process_boxes(
         return engine.process(image, None, seed, first=faces, selection=selection)
     result = engine.process(image, faces, seed, selection=selection)
     again = exposed(detect(engine.models.second_detector, result.image), changed(image, result.image, tolerance=0))
-    left, _ = selection.nobody().split(image, again, result.kept)
+    left = [d for d in again if not is_among(d, [face.detection for face in result.kept])]
     return replace(result, kept=(*result.kept, *(KeptFace(d, "detected in the result, and none of the given boxes") for d in left)))
 
 

@@ -17,6 +17,7 @@ from deid.core.protocols import Detector, Editor, Embedder, Preloadable
 from deid.core.types import Detection
 from deid.detection import build_detector
 from deid.detection.mtcnn import MtcnnDetector
+from deid.detection.plates import PlateDetector, Together
 from deid.detection.threshold import at_least
 from deid.editing.attgan import AttganEditor, FaceAttganEditor
 from deid.editing.portraits import PortraitEditor, Portraits
@@ -56,7 +57,7 @@ class Models:
     def detector(self) -> Detector:
         """Detects the faces."""
         options = self.options
-        return at_least(build_detector(options.detector, options.min_face, options.device), options.threshold)
+        return self._with_plates(at_least(build_detector(options.detector, options.min_face, options.device), options.threshold))
 
     @lazy
     def second_detector(self) -> Detector:
@@ -64,7 +65,16 @@ class Models:
         if "detector" in self._own:
             return self.detector
         options = self.options
-        return at_least(build_detector("mtcnn_fast", options.min_face, options.device), options.threshold)
+        return self._with_plates(at_least(build_detector("mtcnn_fast", options.min_face, options.device), options.threshold))
+
+    @lazy
+    def plates(self) -> Detector | None:
+        """Detects licence plates; None where nobody asks for them."""
+        model = self.options.plate_model
+        return PlateDetector(Path(model)) if model and "plates" in self.options.also else None
+
+    def _with_plates(self, faces: Detector) -> Detector:
+        return faces if self.plates is None else Together([faces, self.plates])
 
     @lazy
     def editor(self) -> Editor:

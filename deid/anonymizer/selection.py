@@ -5,24 +5,20 @@ A doubt means that a face is not left as it is.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import weights
 from deid.anonymizer import known_people
-from deid.anonymizer.known_people import LOOSE, STRICT, KnownPeople, Reference, is_clear, rows_of
+from deid.anonymizer.known_people import LOOSE, SINGLE, STRICT, KnownPeople, is_clear
 from deid.anonymizer.zones import Zones, holds
 from deid.core.options import Options
 from deid.core.protocols import Detector, Embedder
-from deid.core.types import Crops, Detection, Image, KeptFace
-from deid.editing.portraits import Portraits
+from deid.core.types import Detection, Image, KeptFace
 from deid.imaging import geometry
-from deid.imaging.alignment import SIZE, align
+from deid.imaging.alignment import align
 
 #: A second find of a face that is kept overlaps with it so much, or has its middle in it.
 _SAME_IOU = 0.3
@@ -42,6 +38,9 @@ class HasParts(Protocol):
 
     @property
     def embedders(self) -> Sequence[Embedder]: ...
+
+    @property
+    def bank_embedder(self) -> Embedder: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,10 +83,6 @@ class Selection:
         """The same for the file of that name, a path with slashes."""
         return replace(self, name=name)
 
-    def nobody(self) -> "Selection":
-        """A selection that keeps no face."""
-        return Selection(self.options)
-
     @property
     def asks_who(self) -> bool:
         """Whether it depends on who people are."""
@@ -103,8 +98,8 @@ class Selection:
             detections: faces in it.
             before: faces that are kept already; a further find of one is neither edited nor told again.
         """
-        places = np.array([face.detection.box_xyxy for face in before]).reshape(-1, 4)
-        faces = [d for d in detections if not _is_among(d, places)]
+        known = [face.detection for face in before]
+        faces = [d for d in detections if not is_among(d, known)]
         reasons = self.reasons(image, faces)
         kept = [KeptFace(d, why) for d, why in zip(faces, reasons, strict=True) if why]
         return [d for d, why in zip(faces, reasons, strict=True) if not why], kept
@@ -143,8 +138,8 @@ class Selection:
         if self.keep is not None:
             near = self.keep.nearness(stacked)
             person = int(np.median(near, axis=0).argmin())
-            # One view may be poor; one that is no better than a stranger's may be somebody else's.
-            if np.median(near[:, person]) < STRICT and (near[:, person] < LOOSE).all():
+            # One view may be poor; one that is like a stranger's may be somebody else's, whom the track has come to follow.
+            if np.median(near[:, person]) < STRICT and (near[:, person] < SINGLE).all():
                 return kept_as(self.keep.names[person], float(np.median(near[:, person])))
         if self.only is not None and (apart := self.only.nearness(stacked).min()) > LOOSE:
             return f"it is none of the people who alone are to go (nearness {apart:.2f})"
@@ -172,27 +167,14 @@ def best_pairs(near: NDArray[np.float64]) -> list[tuple[int, int]]:
     return pairs
 
 
-def _is_among(detection: Detection, boxes: NDArray[np.float64]) -> bool:
-    """Whether a face is one of those in boxes (N, 4)."""
+def is_among(detection: Detection, faces: Sequence[Detection]) -> bool:
+    """Whether a face is one of these: it overlaps with one, or has its middle in it."""
+    boxes = np.array([face.box_xyxy for face in faces]).reshape(-1, 4)
     middle = (detection.box_xyxy[:2] + detection.box_xyxy[2:]) / 2
     within = ((boxes[:, :2] <= middle) & (middle <= boxes[:, 2:])).all(axis=1)
     return bool((within | (geometry.box_iou(boxes, detection.box_xyxy).reshape(-1) > _SAME_IOU)).any())
 
 
 def _people(folder: Path, parts: HasParts) -> KnownPeople:
-    crops = known_people.read(folder, parts.detector, parts.options)
-    rows = [(name, tuple(rows_of(e, own).mean(axis=0, keepdims=True) for e in parts.embedders)) for name, own in crops.items()]
-    people = [Reference(name, tuple(r / np.linalg.norm(r) for r in own)) for name, own in rows]
-    return KnownPeople(people, parts.embedders, [_strangers(e) for e in parts.embedders])
-
-
-@lru_cache(maxsize=1)
-def _nobody() -> Crops:
-    """Aligned faces (N, 128, 128, 3) of people who do not exist."""
-    bank = Portraits(weights.read_bank())
-    size = (SIZE, SIZE)
-    return np.stack([np.asarray(cv2.resize(bank.picture(i), size, interpolation=cv2.INTER_AREA), np.uint8) for i in range(bank.n_pictures)])
-
-
-def _strangers(embedder: Embedder) -> NDArray[np.float32]:
-    return rows_of(embedder, _nobody())
+    crops, first = known_people.read(folder, parts.detector, parts.options), parts.bank_embedder
+    return KnownPeople.of(crops, [first, *(e for e in parts.embedders if e.name != first.name)])

@@ -24,6 +24,7 @@ from deid.video.encode import CONTAINERS
 if TYPE_CHECKING:
     # Torch takes seconds to import; who plans a run needs none of it.
     from deid.anonymizer.engine import Anonymizer
+    from deid.anonymizer.selection import Selection
     from deid.video.pipeline import Span, VideoResult
 
 
@@ -130,12 +131,14 @@ class Given:
         boxes: where its faces are; None where they are searched.
         only: whether nothing but these boxes is covered.
         record: whether the boxes of a film are kept for a report.
+        selection: which of its faces are left as they are; the engine's one when None.
     """
 
     name: str
     boxes: BoxedFile | None = None
     only: bool = False
     record: bool = False
+    selection: "Selection | None" = None
 
 
 def names_of(inputs: Sequence[Path], jobs: Sequence[Job]) -> dict[Path, str]:
@@ -355,8 +358,7 @@ def run_job(
             from deid.video.pipeline import anonymize_video
 
             told = {"span": span, "seed": seed, "overwrite": overwrite, "progress": progress, "record": given.record}
-            selection = engine.selection and engine.selection.for_file(given.name)
-            film = anonymize_video(job.source, job.target, engine, boxes=given.boxes, selection=selection, **told)
+            film = anonymize_video(job.source, job.target, engine, boxes=given.boxes, selection=given.selection, **told)
             error = film.problem and f"written as far as it could be read: {film.problem}"
             return FileResult(job.source, job.target, error, film=film)
         picture = codec.read(job.source, engine.options.max_pixels)
@@ -412,13 +414,13 @@ def anonymize_given(picture: Picture, engine: "Anonymizer", seed: int | None, gi
         frames = given.boxes.sized((width, height)).frames
         if len(frames) != len(picture.frames):
             raise DataError(f"the boxes of {given.boxes.name} are of {len(frames)} frames, the file has {len(picture.frames)}")
-    selection = engine.selection and engine.selection.for_file(given.name)
+    told: dict[str, Any] = {} if given.selection is None else {"selection": given.selection}
     for frame, boxes in zip(picture.frames, frames, strict=True):
         seed = results[0].seed if results else seed
         if boxes is None:
-            results.append(engine.process(frame.rgb, None, seed, selection=selection))
+            results.append(engine.process(frame.rgb, None, seed, **told))
         else:
-            results.append(known.process_boxes(engine, frame.rgb, boxes.boxes, seed, selection, given.only))
+            results.append(known.process_boxes(engine, frame.rgb, boxes.boxes, seed, given.selection, given.only))
     return picture.with_frames([r.image for r in results]), tuple(results)
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -154,6 +154,8 @@ def run_jobs(
         for job in jobs:
             # What is left out has no number: a file's seed does not change with what lies beside it.
             known = (given or {}).get(job.source)
+            if known is not None and engine.selection is not None:
+                known = replace(known, selection=engine.selection.for_file(known.name))
             result = files.run_job(job, engine, files.seed_of(options.seed, index), overwrite, part, frame, known)
             for note in result.notes:
                 say(f"{result.source}: {note}")

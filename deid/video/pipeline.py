@@ -23,6 +23,8 @@ from deid.video.edit import EditedFrame, FilmEditor, TrackSummary
 from deid.video.encode import Writer
 from deid.video.find import FaceFinder, FoundFrame, FrameT
 from deid.video.pace import USUAL_RATE, Pace
+from deid.video.plates import WithPlates
+from deid.video.search import Search
 from deid.video.stages import ahead
 
 #: Frames that wait may take this much memory together: of very large ones fewer wait, but as many as a search needs.
@@ -201,7 +203,7 @@ def find_video(
     span = span or Span()
     with Reader(source, span.start_s, span.end_s) as film:
         info, frames = film.info, list[BoxedFrame]()
-        finder: FaceFinder[Frame] = _finder(engine, info.size_hw, float(info.rate))
+        finder: Finds[Frame] = _finder(engine, info.size_hw, float(info.rate))
         found = ahead(_found(ahead(film, _DEPTH, "read"), finder), _DEPTH, "find")
         with contextlib.closing(found):
             for frame in found:
@@ -269,9 +271,13 @@ def edited(
     yield from ahead(_edited(found, editor), _DEPTH, "edit")
 
 
-def _finder(engine: Anonymizer, size_hw: tuple[int, int], rate: float = USUAL_RATE) -> FaceFinder[Any]:
+def _finder(engine: Anonymizer, size_hw: tuple[int, int], rate: float = USUAL_RATE) -> Finds[Any]:
     options = _finder_options(engine, size_hw, rate)
-    return FaceFinder(search.build(options), FaceRefiner(device=options.device), options, rate)
+    faces: FaceFinder[Any] = FaceFinder(search.build(options), FaceRefiner(device=options.device), options, rate)
+    if engine.models.plates is None:
+        return faces
+    # Nothing follows a plate from frame to frame but where it is found: it is searched in each.
+    return WithPlates(faces, FaceFinder(Search([engine.models.plates]), None, options, rate))
 
 
 def _finder_options(engine: Anonymizer, size_hw: tuple[int, int], rate: float) -> Options:
@@ -328,7 +334,7 @@ def anonymize_frames(frames: Iterable[Image], engine: Anonymizer, *, seed: int |
         ...     show(frame)
     """
     editor: FilmEditor[_ArrayFrame] = FilmEditor(engine, _seed(engine, seed))
-    finder: FaceFinder[_ArrayFrame] | None = None
+    finder: Finds[_ArrayFrame] | None = None
     for frame in frames:
         finder = finder or _finder(engine, check_image(frame).shape[:2], rate)
         for found in finder.push(_ArrayFrame(check_image(frame))):

@@ -26,11 +26,9 @@ class PlateBelow:
 
     def detect(self, image: Image) -> list[Detection]:
         self._n += 1
-        return [
-            Detection(np.add(d.box_xyxy, (0, 16, 0, 8)), 0.9, None, self.name, "license_plate")
-            for d in self._square.detect(image)
-            if self._n % 3
-        ]
+        seen = self._square.detect(image) if self._n % 3 else []
+        below = [np.add(d.box_xyxy, (0, 16, 0, 8)) for d in seen]
+        return [Detection(box, 0.9, None, self.name, "license_plate") for box in below]
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ def run_jobs(
     span: tuple[float, float | None, str] = (0.0, None, "keep"),
     given: "Mapping[Path, Given] | None" = None,
 ) -> list[Any]:
-    """Do every job and say what became of it; what was refused is told before a model is loaded."""
+    """Do every job and report its result; refused jobs are reported before a model is loaded."""
     from deid.batch import files
 
     for job in jobs:

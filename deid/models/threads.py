@@ -1,4 +1,4 @@
-"""Several pieces of work at the same time, and torch's own threads shared among them.
+"""Parallel work in threads, sharing torch's own threads.
 
 Threads of torch that outnumber the cores wait for each other by spinning: two pieces of work with all threads each took longer
 side by side than one after the other.

@@ -106,6 +106,9 @@ class BoxedFile:
         if self.size_wh is not None and self.size_wh != size_wh:
             raise DataError(f"the boxes of {self.name} are of {_shown(self.size_wh)}, the file has {_shown(size_wh)}")
         file = self if self.size_wh is not None else _scaled(self, size_wh)
+        if file.film:
+            # Somebody who walks out of a film is followed for some frames more.
+            return file
         for number, frame in enumerate(file.frames):
             for box in frame.boxes:
                 inside = geometry.box_area(geometry.clip_box(box.detection.box_xyxy, size_wh[::-1]))[0]

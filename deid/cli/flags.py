@@ -78,7 +78,7 @@ _FILES_ALONE = ("keep", "only", "ignore", "also", "plate_model")
 VIDEOS: dict[str, Any] = {"rich_help_panel": _VIDEOS, "show_default": False}
 #: What `deid run`, `deid live` and `deid dataset` share.
 COMMON = tuple(name for name in FLAGS if name not in {"boxes", *_FILES_ALONE})
-#: What `deid run` and `deid dataset` have besides: whom to keep is decided by whole files.
+#: What `deid run` has besides: whom to keep is decided by whole files, and told in its report.
 FILES = (*COMMON, *_FILES_ALONE)
 #: What says where faces are searched.
 DETECTION = ("detector", "threshold", "min_face", "detect_every_s", "memory", "device", "also", "plate_model")

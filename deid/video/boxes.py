@@ -86,7 +86,7 @@ class GivenFinder(Generic[FrameT]):
         self._file, self._look_ahead, self._kept = file, look_ahead, set(kept)
         self._window: deque[tuple[int, FrameT]] = deque()
         self._index, self._known = -1, set[int]()
-        self._given = any(frame.views for frame in file.frames)
+        self._viewed = {track for frame in file.frames for track in frame.views or {}}
 
     def push(self, frame: FrameT) -> Iterator[FoundFrame[FrameT]]:
         self._index += 1
@@ -120,12 +120,9 @@ class GivenFinder(Generic[FrameT]):
         views = {t: tuple((frames[v.frame], v.detection) for v in own if v.frame in frames) for t, own in given.items()}
         for track in tracks:
             if track not in self._known and track not in views:
-                views[track] = () if self._given and self._is_viewed(track) else self._chosen(track)
+                views[track] = () if track in self._viewed else self._chosen(track)
         self._known.update(tracks)
         return views
-
-    def _is_viewed(self, track: int) -> bool:
-        return any(track in (frame.views or {}) for frame in self._file.frames)
 
     def _chosen(self, track: int) -> tuple[tuple[FrameT, Detection], ...]:
         """The frames of the window in which a face is seen best, apart from each other."""

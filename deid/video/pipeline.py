@@ -159,7 +159,7 @@ def anonymize_video(
     span, seed, selection = span or Span(), _seed(engine, seed), selection or engine.selection
     kept: tuple[KeptTrack, ...] = ()
     if selection is not None or boxes is not None:
-        boxes, kept = _decided(source, engine, span, boxes, selection)
+        boxes, kept = _decided(source, engine, span, boxes, selection, progress)
     editor: FilmEditor[Frame] = FilmEditor(engine, seed)
     with Reader(source, span.start_s, span.end_s) as film:
         info, sound = film.info, Path(source) if span.audio == "keep" and film.info.audio else None
@@ -219,13 +219,18 @@ def find_video(
 
 
 def _decided(
-    source: str | os.PathLike[str], engine: Anonymizer, span: Span, boxes: BoxedFile | None, selection: Selection | None
+    source: str | os.PathLike[str],
+    engine: Anonymizer,
+    span: Span,
+    boxes: BoxedFile | None,
+    selection: Selection | None,
+    progress: Callable[[int, int], None] | None,
 ) -> tuple[BoxedFile, tuple[KeptTrack, ...]]:
     """The boxes of a film, searched where none are given, and which tracks are left as they are."""
     selection = selection or Selection(engine.options)
     crops = TrackCrops(selection)
     if boxes is None:
-        boxes, _ = find_video(source, engine, span=span, watch=crops.look)
+        boxes, _ = find_video(source, engine, span=span, progress=progress, watch=crops.look)
     else:
         boxes = with_tracks(_sized(source, span, boxes))
         if selection.asks_who:

@@ -16,7 +16,7 @@ from deid.imaging import codec
 from deid.imaging.frame import frames_of, with_pixels
 
 Kind = TypeVar("Kind", PillowImage.Image, NDArray[np.uint8], torch.Tensor)
-#: So many engines keep their models in memory.
+#: Number of engines that keep their models in memory.
 _SHARED = 4
 _lock = threading.Lock()
 

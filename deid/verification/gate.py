@@ -25,13 +25,13 @@ from deid.models.realism import RealismCritic
 from deid.recognition.attributes import MALE, AttributeReader
 from deid.recognition.gender import GenderReader
 
-#: The patch in which a face is looked for again is so many times its box: MTCNN needs some surroundings.
+#: Size of the patch in which a face is detected again, in boxes: MTCNN needs some surroundings.
 _PATCH = 2.2
 #: The patch is shrunk to this many pixels: a face is then about 90 px, and looking takes 20 ms.
 _PATCH_SIZE = 200
 #: Score under which nothing passes for a photo.
 _NOISE_REALISM = 0.15
-#: Distances beyond so many thresholds are worth no more: chasing distance alone picks noise.
+#: Distances beyond this many thresholds count as this many: distance alone selects noise.
 _DISTANCE_CAP = 1.5
 
 
@@ -43,7 +43,7 @@ def utility(distance: ArrayLike, realism: ArrayLike, iou: ArrayLike = 1.0, score
     Args:
         distance: to the source, in thresholds of the recogniser.
         realism: the critic's score, in [0, 1].
-        iou: overlap of the boxes before and after, in [0, 1]; 1 where the detector was not asked.
+        iou: overlap of the boxes before and after, in [0, 1]; 1 without a detector.
         score: the detector's probability of a face, likewise.
     """
     capped = np.minimum(np.asarray(distance, np.float64), _DISTANCE_CAP)
@@ -51,7 +51,7 @@ def utility(distance: ArrayLike, realism: ArrayLike, iou: ArrayLike = 1.0, score
 
 
 class RealismScorer:
-    """How much crops look like photos of faces.
+    """Scores how much crops look like photos of faces.
 
     Args:
         device: where the network runs.
@@ -125,7 +125,7 @@ class Gate:
         return SourceFace(detection, rows, attributes[0], float(self._male(attributes, rows)[0]), realism)
 
     def measure(self, source: SourceFace, crops: Crops, accepted: bool = False) -> list[Verification]:
-        """Compare proposals by all but the detector; what a proposal is worth in the photo, `judge` says.
+        """Compare proposals by all checks but the detector; `judge` decides in the photo.
 
         Args:
             source: the face before.
@@ -195,7 +195,7 @@ class Gate:
         embeddings: Sequence[Embeddings],
         accepted: bool,
     ) -> list[Verification]:
-        """What is said of N new faces, crops (N, 128, 128, 3) with at least N embeddings, but for the detector's word."""
+        """Verdicts on N new faces, crops (N, 128, 128, 3) with at least N embeddings, without the detector."""
         attributes, real = self.attributes.probabilities(crops), self.realism.score(crops)
         male = self._male(attributes, [rows[: len(crops)] for rows in embeddings])
         found = []

@@ -21,12 +21,12 @@ from deid.imaging.alignment import align, is_profile
 from deid.video.find import FoundFrame, FrameT, TrackedFace
 from deid.video.smooth import LandmarkFilter
 
-#: A person who cannot be given a face is tried again with later portraits, so many times in all.
+#: Number of attempts to find a new face for a person, each with later portraits.
 _ATTEMPTS = 3
-#: After a frame in which the gate refused a face, the harder way is kept for so many frames, and for twice as many after the next
+#: After a frame in which the gate refused a face, the stronger level is kept for this many frames, and for twice as many after the next
 #: one: a film must not flicker.
 _HOLD = 50
-#: A face that was lost or turned away while it had a new one stays covered for so many frames: in a dark crowd faces are found now
+#: A face that was lost or turned away while it had a new one stays covered for this many frames: in a dark crowd, faces are detected now
 #: and then.
 _LOST = 25
 #: What a face is counted as that was left as it is.
@@ -74,13 +74,13 @@ _NO_CHOICE = Choice()
 
 @dataclass(slots=True, eq=False)
 class Person:
-    """Somebody in the film.
+    """A person in the film.
 
     Args:
         number: from 0, in the order of appearance.
         embeddings: (1, D) each, the mean over the portraits; empty when no new face is wanted.
         level: the new face; None when the person is covered.
-        attempts: how often a new face was looked for.
+        attempts: number of attempts to find a new face.
     """
 
     number: int
@@ -95,7 +95,7 @@ class TrackSummary:
 
     Args:
         track: its number.
-        person: whom it was taken for.
+        person: number of its person.
         first: its first frame.
         last: its last frame.
         states: frames by how the face was found.
@@ -166,7 +166,7 @@ class FilmEditor(Generic[FrameT]):
 
     @property
     def tracks(self) -> list[TrackSummary]:
-        """What became of every track so far."""
+        """Summary of every track so far."""
         return [role.summary for role in self._roles.values()]
 
     @property
@@ -180,8 +180,9 @@ class FilmEditor(Generic[FrameT]):
             EditError: an editor failed. There is no frame then.
         """
         self._index += 1
+        present = {face.track: face.detection.label for face in found.faces}
         for track, portraits in found.portraits.items():
-            self._introduce(track, [(frame.rgb(), d) for frame, d in portraits], {face.track for face in found.faces})
+            self._introduce(track, [(frame.rgb(), d) for frame, d in portraits], present)
         if not found.faces:
             return EditedFrame(found.frame, None, None)
         image = found.frame.rgb()
@@ -199,9 +200,12 @@ class FilmEditor(Generic[FrameT]):
     def _choice(self, track: int) -> Choice:
         return self._choices.get(track, _NO_CHOICE)
 
-    def _introduce(self, track: int, portraits: Sequence[tuple[Image, Detection]], present: set[int]) -> None:
-        """Decide what a track is to become, or try again."""
+    def _introduce(self, track: int, portraits: Sequence[tuple[Image, Detection]], present: Mapping[int, str]) -> None:
+        """Decide what a track is to become, or try again; ``present`` says what each track of the frame is of."""
         role = self._roles.get(track)
+        if present.get(track, "face") != "face":
+            self._introduce_plate(track)
+            return
         if role is None:
             clear = [(image, d) for image, d in portraits if self._is_clear(d)]
             there = [self._roles[t].person for t in present if t in self._roles]
@@ -215,6 +219,13 @@ class FilmEditor(Generic[FrameT]):
             seed = int(np.random.SeedSequence([self._seed, person.number]).generate_state(1, np.uint64)[0]) if seed is None else seed
             person.level = self._engine.choose(portraits, seed, [p.level for p in self._people if p.level is not None])
 
+    def _introduce_plate(self, track: int) -> None:
+        """A licence plate is covered, whatever faces get."""
+        if track not in self._roles:
+            person, cover = self._add(()), fallback.plate_covers(self._engine.options)[0]
+            summary = TrackSummary(track, person.number, self._index, self._index, asked=True)
+            self._roles[track] = _Role(person, summary, cover)
+
     @property
     def _wants_faces(self) -> bool:
         return self._engine.options.method == "attgan"
@@ -224,7 +235,7 @@ class FilmEditor(Generic[FrameT]):
         return detection.score >= self._engine.options.edit_score and detection.size >= RECOGNISABLE
 
     def _person(self, portraits: Sequence[tuple[Image, Detection]], there: Sequence[Person]) -> Person:
-        """Who it is: somebody who was there before and is nowhere else in the frame, or a new person."""
+        """Who it is: a known person who is nowhere else in the frame, or a new one."""
         embedders = self._engine.gate.embedders
         crops = np.stack([align(image, d).crop for image, d in portraits])
         rows = tuple(_mean(e.embed(crops)) for e in embedders)

@@ -17,6 +17,7 @@ from deid.anonymizer import fallback
 from deid.anonymizer.fallback import Proposal, Rung, name_of
 from deid.anonymizer.identities import RECOGNISABLE, People, Person
 from deid.compositing import blend, head
+from deid.core.attributes import ATTRIBUTES, CROP_SIZE
 from deid.core.errors import ConfigError, DeidError, DetectionError, EditError
 from deid.core.options import Options
 from deid.core.protocols import Detector, Editor, Embedder
@@ -31,7 +32,6 @@ from deid.editing.selector import Selector
 from deid.imaging import geometry
 from deid.imaging.alignment import align, at_photo_scale, is_profile, warp
 from deid.landmarks.face_points import FacePoints
-from deid.models.attgan import ATTRIBUTES, CROP_SIZE
 from deid.models.threads import SideBySide
 from deid.recognition import build_embedder
 from deid.recognition.age import AgeReader

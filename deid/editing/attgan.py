@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from deid import weights
+from deid.core.attributes import ATTRIBUTES, CROP_SIZE
 from deid.core.errors import EditError
 from deid.core.temporal import steadied
 from deid.core.types import AlignedFace, Crops, EditedFace, StandIn
@@ -24,7 +25,7 @@ from deid.editing.sampler import SET_SIZE, portraits_of
 from deid.editing.stand_in import stand_in
 from deid.imaging.geometry import scaled
 from deid.landmarks.face_points import FacePoints
-from deid.models.attgan import ATTRIBUTES, CROP_SIZE, Generator, inverted
+from deid.models.attgan import Generator, inverted
 from deid.models.packed import packed
 
 #: Median of a face's grey levels up to which it is edited as if it were lit, and by how much at most: of darker faces, which the

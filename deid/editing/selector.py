@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid import weights
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import WeightsFormatError
 from deid.editing.sampler import MIX
-from deid.models.attgan import ATTRIBUTES
 
 #: Of a 6 x 6 map of light these waves (down, across) are looked at one by one: side light, light from above, and what bends.
 _WAVES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))

@@ -7,7 +7,6 @@ import threading
 from functools import cache
 from typing import Any
 
-import dlib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +22,9 @@ class FacePoints:
 
     def points(self, crop: NDArray[np.uint8]) -> NDArray[np.float64]:
         """(68, 2) pixels of an aligned crop (128, 128, 3): jaw 0-16, brows 17-26, nose 27-35, eyes 36-47, mouth 48-67."""
+        # dlib is imported with the first new face: filters need none of it.
+        import dlib
+
         with _LOCK:
             shape = _predictor()(np.ascontiguousarray(crop), dlib.rectangle(*_BOX))
         return np.array([(p.x, p.y) for p in shape.parts()], float)
@@ -30,4 +32,6 @@ class FacePoints:
 
 @cache
 def _predictor() -> Any:
+    import dlib
+
     return dlib.shape_predictor(str(dlib_model_file("shape_predictor_68_face_landmarks.dat")))

@@ -10,23 +10,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-#: The 13 attributes in the published order. A vector of them is (..., 13) with positive = has it.
-ATTRIBUTES = (
-    "Bald",
-    "Bangs",
-    "Black_Hair",
-    "Blond_Hair",
-    "Brown_Hair",
-    "Bushy_Eyebrows",
-    "Eyeglasses",
-    "Male",
-    "Mouth_Slightly_Open",
-    "Mustache",
-    "No_Beard",
-    "Pale_Skin",
-    "Young",
-)
-CROP_SIZE = 128
+from deid.core.attributes import ATTRIBUTES, CROP_SIZE
+
 _LAYERS = 5
 _MAX_WIDTH = 1024
 

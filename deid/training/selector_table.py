@@ -25,6 +25,7 @@ from PIL import Image as Pillow
 from deid import weights
 from deid.anonymizer import fallback
 from deid.compositing import blend
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError
 from deid.core.options import Options
 from deid.core.types import AlignedFace, Crops, Embeddings, Image
@@ -35,7 +36,6 @@ from deid.editing.portraits import Looks
 from deid.editing.sampler import SET_SIZE, sample_sets, sample_shares, with_portraits
 from deid.imaging.alignment import align, at_photo_scale, is_profile, warp
 from deid.landmarks.face_points import FacePoints
-from deid.models.attgan import ATTRIBUTES
 from deid.recognition.age import AgeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.training.classifier import to_tensor

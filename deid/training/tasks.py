@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 from safetensors.numpy import save
 
 from deid import weights
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import ConfigError
 from deid.detection.scrfd import ScrfdDetector
 from deid.editing.portraits import Portraits
 from deid.editing.selector import N_FEATURES
-from deid.models.attgan import ATTRIBUTES
 from deid.training import age, attgan, boxes, classifier, detector, gender, realism, selector, selector_table
 from deid.training.data import joined, load, portraits
 from deid.training.export import export, write

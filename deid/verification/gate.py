@@ -5,26 +5,23 @@ embedder takes it for another person, the detector still finds it in place, gend
 a face: distance alone is a trap, for noise that fools one recogniser is neither private nor useful.
 """
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
-from deid import weights
 from deid.core.options import Options
 from deid.core.protocols import Detector, Embedder
 from deid.core.types import Crops, Detection, Distance, Embeddings, Image, Verification
 from deid.detection.confirm import look_closer
 from deid.imaging import geometry
 from deid.imaging.alignment import align
-from deid.models.packed import packed
-from deid.models.realism import RealismCritic
+from deid.models.inference import Network
 from deid.recognition.attributes import MALE, AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.recognition.gender import GenderReader
+from deid.weights.networks import open_network
 
 #: The patch in which a face is looked for again is so many times its box: MTCNN needs some surroundings.
 _PATCH = 2.2
@@ -60,24 +57,17 @@ class RealismScorer:
 
     def __init__(self, device: str = "cpu") -> None:
         self._device = device
-        self._network: RealismCritic | None = None
-        self._lock = threading.Lock()
 
     @property
-    def network(self) -> RealismCritic:
+    def network(self) -> Network:
         """The critic, read on first use."""
-        with self._lock:
-            if self._network is None:
-                self._network = packed(weights.load_realism().to(self._device))
-            return self._network
+        return open_network("realism", self._device)
 
-    @torch.inference_mode()
     def score(self, crops: Crops) -> NDArray[np.float32]:
         """Crops (N, 128, 128, 3) to scores (N,) in [0, 1]; 1 is a photo."""
         if not len(crops):
             return np.zeros(0, np.float32)
-        images = torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-        return np.asarray(self.network(images).sigmoid().cpu().numpy(), np.float32)
+        return self.network(crops)[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

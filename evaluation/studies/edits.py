@@ -15,6 +15,7 @@ from deid import weights
 from deid.anonymizer import fallback
 from deid.anonymizer.fallback import Proposal, Rung
 from deid.compositing import blend
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError, WeightsFormatError, WeightsMissingError
 from deid.core.options import Options
 from deid.core.protocols import Detector
@@ -24,7 +25,7 @@ from deid.editing.portraits import Looks, Portraits
 from deid.editing.sampler import sample_sets, sample_shares, with_portraits
 from deid.imaging.alignment import TEMPLATE, align
 from deid.landmarks.face_points import FacePoints
-from deid.models.attgan import ATTRIBUTES, Generator
+from deid.models.attgan import Generator
 from deid.recognition.age import AgeReader
 from deid.recognition.attributes import MALE, AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder

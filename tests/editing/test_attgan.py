@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import EditError, WeightsError
 from deid.core.types import AlignedFace, Detection, Image
 from deid.editing.attgan import AttganEditor, coarsen
 from deid.editing.portraits import Portraits
 from deid.editing.sampler import SET_SIZE, portraits_of, sample_sets, with_portraits, without_portraits
 from deid.editing.stand_in import stand_in
-from deid.models.attgan import ATTRIBUTES, Discriminator, Generator
+from deid.models.attgan import Discriminator, Generator
 
 IDENTITY = np.array([[1.0, 0, 0], [0, 1.0, 0]])
 SHARES = np.array([0.6, 0.4], np.float32)

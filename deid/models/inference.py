@@ -1,0 +1,90 @@
+"""Networks that answer: by onnxruntime, which is imported in a tenth of a second, or by torch on other devices and without it."""
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.models.threads import n_threads
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Array = NDArray[Any]
+
+
+class Network(Protocol):
+    """Arrays in, arrays out; several threads may ask at the same time."""
+
+    def __call__(self, *inputs: Array) -> Sequence[NDArray[np.float32]]:
+        """The answers to a batch.
+
+        Raises:
+            RuntimeError: the computation failed.
+        """
+        ...
+
+
+def has_onnxruntime() -> bool:
+    """Whether onnxruntime is installed."""
+    return find_spec("onnxruntime") is not None
+
+
+class OnnxNetwork:
+    """A graph without tensors, and the tensors that belong in it, on the CPU.
+
+    Args:
+        graph: an ONNX model whose initializers are stored elsewhere.
+        tensors: the value of each of those initializers, and no others.
+
+    Raises:
+        RuntimeError: the graph does not run with these tensors.
+    """
+
+    def __init__(self, graph: bytes, tensors: Mapping[str, Array]) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        options.intra_op_num_threads = n_threads()
+        # Threads that wait for the next layer by spinning take the time of those that run other networks.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(tensor, np.float32)) for tensor in tensors.values()]
+        options.add_external_initializers(list(tensors), values)
+        try:
+            self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime has an exception of its own for every way to fail
+            raise RuntimeError(str(error)) from error
+        self._inputs = [given.name for given in self._session.get_inputs()]
+
+    def __call__(self, *inputs: Array) -> Sequence[NDArray[np.float32]]:
+        try:
+            answers: list[NDArray[np.float32]] = self._session.run(None, dict(zip(self._inputs, inputs, strict=True)))
+        except Exception as error:
+            raise RuntimeError(str(error)) from error
+        return answers
+
+
+class TorchNetwork:
+    """A module of `deid.models.pixels`, in evaluation mode.
+
+    Args:
+        module: takes and gives tensors.
+        device: in torch's words.
+    """
+
+    def __init__(self, module: "nn.Module", device: str = "cpu") -> None:
+        import torch
+
+        from deid.models.packed import packed
+
+        self._torch, self._device = torch, device
+        self._module = packed(module.eval().to(device).to(memory_format=torch.channels_last))
+
+    def __call__(self, *inputs: Array) -> Sequence[NDArray[np.float32]]:
+        torch = self._torch
+        with torch.inference_mode():
+            said = self._module(*(torch.from_numpy(np.ascontiguousarray(given)).to(self._device) for given in inputs))
+            return [out.cpu().numpy() for out in (said if isinstance(said, tuple) else (said,))]

@@ -44,7 +44,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Torch takes seconds to import: it waits until something of it is asked for.
+    # Torch takes seconds to import: it is imported on first use.
     if name not in _HOMES:
         raise AttributeError(f"module 'deid' has no attribute {name!r}")
     from importlib import import_module

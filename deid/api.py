@@ -2,6 +2,7 @@
 
 import os
 import threading
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -15,16 +16,20 @@ from deid.imaging import codec
 from deid.imaging.frame import frames_of, with_pixels
 
 Kind = TypeVar("Kind", PillowImage.Image, NDArray[np.uint8], torch.Tensor)
-_shared: dict[Options, Anonymizer] = {}
+#: So many engines keep their models in memory.
+_SHARED = 4
 _lock = threading.Lock()
 
 
 def anonymizer(options: Options) -> Anonymizer:
-    """The shared `Anonymizer` of these options: its models load once per process."""
+    """The shared `Anonymizer` of these options: its models stay loaded, for the few options that were used last."""
     with _lock:
-        if options not in _shared:
-            _shared[options] = Anonymizer(options)
-        return _shared[options]
+        return _engine_of(options)
+
+
+@lru_cache(_SHARED)
+def _engine_of(options: Options) -> Anonymizer:
+    return Anonymizer(options)
 
 
 def anonymize(

@@ -45,7 +45,7 @@ class Anonymize(v2.Transform):  # type: ignore[misc]
 
     @property
     def engine(self) -> Anonymizer:
-        """What anonymises, shared by all transforms of the same options in a process."""
+        """The anonymizer, shared by all transforms of the same options in a process."""
         if self._engine is None:
             self._engine = self._make_engine() if self._make_engine else api.anonymizer(self.options)
         return self._engine

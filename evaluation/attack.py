@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deid.check.folders import pair_folders, read_pairs
 from deid.core.errors import DataError
 from deid.core.protocols import Embedder
 from deid.core.types import Crops, Embeddings
@@ -15,7 +16,6 @@ from evaluation.attacks.case import Search, split_people
 from evaluation.attacks.context import Surroundings
 from evaluation.compare import Progress
 from evaluation.faces import Face, Observer
-from evaluation.folders import pair_folders, read_pairs
 from evaluation.pairs import Split, other_photo, score_table
 from evaluation.results import Curve, Measure, Results, environment
 from evaluation.scoring import Trial, pair_lines, rank_lines, search_curves

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress as ProgressBar
 
 from deid.core.errors import DeidError
-from evaluation import datasets, methods, recognisers, stored
+from evaluation import datasets, methods, recognisers, stored, summary
 from evaluation.attack import AttackOptions
 from evaluation.attack import attack as attack_folders
 from evaluation.attacks import ATTACKS
@@ -31,7 +31,9 @@ _Recogniser = Annotated[
     list[Path], typer.Option("--recogniser", exists=True, dir_okay=False, help="ArcFace-style ONNX file; may be given more than once")
 ]
 _Store = Annotated[str | None, typer.Option("--store", help="keep the measures under this name, for the page of benchmarks")]
-_MadeBy = Annotated[list[str], typer.Option(help="a command that made what is measured, told on the page; may be given more than once")]
+_MadeBy = Annotated[
+    list[str], typer.Option(help="a command that made what is measured, for the page of benchmarks; may be given more than once")
+]
 
 
 @contextmanager
@@ -188,10 +190,14 @@ def study(
 
 
 @app.command()
-def benchmarks(output: Annotated[Path, typer.Option("--output", "-o", help="the page")] = stored.PAGE) -> None:
-    """Write the page of benchmarks from all stored results."""
+def benchmarks(
+    output: Annotated[Path, typer.Option("--output", "-o", help="page to write")] = stored.PAGE,
+    readme: Annotated[Path, typer.Option(help="README whose table of numbers is replaced")] = summary.README,
+) -> None:
+    """Write the page of benchmarks and the README's table from all stored results."""
     with _reported():
         typer.echo(str(stored.write_page(path=output)))
+        typer.echo(str(summary.write_summary(stored.read_all(), readme)))
 
 
 @app.command()

@@ -28,7 +28,7 @@ class Close:
     Args:
         before: (256, 256, 3) aligned crop, twice as fine as the usual one.
         after: (256, 256, 3) the same place of the output, by the landmarks before: both sides are resampled alike.
-        detail: `evaluation.metrics.detail.detail_ratio` of the face; NaN where it cannot be told.
+        detail: `evaluation.metrics.detail.detail_ratio` of the face; NaN where it cannot be measured.
     """
 
     before: NDArray[np.uint8]

@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.check.faces import crops_of
+from deid.check.folders import pair_folders, read_pairs
+from deid.check.recognition import Embedded, embed
+from deid.check.states import states
 from deid.core.errors import DataError, WeightsError
 from deid.core.protocols import Embedder
 from deid.core.types import Crops
 from evaluation import datasets, detectors, recognisers
-from evaluation.coverage import coverage, states
-from evaluation.faces import Face, Observer, PhotoResult, crops_of, with_genders
+from evaluation.coverage import coverage
+from evaluation.faces import Face, Observer, PhotoResult, with_genders
 from evaluation.features import load as load_features
-from evaluation.folders import pair_folders, read_pairs
-from evaluation.privacy import Embedded, embed, privacy
+from evaluation.privacy import privacy
 from evaluation.realism import close_lines, realism_lines
 from evaluation.results import Curve, Measure, Results, environment
 from evaluation.utility import detection_lines, expression_lines, gender_lines, outside_lines

@@ -18,7 +18,7 @@ MOST_D_SYS = 0.20
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is asked for, in words, and whether it holds; None when it cannot be told."""
+    """A limit in words, and whether it holds; None when it cannot be measured."""
 
     limit: str
     passed: bool | None

@@ -3,20 +3,13 @@
 import hashlib
 from collections.abc import Sequence
 
+from deid.check.faces import find
+from deid.check.judges import mtcnn
 from deid.core.protocols import Detector
 from deid.core.types import Detection, Image
 from evaluation.datasets import data_folder
 
-#: The cascade's published thresholds: the user of a photo runs MTCNN as it comes.
-_THRESHOLDS = (0.6, 0.7, 0.7)
 SCRFD_FILE = "recognisers/scrfd_2.5g_bnkps.onnx"
-
-
-def first_detector() -> Detector:
-    """MTCNN with its published settings."""
-    from deid.detection.mtcnn import MtcnnDetector
-
-    return MtcnnDetector(min_face=20, thresholds=_THRESHOLDS)
 
 
 def second_detector() -> Detector:
@@ -33,7 +26,7 @@ def second_detector() -> Detector:
 
 def both_detectors() -> tuple[Detector, Detector]:
     """The first and the second."""
-    return first_detector(), second_detector()
+    return mtcnn(), second_detector()
 
 
 def fingerprint(detector: Detector) -> str:
@@ -43,17 +36,6 @@ def fingerprint(detector: Detector) -> str:
     if isinstance(detector, ScrfdDetector):
         return hashlib.sha256(detector.path.read_bytes()).hexdigest()
     return {"mtcnn": "in facenet-pytorch", "dlib_hog": "in dlib"}[detector.name]
-
-
-def find(detector: Detector, images: Sequence[Image | None]) -> list[list[Detection]]:
-    """Faces of each image; of None, none. Images of one size go through in one pass where the detector can."""
-    present = [image for image in images if image is not None]
-    batch = getattr(detector, "detect_batch", None)
-    if batch is not None and present and len({image.shape for image in present}) == 1:
-        found = iter(batch(present))
-    else:
-        found = iter([detector.detect(image) for image in present])
-    return [next(found) if image is not None else [] for image in images]
 
 
 class Remembering:

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from deid.core.errors import WeightsError
 from deid.core.types import Crops, Image
+from deid.recognition.arcface import to_blob
 from evaluation.datasets import data_folder
-from evaluation.recognisers import ATTACKER_FILE, MiddleLayers, to_blob
+from evaluation.recognisers import ATTACKER_FILE, MiddleLayers
 
 _BATCH = 32
 #: Crops at the photo's scale have this side; tiles of them begin at three places each way, and overlap.

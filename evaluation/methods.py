@@ -1,7 +1,7 @@
 """The methods under study, in memory and at any strength: a filter put on every face without a gate, ours, and deface.
 
-The filters are those of `deid`, on boxes of `deid`'s detector; the gate and the ladder above them are left out, so that weak
-settings can be seen to be weak.
+The filters are those of `deid`, on boxes of `deid`'s detector. The gate and the fallback levels are left out, so that weak settings show as
+weak.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,12 +14,12 @@ import numpy as np
 from PIL import Image as PillowImage
 from scipy import ndimage
 
+from deid.check.folders import FilePair, ImagePair
 from deid.core.errors import ConfigError, DependencyError
 from deid.core.types import Detection, Image
 from deid.editing import filters
 from deid.imaging import geometry
 from evaluation.datasets import Photo
-from evaluation.folders import FilePair, ImagePair
 
 #: From a photo and its faces to the output.
 Method: TypeAlias = Callable[[Image, Sequence[Detection]], Image]
@@ -81,7 +81,7 @@ def untouched() -> Method:
 
 
 def attgan(seed: int = 0, input_cells: int | None = None) -> Method:
-    """`deid` as its users get it, gate and ladder included; with `input_cells` when given.
+    """`deid` as its users get it, with gate and fallback levels; with `input_cells` when given.
 
     Every photo gets a seed of its own, as from `deid run`: with one for all, two photos of a person would choose among the same
     new faces, and an attacker who runs the tool on the gallery too would find the person by that.

@@ -10,12 +10,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.check.folders import FilePair, read_pairs
+from deid.check.states import UNCHANGED_BELOW
 from deid.core.errors import DataError
 from deid.imaging import geometry
-from evaluation.coverage import UNCHANGED_BELOW
 from evaluation.detectors import both_detectors
 from evaluation.faces import Face, Observer, PhotoResult
-from evaluation.folders import FilePair, read_pairs
 
 #: Two boxes with less overlap are not one face.
 _SAME_IOU = 0.4

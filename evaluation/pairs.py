@@ -74,11 +74,3 @@ def mated_and_non_mated(
     mine[np.arange(len(own)), own] = True
     others = ~mine & np.isfinite(scores)
     return scores[mine], scores[others], np.nonzero(others)[0]
-
-
-def strangers(embeddings: Embeddings, identities: Sequence[str]) -> NDArray[np.float64]:
-    """Cosines of all pairs of faces of different people."""
-    names = np.asarray(identities)
-    later = np.triu(names[:, None] != names[None], 1)
-    rows = np.asarray(embeddings, np.float64)
-    return np.asarray((rows @ rows.T)[later])

@@ -1,90 +1,21 @@
 """Privacy: how far each face got from the person, and whether a search still finds that person."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.core.protocols import Embedder
-from deid.core.types import Embeddings
+from deid.check.recognition import WORKING_FMR, Embedded, distance_of
 from evaluation import criteria
-from evaluation.faces import Face, crops_of
-from evaluation.metrics import verification
+from evaluation.faces import Face
 from evaluation.metrics.bootstrap import mean_interval, share_interval
-from evaluation.pairs import Split, mated_and_non_mated, other_photo, same_photo, score_table, strangers
+from evaluation.pairs import Split, mated_and_non_mated, other_photo, same_photo, score_table
 from evaluation.results import Curve, Measure, measure
 from evaluation.scoring import Trial, pair_lines, rank_lines, search_curves, tar_lines
 
-FMRS = (1e-2, 1e-3, 1e-4)
-#: The rate at which a single face counts as recognised.
-WORKING_FMR = 1e-3
-#: An output this much nearer than a black cover owes it to the face; less may be compression.
-_NEARER = 0.9
 _SIZE_EDGES = (32.0, 64.0, 128.0)
 _BINS = np.linspace(0.0, 2.0, 81)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Embedded:
-    """What one recogniser makes of all faces.
-
-    Args:
-        recogniser: its name.
-        before: (N, D) unit-norm rows.
-        after: (N, D).
-        covered: (N, D) of the untouched crops with the face in black: what the surroundings give away.
-        thresholds: cosine by false match rate, set on untouched photos of this run where they are enough.
-        note: where the thresholds come from.
-    """
-
-    recogniser: str
-    before: Embeddings
-    after: Embeddings
-    covered: Embeddings
-    thresholds: Mapping[float, float]
-    note: str
-
-    @property
-    def distances(self) -> NDArray[np.float64]:
-        """(N,) L2 distances before to after."""
-        return np.asarray(np.linalg.norm(np.asarray(self.before, np.float64) - self.after, axis=1))
-
-    @property
-    def recognised(self) -> NDArray[np.bool_]:
-        """(N,) whether the output is under the threshold, and nearer than the same photo with the face in black.
-
-        Small faces and faces that the border cuts come under the threshold by their surroundings alone (one in ten of LFW's
-        bystanders does); that is the context's doing, which the context attack measures, and not the method's.
-        """
-        surroundings = np.linalg.norm(np.asarray(self.before, np.float64) - self.covered, axis=1)
-        return np.asarray((self.distances <= self.threshold) & (self.distances < _NEARER * surroundings))
-
-    @property
-    def threshold(self) -> float:
-        """L2 distance under which a face counts as recognised."""
-        return float(verification.distance_of(self.thresholds[WORKING_FMR]))
-
-
-def embed(recogniser: Embedder, faces: Sequence[Face]) -> Embedded:
-    """Embeddings of all faces before, after and covered, with thresholds."""
-    before, after, cover = (recogniser.embed(crops_of(faces, kind)) for kind in ("before", "after", "covered"))
-    mains = [i for i, f in enumerate(faces) if f.main]
-    thresholds, note = fix_thresholds(before[mains], [faces[i].identity for i in mains], recogniser.threshold)
-    return Embedded(recogniser.name, before, after, cover, thresholds, note)
-
-
-def fix_thresholds(untouched: Embeddings, identities: Sequence[str], fallback: float) -> tuple[dict[float, float], str]:
-    """Cosine thresholds by false match rate, from all pairs of different people among untouched photos.
-
-    Rates that too few pairs can show are left out; for the working rate the recogniser's own threshold stands in.
-    """
-    others = strangers(untouched, identities)
-    found = {fmr: verification.score_threshold(others, fmr) for fmr in FMRS if len(others) * fmr >= 1}
-    if WORKING_FMR in found:
-        return found, f"set on {len(others)} pairs of strangers of this run"
-    return {**found, WORKING_FMR: 1 - fallback**2 / 2}, "the recogniser's own: this run has too few strangers"
 
 
 def groups_of(faces: Sequence[Face]) -> dict[str, NDArray[np.bool_]]:
@@ -148,8 +79,8 @@ def _distance_curves(found: Embedded, control: Trial) -> list[Curve]:
     mated, others, _ = mated_and_non_mated(control.scores, control.own)
     samples = {
         "before to after": found.distances,
-        "one person, untouched": verification.distance_of(mated),
-        "strangers, untouched": verification.distance_of(others),
+        "one person, untouched": distance_of(mated),
+        "strangers, untouched": distance_of(others),
     }
     curves = []
     for label, values in samples.items():

@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.check.faces import crops_of
 from evaluation.close import LEAST_PX
-from evaluation.faces import Face, crops_of
+from evaluation.faces import Face
 from evaluation.features import Features, load_wide
 from evaluation.metrics.bootstrap import Interval, share_interval
 from evaluation.metrics.realism import fid, kid, paired_kid
@@ -58,7 +59,7 @@ def close_lines(faces: Sequence[Face], seed: int, load: Callable[[], Features] =
 
 
 def _detail_lines(ratios: NDArray[np.float64], people: Sequence[str], seed: int) -> list[Measure]:
-    """How many new faces fit the sharpness of their photo, and the median; a face whose detail cannot be told does not fit."""
+    """How many new faces fit the sharpness of their photo, and the median; a face whose detail cannot be measured does not fit."""
     fits = (ratios >= _FITS[0]) & (ratios <= _FITS[1])
     known = ratios[np.isfinite(ratios)]
     note = f"{_FITS[0]:g} to {_FITS[1]:g} times the detail of the photo's own face, over that of the surroundings; {LEAST_PX:g} px and more"

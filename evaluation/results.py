@@ -14,8 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from deid.check.folders import Problem
 from evaluation.criteria import Verdict
-from evaluation.folders import Problem
 from evaluation.metrics.bootstrap import Interval
 
 _PACKAGES = (

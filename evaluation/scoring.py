@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.check.recognition import distance_of
 from evaluation import criteria
 from evaluation.metrics import identification, linkability, verification
 from evaluation.metrics.bootstrap import Interval, share_interval, weighted_interval
@@ -114,7 +115,7 @@ def tar_lines(section: str, recogniser: str, trial: Trial, control: Trial, thres
                 recogniser=recogniser,
                 control=float(verification.accepted(untouched, threshold).mean()),
                 chance=fmr,
-                note=f"distance {float(verification.distance_of(threshold)):.3f}, fixed on untouched photos",
+                note=f"distance {float(distance_of(threshold)):.3f}, fixed on untouched photos",
             )
         )
     return lines

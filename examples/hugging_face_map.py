@@ -1,4 +1,4 @@
-"""Anonymise the pictures of a Hugging Face data set with `map`.
+"""Anonymize the pictures of a Hugging Face data set with `map`.
 
     python examples/hugging_face_map.py
 

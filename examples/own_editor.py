@@ -2,8 +2,8 @@
 
     python examples/own_editor.py
 
-What it proposes must pass the gate like any other: this one only mirrors the face, which recognisers see through, so
-the ladder ends in a cover, and the result says why.
+Its proposals must pass the gate like all others. This editor only mirrors the face, and recognisers still identify it. So the result is a
+cover, and its field `why` says so.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Anonymise inside a torchvision pipeline, in the worker processes of a DataLoader.
+"""Anonymize inside a torchvision pipeline, in the worker processes of a DataLoader.
 
     python examples/torchvision_transform.py
 

@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 from deid import weights
 from deid.anonymizer.engine import Anonymizer
 from deid.api import anonymizer
-from deid.cli import _demo_photos
+from deid.cli.demo import demo_photos
 from deid.core.options import Options
 from deid.core.types import AlignedFace, Crops, Detection, EditedFace, Embeddings, Image, ImageResult
 from deid.detection.mtcnn import MtcnnDetector
@@ -37,7 +37,7 @@ def data_folder() -> Path:
 
 
 def _photo(name: str, height: int) -> Image:
-    photos = _demo_photos()
+    photos = demo_photos()
     if name not in photos:
         pytest.skip(f"{name} comes with matplotlib or scikit-image: pip install 'deid-face[demo]'")
     with PillowImage.open(photos[name]) as source:

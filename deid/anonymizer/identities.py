@@ -2,33 +2,23 @@
 
 import threading
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
-from deid.anonymizer.fallback import Rung
+from deid.anonymizer.face import Face, Person
+from deid.anonymizer.fallback import levels_after
+from deid.anonymizer.models import Models
+from deid.core.lazy import lazy
 from deid.core.protocols import Embedder
-from deid.core.types import Embeddings
+from deid.core.types import Detection, Embeddings
 
 #: Faces of fewer pixels are taken for nobody: blurred ones all look alike to a recogniser.
 RECOGNISABLE = 40.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Person:
-    """Somebody with a new face.
-
-    Args:
-        embeddings: (1, D) rows, one per embedder, of the first face that was seen.
-        rung: how that face was edited, with its attribute set.
-    """
-
-    embeddings: tuple[Embeddings, ...]
-    rung: Rung
-
-
 class People:
-    """Everybody whom one engine has given a new face; in memory alone, and never written.
+    """Everybody who has been given a new face; in memory alone, and never written.
 
     Args:
         embedders: two faces are one person's when all of these say so.
@@ -37,8 +27,6 @@ class People:
     def __init__(self, embedders: Sequence[Embedder]) -> None:
         self._thresholds = np.array([e.threshold for e in embedders])
         self._people: list[Person] = []
-        #: Held for a whole picture: whoever is in it is known before the next picture begins.
-        self.lock = threading.RLock()
 
     def find(self, embeddings: tuple[Embeddings, ...], taken: Collection[Person] = ()) -> Person | None:
         """Who has this face: the nearest person whom all embedders take for the same one, and who is not taken."""
@@ -49,10 +37,52 @@ class People:
         nearest = int(distances.max(axis=1).argmin())
         return free[nearest] if (distances[nearest] < self._thresholds).all() else None
 
-    def add(self, embeddings: tuple[Embeddings, ...], rung: Rung) -> None:
-        """Somebody new, with the rung that gave the new face."""
-        self._people.append(Person(embeddings, rung))
+    def add(self, person: Person) -> None:
+        """Somebody new."""
+        self._people.append(person)
 
 
 def _distances(a: tuple[Embeddings, ...], b: tuple[Embeddings, ...]) -> list[float]:
     return [float(np.linalg.norm(x - y)) for x, y in zip(a, b, strict=True)]
+
+
+class Identities:
+    """Gives people whom one engine saw in earlier pictures their new face again.
+
+    Args:
+        models: whose options say whether that is wanted at all.
+    """
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        #: Held for a whole picture: whoever is in it is known before the next picture begins.
+        self.lock = threading.RLock()
+
+    @lazy
+    def _people(self) -> People:
+        return People(self._models.gate.embedders)
+
+    @property
+    def kept(self) -> bool:
+        """Whether people keep their new face from picture to picture."""
+        return self._models.options.consistency == "dataset"
+
+    def recognise(self, face: Face, present: Sequence[Face]) -> None:
+        """Give a face the levels of the person it is; who is present already is not taken for another face's person."""
+        if face.why or not self._is_wanted(face.detection):
+            return
+        face.person = self._people.find(face.source.embeddings, [f.person for f in present if f.person])
+        if face.person is not None:
+            face.levels = levels_after(face.person.level, self._models.options, self._models.editor)
+
+    def remember(self, faces: Sequence[Face]) -> None:
+        """Keep the new faces of people who were not known before."""
+        for face in faces:
+            made = face.composite
+            if made and made.level.pastes_face and face.person is None and self._is_wanted(face.detection):
+                sets = None if made.edited.attributes is None else made.edited.attributes[None]
+                self._people.add(Person(face.source.embeddings, replace(made.level, n_sets=1, sets=sets)))
+
+    def _is_wanted(self, detection: Detection) -> bool:
+        """Whether a face is to be the same person's as before, and is seen well enough for that."""
+        return self.kept and self._models.options.method == "attgan" and detection.size >= RECOGNISABLE

@@ -82,9 +82,4 @@ def changed(before: Image, after: Image, tolerance: int = _TOLERANCE) -> NDArray
 
 def exposed(detected: Iterable[Detection], touched: NDArray[np.bool_]) -> list[Detection]:
     """Detections whose middle lies where nothing was edited."""
-    return [d for d in detected if _share(d, touched) < _LEAST_CHANGED]
-
-
-def _share(detection: Detection, touched: NDArray[np.bool_]) -> float:
-    middle = touched[geometry.box_to_slices(geometry.expand_box(detection.box_xyxy, 0.6), touched.shape)]
-    return float(middle.mean()) if middle.size else 1.0
+    return [d for d in detected if geometry.share_of_middle(d.box_xyxy, touched) < _LEAST_CHANGED]

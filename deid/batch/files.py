@@ -99,7 +99,7 @@ class FileResult:
 
     @property
     def n_edited(self) -> int:
-        """Of these, the ones that got what was asked for."""
+        """Of these, the ones on which the requested method passed."""
         return sum(f.n_edited for f in self.frames) if self.film is None else sum(t.asked for t in self.film.tracks)
 
     def to_dict(self, debug: bool = False) -> dict[str, Any]:
@@ -295,11 +295,11 @@ def run_job(
 
     Args:
         job: from `plan`.
-        engine: anonymises the frames.
+        engine: anonymizes the frames.
         seed: of this file; None for a fresh one. All frames of an animation share it.
         overwrite: whether an existing target may be replaced.
         span: of a film, which part, and what of its sound.
-        progress: told the frames of a film that are written, and how many to expect.
+        progress: called with the number of written frames of a film, and of those to expect.
     """
     if job.target is None:
         return refused(job)
@@ -311,7 +311,7 @@ def run_job(
             error = film.problem and f"written as far as it could be read: {film.problem}"
             return FileResult(job.source, job.target, error, film=film)
         picture = codec.read(job.source, engine.options.max_pixels)
-        edited, frames = anonymise(picture, engine, seed)
+        edited, frames = anonymize(picture, engine, seed)
         data = codec.encode(edited, _format(job.source, job.target))
         codec.write(data, job.target, overwrite)
     except (DependencyError, ImageError, VideoError) as failure:
@@ -334,14 +334,14 @@ def still_there(result: FileResult) -> FileResult:
     return replace(result, target=None, error=f"{result.target} is gone: it was taken away while the run went on")
 
 
-def anonymise(
+def anonymize(
     picture: Picture, engine: "Anonymizer", seed: int | None, detections: Sequence[Detection] | None = None
 ) -> tuple[Picture, tuple[ImageResult, ...]]:
     """A picture without its people, and one result per frame.
 
     Args:
         picture: from `deid.imaging.codec`.
-        engine: anonymises the frames.
+        engine: anonymizes the frames.
         seed: None for a fresh one. All frames of an animation share it.
         detections: faces that are known already, in every frame; the engine's option ``boxes`` says whether there may be others.
     """
@@ -351,7 +351,7 @@ def anonymise(
 
 
 def _format(source: Path, target: Path) -> str | None:
-    """The format of a target that was asked for by another suffix than its source has; None for the source's own."""
+    """The format of a target whose suffix differs from its source's; None for the source's own."""
     if source.suffix.lower() == target.suffix.lower():
         return None
     return PillowImage.registered_extensions().get(target.suffix.lower())

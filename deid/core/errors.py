@@ -72,7 +72,7 @@ class WeightsHashError(WeightsError):
 
 
 class WeightsFormatError(WeightsError):
-    """A weights file does not hold the architecture that is asked for."""
+    """A weights file does not hold the expected architecture."""
 
 
 class DataError(DeidError):

@@ -36,11 +36,12 @@ QUALITIES = {"fast": Budget(8, 1, 3), "balanced": Budget(8, 1, 7), "thorough": B
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How pictures are anonymised.
+    """How pictures are anonymized.
 
     Args:
         method: `attgan` puts a new face in place; `blur`, `pixelate`, `solid` and `image` cover the old one.
         detector: a name of `deid.detection.DETECTORS`, or several joined by `+`.
+        threshold: detections with a lower score are ignored; None leaves that to the detectors. Higher values leave faces exposed.
         min_face: smallest face in pixels that detectors look for.
         embedders: names of `deid.recognition.EMBEDDERS`; a new face must be far from the old one for each.
         quality: how much is tried to give a face a good new one: `fast`, `balanced` or `thorough`, see `QUALITIES`.
@@ -64,7 +65,7 @@ class Options:
         solid_rgb: colour of `solid`; None takes the mean colour of what is covered.
         cover_image: picture that `image` puts over a face.
         seed: for reproducible output; None draws a fresh one for every picture.
-        device: where the networks run, in torch's words.
+        device: where the networks run, in torch's words, or `auto`: a GPU when there is one.
         max_pixels: pictures with more pixels, all frames counted, are refused; so many take about 2 GB of memory.
         detect_every_s: in a film the whole frame is searched every so many seconds. In between, known faces are followed, and what is
             new in a frame is searched in that frame.
@@ -79,6 +80,7 @@ class Options:
 
     method: str = "attgan"
     detector: str = "mtcnn_once+centerface"
+    threshold: float | None = None
     min_face: int = 15
     embedders: tuple[str, ...] = ("dlib_resnet",)
     quality: str = "balanced"
@@ -132,6 +134,8 @@ class Options:
             _between(name, getattr(self, name), 0.0, 10.0)
         for name in ("edit_score", "min_iou", "min_realism", "track_score"):
             _between(name, getattr(self, name), 0.0, 1.0)
+        if self.threshold is not None:
+            _between("threshold", self.threshold, 0.0, 1.0)
         _between("gender_slack", self.gender_slack, 0.0, 1.0)
         _between("blur_radius", self.blur_radius, 0.01, 5.0)
         _between("min_edit_size", self.min_edit_size, 0.0, 1e6)

@@ -29,10 +29,28 @@ class Editor(Protocol):
 
         Args:
             face: the aligned face.
-            attributes: (N, 29) float sets of 13 attributes for the first pass and an identity code, one per proposal
-                wanted. An editor without attributes returns one proposal.
+            attributes: (N, D) float rows, one per proposal wanted: 13 attributes for the first pass, then numbers and shares of the
+                portraits that stand in, see `deid.editing.sampler`. An editor without attributes returns one proposal.
             strength: the method's own strength, see `deid.core.options`.
         """
+        ...
+
+
+@runtime_checkable
+class CoarseEditor(Protocol):
+    """An editor that can be made to see less of a face, and so to keep less of it."""
+
+    def coarse(self, cells: int) -> Editor:
+        """The same editor, which sees no more of a face than a mosaic of so many cells across holds."""
+        ...
+
+
+@runtime_checkable
+class Preloadable(Protocol):
+    """A part that reads its files on first use, or when it is told to."""
+
+    def preload(self) -> None:
+        """Read them now."""
         ...
 
 
@@ -51,3 +69,8 @@ class Embedder(Protocol):
     def embed(self, crops: Crops) -> Embeddings:
         """Aligned crops (N, 128, 128, 3) uint8 RGB to unit-norm rows (N, D) float32."""
         ...
+
+
+def name_of(part: object) -> str:
+    """What to call a part in a message."""
+    return str(getattr(part, "name", type(part).__name__))

@@ -121,7 +121,7 @@ class EditedFace:
 
     Args:
         crop: (128, 128, 3) uint8 RGB.
-        method: the rung of the ladder that made it, such as ``attgan`` or ``blur``.
+        method: the method that made it, such as ``attgan`` or ``blur``.
         attributes: (D,) attribute set of the first pass and its stand-in, see `deid.editing.sampler`; None for methods without one.
         strength: the method's own strength, see `deid.core.options`.
         stand_in: the new face at the photo's scale, where the editor makes one; it is then pasted in place of ``crop``.

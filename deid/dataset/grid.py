@@ -43,7 +43,7 @@ def orientation(data: bytes) -> int:
             with PillowImage.open(io.BytesIO(data)) as source:
                 turn = source.getexif().get(_ORIENTATION, 1)
     except Exception:
-        # What is wrong with a file is said by whoever decodes it.
+        # The decoder reports what is wrong with a file.
         return 1
     return turn if turn in _BACK else 1
 

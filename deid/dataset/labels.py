@@ -1,7 +1,7 @@
 """Label files are carried over to the byte, so none may hold a picture: in base64 or another alphabet, as bytes, as numbers.
 
-There is no end of encodings, so most checks ask for how much a text could hold: a long run without a space that is as random as
-compressed data, or a list of so many numbers that they may be samples. When in doubt a file is not carried over, and its name is told.
+There are too many encodings to list, so most checks measure how much a text could hold. Suspicious are a long run without a space that is
+as random as compressed data, and a list of so many numbers that they may be samples. When in doubt, a file is left out and named.
 """
 
 import re

@@ -36,7 +36,7 @@ class Plan:
     Args:
         given: a folder, a pattern, a table, a shard or a Hugging Face data set.
         out: the output; new or empty, unless the run goes on.
-        options: how pictures are anonymised. Without a seed a fresh one is drawn and kept in the ledger.
+        options: how pictures are anonymized. Without a seed a fresh one is drawn and kept in the ledger.
         workers: processes or actors; as many as there are cores when 0.
         engine: `local` or `ray`.
         address: of the Ray cluster; one is started for the run when None.
@@ -80,7 +80,7 @@ class Plan:
 
 
 def run(plan: Plan, told: Callable[[Totals, Record], None] = lambda totals, record: None) -> Totals:
-    """Anonymise a data set, or go on with one.
+    """Anonymize a data set, or continue an interrupted run.
 
     Args:
         plan: what to do.
@@ -125,7 +125,7 @@ def left_out(plan: Plan) -> list[tuple[str, str]]:
 
 @contextmanager
 def _begun(plan: Plan) -> Iterator[None]:
-    """Leave no trace of a run that ended before its first file: whoever calls again with other options needs no --resume."""
+    """Leave no trace of a run that ended before its first file: a call with other options then needs no --resume."""
     fresh = not plan.private.exists()
     try:
         yield

@@ -29,7 +29,7 @@ class Item:
     Args:
         name: its name below the output, with ``/``; no two items share one.
         place: the file that holds its bytes.
-        kind: a `picture` is anonymised, a `label` is carried over untouched, an `other` is left out, and a `broken` one failed
+        kind: a `picture` is anonymized, a `label` is carried over untouched, an `other` is left out, and a `broken` one failed
             already when it was listed.
         span: where its bytes lie in that file, as (offset, size); None for the whole file.
         boxes: faces that are known, xyxy pixels of the upright picture; none asks the detector.

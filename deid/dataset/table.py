@@ -39,11 +39,16 @@ class _Joined:
 class Table(FilesAsTheyLie):
     """The files that a CSV or Parquet table names, with optional boxes and identities.
 
-    Columns: ``path`` (or ``file_name``, ``filename``, ``file``, ``image``), from the table's folder; ``boxes``, a list of
-    [x0, y0, x1, y1] or that as JSON, or four columns ``x0 y0 x1 y1`` (``xmin ymin xmax ymax``, ``x1 y1 x2 y2``, ``left top right
-    bottom``) with a row per face; ``width`` and ``height`` of the picture that the boxes are of; ``identity`` (or ``person``).
-    Other columns are left alone, but a row whose box stands in one of them is refused. The tree is kept below the table's folder, or
-    below the folder that all files share.
+    Columns:
+
+    - ``path`` (or ``file_name``, ``filename``, ``file``, ``image``), relative to the table's folder;
+    - ``boxes``, a list of [x0, y0, x1, y1] or the same as JSON;
+    - or four columns ``x0 y0 x1 y1`` (``xmin ymin xmax ymax``, ``x1 y1 x2 y2``, ``left top right bottom``) with a row per face;
+    - ``width`` and ``height`` of the picture that the boxes refer to;
+    - ``identity`` (or ``person``).
+
+    Other columns are ignored, but a row with a box in one of them is refused. The tree is kept below the table's folder, or below the
+    folder that all files share.
     """
 
     path: Path

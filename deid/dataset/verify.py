@@ -129,7 +129,7 @@ def _exposed(
         else:
             touched = _inside([box for at, box in boxes if at == i], frame.rgb.shape[:2])
         if only and touched.any():
-            # Whoever said that the table's boxes are all wants no others edited.
+            # With `boxes = "only"` no other faces are edited.
             continue
         least = _SURE if touched.any() else 0.0
         for detection in known.exposed((d for d in engine.detector.detect(frame.rgb) if d.score >= least), touched):

@@ -73,7 +73,7 @@ class Work:
     Args:
         source: where the bytes are.
         target: the folder for the outputs, or for the parts that are packed at the end.
-        make_engine: builds what anonymises; called once per worker.
+        make_engine: builds the anonymizer; called once per worker.
         seed: of the run.
     """
 
@@ -131,7 +131,7 @@ class Worker:
         picture = codec.decode(data, item.name, self._engine.options.max_pixels)
         turn = orientation(data)
         boxes = known_faces(item, picture.frames[0].rgb.shape[:2], turn)
-        edited, frames = files.anonymise(picture, self._engine, seed, boxes or None)
+        edited, frames = files.anonymize(picture, self._engine, seed, boxes or None)
         faces = tuple(
             face.to_dict() | {"frame": number, "passed": face.verification.passed}
             for number, frame in enumerate(frames)
@@ -174,8 +174,7 @@ class _LabelError(DeidError):
 def build_engine(options: Options) -> "Anonymizer":
     """An engine with its models loaded, for one of several processes.
 
-    One thread each: as many processes as cores then don't fight, and the outputs don't depend on how many there are. With
-    ``auto`` as device the networks run on a GPU when torch has one.
+    One thread each: as many processes as cores then don't fight, and the outputs don't depend on how many there are.
     """
     import cv2
     import torch
@@ -184,20 +183,16 @@ def build_engine(options: Options) -> "Anonymizer":
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    engine = Anonymizer(replace(options, device=device) if options.device == "auto" else options)
+    engine = Anonymizer(options)
     engine.preload()
     return engine
 
 
 def build_looker(options: Options) -> "Anonymizer":
     """An engine of which only the detector is used."""
-    import torch
-
     from deid.anonymizer.engine import Anonymizer
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Anonymizer(replace(options, device=device) if options.device == "auto" else options)
+    return Anonymizer(options)
 
 
 def versions() -> dict[str, str]:

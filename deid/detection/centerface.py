@@ -26,12 +26,12 @@ _PAD_SHARE, _PAD_LEAST, _PAD_MOST, _LEAST_INSIDE = 0.1, 16, 64, 0.3
 #: The network halves its maps five times, and answers for every fourth pixel.
 _MULTIPLE, _STRIDE = 32, 4
 _NMS_IOU = 0.3
-#: Least score of a find.
+#: Least score of a detection.
 USUAL = 0.44
 
 
 class CenterfaceDetector:
-    """Faces with five landmarks. The score is the root of the network's: of 646 finds of 0.9 and more in 600 LFW photos, other
+    """Faces with five landmarks. The score is the root of the network's: of 646 detections of 0.9 and more in 600 LFW photos, other
     detectors confirm all.
 
     Args:

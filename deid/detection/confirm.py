@@ -20,12 +20,12 @@ _MOST_ROLL = 35.0
 class ConfirmedDetector:
     """A detector whose doubtful finds are looked at again from close by.
 
-    A find goes only when its score is under ``sure`` and none of four close looks finds a face there.
+    A detection is dropped only when its score is under ``sure`` and none of four close looks finds a face there.
 
     Args:
         detector: finds faces, with low thresholds.
         judges: two detectors that look at close views; one that sees the mirror image is a second opinion indeed.
-        sure: score from which a find needs no confirmation.
+        sure: score from which a detection needs no confirmation.
     """
 
     def __init__(self, detector: Detector, judges: Sequence[Detector], sure: float = 0.75) -> None:

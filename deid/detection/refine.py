@@ -26,7 +26,7 @@ _FINALISTS = 3
 _SURROUNDINGS = 3.0
 #: A face of more than twice so many pixels is shrunk to them before it is looked at, and what lies about it, so many times its box.
 _ENOUGH, _REACH = 96.0, 2.6
-#: A find that overlaps the expected box by less is another face.
+#: A detection that overlaps the expected box by less is another face.
 _SAME_IOU = 0.25
 
 

@@ -1,8 +1,8 @@
 """Detection at further turns, for people who lie or hang, and for photos from the side of a phone that no EXIF turns upright.
 
-Detectors find some turned faces upright, too, and call them sure. What tells is whether two of them agree on where eyes and mouth lie:
-of 20 photos with 88 faces, two agree on a quarter of the detections or more in each that is upright, and never in one that is turned
-by a quarter or more.
+Detectors also detect some turned faces in the upright photo, with high scores. The agreement of two detectors on eyes and mouth decides:
+in 20 photos with 88 faces, they agree on a quarter of the detections or more in every upright photo. They never do in one that is turned by
+a quarter turn or more.
 
 Convention:
     Degrees count counter-clockwise, as in `numpy.rot90` and Pillow's `rotate`. A turn grows the canvas so that nothing is cut.

@@ -1,7 +1,7 @@
 """Photos with a weak signal: blurred by motion, full of noise, or crushed by JPEG.
 
-At half its size such a photo is sharper, quieter and smoother, and the faces in it are found again. Ordinary photos are told by how
-steep they are from pixel to pixel, and pay nothing.
+At half its size such a photo is sharper, less noisy and smoother, and its faces are detected again. Ordinary photos are recognised by the
+steps from pixel to pixel, and cost nothing more.
 """
 
 import cv2

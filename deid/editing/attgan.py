@@ -49,30 +49,19 @@ def coarsen(images: Tensor, cells: int) -> Tensor:
     return functional.interpolate(small, size=images.shape[2:], mode="bilinear", align_corners=False)
 
 
-class AttganEditor:
-    """Proposes one new face per attribute set.
+class _TwoPasses:
+    """What both editors share: the network and its two passes.
 
     Args:
         device: where the network runs.
-        bank: portraits for stand-ins; the shipped ones are read on first use when None.
-        on_face: edit the face itself, without a stand-in.
-        cells: when given, an edit of the face itself sees no more of it than a mosaic of so many cells across holds.
         network: in place of the shipped one.
     """
 
     name = "attgan"
 
-    def __init__(
-        self,
-        device: str = "cpu",
-        bank: Portraits | None = None,
-        on_face: bool = False,
-        cells: int | None = None,
-        network: Generator | None = None,
-    ) -> None:
-        self._device, self._cells, self._network, self._bank, self.on_face = device, cells, network, bank, on_face
+    def __init__(self, device: str, network: Generator | None) -> None:
+        self._device, self._network = device, network
         self._ready: Generator | None = None
-        self._points = FacePoints()
         self._lock = threading.RLock()
 
     @property
@@ -84,8 +73,46 @@ class AttganEditor:
                 self._ready = packed(network.to(self._device).to(memory_format=torch.channels_last))
             return self._ready
 
-    @property
-    def bank(self) -> Portraits:
+    def preload(self) -> None:
+        """Read the generator now.
+
+        Raises:
+            WeightsError: the file is missing, altered, or holds something else.
+        """
+        _ = self.network
+
+    def _seen(self, images: Tensor) -> Tensor:
+        """What the network sees of its input (N, 3, 128, 128)."""
+        return images
+
+    @torch.inference_mode()
+    def _two_passes(self, crops: Crops, sets: NDArray[np.float32]) -> Crops:
+        """Crops (N, 128, 128, 3) under sets (k N, 13): the first N are for them in order, and so are the next."""
+        network = self.network
+        images = self._seen(torch.from_numpy(crops.astype(np.float32) / 127.5 - 1.0).permute(0, 3, 1, 2).to(self._device))
+        a = torch.from_numpy(sets).to(self._device)
+        # A face that several sets edit is encoded once.
+        codes = network.encode(images.contiguous(memory_format=torch.channels_last))
+        first = network.decode(tuple(z.repeat(len(a) // len(crops), 1, 1, 1) for z in codes), a)
+        second = network(first, inverted(a))
+        pixels = (second.clamp(-1, 1) + 1) * 127.5
+        return np.asarray(pixels.round().byte().permute(0, 2, 3, 1).cpu().numpy(), np.uint8)
+
+
+class AttganEditor(_TwoPasses):
+    """Proposes one new face per attribute set: a stand-in, and what two passes change of it.
+
+    Args:
+        device: where the network runs.
+        bank: portraits for stand-ins; the shipped ones are read on first use when None.
+        network: in place of the shipped one.
+    """
+
+    def __init__(self, device: str = "cpu", bank: Portraits | None = None, network: Generator | None = None) -> None:
+        super().__init__(device, network)
+        self._bank, self._points = bank, FacePoints()
+
+    def portraits(self) -> Portraits:
         """The portraits, read on first use.
 
         Raises:
@@ -102,19 +129,11 @@ class AttganEditor:
         Raises:
             WeightsError: a file is missing, altered, or holds something else.
         """
-        _ = self.network
-        if not self.on_face:
-            _ = self.bank
-
-    def coarse(self, cells: int) -> "AttganEditor":
-        """The same editor, which sees no more of a face than a mosaic of so many cells across holds."""
-        _ = self.network
-        other = copy.copy(self)
-        other._cells = cells
-        return other
+        super().preload()
+        self.portraits()
 
     def edit(self, face: AlignedFace, attributes: NDArray[np.float32], strength: float = 1.0) -> list[EditedFace]:
-        """One proposal per attribute set.
+        """One proposal per attribute set: what both passes change, added to the set's stand-in.
 
         Args:
             face: with a crop (128, 128, 3).
@@ -124,27 +143,10 @@ class AttganEditor:
         Raises:
             EditError: a shape is wrong.
         """
-        if face.crop.shape != (CROP_SIZE, CROP_SIZE, 3):
-            raise EditError(f"expected a crop of {CROP_SIZE} x {CROP_SIZE} x 3, got {face.crop.shape}")
-        rows = np.asarray(attributes, np.float32)
-        if rows.ndim != 2 or rows.shape[1] != SET_SIZE:
-            raise EditError(f"expected attribute sets (N, {SET_SIZE}), got {rows.shape}")
-        return self._edit_face(face, rows, strength) if self.on_face else self._edit_stand_ins(face, rows, strength)
-
-    def _edit_face(self, face: AlignedFace, rows: NDArray[np.float32], strength: float) -> list[EditedFace]:
-        """Both passes over the face itself."""
-        name = self.name if self._cells is None else f"{self.name}_{self._cells}"
-        light = _light_for(face.crop)
-        lit = np.asarray(np.clip(face.crop * light, 0, 255).round(), np.uint8)
-        edited = self._two_passes(lit[None], rows[:, : len(ATTRIBUTES)])
-        crops = np.asarray((edited / light).round(), np.uint8)
-        return [EditedFace(c, name, a, strength) for c, a in zip(crops, rows, strict=True)]
-
-    def _edit_stand_ins(self, face: AlignedFace, rows: NDArray[np.float32], strength: float) -> list[EditedFace]:
-        """What both passes change, added to a stand-in for each set."""
+        rows = _checked(face, attributes)
         points = self._points.points(face.crop) if face.points is None else face.points
         large = face.crop if face.large is None else face.large
-        made = [stand_in(self.bank, *portraits_of(row), face.crop, large, points, face.steady) for row in rows]
+        made = [stand_in(self.portraits(), *portraits_of(row), face.crop, large, points, face.steady) for row in rows]
         small = np.stack([_shrunk(m.face) for m in made])
         changes = self.changes(small, rows[:, : len(ATTRIBUTES)])
         # Only a film's one row is steadied: several would take turns.
@@ -160,20 +162,49 @@ class AttganEditor:
         both = self._two_passes(lit, np.concatenate([sets, np.zeros_like(sets)])).astype(np.float32)
         return np.asarray((both[: len(crops)] - both[len(crops) :]) / light, np.float32)
 
-    @torch.inference_mode()
-    def _two_passes(self, crops: Crops, sets: NDArray[np.float32]) -> Crops:
-        """Crops (N, 128, 128, 3) under sets (k N, 13): the first N are for them in order, and so are the next."""
-        network = self.network
-        images = torch.from_numpy(crops.astype(np.float32) / 127.5 - 1.0).permute(0, 3, 1, 2).to(self._device)
-        a = torch.from_numpy(sets).to(self._device)
-        if self._cells is not None:
-            images = coarsen(images, self._cells)
-        # A face that several sets edit is encoded once.
-        codes = network.encode(images.contiguous(memory_format=torch.channels_last))
-        first = network.decode(tuple(z.repeat(len(a) // len(crops), 1, 1, 1) for z in codes), a)
-        second = network(first, inverted(a))
-        pixels = (second.clamp(-1, 1) + 1) * 127.5
-        return np.asarray(pixels.round().byte().permute(0, 2, 3, 1).cpu().numpy(), np.uint8)
+
+class FaceAttganEditor(_TwoPasses):
+    """Proposes one new face per attribute set: both passes over the face itself, as the thesis did.
+
+    Args:
+        device: where the network runs.
+        cells: when given, an edit sees no more of the face than a mosaic of so many cells across holds.
+        network: in place of the shipped one.
+    """
+
+    def __init__(self, device: str = "cpu", cells: int | None = None, network: Generator | None = None) -> None:
+        super().__init__(device, network)
+        self.cells = cells
+
+    def coarse(self, cells: int) -> "FaceAttganEditor":
+        """The same editor, which sees no more of a face than a mosaic of so many cells across holds."""
+        _ = self.network
+        other = copy.copy(self)
+        other.cells = cells
+        return other
+
+    def edit(self, face: AlignedFace, attributes: NDArray[np.float32], strength: float = 1.0) -> list[EditedFace]:
+        """One proposal per attribute set; arguments and errors as for `AttganEditor.edit`."""
+        rows = _checked(face, attributes)
+        name = self.name if self.cells is None else f"{self.name}_{self.cells}"
+        light = _light_for(face.crop)
+        lit = np.asarray(np.clip(face.crop * light, 0, 255).round(), np.uint8)
+        edited = self._two_passes(lit[None], rows[:, : len(ATTRIBUTES)])
+        crops = np.asarray((edited / light).round(), np.uint8)
+        return [EditedFace(c, name, a, strength) for c, a in zip(crops, rows, strict=True)]
+
+    def _seen(self, images: Tensor) -> Tensor:
+        return images if self.cells is None else coarsen(images, self.cells)
+
+
+def _checked(face: AlignedFace, attributes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Attribute sets (N, SET_SIZE), once their shape and the crop's are right."""
+    if face.crop.shape != (CROP_SIZE, CROP_SIZE, 3):
+        raise EditError(f"expected a crop of {CROP_SIZE} x {CROP_SIZE} x 3, got {face.crop.shape}")
+    rows = np.asarray(attributes, np.float32)
+    if rows.ndim != 2 or rows.shape[1] != SET_SIZE:
+        raise EditError(f"expected attribute sets (N, {SET_SIZE}), got {rows.shape}")
+    return rows
 
 
 def _light_for(crop: NDArray[np.uint8]) -> float:

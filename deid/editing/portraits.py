@@ -9,6 +9,7 @@ import io
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -121,6 +122,9 @@ class Portraits:
         WeightsFormatError: an array is missing, has another shape, or holds what cannot be.
     """
 
+    #: The recogniser of the looks' embeddings.
+    embedder = "dlib_resnet"
+
     def __init__(self, arrays: dict[str, NDArray[np.generic]]) -> None:
         points, looks = self._checked(arrays)
         ends = self._ends
@@ -208,3 +212,12 @@ class Portraits:
             chosen.append(int(rng.choice(best[np.argsort(-distance[best], kind="stable")[:_FARTHEST]])))
             used.add(chosen[-1] % self.n_pictures)
         return chosen
+
+
+@runtime_checkable
+class PortraitEditor(Protocol):
+    """An editor whose new faces begin as portraits."""
+
+    def portraits(self) -> Portraits:
+        """The portraits that may stand in."""
+        ...

@@ -1,7 +1,7 @@
 """Pictures in and out: every format that Pillow reads, upright, and without the metadata that gives people away.
 
-What a file holds is kept apart from the pixels that are edited: `Picture` has the frames as RGB for the pipeline, and
-what is needed to write the same kind of file again (mode, alpha, palette, 16-bit samples, timing, compression).
+`Picture` separates the pixels that are edited from the rest of a file. It has the frames as RGB for the pipeline, and all that is needed to
+write the same kind of file again: mode, alpha, palette, 16-bit samples, timing, compression.
 """
 
 import contextlib

@@ -163,7 +163,7 @@ def _replaced(frame: Frame, rgb: Image) -> Frame:
 def _covered(deep: NDArray[np.uint16], where: NDArray[np.bool_], rgb: Image, tones: Tones) -> NDArray[np.uint16]:
     """Deep samples with those of an edited image (H, W, 3) where it was edited."""
     made = tones.back[luma(rgb) if deep.ndim == 2 else rgb]
-    # By chance a cover gives a pixel what it had; whoever holds samples against each other would take it for a hole.
+    # By chance a cover gives a pixel what it had; a comparison of samples would show it as a hole.
     made = np.where(made == deep, made ^ 1, made)
     return np.where(where if deep.ndim == 2 else where[..., None], made, deep)
 

@@ -84,6 +84,17 @@ def box_to_slices(box: Boxes, size_hw: tuple[int, int]) -> tuple[slice, slice]:
     return slice(min(max(y0, 0), h), max(min(y1, h), 0)), slice(min(max(x0, 0), w), max(min(x1, w), 0))
 
 
+def share_inside(box: Boxes, size_hw: tuple[int, int]) -> float:
+    """Share of a box's area that lies inside an image."""
+    return float(box_area(clip_box(box, size_hw))[0] / box_area(box)[0])
+
+
+def share_of_middle(box: Boxes, where: NDArray[np.bool_]) -> float:
+    """Share of the middle of a box, three fifths of its sides, that a map (H, W) marks; 1 when the middle lies outside the map."""
+    middle = where[box_to_slices(expand_box(box, 0.6), (where.shape[0], where.shape[1]))]
+    return float(middle.mean()) if middle.size else 1.0
+
+
 def fit_similarity(source: Points, target: Points) -> Matrix:
     """Least-squares similarity (rotation, uniform scale, shift) that takes ``source`` (N, 2) to ``target`` (N, 2).
 

@@ -1,4 +1,4 @@
-"""AttGAN: an encoder-decoder whose decoder is told which attributes the face shall have.
+"""AttGAN: an encoder-decoder whose decoder receives the attributes that the face must have.
 
 Z. He, W. Zuo, M. Kan, S. Shan, X. Chen, "AttGAN: Facial Attribute Editing by Only Changing What You Want", TIP 2019.
 The module names follow the widely used PyTorch implementation, so that a checkpoint of it loads once it is safetensors.

@@ -40,9 +40,9 @@ class CenterFace(nn.Module):
             images: (N, 3, H, W), RGB in [0, 255]; H and W are multiples of 32.
 
         Returns:
-            Maps (N, C, H / 4, W / 4): the probability of a face's middle; logarithms of height and width in cells; how far
-            the middle lies below and to the right of the cell's, in cells; five points, y and x each, in heights and widths
-            from the box's upper left corner.
+            Maps (N, C, H / 4, W / 4), in this order of channels. First the probability of a face's middle, then the logarithms of
+            height and width in cells. Then how far the middle lies below and to the right of the cell's, in cells. Last five
+            points, y and x each, in heights and widths from the box's upper left corner.
         """
         x, read = self.stem(images), []
         for i, stage in enumerate(self.stages):

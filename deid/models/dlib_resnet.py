@@ -1,7 +1,9 @@
 """The network of dlib's face recogniser, layer by layer as dlib computes it.
 
-D. King, "High Quality Face Recognition with Deep Metric Learning", 2017: a 29-convolution residual network, 99.38 % on
-LFW. K. He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, with half the filters.
+It is a residual network of 29 convolutions with half the usual filters, 99.38 % on LFW.
+
+D. King, "High Quality Face Recognition with Deep Metric Learning", 2017.
+K. He et al., "Deep Residual Learning for Image Recognition", CVPR 2016.
 """
 
 import torch

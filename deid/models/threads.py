@@ -58,7 +58,7 @@ class SideBySide:
     """Threads for work that is done at the same time.
 
     Args:
-        n: how many; with one, work is done where it is asked for.
+        n: how many; with one, work is done in the calling thread.
     """
 
     def __init__(self, n: int) -> None:

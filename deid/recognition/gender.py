@@ -1,6 +1,6 @@
 """Gender of an aligned face, by dlib's embedding of it.
 
-The attribute classifier misreads one woman in twelve, and whoever is misread before the edit comes back with the other gender
+The attribute classifier misreads one woman in twelve, and a person who is misread before the edit comes back with the other gender
 after it: the two passes move `Male` away from the wrong side. The embedding, which the gate measures anyway, knows better.
 """
 

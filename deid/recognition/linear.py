@@ -19,8 +19,9 @@ class LinearReader:
         arrays: `weight` (128,) and `bias` (1,); the shipped ones of `file` are read on first use when None.
     """
 
-    #: Its entry in the weights' manifest.
+    #: Its entry in the weights' manifest, and the recogniser whose embeddings it reads.
     file: str
+    embedder = "dlib_resnet"
 
     def __init__(self, arrays: Mapping[str, NDArray[np.float32]] | None = None) -> None:
         self._arrays = arrays

@@ -1,10 +1,10 @@
 """Trains the generator: first to edit attributes, then to move a stand-in away from itself with what two passes change.
 
-Stage one learns single attributes from pictures of them (`deid.training.prototypes`) in place of AttGAN's attribute classifier,
-whose judgement a generator meets with dots that only classifiers read. Stage two also runs both passes as the product does. With
-an empty set they shall give the face back; what another set adds to that is the difference that the product pastes. The face with
-the difference shall show the set's attributes and its own gender, be somebody else to recognisers, and pass for a photo to a
-discriminator (relativistic least squares in place of WGAN-GP). The difference shall have little detail: it is enlarged.
+Stage one learns single attributes from pictures of them (`deid.training.prototypes`) in place of AttGAN's attribute classifier. A
+generator satisfies that classifier with dots that only classifiers see. Stage two also runs both passes as the product does. With an empty
+set they must return the face; what another set adds to that is the difference that the product pastes. The face with the difference must
+show the set's attributes and its own gender, and be another person to recognisers. It must pass for a photo to a discriminator
+(relativistic least squares in place of WGAN-GP). The difference must have little detail, because it is enlarged.
 """
 
 import copy
@@ -57,7 +57,7 @@ _BROUGHT, _TAKEN = np.array([_SEEN.get(a, (2.0, 2.0)) for a in ATTRIBUTES]).T
 _FOCUS = 3.0
 #: Share of the faces shown alone that stay as they are, and of those of which two attributes change.
 _UNCHANGED, _TWICE = 0.2, 0.2
-#: What is learned slowest is asked for twice as often.
+#: The slowest attributes are drawn twice as often.
 _SLOW = ("Brown_Hair", "Bushy_Eyebrows", "Male", "Mouth_Slightly_Open", "Young")
 _OFTEN = np.array([2.0 if a in _SLOW else 1.0 for a in ATTRIBUTES])
 #: Steps in which Adam's first moments come to mean something: without, the first steps undo much of what a generator knows.
@@ -264,7 +264,7 @@ class GeneratorTraining:
         return second.float()
 
     def _lesson(self, faces: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
-        """Sets (N, 13) of the first pass for faces (N,), and what the second one shall leave: their attributes, the own gender."""
+        """Sets (N, 13) of the first pass for faces (N,), and the target of the second pass: their attributes, their own gender."""
         shown = self._labels(faces)
         drawn = [sample_sets(bool(s[_MALE] > 0), 1, self.rng, float(self.rng.uniform(0.5, 1.0)))[0] for s in shown]
         sets = np.stack(drawn)
@@ -285,13 +285,13 @@ class GeneratorTraining:
     def _single_edits(self, faces: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
         """Few attributes of most faces on their other side, as far as a strength goes: what is asked (N, 13) and how it looks.
 
-        What shall stay is asked for as 0, as in M. Liu et al., "STGAN: A Unified Selective Transfer Network", CVPR 2019: told in
-        AttGAN's way what a face shall have, the generator had to find out first what it has.
+        Attributes that stay are 0, as in M. Liu et al., "STGAN: A Unified Selective Transfer Network", CVPR 2019. AttGAN's own
+        input, the attributes of the result, makes the generator infer first which of them the face has.
         """
         shown = self._labels(faces)
         strength = self.rng.uniform(0.5, RANGE, (len(faces), 1))
         numbers = self.rng.choice(3, size=(len(faces), 1), p=(_UNCHANGED, 1 - _UNCHANGED - _TWICE, _TWICE))
-        # Drawn without putting back: the first to arrive of clocks that run as fast as each attribute is asked for.
+        # Drawn without replacement: the first to arrive of clocks that run at each attribute's rate.
         moved = (self.rng.exponential(1 / _OFTEN, shown.shape)).argsort(axis=1).argsort(axis=1) < numbers
         changed = np.where(moved, -shown * strength, 0.0)
         return self._to_device(changed), self._pictures(faces, changed, shown)

@@ -22,8 +22,8 @@ from deid.verification.gate import utility
 
 log = logging.getLogger(__name__)
 
-#: A good new face lies as far from its source as all but so many strangers do from each other, for both recognisers: whoever looks
-#: for the source then finds a tenth of all people nearer.
+#: A good new face lies as far from its source as all but this share of strangers do from each other, for both recognisers. A search for
+#: the source then ranks a tenth of all people before it.
 NEAR_STRANGERS = 0.1
 _PRECISION = 0.75
 _RECALL = f"recall at precision {_PRECISION:.0%}"
@@ -40,7 +40,7 @@ class SelectorOptions:
 
     Args:
         people: of the training split, one photo each.
-        exam: people of the validation split whom the numbers are told of.
+        exam: people of the validation split on whom the numbers are measured.
         stand_ins: for each of them.
         sets: for each stand-in.
         hidden: sizes of the layers between.
@@ -79,7 +79,7 @@ class Limits:
         """(F, S) each: the answers of a `Judgement` as they turned out, then what they are made of.
 
         A new face is far when it passes and lies as far away as strangers do by dlib, as the thesis judged by one recogniser; and good
-        when it does so by both: whoever comes with a third is then less likely to know the face.
+        when it does so by both: a third recogniser is then less likely to match the face.
         """
         far = table.passed & (table.distance >= self.distance)
         shares = np.minimum(table.distance / DlibResNetEmbedder.threshold, table.second / self.threshold)
@@ -144,7 +144,7 @@ def train(
         bank: the portraits that stood in.
         out: ``out/selector.json`` then holds what the selector is worth on the table's validation people.
         options: of the run.
-        report: told the networks that are done, how many there are, and a note.
+        report: called with the number of finished networks, their total, and a note.
 
     Returns:
         The arrays that `Selector` takes.
@@ -160,7 +160,7 @@ def train(
     wanted = columns - columns.mean(axis=1, keepdims=True) + columns.mean(axis=(0, 1))
     level, scale = wanted.mean(axis=(0, 1)), np.maximum(wanted.std(axis=(0, 1)), 1e-4)
     network = fit((rows - mean) / spread, (wanted - level) / scale, options)
-    # What it is asked beside what it shall tell is there for the hidden layers to learn from, and falls away.
+    # The additional targets only train the hidden layers, and are dropped afterwards.
     *hidden, last = zip(network.coefs_, network.intercepts_, strict=True)
     layers = [*hidden, ((last[0] * scale)[:, :N_ANSWERS], (last[1] * scale + level)[:N_ANSWERS])]
     arrays = {"scaler.mean": mean, "scaler.spread": spread, "records.who": known.who, "records.worth": known.worth}

@@ -31,6 +31,7 @@ from deid.core.options import Options
 from deid.core.types import AlignedFace, Crops, Embeddings, Image
 from deid.detection import build_detector
 from deid.detection.mtcnn import MtcnnDetector
+from deid.editing import checked
 from deid.editing.attgan import AttganEditor
 from deid.editing.portraits import Looks
 from deid.editing.sampler import SET_SIZE, sample_sets, sample_shares, with_portraits
@@ -157,7 +158,7 @@ class Bench:
 
     def __init__(self, recogniser: Path, options: Options | None = None, editor: AttganEditor | None = None) -> None:
         self.options, self.editor = options or Options(), editor or AttganEditor()
-        self.rung = next(fallback.rungs(self.options, self.editor))
+        self.level = next(fallback.levels(self.options, self.editor))
         self._dlib = DlibResNetEmbedder()
         self.gate = Gate([self._dlib], MtcnnDetector(min_face=40), self.options)
         self._detector = build_detector(self.options.detector, self.options.min_face)
@@ -181,11 +182,11 @@ class Bench:
         used: set[int] = set()
         rows = [np.zeros((0, SET_SIZE), np.float32)]
         for _ in range(n):
-            numbers = self.editor.bank.choose(subject.looks, rng, used)
+            numbers = self.editor.portraits().choose(subject.looks, rng, used)
             if not numbers:
                 break
             used.update(numbers)
-            sets = sample_sets(subject.source.male > 0.5, n_sets, rng, self.rung.strength)
+            sets = sample_sets(subject.source.male > 0.5, n_sets, rng, self.level.strength)
             rows.append(with_portraits(sets, numbers, sample_shares(rng, len(numbers))))
         return np.concatenate(rows)
 
@@ -193,7 +194,8 @@ class Bench:
         """What becomes of one face under rows (S, SET_SIZE)."""
         face, points = subject.face, subject.face.points
         assert points is not None
-        proposals = self.rung.propose(face, rows, blend.face_mask(points, crop=face.crop))
+        mask = blend.face_mask(points, crop=face.crop)
+        proposals = checked.propose(self.editor, face, rows, self.level.strength, mask)
         pasted = [proposal.paste(subject.image, face.matrix)[0] for proposal in proposals]
         checks = [self.gate.judge(subject.source, image) for image in pasted]
         places = self.places(np.stack([face.crop, *(warp(image, face.matrix) for image in pasted)]))

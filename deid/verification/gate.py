@@ -19,7 +19,6 @@ from deid.imaging import geometry
 from deid.imaging.alignment import align
 from deid.models.inference import Network
 from deid.recognition.attributes import MALE, AttributeReader
-from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.recognition.gender import GenderReader
 from deid.weights.networks import open_network
 
@@ -115,27 +114,27 @@ class Gate:
         realism = float(self.realism.score(crop[None])[0])
         return SourceFace(detection, rows, attributes[0], float(self._male(attributes, rows)[0]), realism)
 
-    def measure(self, source: SourceFace, crops: Crops, settled: bool = False) -> list[Verification]:
+    def measure(self, source: SourceFace, crops: Crops, accepted: bool = False) -> list[Verification]:
         """Compare proposals by all but the detector; what a proposal is worth in the photo, `judge` says.
 
         Args:
             source: the face before.
             crops: (N, 128, 128, 3) proposals for its place, blended.
-            settled: see `judge`.
+            accepted: see `judge`.
         """
         embeddings = self._embed(crops)
-        return self._judged(source, self._distances(source, embeddings), crops, embeddings, settled)
+        return self._judged(source, self._distances(source, embeddings), crops, embeddings, accepted)
 
-    def judge(self, source: SourceFace, image: Image, settled: bool = False) -> Verification:
+    def judge(self, source: SourceFace, image: Image, accepted: bool = False) -> Verification:
         """Judge a new face in the photo.
 
         Args:
             source: the face before.
             image: (H, W, 3) uint8 RGB, the photo with the new face.
-            settled: whether the new face was accepted in several frames; the gender must not flip then, but may be read less surely.
+            accepted: whether the new face was accepted in several frames; this relaxes the gender check.
         """
         iou, views, embeddings = self._look(source, image)
-        (check,) = self._judged(source, [self._nearest(source, embeddings)], views[:1], embeddings, settled)
+        (check,) = self._judged(source, [self._nearest(source, embeddings)], views[:1], embeddings, accepted)
         reasons, least = check.reasons, self.options.min_iou
         if iou < least:
             again = f"found again with IoU {iou:.2f} < {least:.2f}" if iou > 0 else "not found again by the detector"
@@ -166,7 +165,7 @@ class Gate:
     def _male(self, attributes: NDArray[np.float32], embeddings: Sequence[Embeddings]) -> NDArray[np.float64]:
         """Probability of a man (N,), by the best that is known of N faces."""
         for embedder, rows in zip(self.embedders, embeddings, strict=True):
-            if isinstance(embedder, DlibResNetEmbedder):
+            if embedder.name == self.gender.embedder:
                 return self.gender.male(rows)
         return np.asarray(attributes[:, MALE], np.float64)
 
@@ -184,7 +183,7 @@ class Gate:
         distances: Sequence[tuple[Distance, ...]],
         crops: Crops,
         embeddings: Sequence[Embeddings],
-        settled: bool,
+        accepted: bool,
     ) -> list[Verification]:
         """What is said of N new faces, crops (N, 128, 128, 3) with at least N embeddings, but for the detector's word."""
         attributes, real = self.attributes.probabilities(crops), self.realism.score(crops)
@@ -192,7 +191,7 @@ class Gate:
         found = []
         for near, first, second, score in zip(distances, male, attributes[:, MALE], real, strict=True):
             reasons = _too_near(near)
-            if not self._gender_kept(source.male, first, settled):
+            if not self._gender_kept(source.male, first, accepted):
                 reasons.append(f"gender not kept: male {source.male:.2f} before, {first:.2f} after")
             elif self._flipped(source, second):
                 reasons.append(f"gender not kept for a second reader: male {source.attributes[MALE]:.2f} before, {second:.2f} after")
@@ -205,10 +204,10 @@ class Gate:
         """What a new face must score: the option, or what the face before scored where that is less; never what noise scores."""
         return min(self.options.min_realism, max(_NOISE_REALISM, source.realism))
 
-    def _gender_kept(self, before: float, after: float, settled: bool) -> bool:
+    def _gender_kept(self, before: float, after: float, accepted: bool) -> bool:
         """Whether the same gender is read as surely as before, or surely enough; at all, where it was accepted in several frames."""
         own = after if before > 0.5 else 1 - after
-        return own >= (0.5 if settled else min(max(before, 1 - before), 1 - self.options.gender_slack))
+        return own >= (0.5 if accepted else min(max(before, 1 - before), 1 - self.options.gender_slack))
 
     def _flipped(self, source: SourceFace, second: float) -> bool:
         """Whether the attribute classifier, where it agreed on the gender before, takes the new face for the other one."""

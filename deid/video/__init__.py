@@ -9,7 +9,7 @@ __all__ = ["Span", "VideoResult", "anonymize_frames", "anonymize_video"]
 
 
 def __getattr__(name: str) -> Any:
-    # Torch takes seconds to import: it waits until something of it is asked for.
+    # Torch takes seconds to import: it is imported on first use.
     if name not in __all__:
         raise AttributeError(f"module 'deid.video' has no attribute {name!r}")
     from deid.video import pipeline

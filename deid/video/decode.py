@@ -79,7 +79,7 @@ class Frame:
 
 
 class Reader:
-    """The frames of one film, each decoded when it is asked for.
+    """The frames of one film, each decoded on demand.
 
     What cannot be decoded is left out, and `problem` says so once the frames have been read. `notes` names the streams that are no part
     of it, and what is not as it was in the file.

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.anonymizer import fallback
-from deid.anonymizer.engine import Anonymizer, Tracked
-from deid.anonymizer.fallback import Rung
+from deid.anonymizer.cover import cover
+from deid.anonymizer.engine import Anonymizer
+from deid.anonymizer.face import Request, Tracked
+from deid.anonymizer.fallback import Level
 from deid.anonymizer.identities import RECOGNISABLE
 from deid.core.temporal import Steady
 from deid.core.types import Detection, Embeddings, Image
@@ -27,7 +29,7 @@ _HOLD = 50
 #: A face that was lost or turned away while it had a new one stays covered for so many frames: in a dark crowd faces are found now
 #: and then.
 _LOST = 25
-#: The cover that every ladder ends in.
+#: The cover that every face's levels end in.
 _HARDEST = "solid"
 #: Of a face that is pasted at least this share lies inside the picture.
 _LEAST_INSIDE = 0.75
@@ -57,13 +59,13 @@ class Person:
     Args:
         number: from 0, in the order of appearance.
         embeddings: (1, D) each, the mean over the portraits; empty when no new face is wanted.
-        rung: the new face; None when the person is covered.
+        level: the new face; None when the person is covered.
         attempts: how often a new face was looked for.
     """
 
     number: int
     embeddings: tuple[Embeddings, ...]
-    rung: Rung | None = None
+    level: Level | None = None
     attempts: int = 0
 
 
@@ -113,8 +115,8 @@ class _Role:
 
     person: Person
     summary: TrackSummary
-    cover: Rung
-    #: Rungs of the new face's ladder that are left out, until which frame, and for how many after the next refusal.
+    cover: Level
+    #: Levels of the new face that are left out, until which frame, and for how many after the next refusal.
     level: int = 0
     until: int = -1
     hold: int = _HOLD
@@ -181,10 +183,10 @@ class FilmEditor(Generic[FrameT]):
             summary = TrackSummary(track, person.number, self._index, self._index)
             role = self._roles[track] = _Role(person, summary, self._cover_for(portraits[:1]))
         person = role.person
-        if self._wants_faces and person.rung is None and person.attempts < _ATTEMPTS and portraits:
+        if self._wants_faces and person.level is None and person.attempts < _ATTEMPTS and portraits:
             person.attempts += 1
             seed = int(np.random.SeedSequence([self._seed, person.number]).generate_state(1, np.uint64)[0])
-            person.rung = self._engine.choose(portraits, seed, [p.rung for p in self._people if p.rung is not None])
+            person.level = self._engine.choose(portraits, seed, [p.level for p in self._people if p.level is not None])
 
     @property
     def _wants_faces(self) -> bool:
@@ -212,25 +214,26 @@ class FilmEditor(Generic[FrameT]):
         self._people.append(Person(len(self._people), embeddings))
         return self._people[-1]
 
-    def _cover_for(self, portraits: Sequence[tuple[Image, Detection]]) -> Rung:
+    def _cover_for(self, portraits: Sequence[tuple[Image, Detection]]) -> Level:
         """The mildest cover that the gate lets pass on a portrait; the hardest but the solid one where there is no portrait."""
         options = self._engine.options
-        rungs = list(fallback.covers(options))
         if not portraits or self._wants_faces:
-            return rungs[-2]
+            return fallback.softer_covers(options)[-1]
+        levels = list(fallback.covers(options))
         image, detection = portraits[0]
         rows, columns = geometry.box_to_slices(geometry.expand_box(detection.box_xyxy, _SURROUNDINGS), image.shape[:2])
         here = detection.moved(np.ones(2), -np.array([columns.start, rows.start], float))
-        (face,) = self._engine.process(np.ascontiguousarray(image[rows, columns]), [here], self._seed, [rungs]).faces
-        return next(r for r in rungs if (r.editor.name, r.strength) == (face.method, face.strength))
+        around = np.ascontiguousarray(image[rows, columns])
+        (face,) = self._engine.process_requests(around, [Request(here, levels)], self._seed)[1]
+        return next(r for r in levels if (r.editor.name, r.strength) == (face.method, face.strength))
 
     def _gets_face(self, face: TrackedFace, image: Image) -> bool:
         """Whether the new face is shown in this frame; one that was lost begins to be covered for a while here."""
         role, box = self._roles[face.track], face.detection.box_xyxy
-        if role.person.rung is None:
+        if role.person.level is None:
             return False
-        inside = geometry.box_area(geometry.clip_box(box, image.shape[:2])) / geometry.box_area(box)
-        if face.state == "remembered" or inside[0] < _LEAST_INSIDE or is_profile(face.detection):
+        inside = geometry.share_inside(box, image.shape[:2])
+        if face.state == "remembered" or inside < _LEAST_INSIDE or is_profile(face.detection):
             if role.shown == self._index - 1:
                 role.covered = self._index + _LOST
             return False
@@ -241,26 +244,28 @@ class FilmEditor(Generic[FrameT]):
 
     def _paste(self, image: Image, faces: Sequence[TrackedFace], touched: NDArray[np.bool_]) -> Image:
         """New faces, each judged by the gate in this frame."""
-        ladders = [self._ladder(self._roles[face.track]) for face in faces]
-        result = self._engine.process(image, [face.detection for face in faces], self._seed, ladders, self._tracked(image, faces))
+        wanted = [
+            Request(face.detection, self._levels(self._roles[face.track]), tracked)
+            for face, tracked in zip(faces, self._tracked(image, faces), strict=True)
+        ]
+        out, results = self._engine.process_requests(image, wanted, self._seed)
         # Channel by channel: over an axis of three, numpy's `any` takes seven times as long.
-        for channel in np.moveaxis(result.image != image, 2, 0):
+        for channel in np.moveaxis(out != image, 2, 0):
             np.logical_or(touched, channel, out=touched)
-        by_box = {id(f.detection.box_xyxy): f for f in result.faces}
-        for face in faces:
-            became, role = by_box[id(face.detection.box_xyxy)], self._roles[face.track]
+        for face, became in zip(faces, results, strict=True):
+            role = self._roles[face.track]
             if became.why:
                 role.level, role.until = role.level + len(became.why), self._index + role.hold
                 role.hold *= 2
             if became.method == _HARDEST:
                 # Where the gate let no blur pass, none is laid over the next frames in which the face is only remembered.
-                role.cover = list(fallback.covers(self._engine.options))[-1]
+                role.cover = fallback.solid_cover(self._engine.options)
             role.summary.methods[became.method] += 1
             role.summary.asked |= became.status == "passed"
             if became.verification.distances and became.attributes:
                 least = min(d.value / d.threshold for d in became.verification.distances)
                 role.summary.distance = min(least, role.summary.distance or least)
-        return result.image
+        return out
 
     def _tracked(self, image: Image, faces: Sequence[TrackedFace]) -> list[Tracked]:
         """What is known of each face from the frames before; a face that was away begins anew."""
@@ -273,12 +278,12 @@ class FilmEditor(Generic[FrameT]):
             known.append(Tracked(role.smooth(self._engine.landmarks(image, face.detection)), role.steady))
         return known
 
-    def _ladder(self, role: _Role) -> list[Rung]:
-        assert role.person.rung is not None
+    def _levels(self, role: _Role) -> list[Level]:
+        assert role.person.level is not None
         if self._index > role.until:
             role.level = 0
-        rungs = list(fallback.kept(role.person.rung, self._engine.options, self._engine.editor))
-        return rungs[min(role.level, len(rungs) - 1) :]
+        levels = list(fallback.levels_after(role.person.level, self._engine.options, self._engine.editor))
+        return levels[min(role.level, len(levels) - 1) :]
 
     def _cover(self, face: TrackedFace, out: Image, touched: NDArray[np.bool_]) -> None:
         """A cover, in place: only the part of the frame around the face is worked on."""
@@ -288,7 +293,7 @@ class FilmEditor(Generic[FrameT]):
         if rows.stop <= rows.start or columns.stop <= columns.start:
             return
         here = face.detection.moved(np.ones(2), -np.array([columns.start, rows.start], float))
-        part, where, edited = fallback.cover(role.cover, np.ascontiguousarray(out[rows, columns]), here, margin)
+        part, where, edited = cover(role.cover, np.ascontiguousarray(out[rows, columns]), here, margin)
         out[rows, columns] = part
         touched[rows, columns] |= where
         role.summary.methods[edited.method] += 1

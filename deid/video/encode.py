@@ -153,7 +153,7 @@ class Writer:
 
         Args:
             frame: as it was read.
-            edited: (H, W, 3) uint8 RGB, what shall be seen where the frame was touched; None when nothing was.
+            edited: (H, W, 3) uint8 RGB, what replaces the pixels where the frame was touched; None when nothing was.
             touched: (H, W), where; elsewhere the frame's own samples stay, with all their bits.
 
         Raises:

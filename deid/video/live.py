@@ -1,4 +1,4 @@
-"""Cameras and streams, anonymised while they run: frames are dropped before faces are."""
+"""Cameras and streams, anonymized while they run: frames are dropped before faces are."""
 
 import contextlib
 import logging
@@ -251,7 +251,7 @@ def live(
     told: Callable[[str], None] = log.warning,
     wanted: Callable[[], bool] = lambda: True,
 ) -> LiveResult:
-    """Anonymise a source while it runs, until it ends, the sink is closed, or ``wanted`` says no.
+    """Anonymize a source while it runs, until it ends, the sink is closed, or ``wanted`` says no.
 
     Args:
         source: for `camera`, or what gives frames, which is then taken to be endless.

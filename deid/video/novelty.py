@@ -1,9 +1,10 @@
-"""What a frame brings that the frame before it did not have: a face that is there for one frame is somewhere in it.
+"""The regions of a frame that the frame before it did not have: a face that is visible for one frame only is in one of them.
 
-Frames are compared in cells of a few pixels, a fifth of the smallest face wanted. A place is new when neither the same place of the
-last frame nor the one that optical flow says it came from looks like it (T. Kroeger et al., "Fast Optical Flow using Dense Inverse
-Search", ECCV 2016, 1603.03590). What moves with the camera or walks on is therefore known; what appears, is uncovered or moves by
-more than the flow may follow is new.
+Frames are compared in cells of a few pixels, a fifth of the smallest face wanted. A place is new when it resembles neither the same place
+of the last frame nor the place that optical flow says it came from. What moves with the camera or walks on is therefore known. What
+appears, is uncovered or moves by more than the flow may follow is new.
+
+T. Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016, 1603.03590.
 """
 
 from collections.abc import Iterable, Sequence

@@ -95,7 +95,7 @@ def anonymize_video(
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> VideoResult:
-    """Anonymise one film.
+    """Anonymize one film.
 
     Args:
         source: the film.
@@ -104,7 +104,7 @@ def anonymize_video(
         span: which part, and what of the sound; all of it when None.
         seed: for reproducible output; the engine's one when None, and a fresh one when that is None too.
         overwrite: whether an existing target may be replaced.
-        progress: told the number of frames written and the number to expect, 0 when that is unknown.
+        progress: called with the number of frames written and the number to expect, 0 when that is unknown.
 
     Returns:
         What became of it. `problem` is set when the film could be read in part only: the target then holds what could.
@@ -183,7 +183,7 @@ class _ArrayFrame:
 
 
 def anonymize_frames(frames: Iterable[Image], engine: Anonymizer, *, seed: int | None = None, rate: float = USUAL_RATE) -> Iterator[Image]:
-    """Anonymise frames from anywhere, in their order.
+    """Anonymize frames from anywhere, in their order.
 
     A frame comes out once ``look_ahead`` more have gone in, or the input has ended: what is first seen later is then covered
     in it too.

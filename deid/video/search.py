@@ -11,6 +11,7 @@ from deid.core.types import Detection, Image
 from deid.detection import build_detector, tiled_centerface
 from deid.detection.evened import EvenedDetector
 from deid.detection.merge import merge
+from deid.detection.threshold import at_least
 from deid.detection.turned import detect_turned
 from deid.imaging import geometry
 from deid.video.novelty import Region
@@ -109,7 +110,7 @@ def build(options: Options) -> Search:
         ConfigError: a name is unknown.
     """
     names = options.detector.split("+")
-    return Search([look for name in names for look in _looks(name, options)])
+    return Search([at_least(look, options.threshold) for name in names for look in _looks(name, options)])
 
 
 def _looks(name: str, options: Options) -> list[Detector]:

@@ -48,11 +48,11 @@ def _moving(name: str, candidates: Sequence[Any]) -> Sequence[Any]:
 
 
 def left_out(container: Any, film: Any) -> tuple[str, ...]:
-    """What a film's output never has, in words; sound is left out only by whoever asks for that.
+    """What a film's output never has, in words; sound is left out only on request.
 
     Args:
         container: the film's file.
-        film: the stream that is anonymised.
+        film: the stream that is anonymized.
     """
     others = [s for s in container.streams if s.index != film.index and s.type != "audio"]
     chapters = len(container.chapters()) if hasattr(container, "chapters") else 0

@@ -123,8 +123,8 @@ class Tracker:
     def update(self, index: int, found: Sequence[Detection]) -> list[Track]:
         """Match what was found in a frame, after `predict`.
 
-        A track that was seen in this frame already takes no other find; a less sure one that overlaps with it is left out: hair and
-        hands of a face are often taken for a second one.
+        A track with a detection in this frame takes no other one. A less confident detection that overlaps with it is left out: hair
+        and hands of a face are often detected as a second one.
 
         Returns:
             The tracks that begin here; those found faintly before have been seen in an earlier frame too.

@@ -19,7 +19,7 @@ class Interval:
 
     Args:
         value: the statistic of all items; NaN when there are none.
-        low: lower end; NaN when it cannot be told (fewer than two people).
+        low: lower end; NaN for fewer than two people.
         high: upper end.
         n: number of items.
         n_groups: number of people that they come from.

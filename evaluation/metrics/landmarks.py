@@ -12,29 +12,6 @@ _HEAD_POINTS = np.array(
 _HEAD_INDICES = [30, 8, 36, 45, 48, 54]
 
 
-def interocular(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Distance between the eyes of landmarks (..., 5, 2), in pixels.
-
-    Formula: ``|e_left - e_right|``. Direction: none; errors are divided by it, so that near and far faces count alike.
-    Paper: Jesorsky et al. 2001.
-    """
-    return np.asarray(np.linalg.norm(points[..., 1, :] - points[..., 0, :], axis=-1))
-
-
-def landmark_error(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean distance of five landmarks, in inter-ocular distances of the face before.
-
-    Formula: ``NME = (1 / 5) sum_i |p_i - q_i| / |e_left - e_right|``. Direction: lower means more use.
-    Paper: V. Le et al., "Interactive Facial Feature Localization", ECCV 2012 (normalised mean error).
-
-    Args:
-        before: (..., 5, 2) pixels.
-        after: (..., 5, 2) pixels, of the same photo.
-    """
-    distance = np.linalg.norm(before - after, axis=-1).mean(axis=-1)
-    return np.asarray(distance / np.maximum(interocular(before), 1e-6))
-
-
 def head_pose(points: NDArray[np.float64], size_hw: tuple[int, int]) -> NDArray[np.float64]:
     """Yaw, pitch and roll in degrees from 68 points.
 

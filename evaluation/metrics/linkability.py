@@ -10,7 +10,7 @@ def singled_out(found: Ranks) -> NDArray[np.float64]:
     """Per probe, whether the own person scores higher than every other; its mean is the linkability in the sense of WP29.
 
     Formula: ``P(s_own > max_{g != own} s_g)``, ties shared. Direction: lower means more privacy; 1 / G is chance.
-    Paper: Article 29 Working Party, Opinion 05/2014 on anonymisation techniques (singling out and linkability).
+    Paper: Article 29 Working Party, Opinion 05/2014 (WP216) (singling out and linkability).
     It equals the rank-1 rate when one photo a person is in the gallery; it is named apart because regulators ask for it.
     """
     return hits(found, 1)

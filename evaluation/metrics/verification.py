@@ -8,30 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import roc_auc_score, roc_curve
 
 
-def distance_of(score: ArrayLike) -> NDArray[np.float64]:
-    """L2 distance of two unit vectors from their cosine.
-
-    Formula: ``sqrt(2 - 2 s)``, in [0, 2]. Direction: higher means more privacy. Paper: FaceNet, Schroff et al. 2015, eq. 1.
-    """
-    return np.sqrt(np.maximum(2.0 - 2.0 * np.asarray(score, np.float64), 0.0))
-
-
-def score_threshold(non_mated: ArrayLike, fmr: float) -> float:
-    """The least score that at most a share ``fmr`` of the non-mated pairs exceed.
-
-    Formula: the ``(1 - fmr)`` quantile of non-mated scores, taken from above, so that the rate is never over ``fmr``.
-    It is set on untouched photos and never on the method's output: the attacker fixed it before.
-    Direction: none. Paper: ISO/IEC 19795-1, section 4.5.
-
-    Raises:
-        ValueError: there are too few pairs to see that rate.
-    """
-    scores = np.asarray(non_mated, np.float64)
-    if len(scores) * fmr < 1:
-        raise ValueError(f"expected at least {round(1 / fmr)} non-mated pairs for a false match rate of {fmr:g}, got {len(scores)}")
-    return float(np.quantile(scores, 1 - fmr, method="higher"))
-
-
 def accepted(scores: ArrayLike, threshold: float) -> NDArray[np.float64]:
     """Which pairs (N,) a threshold takes for one person, as 0 or 1; its mean over mated pairs is the TAR, 1 - FNMR.
 

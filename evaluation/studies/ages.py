@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from deid.check.judges import mtcnn
 from deid.core.types import Crops
 from evaluation import datasets
-from evaluation.detectors import first_detector
 from evaluation.studies.edits import aligned
 from evaluation.studies.options import StudyOptions
 from evaluation.studies.second_opinion import Look
@@ -54,7 +54,7 @@ def learned_ages(options: StudyOptions, look: Look) -> AgeReader:
     known = datasets.utkface()
     ages = {photo.name: age for photo, age, _ in known}
     options.stage("UTKFace", len(known))
-    kept, crops = aligned([photo for photo, _, _ in known], first_detector(), options.tick)
+    kept, crops = aligned([photo for photo, _, _ in known], mtcnn(), options.tick)
     reader = learn(look, crops, np.array([ages[p.name] for p in kept], np.float64))
     if path is not None:
         _write(reader, path)

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.check.faces import crops_of
+from deid.check.recognition import fix_thresholds
 from deid.core.protocols import Embedder
 from deid.core.types import Embeddings
 from evaluation import datasets, methods, recognisers
 from evaluation.detectors import Remembering, both_detectors
-from evaluation.faces import Face, Observer, PhotoResult, crops_of
+from evaluation.faces import Face, Observer, PhotoResult
 from evaluation.methods import Found, Method
 from evaluation.metrics import identification
 from evaluation.metrics.bootstrap import Interval, share_interval
-from evaluation.privacy import fix_thresholds
 from evaluation.scoring import Trial
 from evaluation.studies.options import StudyOptions
 
@@ -27,7 +28,7 @@ class Outcome:
         photos: every probe photo before and after.
         faces: the main face of each.
         trials: the naive search by recogniser.
-        alike: the search in a gallery that the method was run on too; empty when it was not asked for.
+        alike: the search in a gallery that the method was run on too; empty when it was not requested.
         distances: (N,) L2 before to after by recogniser.
     """
 

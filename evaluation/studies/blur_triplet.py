@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from deid.core.errors import DataError
 from deid.core.types import Crops, Embeddings
 from deid.imaging.alignment import align_matrix, warp
+from deid.recognition.arcface import ArcFaceRecogniser
 from evaluation import datasets
 from evaluation.metrics import verification
 from evaluation.metrics.bootstrap import Interval, mean_interval, weighted_interval
-from evaluation.recognisers import ATTACKER_FILE, ArcFaceRecogniser, fingerprint
+from evaluation.recognisers import ATTACKER_FILE, fingerprint
 from evaluation.results import Curve, Measure, Results, environment, measure
 from evaluation.studies.options import StudyOptions
 from evaluation.studies.two_streams import DIMENSIONS, SIDE, TwoStreams, Variant, blur, embed, train

@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from deid.check.faces import crops_of
+from deid.check.folders import SUFFIXES, pair_folders
+from deid.check.recognition import WORKING_FMR, distance_of, fix_thresholds
 from deid.core.errors import DataError
 from deid.core.protocols import Embedder
 from deid.core.types import Embeddings, Image
@@ -19,12 +22,9 @@ from deid.imaging.alignment import SIZE
 from deid.training.data import read_tar
 from evaluation import datasets, recognisers
 from evaluation.compare import male_probabilities
-from evaluation.faces import Face, crops_of, with_genders
-from evaluation.folders import SUFFIXES, pair_folders
+from evaluation.faces import Face, with_genders
 from evaluation.metrics.bootstrap import Interval, mean_interval, share_interval, weighted_interval
-from evaluation.metrics.verification import distance_of
 from evaluation.new_faces import NewFace, new_faces, read_report
-from evaluation.privacy import WORKING_FMR, fix_thresholds
 from evaluation.results import Measure, Results, environment, measure
 from evaluation.studies.lineup import groups_of
 from evaluation.studies.options import StudyOptions

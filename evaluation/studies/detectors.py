@@ -25,7 +25,7 @@ _DIFFERS = "grey group photos, some of them drawings or scanned from newspapers;
 
 
 def detectors(options: StudyOptions) -> Results:
-    """Recall and precision of every detector on all labelled photos of CMU-MIT, however many people are asked for."""
+    """Recall and precision of every detector on all labelled photos of CMU-MIT, whatever `--people` says."""
     photos = list(datasets.cmu_mit())
     built = {name: build_detector(name, Options().min_face, Options().device) for name in _NAMES}
     built["scrfd"] = second_detector()
@@ -55,7 +55,7 @@ def _lines(
     photos: Sequence[tuple[str, NDArray[np.uint8], NDArray[np.float64]]],
     seed: int,
 ) -> list[Measure]:
-    """Recall over the labels and precision over the finds."""
+    """Recall over the labels and precision over the detections."""
     hits: list[bool] = []
     right: list[bool] = []
     owners: tuple[list[str], list[str]] = ([], [])
@@ -73,7 +73,7 @@ def _lines(
 
 
 def pairs(labels: NDArray[np.float64], found: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which labelled boxes (N, 4) have a find of their own, and which finds (M, 4) a label: (N,) and (M,)."""
+    """Which labelled boxes (N, 4) have a detection of their own, and which detections (M, 4) a label: (N,) and (M,)."""
     overlap = box_iou(labels, found)
     middles = [(boxes[:, :2] + boxes[:, 2:]) / 2 for boxes in (labels, found)]
     inside = _holds(found, middles[0]).T & _holds(labels, middles[1])

@@ -13,13 +13,16 @@ from safetensors.torch import load
 
 from deid import weights
 from deid.anonymizer import fallback
-from deid.anonymizer.fallback import Proposal, Rung
+from deid.anonymizer.fallback import Level
+from deid.check.faces import find
 from deid.compositing import blend
+from deid.compositing.proposal import Proposal
 from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError, WeightsFormatError, WeightsMissingError
 from deid.core.options import Options
 from deid.core.protocols import Detector
 from deid.core.types import AlignedFace, Crops, Detection, Image
+from deid.editing import checked
 from deid.editing.attgan import AttganEditor
 from deid.editing.portraits import Looks, Portraits
 from deid.editing.sampler import sample_sets, sample_shares, with_portraits
@@ -33,7 +36,6 @@ from deid.recognition.gender import GenderReader
 from deid.training.classifier import to_tensor
 from deid.training.data import central
 from evaluation.datasets import Photo
-from evaluation.detectors import find
 
 _BATCH = 32
 #: Where a mean face lies in an aligned crop; the editor does not ask.
@@ -140,9 +142,9 @@ def load_generator(path: Path | None) -> Generator:
     return network
 
 
-def first_rung(network: Generator) -> Rung:
+def first_level(network: Generator) -> Level:
     """What the product tries first."""
-    return next(fallback.rungs(Options(), AttganEditor(network=network)))
+    return next(fallback.levels(Options(), AttganEditor(network=network)))
 
 
 def draw_rows(faces: Subjects, bank: Portraits, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -157,10 +159,10 @@ def _row(looks: Looks, male: bool, bank: Portraits, rng: np.random.Generator) ->
     return with_portraits(sample_sets(male, 1, rng, fallback.STRENGTHS[0]), numbers, sample_shares(rng, len(numbers)))
 
 
-def proposals(rung: Rung, faces: Subjects, rows: NDArray[np.float32]) -> list[Proposal]:
+def proposals(level: Level, faces: Subjects, rows: NDArray[np.float32]) -> list[Proposal]:
     """What the product makes of each face with its row (N, SET_SIZE)."""
     every = zip(faces.faces, rows, faces.masks, strict=True)
-    return [rung.propose(face, row[None], mask)[0] for face, row, mask in every]
+    return [checked.propose(level.editor, face, row[None], level.strength, mask)[0] for face, row, mask in every]
 
 
 def crops_of(made: Sequence[Proposal]) -> Crops:
@@ -217,11 +219,11 @@ def sheet(columns: Sequence[Crops], across: int = 4) -> Image:
     return np.ascontiguousarray(rows.transpose(0, 2, 1, 3, 4).reshape(len(rows) * cells.shape[1], -1, 3))
 
 
-def seconds(rung: Rung, faces: Subjects, rows: NDArray[np.float32], repeats: int = 5) -> list[float]:
+def seconds(level: Level, faces: Subjects, rows: NDArray[np.float32], repeats: int = 5) -> list[float]:
     """How long both passes of all rows (N, SET_SIZE) take on the first face, after one run that does not count."""
     times = []
     for _ in range(repeats + 1):
         start = time.perf_counter()
-        rung.edit(faces.faces[0], rows)
+        checked.edit(level.editor, faces.faces[0], rows, level.strength)
         times.append(time.perf_counter() - start)
     return times[1:]

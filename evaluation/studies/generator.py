@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from deid import weights
-from deid.anonymizer.fallback import Proposal
+from deid.compositing.proposal import Proposal
 from deid.core.attributes import ATTRIBUTES
 from deid.core.options import Options
 from deid.core.types import Crops, Detection
@@ -48,7 +48,7 @@ def generator(options: StudyOptions) -> Results:
     on_sheet, portrait_rng = rng.spawn(2)
     lineup, exam = line_up(options)
     options.stage("edits", 1)
-    first, second = (edits.proposals(lineup.rung, lineup.faces, lineup.rows(k)) for k in (0, 1))
+    first, second = (edits.proposals(lineup.level, lineup.faces, lineup.rows(k)) for k in (0, 1))
     if options.folder is not None:
         write_sheets(options.folder, lineup.faces, (first, second), on_sheet)
     options.tick()
@@ -218,7 +218,7 @@ def _diversity(lineup: Lineup, first: Sequence[Proposal], second: Sequence[Propo
 def _speed(lineup: Lineup) -> list[Measure]:
     """Stand-ins and both passes of all candidates of one face."""
     rows = np.concatenate([lineup.rows(k)[:1] for k in range(_CANDIDATES)])
-    times = edits.seconds(lineup.rung, lineup.faces, rows)
+    times = edits.seconds(lineup.level, lineup.faces, rows)
     note = f"median of {len(times)}, {min(times):.3f} to {max(times):.3f} s; {torch.get_num_threads()} threads"
     name = f"stand-ins and two passes of {_CANDIDATES} candidates"
     return [Measure(section="speed", name=name, value=median(times), n=len(times), better="lower", unit="s", note=note)]
@@ -230,7 +230,7 @@ def _fairness(
     """What becomes of UTKFace's faces (N, 128, 128, 3), blended, by the groups that each belongs to."""
     faces = edits.subjects(crops, [str(i) for i in range(len(crops))], lineup.judges.points)
     before = lineup.judges.look(crops)
-    made = edits.proposals(lineup.rung, faces, edits.draw_rows(faces, lineup.bank, rng))
+    made = edits.proposals(lineup.level, faces, edits.draw_rows(faces, lineup.bank, rng))
     after = lineup.judges.look(edits.blended(made))
     quantities = [q for q in changes(before, after, lineup.judges) if q.name.startswith(_FAIR)]
     quantities += _as_they_are(before, labelled)

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.check.faces import find
+from deid.check.matching import landmark_error
 from deid.core.protocols import Detector, Embedder
 from deid.core.types import Crops, Embeddings
 from deid.imaging import geometry
 from deid.landmarks.face_points import FacePoints
 from deid.training.data import central
 from deid.verification.gate import RealismScorer
-from evaluation.detectors import find
 from evaluation.metrics.bootstrap import mean_interval, share_interval
-from evaluation.metrics.landmarks import landmark_error
 from evaluation.results import Measure, measure
 
 _BATCH = 32

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.check.faces import crops_of
+from deid.check.judges import mtcnn
 from deid.core.errors import DataError
 from evaluation import datasets
-from evaluation.detectors import first_detector
-from evaluation.faces import Face, crops_of
+from evaluation.faces import Face
 from evaluation.new_faces import new_faces, read_report
 from evaluation.results import Measure, Results, environment
 from evaluation.skin import DARK_BELOW_DEG, tones
@@ -71,7 +72,7 @@ def _readers(folder: Path | None, people: set[str]) -> Path | None:
 def _others(taken: set[str], options: StudyOptions) -> Lesson:
     own = datasets.people((p for p in datasets.lfw("test") if p.identity not in taken), _OTHERS, 1, options.seed)
     options.stage("other people", len(own))
-    return second_opinion.gender_lesson(*edits.aligned(own, first_detector(), options.tick))
+    return second_opinion.gender_lesson(*edits.aligned(own, mtcnn(), options.tick))
 
 
 def kept_lines(

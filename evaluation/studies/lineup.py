@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid import weights
-from deid.anonymizer.fallback import Rung
+from deid.anonymizer.fallback import Level
+from deid.check.judges import mtcnn
 from deid.core.types import Crops, Embeddings
 from deid.editing.portraits import Portraits
 from deid.landmarks.face_points import FacePoints
@@ -17,7 +18,6 @@ from deid.models.attgan import Generator
 from deid.verification.gate import RealismScorer
 from evaluation import datasets, recognisers
 from evaluation.datasets import Photo
-from evaluation.detectors import first_detector
 from evaluation.pairs import other_photo
 from evaluation.studies import edits, second_opinion
 from evaluation.studies.edits import Subjects
@@ -38,7 +38,7 @@ class Lineup:
     Args:
         network: the generator.
         bank: the portraits that stand in.
-        rung: what the product tries first with it.
+        level: what the product tries first with it.
         judges: who looks; the last recogniser is the attacker's, with which nothing was trained or chosen.
         opinion: the second opinion.
         maps: what it looks at.
@@ -53,7 +53,7 @@ class Lineup:
 
     network: Generator
     bank: Portraits
-    rung: Rung
+    level: Level
     judges: Judges
     opinion: SecondOpinion
     maps: FaceMaps
@@ -82,7 +82,7 @@ class Lineup:
 
 def line_up(options: StudyOptions) -> tuple[Lineup, Lesson]:
     """LFW people whom no generator was trained on, and the faces that the second opinion is examined on."""
-    detector, points, known = first_detector(), FacePoints(), recognisers.load()
+    detector, points, known = mtcnn(), FacePoints(), recognisers.load()
     network = edits.load_generator(options.weights)
     photos = datasets.lfw("test")
     own = datasets.people(photos, options.people, 2, options.seed)
@@ -102,7 +102,7 @@ def line_up(options: StudyOptions) -> tuple[Lineup, Lesson]:
     lineup = Lineup(
         network=network,
         bank=Portraits(weights.read_bank()),
-        rung=edits.first_rung(network),
+        level=edits.first_level(network),
         judges=judges,
         opinion=opinion,
         maps=maps,
@@ -124,7 +124,7 @@ def learned_opinion(options: StudyOptions, genders: Callable[[], Lesson], look: 
     path = options.folder / name if options.folder else None
     if path is not None and path.is_file():
         return second_opinion.read(path, look)
-    taught = second_opinion.celeba_lesson("test", first_detector(), options.stage, options.tick)
+    taught = second_opinion.celeba_lesson("test", mtcnn(), options.stage, options.tick)
     options.stage("second opinion", 1)
     opinion = second_opinion.learn(look, second_opinion.joined(taught, genders()))
     options.tick()

@@ -3,13 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.check.judges import mtcnn
 from deid.core.types import Detection, Image
 from deid.imaging import geometry
 from deid.imaging.alignment import align_matrix, warp
 from deid.landmarks.face_points import FacePoints
 from deid.training.data import central
 from evaluation import datasets
-from evaluation.detectors import first_detector
 from evaluation.metrics.bootstrap import share_interval
 from evaluation.metrics.detection import points_within
 from evaluation.results import Curve, Measure, Results, environment, measure
@@ -25,7 +25,7 @@ _DIFFERS = (
 def mtcnn_keypoints(options: StudyOptions) -> Results:
     """Share of LFW photos in which all five points lie within a radius of the reference points."""
     photos = datasets.people(datasets.lfw("test"), options.people, 1, options.seed)
-    detector, points = first_detector(), FacePoints()
+    detector, points = mtcnn(), FacePoints()
     options.stage("photos", len(photos))
     within: list[list[bool]] = []
     for photo in photos:

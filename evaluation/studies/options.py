@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from deid.check.folders import FilePair, pair_folders
 from deid.core.errors import DataError
-from evaluation.folders import FilePair, pair_folders
 
 
 @dataclass(frozen=True, slots=True)

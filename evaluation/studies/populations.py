@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from deid.check.recognition import distance_of
 from deid.core.types import Embeddings
 from evaluation.metrics import identification
 from evaluation.metrics.bootstrap import Interval, mean_interval, share_interval
 from evaluation.metrics.realism import fid, kid
-from evaluation.metrics.verification import distance_of
 from evaluation.results import Measure, measure
 from evaluation.scoring import Trial
 

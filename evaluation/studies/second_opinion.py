@@ -18,10 +18,11 @@ from safetensors.numpy import load_file, save_file
 from deid.core.attributes import ATTRIBUTES
 from deid.core.protocols import Detector
 from deid.core.types import Crops
+from deid.recognition.arcface import ArcFaceRecogniser
 from deid.training.data import split_of
 from evaluation.datasets import Photo, celeba, data_file
 from evaluation.metrics.bootstrap import weighted_interval
-from evaluation.recognisers import ATTACKER_FILE, ArcFaceRecogniser, MiddleLayers
+from evaluation.recognisers import ATTACKER_FILE, MiddleLayers
 from evaluation.results import Measure, measure
 from evaluation.studies.edits import aligned
 

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.check.faces import find
+from deid.check.recognition import distance_of
 from deid.core.types import AlignedFace, Crops, Detection
-from deid.editing.attgan import AttganEditor
+from deid.editing.attgan import FaceAttganEditor
 from deid.editing.sampler import sample_sets
 from deid.imaging.alignment import TEMPLATE
 from evaluation import datasets, methods
-from evaluation.detectors import find
 from evaluation.faces import with_genders
 from evaluation.metrics import identification
 from evaluation.metrics.bootstrap import mean_interval, share_interval
-from evaluation.metrics.verification import distance_of
 from evaluation.recognisers import fingerprint
 from evaluation.results import Measure, Results, environment, measure
 from evaluation.studies.bench import Bench
@@ -97,7 +97,7 @@ def _figure_2_6(bench: Bench) -> Tradeoff:
 
 def _crop_tables(bench: Bench) -> Iterator[list[Measure]]:
     """Tables 4.2 and 4.3: unselected attribute sets, no gate, judged on the aligned crop."""
-    editor = AttganEditor()
+    editor = FaceAttganEditor()
     for k, cells in enumerate(_INPUT_CELLS):
         crops, owner = edit_all(bench, editor if cells is None else editor.coarse(cells))
         lines = [*_identified(bench, crops, owner, "input as it is" if cells is None else f"input pixelated to {cells} cells")]
@@ -109,7 +109,7 @@ def _crop_tables(bench: Bench) -> Iterator[list[Measure]]:
     yield rest
 
 
-def edit_all(bench: Bench, editor: AttganEditor) -> tuple[Crops, NDArray[np.int64]]:
+def edit_all(bench: Bench, editor: FaceAttganEditor) -> tuple[Crops, NDArray[np.int64]]:
     """`_SETS` random edits of each probe face: crops (N, 128, 128, 3), and the probe (N,) of each."""
     rng, crops, owner = np.random.default_rng(bench.seed), [], []
     table = datasets.genders(datasets.data_folder() / "lfw-gender.csv")

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from deid.anonymizer.engine import Anonymizer
+from deid.anonymizer.models import Models
 from deid.batch.files import Job, run_job
 from deid.compositing import blend
 from deid.core.errors import ConfigError, DetectionError, EditError
@@ -346,8 +347,7 @@ def test_a_hundred_faces(hopper: Image, officer: Detection, fake_embedder: Any, 
 
 def test_faces_edited_at_the_same_time_are_as_one_after_the_other(couple: Image, woman: Detection, officer: Detection) -> None:
     def made_by(n: int) -> ImageResult:
-        engine = Anonymizer(Options(seed=5, quality="fast"))
-        engine._parts["threads"] = SideBySide(n)
+        engine = Anonymizer(models=Models(Options(seed=5, quality="fast"), threads=SideBySide(n)))
         return engine.process(couple, [woman, officer])
 
     alone, together = made_by(1), made_by(2)
@@ -374,15 +374,12 @@ def _sets_drawn(engine: Anonymizer, image: Image, found: list[Detection], seed: 
             drawn.append(attributes.copy())
             return [EditedFace(face.crop.copy(), self.name)]
 
-    own = Anonymizer(engine.options, editor=_Listening())
-    # The models are there already.
-    own._parts = {"gate": engine.gate, "points": engine._points}
+    own = Anonymizer(models=engine.models.shared_with(engine.options, "gate", "points", editor=_Listening()))
     return own.process(image, found, seed=seed).seed, np.concatenate(drawn).tobytes()
 
 
 def test_seeds_are_fresh_unless_given(attgan_engine: Anonymizer, astronaut: Image, woman: Detection) -> None:
-    engine = Anonymizer(replace(attgan_engine.options, seed=None))
-    engine._parts = {"gate": attgan_engine.gate, "points": attgan_engine._points}
+    engine = Anonymizer(models=attgan_engine.models.shared_with(replace(attgan_engine.options, seed=None), "gate", "points"))
     runs = [_sets_drawn(engine, astronaut, [woman], seed) for seed in (None, None, 5, 5, 6)]
     assert runs[0][0] != runs[1][0]
     assert len({sets for _, sets in runs[:3]}) == 3
@@ -409,11 +406,10 @@ def with_editor(attgan_engine: Anonymizer, fake_editor: Any) -> Callable[[Any], 
     """An engine with another editor, or a function as one, and the models of the session."""
 
     def build(editor: Any) -> Anonymizer:
-        engine = Anonymizer(Options(seed=1, quality="fast"), editor=editor if hasattr(editor, "edit") else fake_editor(editor))
-        engine._parts = {name: attgan_engine._once(name, lambda: None) for name in ("detector", "gate", "points")}
-        return engine
+        editor = editor if hasattr(editor, "edit") else fake_editor(editor)
+        options = Options(seed=1, quality="fast")
+        return Anonymizer(models=attgan_engine.models.shared_with(options, "detector", "gate", "points", editor=editor))
 
-    _ = attgan_engine.detector, attgan_engine.gate, attgan_engine._points
     return build
 
 
@@ -636,7 +632,7 @@ def test_what_is_no_image_is_refused(image: Any, blur_engine: Anonymizer) -> Non
 def test_pasted_crop_is_what_the_gate_saw(attgan_engine: Anonymizer, hopper: Image, officer: Detection) -> None:
     """The blend in the crop, which the gate judges, and the paste into the photo agree."""
     face = align(hopper, officer)
-    mask = blend.face_mask(attgan_engine._points.points(face.crop), crop=face.crop)
+    mask = blend.face_mask(attgan_engine.models.points.points(face.crop), crop=face.crop)
     edited = np.clip(face.crop.astype(int) + 40, 0, 255).astype(np.uint8)
     pasted, _ = blend.paste(hopper, edited, face.matrix, mask)
     seen, judged = warp(pasted, face.matrix).astype(int), blend.blend_crop(edited, face.crop, mask)

@@ -7,11 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 from deid.anonymizer import fallback
-from deid.anonymizer.fallback import Proposal, Rung
+from deid.anonymizer.fallback import Level
 from deid.compositing import blend
+from deid.compositing.proposal import Proposal
 from deid.core.options import METHODS, QUALITIES, Options
 from deid.core.types import AlignedFace, Detection, EditedFace, StandIn
-from deid.editing.attgan import AttganEditor
+from deid.editing import checked
+from deid.editing.attgan import AttganEditor, FaceAttganEditor
 from deid.editing.sampler import SET_SIZE
 from deid.imaging.alignment import TEMPLATE
 from deid.models.attgan import Generator
@@ -49,7 +51,7 @@ def skin_face(officer_face: AlignedFace) -> AlignedFace:
 
 def test_colours_of_a_small_crop_are_the_photos(skin_face: AlignedFace) -> None:
     mask = blend.face_mask(None)
-    (proposal,) = Rung(_Orange(False), 1.0, pastes_face=True).propose(skin_face, np.zeros((1, SET_SIZE), np.float32), mask)
+    (proposal,) = checked.propose(_Orange(False), skin_face, np.zeros((1, SET_SIZE), np.float32), 1.0, mask)
     assert np.abs(proposal.crop[mask > 0.9].mean(axis=0) - skin_face.crop.mean(axis=(0, 1))).max() < 60
     assert proposal.fit == 1.0
     np.testing.assert_array_equal(proposal.blended, blend.blend_crop(proposal.crop, skin_face.crop, mask))
@@ -57,7 +59,7 @@ def test_colours_of_a_small_crop_are_the_photos(skin_face: AlignedFace) -> None:
 
 def test_stand_in_is_pasted_at_the_photos_scale_in_its_colours(skin_face: AlignedFace) -> None:
     mask = blend.face_mask(None)
-    (proposal,) = Rung(_Orange(True), 1.0, pastes_face=True).propose(skin_face, np.zeros((1, SET_SIZE), np.float32), mask)
+    (proposal,) = checked.propose(_Orange(True), skin_face, np.zeros((1, SET_SIZE), np.float32), 1.0, mask)
     assert skin_face.large is not None
     assert proposal.crop.shape == (256, 256, 3)
     assert proposal.mask.shape == (256, 256)
@@ -88,7 +90,7 @@ def test_stand_in_lands_where_the_crop_came_from(skin_face: AlignedFace, shift: 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_ladder_ends_in_a_solid_cover(method: str) -> None:
     options = Options(method=method, cover_image="x.png")
-    ways = list(fallback.rungs(options, AttganEditor(network=Generator(2))))
+    ways = list(fallback.levels(options, AttganEditor(network=Generator(2))))
     assert ways[-1].editor.name == "solid"
     assert [way.last for way in ways] == [False] * (len(ways) - 1) + [True]
     pasting = [way.pastes_face for way in ways]
@@ -100,7 +102,7 @@ def test_every_ladder_ends_in_a_solid_cover(method: str) -> None:
 @pytest.mark.parametrize("quality", QUALITIES)
 def test_each_round_has_stand_ins_of_its_own(quality: str) -> None:
     options = Options(quality=quality)
-    ways = [way for way in fallback.rungs(options, AttganEditor(network=Generator(2))) if way.pastes_face]
+    ways = [way for way in fallback.levels(options, AttganEditor(network=Generator(2))) if way.pastes_face]
     assert [way.round for way in ways] == list(range(options.budget.rounds + 1))
     assert {way.n_sets for way in ways} == {options.budget.generated}
     assert [way.strength for way in ways] == [*[fallback.STRENGTHS[0]] * options.budget.rounds, fallback.STRENGTHS[1]]
@@ -108,18 +110,18 @@ def test_each_round_has_stand_ins_of_its_own(quality: str) -> None:
 
 
 def test_without_a_stand_in_the_generator_sees_less_and_less_of_a_face() -> None:
-    editor = AttganEditor(network=Generator(2), on_face=True)
+    editor = FaceAttganEditor(network=Generator(2))
     options = Options(stand_in="none")
-    ways = [way for way in fallback.rungs(options, editor) if way.pastes_face]
-    cells = [way.editor._cells for way in ways]  # type: ignore[attr-defined]
+    ways = [way for way in fallback.levels(options, editor) if way.pastes_face]
+    cells = [way.editor.cells for way in ways]  # type: ignore[attr-defined]
     assert cells == [*[options.input_cells] * (options.budget.rounds + 1), 22, 16]
-    assert editor._cells is None
+    assert editor.cells is None
 
 
 def test_kept_face_is_tried_first_and_then_covered() -> None:
     editor = AttganEditor(network=Generator(2))
-    chosen = Rung(editor, 1.0, True, sets=np.zeros((1, SET_SIZE), np.float32))
-    ways = list(fallback.kept(chosen, Options(), editor))
+    chosen = Level(editor, 1.0, True, sets=np.zeros((1, SET_SIZE), np.float32))
+    ways = list(fallback.levels_after(chosen, Options(), editor))
     assert ways[0] is chosen
     assert not any(way.pastes_face for way in ways[1:])
     assert ways[-1].last

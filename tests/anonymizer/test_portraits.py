@@ -11,10 +11,11 @@ from safetensors.numpy import save_file
 
 from deid.anonymizer import fallback
 from deid.anonymizer.engine import Anonymizer
+from deid.anonymizer.face import Request
 from deid.core.errors import WeightsError
 from deid.core.options import Options
 from deid.core.types import AlignedFace, Detection, EditedFace, Image, StandIn
-from deid.editing.attgan import AttganEditor
+from deid.editing.attgan import AttganEditor, FaceAttganEditor
 from deid.editing.portraits import Portraits
 from deid.editing.sampler import portraits_of
 from deid.imaging import geometry
@@ -36,19 +37,18 @@ class _Listening(AttganEditor):
         self.rows.extend(attributes)
         for row in attributes:
             numbers = portraits_of(row)[0]
-            self.used.setdefault(id(face.detection), set()).update(i % self.bank.n_pictures for i in numbers)
+            self.used.setdefault(id(face.detection), set()).update(i % self.portraits().n_pictures for i in numbers)
         return [EditedFace(face.crop.copy(), self.name, a, strength) for a in attributes]
 
 
 @pytest.fixture(scope="module")
 def with_portraits(attgan_engine: Anonymizer) -> Callable[..., Anonymizer]:
     """An engine with another editor, and the models of the session."""
-    _ = attgan_engine.detector, attgan_engine._second_detector, attgan_engine.gate, attgan_engine._points, attgan_engine._ages
 
     def build(editor: AttganEditor, options: Options | None = None) -> Anonymizer:
-        engine = Anonymizer(options or Options(seed=1, quality="fast"), editor=editor)
-        engine._parts = {name: attgan_engine._parts[name] for name in ("detector", "second", "gate", "points", "ages")}
-        return engine
+        options = options or Options(seed=1, quality="fast")
+        shared = ("detector", "second_detector", "gate", "points", "ages")
+        return Anonymizer(models=attgan_engine.models.shared_with(options, *shared, editor=editor))
 
     return build
 
@@ -128,7 +128,7 @@ def test_two_portraits_for_several_faces_cover_the_others(
 def test_own_ladder_without_portraits_ends_in_a_cover(bank: Portraits, with_portraits: Any, hopper: Image, officer: Detection) -> None:
     editor = _Listening(bank)
     options = Options(seed=1, quality="fast")
-    (face,) = with_portraits(editor, options).process(hopper, [officer], ladders=[list(fallback.rungs(options, editor))]).faces
+    (face,) = with_portraits(editor, options).process_requests(hopper, [Request(officer, list(fallback.levels(options, editor)))], 1)[1]
     assert not editor.rows
     assert face.why[0] == "no portrait is left for it"
     assert face.method in {"blur", "solid"}
@@ -182,7 +182,7 @@ def test_own_bank_is_used(bank: Portraits, bank_of: Callable[..., Arrays], tmp_p
     path = _written(bank_of(_by_gender(bank, False, 6)), tmp_path / "own.safetensors")
     engine = Anonymizer(Options(portraits=path))
     assert isinstance(engine.editor, AttganEditor)
-    assert engine.editor.bank.n_pictures == 6
+    assert engine.editor.portraits().n_pictures == 6
 
 
 @pytest.mark.parametrize("content", [None, b"no bank"], ids=["missing", "no bank"])
@@ -200,7 +200,7 @@ def test_without_a_stand_in_the_same_gate_judges(
     """The thesis's own way: no portrait is read, and what is shown has passed."""
     monkeypatch.setattr("deid.weights.read_bank", _never)
     options = Options(seed=1, quality="fast", stand_in="none")
-    engine = with_portraits(AttganEditor(on_face=True), options)
+    engine = with_portraits(FaceAttganEditor(), options)
     (face,) = engine.process(hopper, [officer]).faces
     assert face.verification.passed
     ways = {reason.split(" ")[0] for reason in face.why} | {face.method}
@@ -217,9 +217,5 @@ def _never(path: object = None) -> Sequence[object]:
 
 
 def test_options_choose_the_editor() -> None:
-    editor = Anonymizer(Options(stand_in="none")).editor
-    assert isinstance(editor, AttganEditor)
-    assert editor.on_face
-    editor = Anonymizer(Options()).editor
-    assert isinstance(editor, AttganEditor)
-    assert not editor.on_face
+    assert isinstance(Anonymizer(Options(stand_in="none")).editor, FaceAttganEditor)
+    assert isinstance(Anonymizer(Options()).editor, AttganEditor)

@@ -448,7 +448,7 @@ def test_weights_fetch(own_weights: Path, tmp_path: Path) -> None:
 def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hopper: Image) -> None:
     """On a small photo: the real ones would take long here."""
     PillowImage.fromarray(hopper[:160]).save(tmp_path / "small.png")
-    monkeypatch.setattr("deid.cli._demo_photos", lambda: {"small.png": tmp_path / "small.png"})
+    monkeypatch.setattr("deid.cli.demo.demo_photos", lambda: {"small.png": tmp_path / "small.png"})
     result = _deid("demo", "-o", tmp_path / "demo", "--seed", "1")
     assert result.exit_code == 0, result.output
     assert sorted(p.name for p in (tmp_path / "demo").iterdir()) == ["small-before-after.png", "small.png"]
@@ -463,16 +463,16 @@ def test_demo_without_its_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     def none() -> Any:
         raise DependencyError("expected matplotlib")
 
-    monkeypatch.setattr("deid.cli._demo_photos", none)
+    monkeypatch.setattr("deid.cli.demo.demo_photos", none)
     result = _deid("demo", "-o", tmp_path / "demo")
     assert result.exit_code == 2
     assert "expected matplotlib" in _told(result)
 
 
 def test_demo_photos_are_there() -> None:
-    from deid.cli import _demo_photos
+    from deid.cli.demo import demo_photos
 
-    assert all(path.is_file() for path in _demo_photos().values())
+    assert all(path.is_file() for path in demo_photos().values())
 
 
 def _process(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 from deid.core.options import Options
 from deid.core.protocols import Editor
 from deid.core.types import AlignedFace, Detection, EditedFace, Image
-from deid.editing.attgan import AttganEditor
+from deid.editing.attgan import AttganEditor, FaceAttganEditor
 from deid.editing.filters import FILTERS, FilterEditor
 from deid.editing.portraits import Portraits
 from deid.editing.sampler import sample_sets, with_portraits
@@ -80,7 +80,7 @@ def sitting(hopper: Image, officer: Detection, embedder: DlibResNetEmbedder) -> 
 def editors(bank: Portraits, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Editor]:
     cover: Path = tmp_path_factory.mktemp("cover") / "cover.png"
     PillowImage.new("RGB", (20, 20), (20, 90, 160)).save(cover)
-    on_face = AttganEditor(on_face=True)
+    on_face = FaceAttganEditor()
     built: dict[str, Editor] = {name: FilterEditor(name, Options(cover_image=str(cover))) for name in FILTERS}
     return built | {"attgan": AttganEditor(bank=bank), "attgan_on_face": on_face, "attgan_22": on_face.coarse(22)}
 

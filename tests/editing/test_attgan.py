@@ -11,7 +11,7 @@ import torch
 from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import EditError, WeightsError
 from deid.core.types import AlignedFace, Detection, Image
-from deid.editing.attgan import AttganEditor, coarsen
+from deid.editing.attgan import AttganEditor, FaceAttganEditor, coarsen
 from deid.editing.portraits import Portraits
 from deid.editing.sampler import SET_SIZE, portraits_of, sample_sets, with_portraits, without_portraits
 from deid.editing.stand_in import stand_in
@@ -58,7 +58,7 @@ def _whole(edited: Any) -> np.ndarray:
 def test_second_pass_inverts_the_attributes(network: Generator, face: AlignedFace) -> None:
     """On the face itself: the batched passes with one encoding are what two plain calls give."""
     rows = without_portraits(_sets(5))
-    proposals = AttganEditor(network=network, on_face=True).edit(face, rows)
+    proposals = FaceAttganEditor(network=network).edit(face, rows)
     for proposal, row in zip(proposals, rows, strict=True):
         set_ = torch.from_numpy(row[:13])[None]
         plain = network(network(_to_tensor(face.crop), set_), -set_)[0].permute(1, 2, 0).numpy()
@@ -110,7 +110,7 @@ def test_change_is_that_of_both_passes_against_an_empty_set(network: Generator, 
     editor, sets = AttganEditor(network=network), _sets(2)
     crops = np.stack([face.crop, face.crop[:, ::-1]])
     changes = editor.changes(crops, sets)
-    on_face = AttganEditor(network=network, on_face=True)
+    on_face = FaceAttganEditor(network=network)
     for crop, change, set_ in zip(crops, changes, sets, strict=True):
         rows = without_portraits(np.stack([set_, np.zeros_like(set_)]))
         one, none = (p.crop.astype(int) for p in on_face.edit(replace(face, crop=np.ascontiguousarray(crop)), rows))
@@ -155,7 +155,7 @@ def test_order_of_the_batch_does_not_matter(network: Generator, bank: Portraits,
 
 def test_dark_faces_are_edited_as_if_they_were_lit(network: Generator, face: AlignedFace) -> None:
     """Of two exposures of one night, one gives what the other gives, and as dark as it is."""
-    editor, rows = AttganEditor(network=network, on_face=True), without_portraits(_sets(2))
+    editor, rows = FaceAttganEditor(network=network), without_portraits(_sets(2))
     smooth = cv2.GaussianBlur(face.crop, (0, 0), 6)
     dark, darker = (replace(face, crop=(smooth * share).round().astype(np.uint8)) for share in (0.4, 0.2))
     for a, b in zip(editor.edit(dark, rows), editor.edit(darker, rows), strict=True):
@@ -165,7 +165,7 @@ def test_dark_faces_are_edited_as_if_they_were_lit(network: Generator, face: Ali
 
 def test_coarse_editor_sees_no_more_than_a_mosaic(network: Generator, face: AlignedFace) -> None:
     """Two crops that differ inside the cells alone lead to the same faces."""
-    plain, rows = AttganEditor(network=network, on_face=True), without_portraits(_sets(2))
+    plain, rows = FaceAttganEditor(network=network), without_portraits(_sets(2))
     cells = face.crop.reshape(16, 8, 16, 8, 3)
     shuffled = AlignedFace(np.ascontiguousarray(cells[:, ::-1, :, ::-1]).reshape(128, 128, 3), IDENTITY, face.detection)
     assert not np.array_equal(shuffled.crop, face.crop)
@@ -202,7 +202,7 @@ def test_portraits_are_read_only_where_they_are_needed(network: Generator, monke
         raise WeightsError("no portraits")
 
     monkeypatch.setattr("deid.weights.read_bank", gone)
-    AttganEditor(network=network, on_face=True).preload()
+    FaceAttganEditor(network=network).preload()
     with pytest.raises(WeightsError, match="no portraits"):
         AttganEditor(network=network).preload()
 

@@ -13,8 +13,10 @@ import pytest
 from deid import weights
 from deid.anonymizer import fallback
 from deid.anonymizer.engine import Anonymizer
-from deid.anonymizer.fallback import Rung
+from deid.anonymizer.face import Person
+from deid.anonymizer.fallback import Level
 from deid.anonymizer.identities import People
+from deid.anonymizer.models import Models
 from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError, WeightsMissingError
 from deid.core.options import QUALITIES, Options
@@ -113,9 +115,8 @@ class _Dlib:
 def engine(liking: Selector, fake_embedder: Any) -> Callable[..., tuple[Anonymizer, _Painter]]:
     def build(selector: Selector | None = liking, **options: Any) -> tuple[Anonymizer, _Painter]:
         painter = _Painter()
-        made = Anonymizer(Options(**(LAX | options)), editor=painter, embedders=[fake_embedder()], selector=selector)
-        made._parts["dlib"] = _Dlib()
-        return made, painter
+        parts = {"editor": painter, "embedders": [fake_embedder()], "selector": selector, "bank_embedder": _Dlib()}
+        return Anonymizer(models=Models(Options(**(LAX | options)), **parts)), painter
 
     return build
 
@@ -206,11 +207,11 @@ def test_one_that_always_fails_uses_its_budget_and_ends_covered(engine: Callable
 
 def test_ladder_of_the_real_editor_ends_in_a_solid_cover() -> None:
     options = Options(quality="fast")
-    rungs = list(fallback.rungs(options, _Painter()))
-    assert [(r.editor.name, r.strength) for r in rungs if not r.pastes_face] == [("blur", 2.25), ("solid", 1.0)]
-    assert [r.last for r in rungs] == [False] * (len(rungs) - 1) + [True]
-    assert [r.strength for r in rungs if r.pastes_face] == [1.0] * options.budget.rounds + [1.5]
-    assert {(r.n_sets, r.n_proposals) for r in rungs if r.pastes_face} == {(options.budget.generated, options.budget.proposals)}
+    levels = list(fallback.levels(options, _Painter()))
+    assert [(r.editor.name, r.strength) for r in levels if not r.pastes_face] == [("blur", 2.25), ("solid", 1.0)]
+    assert [r.last for r in levels] == [False] * (len(levels) - 1) + [True]
+    assert [r.strength for r in levels if r.pastes_face] == [1.0] * options.budget.rounds + [1.5]
+    assert {(r.n_sets, r.n_proposals) for r in levels if r.pastes_face} == {(options.budget.generated, options.budget.proposals)}
 
 
 def test_no_set_comes_twice(engine: Callable[..., tuple[Anonymizer, _Painter]]) -> None:
@@ -265,12 +266,12 @@ def test_threads_agree_on_who_is_who(engine: Callable[..., tuple[Anonymizer, _Pa
 def test_person_is_found_by_all_embedders_or_not_at_all(fake_embedder: Any) -> None:
     near, far = np.array([[1.0, 0.0]], np.float32), np.array([[0.0, 1.0]], np.float32)
     people = People([fake_embedder(), fake_embedder()])
-    rung = Rung(_Asked(), 1.0, True)
+    level = Level(_Asked(), 1.0, True)
     assert people.find((near, near)) is None
-    people.add((near, near), rung)
+    people.add(Person((near, near), level))
     found = people.find((near, near))
     assert found is not None
-    assert found.rung is rung
+    assert found.level is level
     assert people.find((near, far)) is None
     assert people.find((near, near), [found]) is None
 

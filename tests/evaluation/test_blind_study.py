@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from typer.testing import CliRunner
 
+from deid.check.folders import FilePair
 from deid.core.errors import DataError
 from evaluation.cli import app
 from evaluation.faces import Face
-from evaluation.folders import FilePair
 from evaluation.new_faces import NewFace
 from evaluation.results import Measure
 from evaluation.studies import STUDIES, StudyOptions, blind, sheets

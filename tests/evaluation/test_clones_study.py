@@ -8,10 +8,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from deid.check.folders import FilePair
 from deid.core.errors import DataError
 from deid.core.protocols import Embedder
 from evaluation.faces import Face
-from evaluation.folders import FilePair
 from evaluation.new_faces import NewFace
 from evaluation.studies import StudyOptions, clones
 from evaluation.studies.clones import Rows, again_lines, pair_lines, portrait_lines, read_bank, share_of_pairs, shared_lines

@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from deid.check.judges import mtcnn
 from deid.detection.scrfd import ScrfdDetector
 from evaluation import datasets, methods
 from evaluation.cli import app
-from evaluation.detectors import SCRFD_FILE, first_detector
+from evaluation.detectors import SCRFD_FILE
 from evaluation.results import Measure, from_json
 
 N = 12
@@ -24,7 +25,7 @@ def originals(lfw_data: Path, tmp_path: Path) -> Path:
 
 
 def _write(originals: Path, outputs: Path, method: methods.Method) -> None:
-    detector = first_detector()
+    detector = mtcnn()
     for path in originals.rglob("*.jpg"):
         image = np.asarray(Image.open(path).convert("RGB"))
         target = (outputs / path.relative_to(originals)).with_suffix(".png")
@@ -71,10 +72,10 @@ def test_damaged_outputs_of_a_cover_are_listed_and_counted(originals: Path, tmp_
 
 
 def test_scrfd_agrees_with_mtcnn(lfw_data: Path) -> None:
-    scrfd, mtcnn = ScrfdDetector(lfw_data / SCRFD_FILE), first_detector()
+    scrfd, cascade = ScrfdDetector(lfw_data / SCRFD_FILE), mtcnn()
     for photo in datasets.people(datasets.lfw(), 3, 1):
         image = photo.image()
-        a, b = (max(d.detect(image), key=lambda f: f.size) for d in (scrfd, mtcnn))
+        a, b = (max(d.detect(image), key=lambda f: f.size) for d in (scrfd, cascade))
         assert a.landmarks is not None
         assert b.landmarks is not None
         assert np.abs(a.landmarks - b.landmarks).max() < 8

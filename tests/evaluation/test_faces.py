@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deid.check.faces import core_change
+from deid.check.folders import FilePair, ImagePair
 from deid.core.types import Detection, Image
-from evaluation.faces import Observer, core_change, surroundings
-from evaluation.folders import FilePair, ImagePair
+from evaluation.faces import Observer, surroundings
 
 POINTS = np.array([[40.0, 45.0], [60.0, 45.0], [50.0, 56.0], [42.0, 66.0], [58.0, 66.0]])
 

@@ -101,8 +101,8 @@ def test_a_face_that_no_portrait_suits_is_told(
 
 def test_proposals_are_the_products_and_show_inside_the_mask_only(officer_face: AlignedFace, bank: Portraits) -> None:
     faces = subjects_of(officer_face)
-    rung = edits.first_rung(small_generator())
-    made = edits.proposals(rung, faces, edits.draw_rows(faces, bank, np.random.default_rng(0)))
+    level = edits.first_level(small_generator())
+    made = edits.proposals(level, faces, edits.draw_rows(faces, bank, np.random.default_rng(0)))
     shown, mask = edits.blended(made)[0], made[0].mask
     assert edits.crops_of(made).shape == (1, 128, 128, 3)
     assert made[0].edited.stand_in is not None
@@ -330,7 +330,7 @@ def test_lessons_are_joined_and_unknown_genders_stay_unknown() -> None:
 def test_two_passes_of_candidates_are_timed(officer_face: AlignedFace, bank: Portraits) -> None:
     faces = subjects_of(officer_face)
     rows = np.repeat(edits.draw_rows(faces, bank, np.random.default_rng(0)), 2, axis=0)
-    times = edits.seconds(edits.first_rung(small_generator()), faces, rows, repeats=3)
+    times = edits.seconds(edits.first_level(small_generator()), faces, rows, repeats=3)
     assert len(times) == 3
     assert min(times) > 0
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deid.check.folders import FilePair
 from deid.core.errors import DataError
 from evaluation import new_faces as module
 from evaluation.faces import Face, PhotoResult
-from evaluation.folders import FilePair
 from evaluation.new_faces import new_faces, read_report
 
 _BOX = [20.0, 20.0, 108.0, 108.0]

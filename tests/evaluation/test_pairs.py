@@ -1,6 +1,7 @@
 import numpy as np
 
-from evaluation.pairs import mated_and_non_mated, other_photo, same_photo, score_table, strangers
+from deid.check.recognition import strangers
+from evaluation.pairs import mated_and_non_mated, other_photo, same_photo, score_table
 
 NAMES = ["a", "b", "a", "c", "b", "a"]
 

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from deid.check.recognition import embed, fix_thresholds
+from deid.check.states import states
 from deid.core.protocols import Embedder
-from evaluation.coverage import coverage, states
+from evaluation.coverage import coverage
 from evaluation.faces import Face
-from evaluation.privacy import embed, fix_thresholds, groups_of, privacy
+from evaluation.privacy import groups_of, privacy
 from evaluation.results import Measure
 
 N = 40

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deid.check.folders import Problem
 from evaluation.criteria import Verdict
-from evaluation.folders import Problem
 from evaluation.metrics.bootstrap import Interval
 from evaluation.plots import plots
 from evaluation.report import markdown_table, number, rewrite_report, study_markdown, write_report

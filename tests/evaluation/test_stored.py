@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from deid.check.folders import Problem
 from deid.core.errors import DataError
 from evaluation import cli, stored
-from evaluation.folders import Problem
 from evaluation.results import Curve, Measure, Results, from_json
 
 

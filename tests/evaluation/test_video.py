@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from deid.check.films import facts, is_exposed, longest_run
 from deid.core.errors import DataError
 from deid.core.types import Crops, Detection, Embeddings, Image
 from evaluation.report import write_report
 from evaluation.results import Results, write
 from evaluation.studies.memory import drop_every_third, is_covered
-from evaluation.video import facts, is_exposed, longest_run, video
+from evaluation.video import video
 
 SIZE = (96, 128)
 BOX = (20, 30, 60, 70)

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from deid import weights
 from deid.core.errors import DataError
 from deid.core.types import Image
+from deid.editing import checked
 from deid.editing.sampler import SET_SIZE, portraits_of
 from deid.editing.selector import Selector
 from deid.imaging.alignment import warp
@@ -100,7 +101,7 @@ def test_pairs_are_stand_ins_without_a_portrait_in_common(bench: Bench, subject:
     assert rows.shape == (6, SET_SIZE)
     np.testing.assert_array_equal(rows[::2, 13:], rows[1::2, 13:])
     assert len({tuple(row[:13]) for row in rows}) == 6
-    numbers = [i % bench.editor.bank.n_pictures for row in rows[::2] for i in portraits_of(row)[0]]
+    numbers = [i % bench.editor.portraits().n_pictures for row in rows[::2] for i in portraits_of(row)[0]]
     assert len(set(numbers)) == len(numbers)
     np.testing.assert_array_equal(bench.pairs(subject, 3, 2, np.random.default_rng(0)), rows)
 
@@ -108,7 +109,7 @@ def test_pairs_are_stand_ins_without_a_portrait_in_common(bench: Bench, subject:
 def test_row_says_what_the_gate_says_of_the_photo(bench: Bench, subject: Subject) -> None:
     rows = bench.pairs(subject, 2, 1, np.random.default_rng(1))
     table = bench.measure(subject, rows)
-    proposals = bench.rung.propose(subject.face, rows, np.zeros((128, 128), np.float32))
+    proposals = checked.propose(bench.editor, subject.face, rows, bench.level.strength, np.zeros((128, 128), np.float32))
     images = [proposal.paste(subject.image, subject.face.matrix)[0] for proposal in proposals]
     checks = [bench.gate.judge(subject.source, image) for image in images]
     np.testing.assert_allclose(table.distance[0], [c.distances[0].value for c in checks], atol=1e-5)
@@ -141,7 +142,7 @@ def test_command_leaves_a_selector_that_loads(
     assert item["command"].startswith("deid train selector")
     monkeypatch.setattr(weights, "folder", lambda: tmp_path)
     rows = bench.pairs(subject, 2, 1, np.random.default_rng(0))
-    assert Selector().judge(subject.looks, bench.editor.bank, rows).value.shape == (2,)
+    assert Selector().judge(subject.looks, bench.editor.portraits(), rows).value.shape == (2,)
 
 
 def test_no_faces_is_an_error(lfw: Path, plan: Plan, tmp_path: Path) -> None:

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from evaluation.metrics.verification import accepted, auc, distance_of, eer, roc, score_threshold
+from deid.check.recognition import distance_of, score_threshold
+from evaluation.metrics.verification import accepted, auc, eer, roc
 
 
 def test_distance_of_known_angles() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deid.check.folders import FilePair, Problem, identity_of, pair_folders, read_pairs
 from deid.core.errors import DataError
-from evaluation.folders import FilePair, Problem, identity_of, pair_folders, read_pairs
 
 
 @pytest.mark.parametrize(

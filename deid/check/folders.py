@@ -1,8 +1,8 @@
 """Two folders with the same file names: which files pair up, and everything that is wrong with them."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -19,7 +19,7 @@ LOSSLESS = {".png", ".bmp", ".tif", ".tiff", ".gif", ".pgm", ".ppm"}
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong with one file: `missing`, `extra`, `unreadable` or `size`."""
+    """Something wrong with one file: `missing`, `extra`, `unreadable`, `size`, `frames` or `short`."""
 
     file: str
     kind: str
@@ -66,20 +66,25 @@ def identity_of(name: str) -> str:
     return re.sub(r"[-_ ]\d+$", "", path.stem) or path.stem
 
 
-def _files(folder: Path) -> dict[str, Path]:
+def _files(folder: Path, suffixes: Collection[str]) -> dict[str, Path]:
     if not folder.is_dir():
         raise DataError(f"expected a folder of photos, got {folder}")
-    found = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix.lower() in SUFFIXES)
+    found = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix.lower() in suffixes)
     return {p.relative_to(folder).as_posix(): p for p in found}
 
 
-def pair_folders(originals: Path, outputs: Path) -> tuple[list[FilePair], list[Problem]]:
+def pair_folders(originals: Path, outputs: Path, suffixes: Collection[str] = SUFFIXES) -> tuple[list[FilePair], list[Problem]]:
     """Files of two folders by name; a tool may have changed the suffix.
+
+    Args:
+        originals: folder of untouched files.
+        outputs: folder of the same files after any tool.
+        suffixes: of the files that are compared, in lower case.
 
     Raises:
         DataError: a folder is absent, or the first one has no photos.
     """
-    before, after = _files(originals), _files(outputs)
+    before, after = _files(originals, suffixes), _files(outputs, suffixes)
     if not before:
         raise DataError(f"expected photos ({', '.join(sorted(SUFFIXES))}) in {originals}, found none")
     by_stem = {str(Path(name).with_suffix("")): name for name in after}
@@ -96,27 +101,48 @@ def pair_folders(originals: Path, outputs: Path) -> tuple[list[FilePair], list[P
 
 
 def read_pairs(pairs: list[FilePair], problems: list[Problem]) -> Iterator[ImagePair | None]:
-    """Decoded pairs, one at a time; None for an original that cannot be read. What is wrong is added to ``problems``.
+    """The first frames of pairs, decoded one at a time; None for an original that cannot be read. What is wrong is added to ``problems``.
 
     An output of another size is scaled to the original's, or nothing of it could be placed.
     """
     for pair in pairs:
-        try:
-            before = codec.read(pair.before).frames[0].rgb
-        except ImageReadError as error:
-            problems.append(Problem(pair.name, "unreadable", f"original: {_reason(error)}; left out"))
-            yield None
-            continue
-        yield _with_output(pair, before, problems)
+        yield next(iter(read_frames(pair, problems)), None)
 
 
-def _with_output(pair: FilePair, before: Image, problems: list[Problem]) -> ImagePair:
-    if pair.after is None:
-        return ImagePair(pair, before, None, False)
+def read_frames(pair: FilePair, problems: list[Problem]) -> list[ImagePair]:
+    """All frames of a pair, as `read_pairs` gives the first ones; frames after the first one have their number in their names."""
     try:
-        after = codec.read(pair.after).frames[0].rgb
+        before = _frames(pair.before)
+    except ImageReadError as error:
+        problems.append(Problem(pair.name, "unreadable", f"original: {_reason(error)}; left out"))
+        return []
+    after = _output(pair, problems)
+    if after and len(after) != len(before):
+        problems.append(Problem(pair.name, "frames", f"{len(before)} frames before, {len(after)} after"))
+    after += [None] * (len(before) - len(after))
+    names = [pair if k == 0 else replace(pair, name=f"{pair.name}#{k}") for k in range(len(before))]
+    return [_placed(name, b, a, problems) for name, b, a in zip(names, before, after[: len(before)], strict=True)]
+
+
+def _frames(path: Path) -> list[Image]:
+    """The frames of a file as they are shown, without the further looks at them that detection takes."""
+    return [frame.rgb for frame in codec.read(path).frames if frame.look is None]
+
+
+def _output(pair: FilePair, problems: list[Problem]) -> list[Image | None]:
+    """The frames of a pair's output; none where it cannot be read."""
+    if pair.after is None:
+        return []
+    try:
+        return list[Image | None](_frames(pair.after))
     except ImageReadError as error:
         problems.append(Problem(pair.name, "unreadable", f"output: {_reason(error)}; its faces count as gone"))
+        return []
+
+
+def _placed(pair: FilePair, before: Image, after: Image | None, problems: list[Problem]) -> ImagePair:
+    """Two frames of one size."""
+    if after is None or pair.after is None:
         return ImagePair(pair, before, None, False)
     lossless = pair.after.suffix.lower() in LOSSLESS
     if after.shape != before.shape:

@@ -1,0 +1,46 @@
+"""The choice of one new face for a person who is seen in several pictures."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from deid.anonymizer import fallback, stand_ins
+from deid.anonymizer.face import Request
+from deid.anonymizer.face_editor import FaceEditor
+from deid.anonymizer.fallback import Level
+from deid.anonymizer.models import Models
+from deid.core.types import Detection, Image
+from deid.editing.sampler import portraits_of
+from deid.verification.ranking import promising
+
+
+def choose(models: Models, views: Sequence[tuple[Image, Detection]], seed: int, taken: Sequence[Level] = ()) -> Level | None:
+    """Draw a new face for one person that the gate lets pass in several pictures; see `Anonymizer.choose`."""
+    editor = FaceEditor(models)
+    views = [(image, d) for image, d in views if not editor.why_cover(image, d)]
+    if not views:
+        return None
+    photo, detection = views[0]
+    face = editor.prepare(photo, Request(detection), seed, 0)
+    others = {i for level in taken if level.sets is not None for i in portraits_of(level.sets[0])[0]}
+    stand_ins.reserve(models, [face], [face], others)
+    for level in fallback.levels(models.options, models.editor):
+        if not level.pastes_face:
+            break
+        sets, expected = stand_ins.rows_for(models, level, face, np.random.default_rng([face.seed, level.round]))
+        if not len(sets):
+            continue
+        _, proposals = editor.propose(face, level, photo, sets)
+        for i in promising(models.gate, face.source, proposals, expected):
+            chosen = replace(level, n_sets=1, sets=sets[i : i + 1])
+            passed = [_passes(editor, chosen, *view) for view in views]
+            if passed[0] and 2 * sum(passed) > len(passed):
+                return replace(chosen, accepted=len(passed) > 1)
+    return None
+
+
+def _passes(editor: FaceEditor, level: Level, image: Image, detection: Detection) -> bool:
+    """Whether a chosen face passes in a picture, with the detector's word."""
+    face = editor.prepare(image, Request(detection, [level]), 0, 0)
+    return editor.replaced(face, level, image)[0].check.passed

@@ -1,0 +1,42 @@
+"""A plain filter over a face's box and its margin, at the photo's scale."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.anonymizer.fallback import Level
+from deid.compositing import blend
+from deid.core.types import AlignedFace, Detection, EditedFace, Image
+from deid.editing import checked
+from deid.editing.sampler import SET_SIZE
+from deid.imaging import geometry
+
+
+def cover(level: Level, image: Image, detection: Detection, margin: float) -> tuple[Image, NDArray[np.bool_], EditedFace]:
+    """A filter over a face's box and its margin.
+
+    Args:
+        level: of a filter.
+        image: (H, W, 3) uint8 RGB.
+        detection: the face.
+        margin: share of the box that is added on each side.
+
+    Returns:
+        A new image, the (H, W) map of what was touched, and the filtered crop.
+    """
+    height, width = image.shape[:2]
+    box = geometry.expand_box(detection.box_xyxy, 1 + 2 * margin)
+    # A user's box may be far larger than the picture.
+    box = np.clip(box, np.tile([-width, -height], 2), np.tile([2 * width, 2 * height], 2))
+    x, y = np.floor(box[:2]).astype(int)
+    w, h = np.ceil(box[2:]).astype(int) - (x, y)
+    matrix = np.array([[1.0, 0.0, -x], [0.0, 1.0, -y]])
+    rows, columns = geometry.box_to_slices(box, image.shape[:2])
+    # What the filter reads lies inside the photo; what it would write outside falls away.
+    inside = np.pad(
+        image[rows, columns],
+        ((rows.start - y, y + h - rows.stop), (columns.start - x, x + w - columns.stop), (0, 0)),
+        mode="edge",
+    )
+    edited = checked.edit(level.editor, AlignedFace(inside, matrix, detection), np.zeros((1, SET_SIZE), np.float32), level.strength)[0]
+    covered, touched = blend.paste(image, edited.crop, matrix, blend.box_mask((int(h), int(w)), margin))
+    return covered, touched, edited

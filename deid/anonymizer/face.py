@@ -1,0 +1,108 @@
+"""A face on its way through the fallback levels."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.anonymizer.fallback import Level
+from deid.core.temporal import Steady
+from deid.core.types import Detection, EditedFace, Image, Verification
+from deid.editing.portraits import Looks
+from deid.verification.gate import SourceFace
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tracked:
+    """What a film knows of a face from other frames.
+
+    Args:
+        shape: (68, 2) its landmarks in this frame, smoothed over time.
+        steady: what keeps its new face from flickering.
+    """
+
+    shape: NDArray[np.float64]
+    steady: Steady
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """A face that is to be edited.
+
+    Args:
+        detection: where it is.
+        levels: how, mildest first, in place of the options' levels; the last one must be a solid cover.
+        tracked: what a film knows of it.
+    """
+
+    detection: Detection
+    levels: Sequence[Level] | None = None
+    tracked: Tracked | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Composite:
+    """What is in a face's place in the photo now.
+
+    Args:
+        crop: (128, 128, 3) the aligned crop of it.
+        edited: as the editor gave it.
+        check: what the gate says of it.
+        level: how it was made.
+    """
+
+    crop: Image
+    edited: EditedFace
+    check: Verification
+    level: Level
+
+
+@dataclass(slots=True, eq=False)
+class Person:
+    """Somebody who has a new face.
+
+    Args:
+        embeddings: (1, D) rows, one per embedder, of the face before.
+        level: how the new face was made, with its attribute set.
+    """
+
+    embeddings: tuple[NDArray[np.float32], ...]
+    level: Level
+
+
+@dataclass(slots=True, eq=False)
+class Face:
+    """One face of a photo: it goes from level to level until the gate lets it pass, and never back.
+
+    Args:
+        request: what was asked for.
+        source: what the gate remembers of it.
+        matrix: (2, 3) similarity from the photo to the aligned crop.
+        seed: what its stand-ins and attribute sets are drawn from.
+        levels: those that are left.
+        why: what was said against everything tried so far.
+        looks: what a portrait must have in common with it; None where none is needed.
+        stand_ins: rows of the portraits that are reserved for it.
+        used: which of them were tried.
+        person: who it is, where the person was seen before.
+        n_tried: levels tried.
+        composite: what is in its place now.
+    """
+
+    request: Request
+    source: SourceFace
+    matrix: NDArray[np.float64]
+    seed: int
+    levels: Iterator[Level]
+    why: list[str] = field(default_factory=list)
+    looks: Looks | None = None
+    stand_ins: list[NDArray[np.float32]] = field(default_factory=list)
+    used: set[int] = field(default_factory=set)
+    person: Person | None = None
+    n_tried: int = 0
+    composite: Composite | None = None
+
+    @property
+    def detection(self) -> Detection:
+        return self.source.detection

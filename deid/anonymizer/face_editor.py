@@ -1,0 +1,201 @@
+"""The way of one face: prepare, propose, composite, verify, fall back."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.anonymizer import fallback, stand_ins
+from deid.anonymizer.cover import cover
+from deid.anonymizer.face import Composite, Face, Request
+from deid.anonymizer.fallback import Level
+from deid.anonymizer.models import Models
+from deid.compositing import blend, head
+from deid.compositing.proposal import Patch, Proposal
+from deid.core.errors import EditError
+from deid.core.types import AlignedFace, Detection, FaceResult, Image
+from deid.editing import checked
+from deid.editing.portraits import Looks
+from deid.editing.sampler import named, portraits_of
+from deid.imaging import geometry
+from deid.imaging.alignment import align, at_photo_scale, warp
+from deid.verification.gate import SourceFace
+from deid.verification.ranking import promising
+
+#: A detection counts as edited when this share of its middle was.
+LEAST_EDITED = 0.6
+
+
+class FaceEditor:
+    """Edits one face of a photo.
+
+    Args:
+        models: the parts it works with.
+    """
+
+    def __init__(self, models: Models) -> None:
+        self._models, self._options = models, models.options
+
+    # Prepare.
+
+    def prepare(self, image: Image, request: Request, seed: int, index: int) -> Face:
+        """Measure a face before anything is edited, and say which levels it will go through.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, the photo as it was.
+            request: the face.
+            seed: the photo's.
+            index: the face's number in the photo.
+        """
+        detection = _with_own_landmarks(request.detection)
+        aligned = align(image, detection)
+        source = self._models.gate.source(aligned.crop, detection)
+        face_seed = int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0])
+        face = Face(request, source, aligned.matrix, face_seed, iter(request.levels or ()))
+        if request.levels is not None:
+            return face
+        doubt = self.why_cover(image, detection) if self._options.method == "attgan" else ""
+        if doubt:
+            face.levels, face.why = fallback.covers(self._options), [doubt]
+        else:
+            face.levels, face.looks = fallback.levels(self._options, self._models.editor), self._looks(source, aligned.crop)
+        return face
+
+    def why_cover(self, image: Image, detection: Detection) -> str:
+        """Why a face should be covered and not replaced, or nothing."""
+        return fallback.why_cover(image, detection, self._options, self._models.gate)
+
+    def _looks(self, source: SourceFace, crop: Image) -> Looks | None:
+        """What a portrait for a face must look like; None where none is needed."""
+        if self._models.portraits is None:
+            return None
+        embedding = self._embedding(source, crop)
+        child = float(self._models.ages.child(embedding[None])[0])
+        return Looks.of(crop, self._models.points.points(crop), source.attributes, embedding, source.male, child)
+
+    def _embedding(self, source: SourceFace, crop: Image) -> NDArray[np.float32]:
+        """(D,) by the recogniser that the portraits are compared with; the gate may have it already."""
+        embedder, gate = self._models.bank_embedder, self._models.gate
+        rows = next((r for e, r in zip(gate.embedders, source.embeddings, strict=True) if e.name == embedder.name), None)
+        return np.asarray((embedder.embed(crop[None]) if rows is None else rows)[0])
+
+    # Edit, level by level.
+
+    def edit(self, face: Face, photo: Image) -> Patch:
+        """Edit a face at harder and harder levels until it passes; the last one, a solid cover, always does.
+
+        Args:
+            face: as it was prepared; what became of it is kept there.
+            photo: (H, W, 3) uint8 RGB, with all edits so far; it is not changed.
+
+        Returns:
+            What is to be laid over the photo.
+
+        Raises:
+            EditError: an editor failed, or the levels ended without a cover.
+        """
+        for level in face.levels:
+            if stand_ins.lacks_one(self._models, face, level):
+                face.why += [stand_ins.NO_PORTRAIT] if stand_ins.NO_PORTRAIT not in face.why else []
+                continue
+            face.n_tried += 1
+            face.composite, patch = self.replaced(face, level, photo) if level.pastes_face else self._covered(face, level, photo)
+            if face.composite.check.passed or level.last:
+                return patch
+            face.why.append(f"{face.composite.edited.method} x{level.strength:g}: {'; '.join(face.composite.check.reasons)}")
+        raise EditError("the fallback levels ended without a cover")
+
+    def replaced(self, face: Face, level: Level, photo: Image) -> tuple[Composite, Patch]:
+        """The best of a level's proposals that passes, or the best of those that do not."""
+        sets, expected = stand_ins.rows_for(self._models, level, face, np.random.default_rng([face.seed, face.n_tried]))
+        aligned, proposals = self.propose(face, level, photo, sets)
+        best: tuple[Composite, Patch] | None = None
+        for i in promising(self._models.gate, face.source, proposals, expected, level.accepted):
+            made = self.composite(face, level, photo, aligned, proposals[i])
+            best = best or made
+            if made[0].check.passed:
+                return made
+        assert best is not None  # a level without proposals has raised
+        return best
+
+    # Propose.
+
+    def propose(self, face: Face, level: Level, photo: Image, sets: NDArray[np.float32]) -> tuple[AlignedFace, list[Proposal]]:
+        """The face with all that editors ask, and a new face for each attribute set (N, D)."""
+        # The crop is taken from the result so far: a neighbour that was edited must not come back at its edge.
+        crop, tracked = warp(photo, face.matrix), face.request.tracked
+        points = self._models.points.points(crop) if tracked is None else geometry.apply(face.matrix, tracked.shape)
+        large, steady = at_photo_scale(photo, face.matrix), None if tracked is None else tracked.steady
+        aligned = AlignedFace(crop, face.matrix, face.detection, points, large, face.source.attributes, steady)
+        mask = blend.face_mask(points, crop=crop)
+        return aligned, checked.propose(level.editor, aligned, sets, level.strength, mask)
+
+    # Composite and verify.
+
+    def composite(self, face: Face, level: Level, photo: Image, aligned: AlignedFace, proposal: Proposal) -> tuple[Composite, Patch]:
+        """A proposal in the photo, with what the gate says of it there."""
+        image, touched = proposal.paste(photo, face.matrix)
+        if self._options.reach == "head":
+            assert aligned.points is not None
+            shape = head.Shape.draw(np.random.default_rng(face.seed))
+            image, touched = head.reshape(image, touched, face.matrix, aligned.points, shape)
+        check = self._models.gate.judge(face.source, image, level.accepted)
+        if (share := geometry.share_of_middle(face.detection.box_xyxy, touched)) < LEAST_EDITED:
+            check = replace(check, reasons=(*check.reasons, f"only {share:.0%} of the middle of the box is edited"))
+        return Composite(warp(image, face.matrix), proposal.edited, check, level), Patch.of(image, touched)
+
+    # Fall back.
+
+    def _covered(self, face: Face, level: Level, photo: Image) -> tuple[Composite, Patch]:
+        """A filter over the box and its margin."""
+        image, touched, edited = cover(level, photo, face.detection, self._options.margin)
+        check = self._models.gate.cover(face.source, image)
+        # Under one colour there is nothing left to recognise, whatever an embedder makes of it.
+        check = replace(check, reasons=()) if level.editor.name == "solid" else check
+        return Composite(warp(image, face.matrix), edited, check, level), Patch.of(image, touched)
+
+    # After its neighbours were edited.
+
+    def still_passes(self, face: Face, photo: Image) -> bool:
+        """Whether a face is as it was when the gate let it pass, or passes as it is now."""
+        made, crop = face.composite, warp(photo, face.matrix)
+        if made is None or made.level.last or np.array_equal(crop, made.crop):
+            return True
+        gate = self._models.gate
+        check = gate.judge(face.source, photo, made.level.accepted) if made.level.pastes_face else gate.cover(face.source, photo)
+        face.composite = replace(made, crop=crop, check=check)
+        if not check.passed:
+            face.why.append(f"{made.edited.method} after its neighbours were edited: {'; '.join(check.reasons)}")
+        return check.passed
+
+    def result(self, face: Face) -> FaceResult:
+        """What became of a face.
+
+        Raises:
+            EditError: nothing that the gate lets pass.
+        """
+        made = face.composite
+        if made is None or not made.check.passed:
+            raise EditError("a face came through without an edit that passed")
+        asked = made.level.pastes_face if self._options.method == "attgan" else made.level.editor.name == self._options.method
+        row = made.edited.attributes
+        return FaceResult(
+            detection=face.detection,
+            method=made.edited.method,
+            status="passed" if asked else "fallback",
+            verification=made.check,
+            attributes={} if row is None else named(row),
+            strength=made.edited.strength,
+            seed=face.seed,
+            why=tuple(face.why),
+            portraits=() if row is None or self._models.portraits is None else tuple(portraits_of(row)[0]),
+        )
+
+
+def _with_own_landmarks(detection: Detection) -> Detection:
+    """A detection without landmarks that are another face's: the edit would land there and leave this box exposed."""
+    if detection.landmarks is None:
+        return detection
+    middle, box = detection.landmarks.mean(axis=0), detection.box_xyxy
+    inside = (box[:2] <= middle).all() and (middle <= box[2:]).all()
+    return detection if inside else replace(detection, landmarks=None)

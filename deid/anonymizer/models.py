@@ -1,0 +1,142 @@
+"""The parts that anonymize a picture, each built on first use."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from deid import weights
+from deid.core.errors import ConfigError
+from deid.core.lazy import lazy
+from deid.core.options import Options
+from deid.core.protocols import Detector, Editor, Embedder, Preloadable
+from deid.core.types import Detection
+from deid.detection import build_detector
+from deid.detection.mtcnn import MtcnnDetector
+from deid.detection.threshold import at_least
+from deid.editing.attgan import AttganEditor, FaceAttganEditor
+from deid.editing.portraits import PortraitEditor, Portraits
+from deid.editing.selector import Selector
+from deid.landmarks.face_points import FacePoints
+from deid.models.threads import SideBySide
+from deid.recognition import build_embedder
+from deid.recognition.age import AgeReader
+from deid.recognition.attributes import AttributeReader
+from deid.verification.gate import Gate, RealismScorer
+
+
+class Models:
+    """All parts of an `Anonymizer`.
+
+    Args:
+        options: name the parts.
+        parts: parts by attribute name, in place of those that the options name: ``detector``, ``editor``, ``embedders``, ``selector``,
+            ``gate``, ``points``, ``ages`` and so on.
+    """
+
+    def __init__(self, options: Options, **parts: Any) -> None:
+        if options.device == "auto":
+            options = replace(options, device="cuda" if torch.cuda.is_available() else "cpu")
+        self.options = options
+        self._own = {name for name, part in parts.items() if part is not None}
+        # A part that is there already hides the one that would be built.
+        self.__dict__.update({name: part for name, part in parts.items() if part is not None})
+
+    def shared_with(self, options: Options, *names: str, **parts: Any) -> "Models":
+        """Models of other options that share the parts of these names."""
+        other = Models(options, **parts)
+        other.__dict__.update({name: getattr(self, name) for name in names})
+        return other
+
+    @lazy
+    def detector(self) -> Detector:
+        """Detects the faces."""
+        options = self.options
+        return at_least(build_detector(options.detector, options.min_face, options.device), options.threshold)
+
+    @lazy
+    def second_detector(self) -> Detector:
+        """Looks for exposed faces in the result: quickly, with another pyramid, because what was not edited looks as it did."""
+        if "detector" in self._own:
+            return self.detector
+        options = self.options
+        return at_least(build_detector("mtcnn_fast", options.min_face, options.device), options.threshold)
+
+    @lazy
+    def editor(self) -> Editor:
+        """Proposes new faces."""
+        options = self.options
+        if options.stand_in == "none":
+            return FaceAttganEditor(options.device)
+        return AttganEditor(options.device, Portraits(weights.read_bank(Path(options.portraits))) if options.portraits else None)
+
+    @property
+    def portraits(self) -> Portraits | None:
+        """The portraits that stand in; None where nothing needs them."""
+        editor = self.editor if self.options.method == "attgan" else None
+        return editor.portraits() if isinstance(editor, PortraitEditor) else None
+
+    @lazy
+    def selector(self) -> Selector | None:
+        """Ranks stand-ins and attribute sets; None where they are drawn at random."""
+        return None if "editor" in self._own or self.portraits is None else Selector()
+
+    @lazy
+    def embedders(self) -> Sequence[Embedder]:
+        """The gate's recognisers."""
+        return [build_embedder(name, self.options.device) for name in self.options.embedders]
+
+    @lazy
+    def gate(self) -> Gate:
+        """Decides whether an edited face may be published."""
+        device = self.options.device
+        # A face fills the patch that is looked at: a coarse pyramid is enough, at MTCNN's usual thresholds.
+        again = MtcnnDetector(min_face=40, device=device)
+        return Gate(self.embedders, again, self.options, AttributeReader(device), RealismScorer(device))
+
+    @lazy
+    def bank_embedder(self) -> Embedder:
+        """The recogniser by which portraits are compared with a face, whatever the gate's are."""
+        name = Portraits.embedder
+        return next((e for e in self.gate.embedders if e.name == name), None) or build_embedder(name, self.options.device)
+
+    @lazy
+    def ages(self) -> AgeReader:
+        """Tells children from adults."""
+        return AgeReader()
+
+    @lazy
+    def points(self) -> FacePoints:
+        """Finds the 68 landmarks."""
+        return FacePoints()
+
+    @lazy
+    def threads(self) -> SideBySide:
+        """Edits several faces at the same time; one after the other where a part is a caller's, which may not be thread-safe."""
+        return SideBySide(1 if self._own else torch.get_num_threads())
+
+    def preload(self) -> None:
+        """Load every model now, so that a missing or altered file is told before the first picture.
+
+        Raises:
+            ConfigError: torch has no such device.
+            WeightsError: a file is missing, altered, or of another architecture.
+            DependencyError: a package is missing.
+        """
+        try:
+            torch.zeros(1, device=self.options.device)
+        except (RuntimeError, AssertionError) as error:
+            raise ConfigError(f"cannot use device {self.options.device!r}: {str(error).splitlines()[0]}") from error
+        blank = np.full((128, 128, 3), 127, np.uint8)
+        self.detector.detect(blank)
+        self.second_detector.detect(blank)
+        source = self.gate.source(blank, Detection(np.array([30.0, 30.0, 98.0, 98.0])))
+        self.gate.judge(source, blank)
+        if self.options.method == "attgan":
+            self.points.points(blank)
+            for part in (self.editor, self.selector):
+                if isinstance(part, Preloadable):
+                    part.preload()

@@ -1,0 +1,102 @@
+"""The order of a photo's faces: those that lie apart at the same time, then a second look for faces that are still exposed."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.anonymizer import stand_ins
+from deid.anonymizer.face import Face, Request
+from deid.anonymizer.face_editor import LEAST_EDITED, FaceEditor
+from deid.anonymizer.identities import Identities
+from deid.anonymizer.models import Models
+from deid.compositing import blend, head
+from deid.core.attributes import CROP_SIZE
+from deid.core.errors import DetectionError
+from deid.core.options import Options
+from deid.core.types import Image
+from deid.detection.checked import detect
+from deid.imaging import geometry
+
+#: How often the whole photo is searched again for faces that are still exposed.
+_ROUNDS = 5
+
+
+class Scheduler:
+    """Edits all faces of one photo.
+
+    Args:
+        models: the parts it works with.
+        identities: who was seen in earlier pictures.
+    """
+
+    def __init__(self, models: Models, identities: Identities) -> None:
+        self._models, self._identities, self._editor = models, identities, FaceEditor(models)
+
+    def edit_all(self, image: Image, seed: int) -> tuple[Image, list[Face]]:
+        """Edit every face that the detectors find, until they find no other in the result.
+
+        Raises:
+            DetectionError: a detector failed, or faces are exposed after several rounds.
+        """
+        out, touched = image.copy(), np.zeros(image.shape[:2], bool)
+        faces: list[Face] = []
+        found = detect(self._models.detector, image)
+        for _ in range(_ROUNDS):
+            faces += self._edit(image, [Request(d) for d in found], faces, out, touched, seed)
+            again = detect(self._models.second_detector, out)
+            found = [d for d in again if geometry.share_of_middle(d.box_xyxy, touched) < LEAST_EDITED]
+            if not found:
+                return out, faces
+        raise DetectionError(f"{len(found)} faces are still detected exposed after {_ROUNDS} rounds")
+
+    def edit_given(self, image: Image, requests: Iterable[Request], seed: int) -> tuple[Image, list[Face]]:
+        """Edit these faces and no others; one that lies wholly outside the photo is left out."""
+        out, touched = image.copy(), np.zeros(image.shape[:2], bool)
+        inside = [r for r in requests if geometry.share_inside(r.detection.box_xyxy, image.shape[:2]) > 0]
+        return out, self._edit(image, inside, [], out, touched, seed)
+
+    def _edit(
+        self, image: Image, requests: Sequence[Request], before: Sequence[Face], out: Image, touched: NDArray[np.bool_], seed: int
+    ) -> list[Face]:
+        """Edit more faces, the largest first, in a photo and the map of what was touched in it, in place."""
+        largest_first = enumerate(sorted(requests, key=lambda r: -r.detection.size), len(before))
+        new = self._models.threads.starmap(self._editor.prepare, [(image, r, seed, index) for index, r in largest_first])
+        drawn = [face for face in new if face.request.levels is None]
+        for i, face in enumerate(drawn):
+            self._identities.recognise(face, [*before, *drawn[:i]])
+        stand_ins.reserve(self._models, drawn, [*before, *new])
+        for together in _apart(new, self._models.options):
+            self._edit_together(together, out, touched)
+        # A later edit may have changed an earlier face, and mending that one a third.
+        while changed := [face for face in (*before, *new) if not self._editor.still_passes(face, out)]:
+            for face in changed:
+                self._edit_together([face], out, touched)
+        return new
+
+    def _edit_together(self, faces: Sequence[Face], out: Image, touched: NDArray[np.bool_]) -> None:
+        """Edit faces that lie apart, at the same time."""
+        for patch in self._models.threads.starmap(self._editor.edit, [(face, out) for face in faces]):
+            patch.lay(out, touched)
+
+
+def _apart(faces: Sequence[Face], options: Options) -> list[list[Face]]:
+    """Groups of faces, those first that come first, in which no edit changes what another one is made from or judged by."""
+    groups: list[tuple[list[Face], list[NDArray[np.float64]]]] = []
+    for face in faces:
+        reach = _reach(face, options)
+        free = (group for group in groups if not geometry.box_intersection(np.stack(group[1]), reach).any())
+        group = next(free, None)
+        if group is None:
+            groups.append(group := ([], []))
+        group[0].append(face)
+        group[1].append(reach)
+    return [group for group, _ in groups]
+
+
+def _reach(face: Face, options: Options) -> NDArray[np.float64]:
+    """(4,) box around a face's crop, or around its head where that is changed too, and around what a cover with its margin changes."""
+    crop = blend.footprint(face.matrix, np.array([0.0, 0.0, CROP_SIZE, CROP_SIZE]))
+    crop = head.reach(face.matrix) if options.reach == "head" else crop
+    covered = geometry.expand_box(face.detection.box_xyxy, 1 + 2 * options.margin)
+    return np.concatenate([np.minimum(covered[:2], crop[:2]), np.maximum(covered[2:], crop[2:])])

@@ -1,0 +1,85 @@
+"""Which portraits stand in for whom: two people in a picture never share one."""
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.anonymizer.face import Face
+from deid.anonymizer.fallback import Level, covers
+from deid.anonymizer.models import Models
+from deid.core.attributes import ATTRIBUTES
+from deid.editing.sampler import MIX, SET_SIZE, portraits_of, sample_sets, sample_shares, with_portraits, without_portraits
+
+#: Of the portraits that a picture's faces may have, each face reserves no more than its part of this share.
+_SHARED_OUT = 0.4
+#: Why a face is covered that every portrait is too unlike, or that came when others had taken all.
+NO_PORTRAIT = "no portrait is left for it"
+_EMPTY_SET = np.zeros((1, len(ATTRIBUTES)), np.float32)
+
+
+def reserve(models: Models, new: Sequence[Face], faces: Sequence[Face], taken: Collection[int] = ()) -> None:
+    """Draw the stand-ins that each new face may get; who gets none is covered.
+
+    Args:
+        models: whose editor has the portraits.
+        new: faces without stand-ins, the first ones first served.
+        faces: all of the picture, these among them.
+        taken: numbers of portraits that others have.
+    """
+    bank = models.portraits
+    if bank is None:
+        return
+    used = {*taken, *_numbers(faces)}
+    wanting = [face for face in new if face.looks is not None and face.person is None]
+    budget = models.options.budget
+    most = budget.generated * (budget.rounds + 1)
+    share = int(_SHARED_OUT * bank.n_pictures / (MIX * max(1, len(wanting))))
+    draws = [(face, np.random.default_rng([face.seed, 0])) for face in wanting]
+    # In turns: what suits a face best goes to none as its third choice.
+    for _ in range(max(1, min(most, share))):
+        for face, rng in draws:
+            assert face.looks is not None
+            numbers = bank.choose(face.looks, rng, used)
+            if numbers:
+                used.update(numbers)
+                face.stand_ins.append(with_portraits(_EMPTY_SET, numbers, sample_shares(rng, len(numbers)))[0])
+    for face in wanting:
+        if not face.stand_ins:
+            face.levels, face.why = covers(models.options), [NO_PORTRAIT]
+
+
+def _numbers(faces: Sequence[Face]) -> set[int]:
+    """Numbers of the portraits that faces have or may get."""
+    known = [face.person.level.sets[0] for face in faces if face.person is not None and face.person.level.sets is not None]
+    return {i for row in [*known, *(r for face in faces for r in face.stand_ins)] for i in portraits_of(row)[0]}
+
+
+def lacks_one(models: Models, face: Face, level: Level) -> bool:
+    """Whether a level would have nothing to edit: a caller's own level, of a face that has no portraits."""
+    return level.pastes_face and level.sets is None and not face.stand_ins and models.portraits is not None
+
+
+def rows_for(models: Models, level: Level, face: Face, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """The rows that a level generates for a face, (N, D), and what to expect of each, (N,).
+
+    They are the level's own, or new ones that the selector ranks best; none where no portrait is left.
+    """
+    if level.sets is not None:
+        return level.sets, np.ones(len(level.sets))
+    male, bank = face.source.male > 0.5, models.portraits
+    if bank is None:
+        return without_portraits(sample_sets(male, level.n_sets, rng, level.strength)), np.ones(level.n_sets)
+    if not face.stand_ins or face.looks is None:
+        return np.zeros((0, SET_SIZE), np.float32), np.ones(0)
+    if len(face.used) == len(face.stand_ins):
+        face.used.clear()
+    free = [i for i in range(len(face.stand_ins)) if i not in face.used]
+    rows = np.repeat([face.stand_ins[i] for i in free], level.n_proposals, axis=0)
+    rows[:, : len(ATTRIBUTES)] = sample_sets(male, len(rows), rng, level.strength)
+    value = np.ones(len(rows)) if models.selector is None else models.selector.judge(face.looks, bank, rows).value
+    # At most one of a stand-in: two sets on one portrait make two faces that are much alike.
+    best = [group[value[group].argmax()] for group in np.array_split(np.arange(len(rows)), len(free))]
+    chosen = sorted(best, key=lambda i: -value[i])[: level.n_sets]
+    face.used.update(free[i // level.n_proposals] for i in chosen)
+    return rows[chosen], value[chosen]

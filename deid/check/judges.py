@@ -1,0 +1,103 @@
+"""Who judges: detectors with their published settings, and recognisers with their thresholds."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deid.core.errors import ConfigError, WeightsMissingError
+from deid.core.protocols import Detector, Embedder
+
+#: The cascade's published thresholds: whoever looks at a photo runs MTCNN as it comes.
+_THRESHOLDS = (0.6, 0.7, 0.7)
+#: Detectors of a check where none are named: two that miss different faces.
+USUAL = ("mtcnn", "centerface")
+
+
+def mtcnn() -> Detector:
+    """MTCNN with its published settings."""
+    from deid.detection.mtcnn import MtcnnDetector
+
+    return MtcnnDetector(min_face=20, thresholds=_THRESHOLDS)
+
+
+def _centerface() -> Detector:
+    from deid.detection import tiled_centerface
+
+    return tiled_centerface(15, "cpu")
+
+
+def _dlib_hog() -> Detector:
+    from deid.detection.dlib_detectors import DlibHogDetector
+
+    return DlibHogDetector(min_face=40)
+
+
+def _scrfd(path: Path) -> Detector:
+    from deid.detection.scrfd import ScrfdDetector
+
+    return ScrfdDetector(path)
+
+
+def _yolo(path: Path) -> Detector:
+    from deid.detection import build_detector
+
+    return build_detector(f"yolo:{path}")
+
+
+DETECTORS: dict[str, Callable[[], Detector]] = {"centerface": _centerface, "dlib_hog": _dlib_hog, "mtcnn": mtcnn}
+FILE_DETECTORS: dict[str, Callable[[Path], Detector]] = {"scrfd": _scrfd, "yolo": _yolo}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judges:
+    """Who looks at both sides.
+
+    Args:
+        detectors: say where faces are; the last one looks at films, where every frame is searched.
+        embedders: say who they are.
+    """
+
+    detectors: tuple[Detector, ...]
+    embedders: tuple[Embedder, ...]
+
+    @classmethod
+    def of(cls, detectors: Sequence[str] = (), recognisers: Sequence[Path] = ()) -> "Judges":
+        """Judges by name.
+
+        Args:
+            detectors: names of `DETECTORS`, or ``name:file`` with a name of `FILE_DETECTORS`; `USUAL` when there are none.
+            recognisers: ArcFace-style ONNX files beside dlib's recogniser, and FaceNet's where it was fetched.
+
+        Raises:
+            ConfigError: a name is unknown, or a file is not what it should be.
+        """
+        return cls(tuple(_detector(name) for name in detectors or USUAL), tuple(recognisers_of(recognisers)))
+
+
+def _detector(name: str) -> Detector:
+    kind, _, file = name.partition(":")
+    if name in DETECTORS:
+        return DETECTORS[name]()
+    if kind in FILE_DETECTORS and file:
+        return FILE_DETECTORS[kind](Path(file))
+    valid = ", ".join([*sorted(DETECTORS), *(f"{kind}:FILE" for kind in sorted(FILE_DETECTORS))])
+    raise ConfigError(f"unknown detector {name!r}; valid are {valid}")
+
+
+def recognisers_of(files: Sequence[Path] = ()) -> list[Embedder]:
+    """dlib's recogniser, FaceNet where its weights were fetched, and the given ONNX files."""
+    from deid.recognition.arcface import ArcFaceRecogniser
+    from deid.recognition.dlib_resnet import DlibResNetEmbedder
+
+    return [DlibResNetEmbedder(), *_facenet(), *(ArcFaceRecogniser(path) for path in files)]
+
+
+def _facenet() -> list[Embedder]:
+    from deid import weights
+    from deid.recognition.facenet import FaceNetEmbedder
+
+    try:
+        present = weights.status(weights.entry("facenet")) == "ok"
+    except WeightsMissingError:
+        present = False
+    return [FaceNetEmbedder()] if present else []

@@ -1,0 +1,76 @@
+"""What a file says besides its picture: EXIF with its thumbnail, XMP, IPTC, comments, and what follows the picture."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import ExifTags, UnidentifiedImageError
+from PIL import Image as PillowImage
+
+#: EXIF that says how to show the picture, and nothing of where it comes from.
+_HARMLESS = {
+    "BitsPerSample", "ColorSpace", "ComponentsConfiguration", "Compression", "ExifImageHeight", "ExifImageWidth", "ExifOffset",
+    "ExifVersion", "ExtraSamples", "FillOrder", "FlashPixVersion", "ImageLength", "ImageWidth", "InterColorProfile", "Orientation",
+    "PhotometricInterpretation", "PlanarConfiguration", "Predictor", "ResolutionUnit", "RowsPerStrip", "SampleFormat",
+    "SamplesPerPixel", "StripByteCounts", "StripOffsets", "SubfileType", "NewSubfileType", "TileByteCounts", "TileLength",
+    "TileOffsets", "TileWidth", "XResolution", "YCbCrCoefficients", "YCbCrPositioning", "YCbCrSubSampling", "YResolution",
+    "ReferenceBlackWhite", "WhitePoint", "PrimaryChromaticities", "ColorMap", "JPEGTables",
+}  # fmt: skip
+#: Entries of Pillow's `info` that hold text or bytes of somebody.
+_TELLING = {"xmp": "XMP", "XML:com.adobe.xmp": "XMP", "photoshop": "IPTC or Photoshop data", "comment": "a comment"}
+_THUMBNAIL = 0x0201
+
+
+def left_in(path: Path) -> tuple[str, ...]:
+    """What metadata is left in a picture, in words; nothing for a file that is none.
+
+    Example:
+        >>> left_in(Path("from-a-phone.jpg"))
+        ('EXIF: GPSInfo, Make, Model', 'EXIF thumbnail')
+    """
+    try:
+        with PillowImage.open(path) as picture:
+            return tuple(dict.fromkeys(_told(picture, path)))
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError):
+        # Whether it can be read at all is told elsewhere.
+        return ()
+
+
+def _told(picture: PillowImage.Image, path: Path) -> Iterator[str]:
+    yield from _exif(picture)
+    for key, words in _TELLING.items():
+        if picture.info.get(key):
+            yield words
+    texts = getattr(picture, "text", None)
+    if isinstance(texts, dict) and (names := sorted(set(texts) - set(_TELLING))):
+        yield f"text: {', '.join(names)}"
+    if picture.format in {"JPEG", "MPO"} and (n := after_the_end(path.read_bytes())):
+        yield f"{n} bytes after the picture"
+
+
+def _exif(picture: PillowImage.Image) -> Iterator[str]:
+    exif = picture.getexif()
+    tags = {*exif, *exif.get_ifd(ExifTags.IFD.Exif)} if exif else set()
+    names = {ExifTags.TAGS.get(tag, f"0x{tag:04x}") for tag in tags} - _HARMLESS
+    if names:
+        yield f"EXIF: {', '.join(sorted(names))}"
+    if exif and _THUMBNAIL in exif.get_ifd(ExifTags.IFD.IFD1):
+        yield "EXIF thumbnail"
+
+
+def after_the_end(data: bytes) -> int:
+    """How many bytes of a JPEG file come after its picture, such as a moving photo's film; padding does not count."""
+    at = 2
+    while at + 4 <= len(data):
+        if data[at] != 0xFF:
+            # Compressed data: on to the next marker.
+            at = data.find(b"\xff", at)
+            if at < 0:
+                return 0
+        marker = data[at + 1]
+        if marker == 0xD9:
+            return len(data[at + 2 :].strip(b"\0"))
+        if marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD7:
+            at += 1 if marker == 0xFF else 2
+        else:
+            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return 0

@@ -1,0 +1,109 @@
+"""`deid dataset`: whole data sets."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from deid.cli.common import FAILED, LEFT_OUT, errors_shown
+from deid.cli.flags import FLAGS, options_from, with_flags
+from deid.core.messages import console, say
+from deid.core.options import Options
+
+
+@with_flags(*FLAGS)
+def dataset(
+    source: Annotated[str, typer.Argument(metavar="INPUT", help="Folder, pattern, table, shard, or Hugging Face data set.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="New folder; the ledger and the report go to OUT.deid beside it.")],
+    workers: Annotated[int, typer.Option(help="Run this many processes or actors; 0 is one per core.")] = 0,
+    engine: Annotated[str, typer.Option(help="Run here (local), or on a Ray cluster (ray).")] = "local",
+    address: Annotated[str | None, typer.Option(help="Address of the Ray cluster. Default: one is started here.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run; try again what failed. Default: off.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Verify the output against the ledger; skip processing if the run is finished. Default: off.")
+    ] = False,
+    *,
+    given: dict[str, Any],
+) -> None:
+    """Anonymize a whole data set: structure, names and labels kept, every file accounted for."""
+    from deid.dataset.run import Plan
+
+    with errors_shown():
+        options = options_from(given, Options(device="auto"))
+        plan = Plan(given=source, out=out, options=options, workers=workers, engine=engine, address=address, resume=resume)
+        code = 0
+        if resume or not verify or not plan.ledger.exists():
+            code = _dataset(plan)
+        if verify:
+            code = _verify_dataset(plan) or code
+    if code:
+        raise typer.Exit(code)
+
+
+def _dataset(plan: Any) -> int:
+    """Run a data set and say how it went; gives the exit code."""
+    from deid.dataset.run import left_out
+    from deid.dataset.run import run as run_dataset
+
+    with _dataset_bar() as told:
+        totals = run_dataset(plan, told)
+    names = []
+    for name, why in left_out(plan):
+        say(f"{name!r}: {why}", "left out:", "yellow")
+        names.append(name)
+    say(
+        f"{totals.done} pictures written, {totals.labels} label files carried over, {totals.left_out} files left out, "
+        f"{totals.faces} faces: {totals.faces - totals.fallback} as asked, {totals.fallback} covered by fallback; "
+        f"{totals.failed} files failed" + (f"; left out: {', '.join(names)}" if names else "")
+    )
+    say(f"report: {plan.private / 'report.html'}")
+    if not totals.done:
+        say("no picture was written", style="red")
+    if totals.failed or not (totals.done or totals.left_out):
+        return FAILED
+    return LEFT_OUT if totals.left_out else 0
+
+
+def _verify_dataset(plan: Any) -> int:
+    """Say what is wrong with an output; gives the exit code."""
+    from deid.dataset.run import check
+
+    problems = 0
+    with _looking_bar() as told:
+        for problem in check(plan, told):
+            problems += 1
+            say(f"{problem.name!r}: {problem.what}", style="red")
+    say(f"{problems} problems" if problems else "verified: every file is there, whole, and passed")
+    return FAILED if problems else 0
+
+
+@contextmanager
+def _looking_bar() -> Iterator[Callable[[int, int], None]]:
+    with Progress(TextColumn("looking again"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+@contextmanager
+def _dataset_bar() -> Iterator[Callable[[Any, Any], None]]:
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[rate]} {task.fields[faces]} faces, {task.fields[fallback]} fallbacks, {task.fields[failed]} failed"),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("data set", total=None, rate="", faces=0, fallback=0, failed=0)
+
+        def told(totals: Any, record: Any) -> None:
+            if record.status == "failed":
+                say(f"{record.name!r}: {record.why}", "failed:", "red")
+            fields = {"faces": totals.faces, "fallback": totals.fallback, "failed": totals.failed}
+            bar.update(task, total=totals.files, completed=totals.files - totals.pending, **fields)
+            if speed := bar.tasks[0].speed:
+                bar.update(task, rate=f"{speed:.1f}/s,")
+
+        yield told

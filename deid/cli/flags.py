@@ -1,0 +1,131 @@
+"""Options as flags: one table, from which every command takes those that it needs."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deid.core.errors import ConfigError
+from deid.core.options import BOXES, METHODS, QUALITIES, REACHES, STAND_INS, Options, load
+
+_FACES, _COVERS, _DETECTION, _VIDEOS, _MODELS = "New faces", "Covers", "Detection", "Videos", "Models and seed"
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One option of the command line.
+
+    Args:
+        names: on the command line; the first one is the one to use.
+        kind: type of its value.
+        effect: what it does, as a sentence.
+        panel: under which heading `--help` shows it.
+        default: what `--help` says is its default, where that is not the option's own.
+    """
+
+    names: tuple[str, ...]
+    kind: type
+    effect: str
+    panel: str
+    default: str = ""
+
+
+def _flag(name: str, kind: type, panel: str, effect: str, default: str = "") -> Flag:
+    return Flag(tuple(name.split()), kind, effect, panel, default)
+
+
+FLAGS: dict[str, Flag] = {
+    "method": _flag("--method", str, _FACES, f"Choose what replaces a face: {', '.join(METHODS)}."),
+    "quality": _flag("--quality", str, _FACES, f"Choose how much is tried for each face: {', '.join(QUALITIES)}."),
+    "reach": _flag("--reach", str, _FACES, f"Choose what is changed: {' or '.join(REACHES)} (also outline, hair and ears)."),
+    "stand_in": _flag("--stand-in", str, _FACES, f"Choose what AttGAN edits: {' or '.join(STAND_INS)} (the face itself)."),
+    "portraits": _flag("--portraits", str, _FACES, "Use your own bank of portraits, made by `deid portraits build`.", "the shipped one"),
+    "edit_score": _flag("--edit-score", float, _FACES, "Cover a face with a lower detection score; replace the others."),
+    "margin": _flag("--margin", float, _COVERS, "Extend covers beyond the box on each side by this share of its size."),
+    "mask_scale": _flag("--mask-scale", float, _COVERS, "Scale the covered box; the same as a margin of (scale - 1) / 2.", "1.3"),
+    "strength": _flag("--strength", float, _COVERS, "Multiply the blur's radius and the size of mosaic cells.", "1.0"),
+    "blur_radius": _flag("--blur-radius", float, _COVERS, "Set the blur's sigma as a share of the face's size."),
+    "pixelate_cells": _flag("--pixelate-cells", int, _COVERS, "Set the number of mosaic cells across a face."),
+    "cover_image": _flag("--cover-image", str, _COVERS, "Put this picture over faces (method `image`).", "none"),
+    "detector": _flag("--detector", str, _DETECTION, "Choose the detector by name, `yolo:FILE`, `scrfd:FILE`, or a union: `mtcnn+haar`."),
+    "threshold": _flag(
+        "--threshold", float, _DETECTION, "Ignore detections with a lower score. Faces may stay exposed.", "each detector's own"
+    ),
+    "min_face": _flag("--min-face", int, _DETECTION, "Search for faces of at least this many pixels."),
+    "boxes": _flag("--boxes", str, _DETECTION, f"Search pictures whose faces a table names ({BOXES[0]}), or not ({BOXES[1]})."),
+    "detect_every_s": _flag(
+        "--detect-every", float, _VIDEOS, "Search the whole frame every so many seconds; what is new is searched at once."
+    ),
+    "memory": _flag("--max-missed --memory", int, _VIDEOS, "Drop a track after more missed searches than this."),
+    "device": _flag("--device", str, _MODELS, "Run the networks on `cpu`, `cuda`, `cuda:1`, or `auto`: a GPU when there is one."),
+    "seed": _flag("--seed", int, _MODELS, "Reproduce an output.", "a fresh one"),
+}
+#: How a command's own option goes under the heading of videos, without the default that its help names.
+VIDEOS: dict[str, Any] = {"rich_help_panel": _VIDEOS, "show_default": False}
+#: What `deid run`, `deid live` and `deid dataset` share.
+COMMON = tuple(name for name in FLAGS if name != "boxes")
+
+
+def _parameter(name: str) -> inspect.Parameter:
+    flag, own = FLAGS[name], getattr(Options(), name, None)
+    default = flag.default or ("none" if own is None else str(own))
+    option = typer.Option(*flag.names, help=f"{flag.effect} Default: {default}.", rich_help_panel=flag.panel, show_default=False)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[flag.kind | None, option])
+
+
+_CONFIG = inspect.Parameter(
+    "config",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=None,
+    annotation=Annotated[Path | None, typer.Option("--config", help="Read options from TOML; flags take precedence. Default: none.")],
+)
+
+
+def with_flags(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the flags of these options and `--config`; it gets their values as one dict, ``given``."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = [p for p in inspect.signature(command).parameters.values() if p.name != "given"]
+        flags = [_parameter(name) for name in names]
+
+        def called(**values: Any) -> None:
+            given = {p.name: values.pop(p.name) for p in (*flags, _CONFIG)}
+            command(**values, given=given)
+
+        called.__doc__, called.__name__ = command.__doc__, command.__name__
+        keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+        called.__signature__ = inspect.Signature([*keyword, *flags, _CONFIG])  # type: ignore[attr-defined]
+        called.__annotations__ = {p.name: p.annotation for p in (*keyword, *flags, _CONFIG)}
+        return called
+
+    return decorate
+
+
+def options_from(given: Mapping[str, Any], usual: Options | None = None) -> Options:
+    """Options of the file that ``config`` names, or the usual ones, with the flags in place of theirs.
+
+    Raises:
+        ConfigError: an option has no such value, or two flags contradict each other.
+    """
+    values = {name: value for name, value in given.items() if value is not None}
+    file, scale, strength = (values.pop(name, None) for name in ("config", "mask_scale", "strength"))
+    options = load(file) if file else usual or Options()
+    if scale is not None:
+        if "margin" in values:
+            raise ConfigError("expected --margin or --mask-scale, got both")
+        if scale < 1:
+            raise ConfigError(f"expected --mask-scale to be at least 1, got {scale}")
+        values["margin"] = (scale - 1) / 2
+    options = replace(options, **values)
+    if strength is not None:
+        if strength <= 0:
+            raise ConfigError(f"expected --strength to be positive, got {strength}")
+        cells = max(1, round(options.pixelate_cells / strength))
+        options = replace(options, blur_radius=options.blur_radius * strength, pixelate_cells=cells)
+    for name in (options.cover_image, options.portraits):
+        if name and Path(name).exists() and not Path(name).is_file():
+            raise ConfigError(f"cannot read {name}: it is no regular file")
+    return options

@@ -1,0 +1,84 @@
+"""`deid live`: cameras and streams."""
+
+import signal
+import threading
+from dataclasses import replace
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+
+from deid.cli.common import errors_shown
+from deid.cli.flags import COMMON, options_from, with_flags
+from deid.core.errors import ConfigError
+from deid.core.messages import say
+from deid.core.options import Options
+
+
+@with_flags(*COMMON)
+def live(
+    source: Annotated[str, typer.Argument(help="A camera's number, /dev/video0, rtsp://..., another URL, or a video.")],
+    to: Annotated[
+        str,
+        typer.Option("--to", "-o", help="Show in a window, or send to camera, http://HOST:PORT, rtsp://..., udp://..., or a file."),
+    ] = "window",
+    delay: Annotated[
+        int, typer.Option(min=0, max=250, help="Hold back this many frames, so that a face is covered before it is first seen.")
+    ] = 4,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file. Default: off.")] = False,
+    *,
+    given: dict[str, Any],
+) -> None:
+    """Anonymize a camera or stream while it runs; Ctrl-C ends it.
+
+    Without --method it is attgan where this machine is fast enough, else blur.
+    """
+    with errors_shown():
+        _check_url(to)
+        from deid.anonymizer.engine import Anonymizer
+        from deid.video.live import live as run_live
+        from deid.video.live import method_for
+        from deid.video.sinks import sink
+
+        method, options = given["method"], options_from(given)
+
+        def told(line: str) -> None:
+            say(line, style="yellow")
+
+        place = sink(to, overwrite, told)
+        asked = method or (options.method if options.method != Options().method else None)
+        options = replace(options, method=asked or method_for(options))
+        engine = Anonymizer(options)
+        engine.preload()
+        chosen = (
+            ""
+            if asked
+            else ", chosen by this machine's speed" + ("" if options.method == "attgan" else ": --method attgan insists on new faces")
+        )
+        say(f"method {options.method}{chosen}; Ctrl-C ends it")
+        ended = threading.Event()
+        before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            done = run_live(
+                source,
+                place,
+                engine,
+                delay=delay,
+                told=told,
+                wanted=lambda: not ended.is_set(),
+            )
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    say(
+        f"{done.n_shown} of {done.n_read} frames shown, {done.n_dropped} dropped for want of time; {done.n_tracks} faces, "
+        f"latency {done.latency_s:.2f} s, source lost {done.n_lost} times"
+    )
+
+
+def _check_url(to: str) -> None:
+    """Refuse an address to serve at that is none; what it holds is not repeated, for it may be a password."""
+    try:
+        _ = urlsplit(to).port if to.startswith("http://") else None
+    except ValueError as error:
+        raise ConfigError("expected --to http://HOST:PORT with a port of 0 to 65535, and brackets around an IPv6 address") from error

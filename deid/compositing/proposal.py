@@ -1,0 +1,71 @@
+"""A new face as it will look in the photo."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.compositing import blend
+from deid.compositing.compose import compose
+from deid.core.types import AlignedFace, EditedFace, Image
+from deid.imaging import geometry
+from deid.imaging.alignment import SIZE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Proposal:
+    """A new face on its way into the photo.
+
+    Args:
+        edited: as the editor gave it.
+        crop: (n, n, 3) with the colours and the sharpness of the photo, as it is pasted.
+        mask: (n, n) in [0, 1]: how much of it shows.
+        blended: (128, 128, 3) as it will look in the photo, as the gate sees it.
+        fit: how well it fits the photo, in [0, 1]; 1 where nothing is known.
+    """
+
+    edited: EditedFace
+    crop: Image
+    mask: NDArray[np.float32]
+    blended: Image
+    fit: float = 1.0
+
+    @classmethod
+    def of(cls, edited: EditedFace, face: AlignedFace, mask: NDArray[np.float32]) -> "Proposal":
+        """Fit what an editor made to the photo: a stand-in at the photo's scale, or a small crop inside ``mask`` (128, 128)."""
+        if edited.stand_in is None or face.large is None:
+            crop = blend.match(edited.crop, face.crop, mask)
+            return cls(edited, crop, mask, blend.blend_crop(crop, face.crop, mask))
+        crop, shown, fit = compose(edited.stand_in, face)
+        return cls(edited, crop, shown, blend.shrunk(blend.blend_crop(crop, face.large, shown)), fit)
+
+    def paste(self, image: Image, matrix: NDArray[np.float64]) -> tuple[Image, NDArray[np.bool_]]:
+        """The photo (H, W, 3) with the new face, and where (H, W) it was touched; ``matrix`` leads to the small crop."""
+        return blend.paste(image, self.crop, geometry.enlarged(matrix, self.crop.shape[0] / SIZE), self.mask)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patch:
+    """The part of a photo that an edit touched.
+
+    Args:
+        place: rows and columns of the photo.
+        pixels: (h, w, 3) what is there now.
+        touched: (h, w) where it was edited.
+    """
+
+    place: tuple[slice, slice]
+    pixels: Image
+    touched: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, image: Image, touched: NDArray[np.bool_]) -> "Patch":
+        """From a whole photo (H, W, 3), and where it was touched (H, W): of a photo with a hundred faces no hundred copies are kept."""
+        rows, columns = (np.flatnonzero(touched.any(axis=axis)) for axis in (1, 0))
+        place = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else np.s_[:0, :0]
+        return cls(place, image[place].copy(), touched[place].copy())
+
+    def lay(self, image: Image, touched: NDArray[np.bool_]) -> None:
+        """Lay it over a photo and a map of what was touched, in place."""
+        image[self.place][self.touched] = self.pixels[self.touched]
+        touched[self.place] |= self.touched

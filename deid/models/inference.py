@@ -1,5 +1,7 @@
 """Networks that answer: by onnxruntime, which is imported in a tenth of a second, or by torch on other devices and without it."""
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
@@ -7,12 +9,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.core.errors import ConfigError
 from deid.models.threads import n_threads
 
 if TYPE_CHECKING:
     from torch import nn
 
 Array = NDArray[Any]
+#: One of these is there on Linux where torch may have a GPU: NVIDIA's driver, AMD's, or Windows's below a Linux.
+_GPU_DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 
 
 class Network(Protocol):
@@ -30,6 +35,32 @@ class Network(Protocol):
 def has_onnxruntime() -> bool:
     """Whether onnxruntime is installed."""
     return find_spec("onnxruntime") is not None
+
+
+def best_device() -> str:
+    """A GPU when torch is installed and has one, else the CPU."""
+    if sys.platform == "linux" and not any(map(os.path.exists, _GPU_DRIVERS)):
+        # torch, which would say the same, takes seconds to import.
+        return "cpu"
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that is none, without importing torch for the CPU.
+
+    Raises:
+        ConfigError: torch has no such device.
+    """
+    if device == "cpu":
+        return
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"cannot use device {device!r}: {str(error).splitlines()[0]}") from error
 
 
 class OnnxNetwork:

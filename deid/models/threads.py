@@ -16,20 +16,18 @@ if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
 
 Result = TypeVar("Result")
-_limit: int | None = None
 
 
 def n_threads() -> int:
-    """How many threads a network may take: one for each core of this process, or fewer where `OMP_NUM_THREADS` or `use_threads` says so."""
+    """How many threads a network may take: one for each core of this process, or fewer where `OMP_NUM_THREADS` says so."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return _limit or (max(1, min(cores, int(asked))) if asked.isdecimal() else cores)
+    return max(1, min(cores, int(asked))) if asked.isdecimal() else cores
 
 
 def use_threads(n: int) -> None:
-    """Let each network that is opened from now on take so many threads at most."""
-    global _limit
-    _limit = n
+    """Let each network that this process opens from now on take so many threads at most."""
+    os.environ["OMP_NUM_THREADS"] = str(n)
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(n)
 

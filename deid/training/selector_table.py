@@ -37,6 +37,7 @@ from deid.editing.portraits import Looks
 from deid.editing.sampler import SET_SIZE, sample_sets, sample_shares, with_portraits
 from deid.imaging.alignment import align, at_photo_scale, is_profile, warp
 from deid.landmarks.face_points import FacePoints
+from deid.models.threads import use_threads
 from deid.recognition.age import AgeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.training.classifier import to_tensor
@@ -313,7 +314,7 @@ def _each(parts: Sequence[_Part], workers: int) -> Iterator[None]:
         yield from map(_measure, parts)
         return
     # Nothing is inherited: torch's threads do not survive a fork.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), use_threads, (1,)) as pool:
         yield from pool.map(_measure, parts)
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid import weights
-from deid.core.errors import ConfigError, WeightsFormatError
+from deid.core.errors import WeightsFormatError
 from deid.models.dlib_file import dlib_arrays
-from deid.models.inference import Network, OnnxNetwork, TorchNetwork, has_onnxruntime
+from deid.models.inference import Network, OnnxNetwork, TorchNetwork, check_device, has_onnxruntime
 
 #: The entry of the manifest that holds each network's weights; none for those of another package.
 SOURCES: dict[str, str | None] = {
@@ -86,11 +86,8 @@ def _opened(name: str, device: str, *stamps: tuple[str, int]) -> Network:
         return _onnx(name)
     from deid.weights.modules import MODULES
 
-    module = MODULES[name]()
-    try:
-        return TorchNetwork(module, device)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"cannot use device {device!r}: {str(error).splitlines()[0]}") from error
+    check_device(device)
+    return TorchNetwork(MODULES[name](), device)
 
 
 def _onnx(name: str) -> Network:

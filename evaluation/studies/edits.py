@@ -35,6 +35,7 @@ from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.recognition.gender import GenderReader
 from deid.training.classifier import to_tensor
 from deid.training.data import central
+from deid.weights import modules
 from evaluation.datasets import Photo
 
 _BATCH = 32
@@ -121,7 +122,7 @@ def load_generator(path: Path | None) -> Generator:
         WeightsFormatError: it holds something else.
     """
     if path is None:
-        return weights.load_generator()
+        return modules.load_generator()
     try:
         tensors = load(path.read_bytes())
         widths = [len(tensors[f"enc_layers.{i}.layers.0.weight"]) for i in range(5)]
@@ -138,7 +139,7 @@ def load_generator(path: Path | None) -> Generator:
     # Without a shortcut, a layer takes what the one before gives, which is as wide as the encoder's layers are.
     shortcuts = 1 + sum(n > width for n, width in zip(inputs[2:], widths[3:0:-1], strict=True))
     network = Generator(widths[0], ranks=ranks, shortcuts=shortcuts)
-    weights.fill(network, tensors, weights.Entry("attgan", path.name, ""))
+    modules.fill(network, tensors, weights.Entry("attgan", path.name, ""))
     return network
 
 

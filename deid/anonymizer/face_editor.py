@@ -67,7 +67,7 @@ class FaceEditor:
 
     def _looks(self, source: SourceFace, crop: Image) -> Looks | None:
         """What a portrait for a face must look like; None where none is needed."""
-        if self._models.portraits is None:
+        if self._models.portraits is None or source.attributes is None:
             return None
         embedding = self._embedding(source, crop)
         child = float(self._models.ages.child(embedding[None])[0])

@@ -5,13 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from deid import weights
 from deid.core.lazy import lazy
 from deid.core.options import Options
 from deid.core.protocols import Detector, Editor, Embedder, Preloadable
-from deid.core.types import Detection
 from deid.detection import build_detector
 from deid.detection.mtcnn import MtcnnDetector
 from deid.detection.threshold import at_least
@@ -126,13 +123,10 @@ class Models:
             DependencyError: a package is missing.
         """
         check_device(self.options.device)
-        blank = np.full((128, 128, 3), 127, np.uint8)
-        self.detector.detect(blank)
-        self.second_detector.detect(blank)
-        source = self.gate.source(blank, Detection(np.array([30.0, 30.0, 98.0, 98.0])))
-        self.gate.judge(source, blank)
+        # The detectors read their files when they are built.
+        parts: list[object] = [self.detector, self.second_detector, self.gate]
         if self.options.method == "attgan":
-            self.points.points(blank)
-            for part in (self.editor, self.selector):
-                if isinstance(part, Preloadable):
-                    part.preload()
+            parts += [self.ages, self.points, self.editor, self.selector]
+        for part in parts:
+            if isinstance(part, Preloadable):
+                part.preload()

@@ -178,8 +178,8 @@ class Selector:
         """
         with self._lock:
             if self._model is None:
-                tensors, item = weights.read("selector")
-                self._model = _Model.of({name: tensor.numpy() for name, tensor in tensors.items()}, item.file)
+                arrays, item = weights.read("selector")
+                self._model = _Model.of(arrays, item.file)
             return self._model
 
     def judge(self, looks: Likeness, bank: Likeness, rows: NDArray[np.float32]) -> Judgement:

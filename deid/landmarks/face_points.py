@@ -20,6 +20,10 @@ _LOCK = threading.Lock()
 class FacePoints:
     """Finds the 68 points; the model (100 MB) is read once, on first use."""
 
+    def preload(self) -> None:
+        """Read the model now."""
+        _predictor()
+
     def points(self, crop: NDArray[np.uint8]) -> NDArray[np.float64]:
         """(68, 2) pixels of an aligned crop (128, 128, 3): jaw 0-16, brows 17-26, nose 27-35, eyes 36-47, mouth 48-67."""
         # dlib is imported with the first new face: filters need none of it.

@@ -26,6 +26,10 @@ class AttributeReader:
         """The classifier, read on first use."""
         return open_network("attributes", self._device)
 
+    def preload(self) -> None:
+        """Read the classifier now."""
+        _ = self.network
+
     def probabilities(self, crops: Crops) -> NDArray[np.float32]:
         """Crops (N, 128, 128, 3) to the probability of each attribute (N, 13), in the order of `ATTRIBUTES`."""
         if not len(crops):

@@ -40,6 +40,10 @@ class DlibResNetEmbedder:
         """The network, read on first use: chips (N, 150, 150, 3) to descriptors (N, 128) as dlib gives them."""
         return open_network("dlib_resnet", self._device)
 
+    def preload(self) -> None:
+        """Read the network now."""
+        _ = self.network
+
     def embed(self, crops: Crops) -> Embeddings:
         if not len(crops):
             return np.zeros((0, 128), np.float32)

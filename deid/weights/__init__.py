@@ -6,14 +6,10 @@ a byte of it is parsed, and only safetensors are parsed.
 
 import functools
 import hashlib
-import http.client
 import importlib.util
 import json
 import os
-import tempfile
 import tomllib
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -209,6 +205,12 @@ def fetch(name: str, timeout_s: float = 60.0) -> Path:
         WeightsHashError: what came is another file.
         WeightsFormatError: it holds something else than tensors.
     """
+    # These take as long to import as numpy, and only who fetches needs them.
+    import http.client
+    import tempfile
+    import urllib.error
+    import urllib.request
+
     item = entry(name)
     if item.url is None:
         raise WeightsMissingError(f"{item.file} is shipped with the package and has no address; {MEND}")

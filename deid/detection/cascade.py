@@ -6,6 +6,7 @@ summed-area table (F. Crow, "Summed-Area Tables for Texture Mapping", SIGGRAPH 1
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -163,7 +164,9 @@ def _best(boxes: Floats, owners: Owners, iou: float) -> NDArray[np.int64]:
     limit = np.nextafter(limit, np.float32(1)) if float(limit) < iou else limit
     # The order of the networks' own rules: images lie apart.
     apart = owners * (float(boxes[:, :4].max()) + 1)
-    kept = cv2.dnn.NMSBoxes(np.column_stack([x0 + apart, y0 + apart, x1 - x0, y1 - y0]), boxes[:, 4], -1.0, float(limit))
+    places: Any = np.column_stack([x0 + apart, y0 + apart, x1 - x0, y1 - y0])
+    scores: Any = boxes[:, 4]
+    kept = cv2.dnn.NMSBoxes(places, scores, 0.0, float(limit))
     return np.asarray(kept, np.int64).reshape(-1)
 
 
@@ -207,9 +210,12 @@ class _Sums:
     def level(self, size_hw: tuple[int, int]) -> NDArray[np.float32]:
         """The whole image, shrunk to so many pixels."""
         rows, columns = (_bins(np.array([0]), np.array([whole]), n)[:, 0] for whole, n in zip(self.size_hw, size_hw, strict=True))
-        strips = self._table[rows[1]] - self._table[rows[0]]
-        area = (rows[1] - rows[0])[:, None] * (columns[1] - columns[0])
-        return np.asarray((strips[:, columns[1]] - strips[:, columns[0]]) / area[..., None], np.float32)
+        # `take` is three times as fast as an index.
+        strips = self._table.take(rows[1], axis=0)
+        strips -= self._table.take(rows[0], axis=0)
+        sums = strips.take(columns[1], axis=1)
+        sums -= strips.take(columns[0], axis=1)
+        return _means(sums, (rows[1] - rows[0])[:, None] * (columns[1] - columns[0]))
 
     def crops(self, boxes: NDArray[np.int32], side: int) -> NDArray[np.float32]:
         """Parts of the image, boxes (N, 4) in whole pixels, shrunk or enlarged to (N, side, side, 3)."""
@@ -218,7 +224,14 @@ class _Sums:
         corners = (rows * width)[:, None, :, :, None] + columns[None, :, :, None, :]
         sums = self._table.reshape(-1, 3).take(corners, axis=0)
         area = (rows[1] - rows[0])[:, :, None] * (columns[1] - columns[0])[:, None, :]
-        return np.asarray((sums[1, 1] - sums[0, 1] - sums[1, 0] + sums[0, 0]) / area[..., None], np.float32)
+        return _means(sums[1, 1] - sums[0, 1] - sums[1, 0] + sums[0, 0], area)
+
+
+def _means(sums: NDArray[np.int32], area: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Sums (..., 3) by the number of pixels (...) that they are of."""
+    means = sums.astype(np.float32)
+    means *= (1 / area).astype(np.float32)[..., None]
+    return means
 
 
 def _bins(low: NDArray[np.int32], high: NDArray[np.int32], n: int) -> NDArray[np.int64]:

@@ -182,6 +182,10 @@ class Selector:
                 self._model = _Model.of(arrays, item.file)
             return self._model
 
+    def preload(self) -> None:
+        """Read the network now."""
+        _ = self.model
+
     def judge(self, looks: Likeness, bank: Likeness, rows: NDArray[np.float32]) -> Judgement:
         """What to expect of rows (N, SET_SIZE) for a face, with portraits of a bank."""
         return self.model(features(looks, bank, rows, self.model.records))

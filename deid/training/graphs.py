@@ -4,6 +4,7 @@ import io
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
@@ -74,7 +75,7 @@ def graph_of(name: str) -> bytes:
 def _traced(module: nn.Module, examples: tuple[Tensor, ...], free: tuple[int, ...]) -> onnx.ModelProto:
     names = [f"input{i}" for i in range(len(examples))]
     axes = {name: {axis: f"{name}_{axis}" for axis in (free if i == 0 else (0,))} for i, name in enumerate(names)}
-    file = io.BytesIO()
+    file: Any = io.BytesIO()
     with warnings.catch_warnings():
         # The exporter that keeps a module's own names for its tensors is the older one.
         warnings.simplefilter("ignore")

@@ -173,6 +173,7 @@ class Bench:
             return None
         aligned = align(image, found)
         source, points = self.gate.source(aligned.crop, found), self._points.points(aligned.crop)
+        assert source.attributes is not None
         face = AlignedFace(aligned.crop, aligned.matrix, found, points, at_photo_scale(image, aligned.matrix), source.attributes)
         embedding = source.embeddings[0][0]
         child = float(self._ages.child(embedding[None])[0])

@@ -247,6 +247,11 @@ def _arrays(data: bytes, item: Entry, scratch: Path) -> dict[str, NDArray[Any]]:
         raise WeightsFormatError(f"{item.url} holds something else than tensors: {error}") from error
 
 
+def package_sha256(name: str) -> str:
+    """The hash that a file of another package has in its newest known release."""
+    return _PACKAGE_FILES[name][-1]
+
+
 def dlib_model_file(name: str) -> Path:
     """A file of the `face_recognition_models` package, found without importing it (it needs pkg_resources).
 

@@ -1,8 +1,7 @@
 """The file of dlib's 68 landmarks as arrays.
 
-dlib writes each number by itself, as one byte with a length and a sign and so many bytes; a fraction is a mantissa and an exponent. What
-follows one another in the file has to be read in that order, but the leaves of all trees begin with the same four bytes: all leaves are read
-side by side.
+dlib writes each number by itself: one byte with a length and a sign, and so many bytes; a fraction is a mantissa and an exponent. Numbers
+have to be read in their order, but all leaves of all trees begin with the same four bytes, and are read side by side.
 """
 
 import re

@@ -40,21 +40,22 @@ def anonymize(
     *,
     seed: int | None = None,
 ) -> "PillowImage.Image | NDArray[np.uint8] | torch.Tensor":
-    """The same picture with a new face for everyone in it.
+    """Replace or cover every face in a picture.
 
     Args:
         image: a path, a PIL image, an (H, W, 3) uint8 RGB array, or a (3, H, W) float tensor in [0, 1], RGB.
-        options: how; the defaults when None.
-        seed: for reproducible output; a fresh one when None.
+        options: method, detector, thresholds; the defaults when None.
+        seed: makes the output reproducible; None draws a fresh one.
 
     Returns:
         The kind that was given; a path gives a PIL image (the first frame of an animation, upright). Metadata is dropped.
 
     Raises:
         ImageReadError: the file cannot be read.
-        TypeError, ValueError: the image is of no such kind or shape.
+        TypeError: the image is of another kind.
+        ValueError: the image has another shape, dtype or range.
 
-    Example:
+    Examples:
         >>> deid.anonymize("party.jpg").save("anonymous.jpg")
     """
     engine = anonymizer(options or Options())

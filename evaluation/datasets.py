@@ -1,4 +1,4 @@
-"""The data sets that the studies read: from `$DEID_DATA`, else `../shared/data` beside the checkout.
+"""Data sets of the studies, from `$DEID_DATA` or `../shared/data` beside the checkout.
 
 Tars are read as they are. A set that is absent raises `DataError` with what to put where.
 """

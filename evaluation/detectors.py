@@ -1,4 +1,4 @@
-"""The two detectors that every score stands on."""
+"""The two detectors on which all scores are based."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Every face of an untouched photo with all that the report asks of it."""
+"""Every face of an untouched photo, with all values that the report needs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

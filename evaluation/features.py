@@ -1,4 +1,4 @@
-"""Features for FID and KID, from a network that is at hand; the report names which."""
+"""Features for FID and KID, from an available network, which the report names."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which faces of two folders are new ones: another face stands in the place of the photo's own."""
+"""New faces in two folders: places where another face replaces the photo's own."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""Who is compared with whom: gallery and probes, mated and non-mated pairs."""
+"""Pairs for comparison: gallery and probes, mated and non-mated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

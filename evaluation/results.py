@@ -1,4 +1,4 @@
-"""What a run found, as plain values: written to JSON, read back by the report, recomputed by nobody."""
+"""Results of a run as plain values: written to JSON, and read back by the report."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""From a table of scores to the lines of a report: the same lines for `compare` and for every attack."""
+"""Lines of a report from a table of scores, the same for `compare` and for every attack."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""A film before and after: whether any face shows in any frame, and whether the film is still the same one."""
+"""A film before and after: exposed faces in any frame, and changes of the file."""
 
 import math
 from collections.abc import Sequence

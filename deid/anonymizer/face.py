@@ -76,7 +76,7 @@ class Face:
     """One face of a photo: it goes from level to level until the gate lets it pass, and never back.
 
     Args:
-        request: what was asked for.
+        request: where it is, and how it is to be edited.
         source: what the gate remembers of it.
         matrix: (2, 3) similarity from the photo to the aligned crop.
         seed: what its stand-ins and attribute sets are drawn from.

@@ -1,4 +1,4 @@
-"""People who were seen before, so that one keeps the same new face through a whole data set."""
+"""People from earlier pictures, who keep the same new face through a whole data set."""
 
 import threading
 from collections.abc import Collection, Sequence
@@ -55,7 +55,7 @@ class Identities:
 
     def __init__(self, models: Models) -> None:
         self._models = models
-        #: Held for a whole picture: whoever is in it is known before the next picture begins.
+        #: Held for a whole picture: everyone in it is known before the next picture begins.
         self.lock = threading.RLock()
 
     @lazy

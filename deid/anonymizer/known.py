@@ -1,4 +1,4 @@
-"""Faces that are known before a picture is searched: their boxes must be of this picture, and others may be there too."""
+"""Known faces of a picture: their boxes must fit the picture, and the picture may hold others."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -39,10 +39,10 @@ def why_not(box: Sequence[float], size_wh: tuple[int, int]) -> str:
 
 
 def process(engine: "Anonymizer", image: Image, known: Sequence[Detection] | None, seed: int | None) -> ImageResult:
-    """Anonymise a picture in which some faces are known.
+    """Anonymize a picture in which some faces are known.
 
     Args:
-        engine: anonymises; its option ``boxes`` says whether the picture is searched for further faces.
+        engine: does the work; its option ``boxes`` says whether the picture is searched for further faces.
         image: (H, W, 3) uint8 RGB.
         known: faces that are there; the detector finds them all when there are none.
         seed: for reproducible output.

@@ -115,7 +115,7 @@ class Models:
         return SideBySide(1 if self._own else n_threads())
 
     def preload(self) -> None:
-        """Load every model now, so that a missing or altered file is told before the first picture.
+        """Load every model now, so that a missing or altered file is reported before the first picture.
 
         Raises:
             ConfigError: torch has no such device.

@@ -1,4 +1,4 @@
-"""Which portraits stand in for whom: two people in a picture never share one."""
+"""The portraits of each stand-in: two people in a picture never share one."""
 
 from collections.abc import Collection, Sequence
 

@@ -1,4 +1,4 @@
-"""Files in, files out: which input goes where, and what became of each."""
+"""Files in, files out: which input goes where, and the result of each."""
 
 import os
 import re

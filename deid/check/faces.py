@@ -1,4 +1,4 @@
-"""Every face of an untouched photo, and what became of it in the output. Nothing that was found is ever dropped."""
+"""Every face of an untouched photo, and its state in the output. No face is dropped."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass

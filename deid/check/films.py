@@ -1,4 +1,4 @@
-"""A film before and after, frame by frame: which faces show."""
+"""A film before and after, frame by frame: which faces are exposed."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -149,7 +149,7 @@ def watch(original: Path, output: Path, detector: Detector, tick: Callable[[], N
         tracker.predict(index)
         tracker.update(index, found)
         for d in found:
-            # Every find is sure enough to begin a track, and has one.
+            # Every detection is sure enough to begin a track, and has one.
             (track,) = (t.number for t in tracker.tracks if t.seen.get(index) is d)
             film.sightings.append(_sighting(index, track, d, image, shown, again))
             if d.size >= _LEAST_CROP and d.landmarks is not None:
@@ -202,9 +202,9 @@ def _sighting(index: int, track: int, d: Detection, image: Image, shown: Image, 
 def is_exposed(before: NDArray[np.float64], after: NDArray[np.float64]) -> bool:
     """Whether a face shows in the output.
 
-    Definition: one of the four halves of the middle of its box (left, right, top, bottom) is as it was: it changed by less than
-    `UNCHANGED_BELOW` grey levels on average, and by less than `CHANGED_SHARE` of its own contrast (its mean deviation from its
-    mean colour). A cover over half of a face does not count. An encoder that itself changes an untouched face by more hides it
+    Definition: one of the four halves of the middle of its box (left, right, top, bottom) is as it was. That half changed by less than
+    `UNCHANGED_BELOW` grey levels on average, and by less than `_CHANGED_SHARE` of its own contrast. Contrast is the mean deviation from
+    the mean colour. A cover over half of a face does not count. An encoder that itself changes an untouched face by more hides it
     from this measure: judge films of good quality.
 
     Args:

@@ -1,4 +1,4 @@
-"""Who judges: detectors with their published settings, and recognisers with their thresholds."""
+"""Judges of a check: detectors with their published settings, and recognisers with their thresholds."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 from deid.core.errors import ConfigError, WeightsMissingError
 from deid.core.protocols import Detector, Embedder
 
-#: The cascade's published thresholds: whoever looks at a photo runs MTCNN as it comes.
+#: The cascade's published thresholds: others run MTCNN with its defaults.
 _THRESHOLDS = (0.6, 0.7, 0.7)
 #: Detectors of a check where none are named: two that miss different faces.
 USUAL = ("mtcnn", "centerface")

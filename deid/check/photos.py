@@ -1,4 +1,4 @@
-"""Photos before and after, a few at a time: of each face only numbers are kept."""
+"""Photos before and after, a few at a time. Only numbers are kept of each face."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Whether a recogniser still takes the face after for the face before, at a threshold that was fixed on untouched photos."""
+"""Whether a recogniser matches the face after to the face before, at a threshold set on untouched photos."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a check found, and whether it passes."""
+"""Results of a check, and its verdict."""
 
 import math
 from dataclasses import dataclass, field

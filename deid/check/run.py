@@ -35,7 +35,7 @@ def check(before: Path, after: Path, judges: Judges, limits: Limits | None = Non
         after: the same after any tool; in folders, files are paired by name.
         judges: detectors and recognisers.
         limits: what is asked; the defaults when None.
-        progress: told of every file.
+        progress: called for every file.
 
     Raises:
         DataError: the two cannot be compared at all.

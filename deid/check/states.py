@@ -1,4 +1,4 @@
-"""The state of every face: exposed, recognised, edited, covered, or missing."""
+"""State of every face: exposed, recognised, edited, covered, or missing."""
 
 from collections.abc import Sequence
 from typing import Protocol

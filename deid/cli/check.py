@@ -43,15 +43,15 @@ def check(
     after: Annotated[Path, typer.Argument(help="The same after any tool; in folders, files are paired by name.")],
     report: Annotated[Path | None, typer.Option("--report", "-o", help="Write the findings as JSON.")] = None,
     max_exposed: Annotated[
-        float, typer.Option(min=0, max=1, help="Largest share of faces that are as they were or, in photos, still recognised. Default: 0.")
+        float, typer.Option(min=0, max=1, help="Largest share of exposed faces: unchanged or, in photos, still recognised. Default: 0.")
     ] = 0.0,
     max_recognised: Annotated[
-        float, typer.Option(min=0, max=1, help="Largest share of faces that a recogniser takes for the same person. Default: 0.")
+        float, typer.Option(min=0, max=1, help="Largest share of faces that a recogniser matches to the same person. Default: 0.")
     ] = 0.0,
     min_recall: Annotated[
-        float, typer.Option(min=0, max=1, help="Least share of the faces that a detector still finds. Default: 0, none is asked for.")
+        float, typer.Option(min=0, max=1, help="Least share of the faces that a detector still detects. Default: 0, no limit.")
     ] = 0.0,
-    allow_metadata: Annotated[bool, typer.Option("--allow-metadata", help="Let metadata be left in the output.")] = False,
+    allow_metadata: Annotated[bool, typer.Option("--allow-metadata", help="Accept metadata in the output.")] = False,
     detector: Annotated[
         list[str] | None,
         typer.Option(help="mtcnn, centerface, dlib_hog, scrfd:FILE or yolo:FILE; may be given more than once. Default: mtcnn, centerface."),

@@ -1,4 +1,4 @@
-"""Options as flags: one table, from which every command takes those that it needs."""
+"""Flags of the options, in one table from which every command takes those that it needs."""
 
 import inspect
 from collections.abc import Callable, Mapping

@@ -69,7 +69,7 @@ def _run_and_tell(
 def run_jobs(
     jobs: "list[Job]", options: Options, overwrite: bool, span: tuple[float, float | None, str] = (0.0, None, "keep")
 ) -> list[Any]:
-    """Do every job and say what became of it; what was refused is told before a model is loaded."""
+    """Do every job and report its result; refused jobs are reported before a model is loaded."""
     from deid.batch import files
 
     for job in jobs:

@@ -1,4 +1,4 @@
-"""Puts a new face into the photo so that no one sees where it begins."""
+"""Blending of a new face into the photo without a visible border."""
 
 import itertools
 from typing import Any

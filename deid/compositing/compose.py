@@ -1,4 +1,4 @@
-"""From a stand-in and a photo to pixels and a mask that can be pasted."""
+"""Pixels and mask for pasting, from a stand-in and a photo."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Gives a new face the sharpness and the grain of the photo."""
+"""Matching of a new face to the sharpness and grain of the photo."""
 
 import itertools
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Moves what surrounds a new face: jaw line, ears and hairline as another head's, hair in another shade.
+"""Changes around a new face: jaw line, ears and hairline of another head, hair in another shade.
 
 Recognisers that were trained on de-identified pictures know people by their heads. The head is found by GrabCut, C. Rother et al.,
 "GrabCut: Interactive Foreground Extraction using Iterated Graph Cuts", SIGGRAPH 2004; the background beyond it stays as it is.

@@ -1,4 +1,4 @@
-"""Puts a stand-in into the photo along a seam where both agree, with the difference along it spread inward.
+"""Pasting of a stand-in along a seam where it agrees with the photo, with the remaining difference spread inward.
 
 Seam: a closed path of least cost around the face, J. Jia et al., "Drag-and-Drop Pasting", SIGGRAPH 2006, here by dynamic programming in
 polar coordinates. Colours: the membrane of P. Perez, M. Gangnet, A. Blake, "Poisson Image Editing", SIGGRAPH 2003, by mean-value

@@ -1,4 +1,4 @@
-"""What the command says. Names and errors are data: they are shown as they are, never as markup or as a terminal's commands."""
+"""Messages of the command. Names and errors are data: they are never interpreted as markup or terminal commands."""
 
 from rich.console import Console
 from rich.text import Text
@@ -10,7 +10,7 @@ console = Console(stderr=True)
 def plain(data: object) -> str:
     """Data on one line, with what a terminal would act on written out.
 
-    Example:
+    Examples:
         >>> plain("two\\nlines")
         'two\\\\nlines'
     """

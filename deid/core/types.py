@@ -1,4 +1,4 @@
-"""The values that travel through the package, frozen and checked once."""
+"""Values that travel through the package, frozen and validated once."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -32,17 +32,24 @@ def check_image(image: object) -> Image:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detection:
-    """A face that a detector found, or that the user says is there.
+    """A face in a picture, from a detector or from the user.
+
+    Convention:
+        Boxes are (x0, y0, x1, y1) in float pixels. The origin is the top left corner of the image, and the max edge is exclusive.
 
     Args:
-        box_xyxy: (4,) float pixels, exclusive max edge; may reach over the border of the image.
-        score: how sure the detector is, in [0, 1].
-        landmarks: (5, 2) float pixels: the subject's right eye (left in the picture), left eye, nose tip, right and left
-            mouth corner; None when the detector has none.
+        box_xyxy: (4,) float64; may reach over the border of the image.
+        score: the detector's confidence, in [0, 1].
+        landmarks: (5, 2) float64 pixels: the subject's right eye (left in the picture), left eye, nose tip, right and left mouth corner;
+            None when the detector has none.
         detector: its name.
 
     Raises:
         ValueError: a shape is wrong, a number is not finite, or the box is empty.
+
+    Examples:
+        >>> Detection(np.array([10.0, 20.0, 50.0, 60.0]), score=0.9).size
+        40.0
     """
 
     box_xyxy: NDArray[np.float64]
@@ -121,7 +128,7 @@ class EditedFace:
 
     Args:
         crop: (128, 128, 3) uint8 RGB.
-        method: the method that made it, such as ``attgan`` or ``blur``.
+        method: the method or filter that made it, such as ``attgan`` or ``blur``.
         attributes: (D,) attribute set of the first pass and its stand-in, see `deid.editing.sampler`; None for methods without one.
         strength: the method's own strength, see `deid.core.options`.
         stand_in: the new face at the photo's scale, where the editor makes one; it is then pasted in place of ``crop``.
@@ -149,16 +156,16 @@ class Distance:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What the gate measured on one edited face, and what it says.
+    """What the gate measured on one edited face, and its verdict.
 
     Args:
         distances: one per embedder.
-        redetected: whether the detector finds the face in place.
-        iou: overlap of the box before and after, in [0, 1]; 0 when it is not found.
+        redetected: whether the detector detects the face in place.
+        iou: IoU of the boxes before and after, in [0, 1]; 0 when it is not detected.
         gender_before: probability of `Male` before, in [0, 1].
         gender_after: the same after.
         realism: how much the crop looks like a photo of a face, in [0, 1]; None when no face is pasted.
-        reasons: what failed, empty when all passed.
+        reasons: each failed check in words; empty when all passed.
     """
 
     distances: tuple[Distance, ...]
@@ -179,17 +186,17 @@ Status: TypeAlias = Literal["passed", "fallback"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceResult:
-    """What became of one face.
+    """The result for one face.
 
     Args:
-        detection: where it was found.
-        method: what is in its place now.
-        status: `passed` when the method that was asked for passed the gate, `fallback` when a harder one took its place.
-        verification: the gate's numbers for what is in its place now.
+        detection: where it was detected.
+        method: what replaces it now, such as `attgan`, `blur` or `solid`.
+        status: `passed` when the requested method passed the gate, `fallback` when a stronger one took its place.
+        verification: the gate's numbers for it.
         attributes: attribute set by name, empty for methods without one.
         strength: the method's own strength.
         seed: what the attribute set was drawn from.
-        why: what the gate said to what was tried before.
+        why: each failed attempt with the gate's reasons, in order.
         portraits: numbers of the bank's portraits in a new face; of N pictures, N + i is the mirror image of i.
     """
 
@@ -204,7 +211,7 @@ class FaceResult:
     portraits: tuple[int, ...] = ()
 
     def to_dict(self, debug: bool = False) -> dict[str, Any]:
-        """Plain values for JSON; which portraits a new face is made of only to find out what went wrong."""
+        """Plain values for JSON; ``debug`` adds the portraits of a new face."""
         check = self.verification
         landmarks = self.detection.landmarks
         return {
@@ -218,7 +225,7 @@ class FaceResult:
             "strength": self.strength,
             "seed": self.seed,
             "attributes": {k: round(v, 4) for k, v in self.attributes.items()},
-            # Not rounded: what lies just over its threshold must still do so for whoever reads it.
+            # Not rounded: what lies just over its threshold must still do so in the report.
             "distances": [
                 {"embedder": d.embedder, "distance": d.value, "threshold": d.threshold, "passed": d.passed} for d in check.distances
             ],
@@ -233,7 +240,13 @@ class FaceResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageResult:
-    """An anonymised picture and what became of each face in it, largest first."""
+    """An anonymized picture, and a result for each face.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, of the input's size.
+        faces: one per face, largest first.
+        seed: what all edits were drawn from. It repeats them: do not publish it.
+    """
 
     image: Image
     faces: tuple[FaceResult, ...]
@@ -241,10 +254,12 @@ class ImageResult:
 
     @property
     def n_edited(self) -> int:
+        """Number of faces on which the requested method passed."""
         return sum(face.status == "passed" for face in self.faces)
 
     @property
     def n_fallback(self) -> int:
+        """Number of faces with a stronger method than the requested one."""
         return len(self.faces) - self.n_edited
 
     def to_dict(self, debug: bool = False) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Work handed out to several workers, of which any may die at any moment without costing a file."""
+"""Distribution of work to several workers. A worker may die at any moment without losing a file."""
 
 from collections import Counter, deque
 from collections.abc import Iterator

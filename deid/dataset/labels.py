@@ -1,4 +1,4 @@
-"""Label files are carried over to the byte, so none may hold a picture: in base64 or another alphabet, as bytes, as numbers.
+"""Label files are copied byte for byte, so none may hold a picture: in base64 or another alphabet, as bytes, as numbers.
 
 There are too many encodings to list, so most checks measure how much a text could hold. Suspicious are a long run without a space that is
 as random as compressed data, and a list of so many numbers that they may be samples. When in doubt, a file is left out and named.

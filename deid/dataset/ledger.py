@@ -1,4 +1,4 @@
-"""What became of every file and every face, in one SQLite file that survives a kill at any moment.
+"""The ledger: the result for every file and face, in one SQLite file that survives a kill at any moment.
 
 It names every input and holds the seeds: it stays with those who hold the originals.
 """

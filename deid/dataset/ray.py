@@ -1,4 +1,4 @@
-"""Workers on a cluster: Ray actors with one copy of the models each. Input and output lie where every machine sees them."""
+"""Workers on a cluster: Ray actors with one copy of the models each. All machines see input and output under one path."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

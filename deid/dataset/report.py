@@ -1,4 +1,4 @@
-"""One page about a run: its figures, its failures, and the worst faces as they look in the output."""
+"""Report of a run on one page: figures, failures, and the worst faces as they look in the output."""
 
 import base64
 import html

@@ -1,4 +1,4 @@
-"""A run from its listing to its report, in one sitting or in several."""
+"""A run from its listing to its report, in one process or resumed."""
 
 import contextlib
 import os

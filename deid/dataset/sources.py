@@ -1,4 +1,4 @@
-"""Where the files of a data set lie, and how their bytes are read: a folder, a glob, or a table of paths.
+"""Sources of a data set: a folder, a glob, or a table of paths, and how their bytes are read.
 
 Shards and Hugging Face data sets, whose outputs are packed again at the end, have files of their own.
 """

@@ -1,4 +1,4 @@
-"""Tables that name files, with boxes and identities; what a table says of a file is checked when the file is read."""
+"""Tables that name files, with boxes and identities. Rows are validated when their file is read."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Proves that an output is what the ledger says, every file there, whole, and passed, and nothing else; and looks for faces again."""
+"""Verification of an output: every file matches the ledger, no file is extra, and a second search detects no exposed face."""
 
 import hashlib
 import json

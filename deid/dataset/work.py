@@ -1,4 +1,4 @@
-"""What one worker does with one file, wherever the worker runs."""
+"""Processing of one file by a worker, on any machine."""
 
 import hashlib
 import sys

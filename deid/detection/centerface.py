@@ -1,4 +1,4 @@
-"""CenterFace: one look at the whole photo that gives a point, a box and five landmarks for every face.
+"""CenterFace: one network over the whole photo that gives a point, a box and five landmarks for every face.
 
 Y. Xu et al., "CenterFace: Joint Face Detection and Alignment Using Face as Point", Scientific Programming 2020
 (1911.03599).

@@ -1,4 +1,4 @@
-"""A second opinion on doubtful detections, so that low thresholds don't cover half the background."""
+"""Confirmation of doubtful detections, so that low thresholds do not cover half the background."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""A look at an image with its contrast evened out: what hides in the dark is seen."""
+"""Detection in an image with equalized contrast, for faces in the dark."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Our own Faster R-CNN: a second family of detector, for what the cascade misses: cut, blurred and small faces."""
+"""Faster R-CNN trained by this project: for faces that the cascade misses, such as cut, blurred and small ones."""
 
 import threading
 

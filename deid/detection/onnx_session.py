@@ -1,4 +1,4 @@
-"""Opens ONNX files; onnxruntime is imported here, and only when one is opened."""
+"""Opening of ONNX files. onnxruntime is imported here only, when a file is opened."""
 
 from pathlib import Path
 from typing import Any

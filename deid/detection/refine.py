@@ -1,4 +1,4 @@
-"""A look at where a face is expected: MTCNN's second and third network without the first and its pyramid.
+"""Refinement of an expected face: MTCNN's second and third network without the first and its pyramid.
 
 K. Zhang et al., "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks", SPL 2016. Following a
 known face costs a hundredth of a search of a large frame.

@@ -1,4 +1,4 @@
-"""Detection at further turns, for people who lie or hang, and for photos from the side of a phone that no EXIF turns upright.
+"""Detection at further turns, for lying people and for photos taken sideways without an EXIF rotation.
 
 Detectors also detect some turned faces in the upright photo, with high scores. The agreement of two detectors on eyes and mouth decides:
 in 20 photos with 88 faces, they agree on a quarter of the detections or more in every upright photo. They never do in one that is turned by

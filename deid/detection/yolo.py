@@ -1,4 +1,4 @@
-"""Any YOLO face model that the user has as ONNX: `yolo:model.onnx`.
+"""YOLO face models of the user, as ONNX: `yolo:model.onnx`.
 
 What the numbers mean is decided from the shapes of the outputs, for a 640-pixel input and one class:
 

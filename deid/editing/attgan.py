@@ -1,4 +1,4 @@
-"""The two passes of AttGAN: once with an attribute set, once with its opposite, so that gender comes back.
+"""AttGAN's two passes: with an attribute set, then with its opposite, which restores the gender.
 
 They run over an identity-free stand-in, and only what the set changes is added to it: the difference to the same two passes with an empty
 set. What the network loses of any face cancels out, and the stand-in keeps its sharpness. Without a stand-in they edit the face itself,

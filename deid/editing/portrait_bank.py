@@ -1,4 +1,4 @@
-"""Makes a bank of portraits out of a folder of pictures."""
+"""Building of a bank of portraits from a folder of pictures."""
 
 import io
 from collections.abc import Iterator, Sequence

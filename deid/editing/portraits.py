@@ -1,8 +1,9 @@
-"""Portraits of people who do not exist: the bank, what each looks like, and the choice of those that suit a face.
+"""Portraits of people who do not exist: the bank, the features of each, and the choice of those that suit a face.
 
-A stand-in made from a few portraits in one shape is k-Same after alignment: E. Newton, L. Sweeney, B. Malin, "Preserving Privacy by
-De-identifying Facial Images", TKDE 2005; R. Gross et al., "Semi-Supervised Learning of Multi-Factor Models for Face De-Identification",
-CVPR 2008.
+A stand-in made from a few portraits in one shape is k-Same after alignment.
+
+E. Newton, L. Sweeney, B. Malin, "Preserving Privacy by De-identifying Facial Images", TKDE 2005.
+R. Gross et al., "Semi-Supervised Learning of Multi-Factor Models for Face De-Identification", CVPR 2008.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""Chooses pairs of stand-in and attribute set for a face before anything is generated.
+"""Selection of pairs of stand-in and attribute set before anything is generated.
 
 A small network looks at a face, at the portraits that would stand in for it, and at the attribute set. It gives the chance that the gate
 lets the new face pass and that it lies as far away as a stranger does, and how good it will be. What it sees is how the pair differs: in

@@ -1,4 +1,4 @@
-"""Identity-free stand-ins: portraits of nobody, in the pose and the light of a face, at the photo's own scale.
+"""Identity-free stand-ins: portraits in the pose and light of a face, at the photo's own scale.
 
 Of the subject only the outline of the head, the place of the features and the coarse light go in. Eyes, brows, nose and mouth keep the
 portraits' own shapes.

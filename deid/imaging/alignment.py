@@ -1,4 +1,4 @@
-"""From a photo to upright crops of one size, and the matrices that lead back."""
+"""Alignment: upright crops of one size, and the matrices back to the photo."""
 
 import cv2
 import numpy as np
@@ -75,7 +75,7 @@ def at_photo_scale(image: Image, matrix: NDArray[np.float64]) -> Image:
 def align(image: Image, detection: Detection) -> AlignedFace:
     """The upright crop (128, 128, 3) of one face.
 
-    Example:
+    Examples:
         >>> face = align(image, detector.detect(image)[0])
         >>> face.crop.shape
         (128, 128, 3)

@@ -1,4 +1,4 @@
-"""Pictures in and out: every format that Pillow reads, upright, and without the metadata that gives people away.
+"""Reading and writing of pictures: every format that Pillow reads, upright, without identifying metadata.
 
 `Picture` separates the pixels that are edited from the rest of a file. It has the frames as RGB for the pipeline, and all that is needed to
 write the same kind of file again: mode, alpha, palette, 16-bit samples, timing, compression.

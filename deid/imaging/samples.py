@@ -1,4 +1,4 @@
-"""Samples of more than 8 bits: what a detector sees of them, and the way back.
+"""Samples of more than 8 bits: conversion for detectors, and back.
 
 A camera's 12 bits in a file of 16, one hot pixel, or a scene with the sun in it leave a face in a few dark levels of a plain
 division by 256. So the curve to 8 bits follows what the picture holds, and where one curve hides much there is a second look.

@@ -1,4 +1,4 @@
-"""A small residual network that reads the 13 attributes of an aligned face."""
+"""A small residual network that classifies the 13 attributes of an aligned face."""
 
 from torch import Tensor, nn
 from torch.nn import functional

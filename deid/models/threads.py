@@ -1,4 +1,4 @@
-"""How many threads there are, several pieces of work at the same time, and torch's own threads shared among them.
+"""The number of threads, parallel work in them, and torch's own threads shared.
 
 Threads of torch that outnumber the cores wait for each other by spinning: two pieces of work with all threads each took longer
 side by side than one after the other.

@@ -1,4 +1,4 @@
-"""Whether an aligned face is a child's: children get children's portraits."""
+"""Child or adult, for an aligned face: children get children's portraits."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""What attributes an aligned face has."""
+"""Attributes of an aligned face."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Gender of an aligned face, by dlib's embedding of it.
+"""Gender of an aligned face, from dlib's embedding.
 
 The attribute classifier misreads one woman in twelve, and a person who is misread before the edit comes back with the other gender
 after it: the two passes move `Male` away from the wrong side. The embedding, which the gate measures anyway, knows better.

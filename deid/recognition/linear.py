@@ -1,4 +1,4 @@
-"""Logistic regression on dlib's embedding, which the gate measures anyway: what it says of a face costs nothing."""
+"""Logistic regression on dlib's embedding, which the gate computes anyway."""
 
 import threading
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Trains the reader that tells children from adults on dlib's embeddings: UTKFace's ages, and the portraits of children."""
+"""Training of the classifier of children, on dlib's embeddings: UTKFace's ages, and the portraits of children."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Trains the generator: first to edit attributes, then to move a stand-in away from itself with what two passes change.
+"""Training of the generator: first single attributes, then the difference of two passes that moves a stand-in away from itself.
 
 Stage one learns single attributes from pictures of them (`deid.training.prototypes`) in place of AttGAN's attribute classifier. A
 generator satisfies that classifier with dots that only classifiers see. Stage two also runs both passes as the product does. With an empty

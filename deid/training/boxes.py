@@ -1,4 +1,4 @@
-"""Where the faces of training photos are, as teacher detectors see them; made once and cached."""
+"""Faces of training photos, as labelled by teacher detectors; computed once and cached."""
 
 import io
 import logging

@@ -1,4 +1,4 @@
-"""Trains the attribute classifier."""
+"""Training of the attribute classifier."""
 
 import copy
 import json

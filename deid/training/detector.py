@@ -1,4 +1,4 @@
-"""Trains the face detector on mosaics of photos that teacher detectors have labelled."""
+"""Training of the face detector on mosaics of photos that teacher detectors have labelled."""
 
 import copy
 import json

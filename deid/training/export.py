@@ -1,4 +1,4 @@
-"""From a trained network to a weights file with its line in the manifest."""
+"""Export of a trained network to a weights file with its manifest entry."""
 
 import json
 import tomllib

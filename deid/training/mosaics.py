@@ -1,4 +1,4 @@
-"""Training pictures for detectors: photos cut, turned, shrunk and joined, so that faces of every size and half faces are there."""
+"""Training pictures for detectors: photos cropped, turned, shrunk and joined, with faces of every size and cut faces."""
 
 import io
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What an attribute looks like: the mean of faces that have it less the mean of those that have not, to be added to any face.
+"""Pictures of attributes: the mean of faces with an attribute less the mean of faces without it.
 
 A judge that tells a generator whether an attribute is seen is met with dots that only judges read. A picture of the wanted
 edit cannot be: D. Rowland, D. Perrett, "Manipulating facial appearance through shape and color", IEEE CG&A 1995.

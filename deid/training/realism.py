@@ -1,4 +1,4 @@
-"""Trains the realism critic: photos against what an edit can do wrong.
+"""Training of the realism critic: photos against the typical faults of edits.
 
 The wrong faces are made here: noise, cross-hatching, smears, mosaics, parts in the wrong place. The generator's own edits are
 not among them: a critic that has seen them knows its hand and refuses every edit, the good ones too (tried).

@@ -1,4 +1,4 @@
-"""Recognisers as differentiable functions of aligned crops: what the generator is trained to get away from.
+"""Recognisers as differentiable functions of aligned crops, for the generator's identity loss.
 
 Never put a recogniser here that an evaluation uses as its attacker.
 """

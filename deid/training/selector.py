@@ -1,4 +1,4 @@
-"""Trains the selector on its table: chances and a worth for every face, stand-in and attribute set."""
+"""Training of the selector on its table: chance and worth of every face, stand-in and attribute set."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""The selector's table: what becomes of many people's faces under many pairs of stand-in and attribute set.
+"""The selector's table: results for many people under many pairs of stand-in and attribute set.
 
 Every new face is made and judged as the product does it: a face of a photo at the photo's own scale, the stand-ins that would be reserved
 for it, the editor's first strength, pasted and seen by the gate. A second recogniser, which the product does not have, looks too.
@@ -282,7 +282,7 @@ def make(
         folder: for the parts.
         plan: what is measured.
         workers: processes.
-        report: told the parts that are done, how many there are, and a note.
+        report: called with the number of finished parts, their total, and a note.
 
     Raises:
         DataError: there are no photos, or no face in any.

@@ -1,4 +1,4 @@
-"""What `deid train` does: data in, weights with their manifest entry out."""
+"""Tasks of `deid train`: data in, weights with their manifest entry out."""
 
 import dataclasses
 import json

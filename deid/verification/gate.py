@@ -75,7 +75,7 @@ class RealismScorer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SourceFace:
-    """What the gate remembers of the face that shall disappear.
+    """What the gate remembers of the face that must disappear.
 
     Args:
         detection: where it is.

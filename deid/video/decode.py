@@ -1,4 +1,4 @@
-"""Films in: frames with their exact times, upright, whatever FFmpeg decodes."""
+"""Decoding of films: upright frames with exact times, of every kind that FFmpeg reads."""
 
 import os
 from collections.abc import Iterator
@@ -93,7 +93,7 @@ class Reader:
         VideoReadError: it cannot be opened, or has no frame of video in the span.
         DependencyError: PyAV is not installed.
 
-    Example:
+    Examples:
         >>> with Reader(Path("film.mp4")) as film:
         ...     times = [frame.pts * film.info.time_base for frame in film]
     """

@@ -1,4 +1,4 @@
-"""One person, one new face: what becomes of every face of a film, chosen once and kept."""
+"""Editing of a film's faces: one new face per person, chosen once and kept."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ _HOLD = 50
 #: A face that was lost or turned away while it had a new one stays covered for so many frames: in a dark crowd faces are found now
 #: and then.
 _LOST = 25
-#: The cover that every face's levels end in.
+#: The cover at the last fallback level.
 _HARDEST = "solid"
 #: Of a face that is pasted at least this share lies inside the picture.
 _LEAST_INSIDE = 0.75
@@ -39,7 +39,7 @@ _SURROUNDINGS = 3.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EditedFrame(Generic[FrameT]):
-    """A frame, anonymised.
+    """A frame, anonymized.
 
     Args:
         frame: as it was given.
@@ -82,7 +82,7 @@ class TrackSummary:
         methods: frames by what is in the face's place.
         score: the detector's best.
         distance: the least distance to the face before, in units of the threshold; None where no new face was pasted.
-        asked: whether it got what was asked for in any frame, and not covers alone in place of a new face or of a milder cover.
+        asked: whether the requested method passed in any frame, and not only stronger covers in its place.
     """
 
     track: int
@@ -116,7 +116,7 @@ class _Role:
     person: Person
     summary: TrackSummary
     cover: Level
-    #: Levels of the new face that are left out, until which frame, and for how many after the next refusal.
+    #: Fallback levels that are skipped, until which frame, and for how many frames after the next refusal.
     level: int = 0
     until: int = -1
     hold: int = _HOLD
@@ -153,7 +153,7 @@ class FilmEditor(Generic[FrameT]):
         return len(self._people)
 
     def edit(self, found: FoundFrame[FrameT]) -> EditedFrame[FrameT]:
-        """Anonymise one frame.
+        """Anonymize one frame.
 
         Raises:
             EditError: an editor failed. There is no frame then.

@@ -1,4 +1,4 @@
-"""Films out: the same times, size and colours, sound copied bit for bit, and nothing under the name until it is whole."""
+"""Encoding of films: the same times, size and colours, sound copied bit for bit. The file appears when it is complete."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Where the faces of a film are: searched, followed, remembered in both directions, and steadied.
+"""Faces of a film: detected, tracked, remembered in both directions, and smoothed.
 
 Frames wait in a window until what comes after them is known. A face that is first seen in frame t is looked for backward from
 there, gaps between two sightings are filled, and both ends of a track are covered for some frames more.
@@ -99,7 +99,7 @@ class FaceFinder(Generic[FrameT]):
         options: `min_face`, `detect_every`, `track_score`, `memory`, `patience` and `look_ahead`.
         rate: frames per second.
 
-    Example:
+    Examples:
         >>> finder = FaceFinder(search.build(options), FaceRefiner(), options)
         >>> for frame in film:
         ...     for found in finder.push(frame):  # look_ahead frames later

@@ -1,4 +1,4 @@
-"""Cameras and streams, anonymized while they run: frames are dropped before faces are."""
+"""Cameras and streams, anonymized while they run. Frames are dropped rather than shown without a search."""
 
 import contextlib
 import logging

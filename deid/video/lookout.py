@@ -1,4 +1,4 @@
-"""Where a frame of a film is searched: all of it now and then, and in every frame what is new in it."""
+"""Regions of a film's frame to search: all of it at intervals, and new regions in every frame."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence

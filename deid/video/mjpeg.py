@@ -1,4 +1,4 @@
-"""A web page that shows the newest frame, again and again: MJPEG, which every browser knows."""
+"""A web page that shows the newest frame, as MJPEG."""
 
 import contextlib
 import hmac

@@ -134,7 +134,7 @@ class Novelty:
     Args:
         smallest: face in pixels that is to be noticed.
 
-    Example:
+    Examples:
         >>> novelty = Novelty(20)
         >>> novelty.of(first).cut, novelty.of(first).cells.any()
         (True, False)

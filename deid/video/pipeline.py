@@ -1,4 +1,4 @@
-"""A film in, the same film out: frames are read, searched, edited and written at the same time."""
+"""The pipeline of a film: frames are read, searched, edited and written at the same time."""
 
 import contextlib
 import os
@@ -31,15 +31,15 @@ _DEPTH = 3
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Which part of a film is handled, and what of its sound.
+    """The part of a film to anonymize, and whether its sound is kept.
 
     Args:
-        start_s: seconds from the film's beginning; what comes before is left out.
-        end_s: what comes then or later is left out; None for all.
+        start_s: first second of the part.
+        end_s: second at which the part ends, exclusive; None for the end of the film.
         audio: `keep` copies the sound bit for bit, `drop` leaves it out.
 
     Raises:
-        ConfigError: a value makes no sense.
+        ConfigError: the end is not after the start, or ``audio`` is neither.
     """
 
     start_s: float = 0.0
@@ -55,15 +55,15 @@ class Span:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VideoResult:
-    """What became of a film.
+    """The result for a film.
 
     Args:
-        n_frames: frames written.
-        n_people: people that its tracks were taken for.
-        tracks: what became of each.
-        seed: what the new faces were drawn from.
-        problem: what of the film could not be read; empty when all could.
-        notes: streams that were left out, and what is not as it was.
+        n_frames: number of frames written.
+        n_people: number of people, as far as the gate's recogniser distinguishes its tracks.
+        tracks: a summary of each track.
+        seed: what the new faces were drawn from. It repeats them: do not publish it.
+        problem: which part of the film could not be read; empty when all could.
+        notes: streams that were left out, and other differences to the input.
     """
 
     n_frames: int
@@ -98,21 +98,25 @@ def anonymize_video(
     """Anonymize one film.
 
     Args:
-        source: the film.
-        target: appears when all of it has been written, and not before; its suffix names the container.
+        source: path of the film.
+        target: path of the output, which appears only when it is complete; its suffix names the container.
         engine: edits and judges faces.
-        span: which part, and what of the sound; all of it when None.
-        seed: for reproducible output; the engine's one when None, and a fresh one when that is None too.
+        span: the part to anonymize; the whole film with its sound when None.
+        seed: makes the output reproducible; None takes the engine's seed, or draws a fresh one.
         overwrite: whether an existing target may be replaced.
         progress: called with the number of frames written and the number to expect, 0 when that is unknown.
 
     Returns:
-        What became of it. `problem` is set when the film could be read in part only: the target then holds what could.
+        The result. `problem` is set when only a part of the film could be read: the target then holds that part.
 
     Raises:
         VideoReadError: it cannot be opened or has no frame.
         VideoWriteError: the target exists or cannot be written.
-        DeidError: a face could not be handled. In all three cases there is no target.
+        DeidError: a face could not be edited. In all three cases there is no target.
+
+    Examples:
+        >>> anonymize_video("film.mp4", "anonymous.mp4", deid.Anonymizer()).n_people
+        1
     """
     span = span or Span()
     seed = _seed(engine, seed)
@@ -185,22 +189,22 @@ class _ArrayFrame:
 def anonymize_frames(frames: Iterable[Image], engine: Anonymizer, *, seed: int | None = None, rate: float = USUAL_RATE) -> Iterator[Image]:
     """Anonymize frames from anywhere, in their order.
 
-    A frame comes out once ``look_ahead`` more have gone in, or the input has ended: what is first seen later is then covered
-    in it too.
+    A frame is returned once ``look_ahead`` more have been read, or the input has ended. Faces that are first detected later are then
+    covered in it too.
 
     Args:
         frames: (H, W, 3) uint8 RGB, all of one size.
         engine: edits and judges faces.
-        seed: for reproducible output.
+        seed: makes the output reproducible; None takes the engine's seed, or draws a fresh one.
         rate: frames per second.
 
     Returns:
-        One new frame for each.
+        One (H, W, 3) uint8 RGB frame for each input frame, in the same order.
 
     Raises:
-        ValueError: a frame is no image.
+        ValueError: a frame is no (H, W, 3) uint8 array.
 
-    Example:
+    Examples:
         >>> for frame in anonymize_frames(camera, deid.Anonymizer(deid.Options(method="blur"))):
         ...     show(frame)
     """

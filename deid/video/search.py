@@ -1,4 +1,4 @@
-"""Searches frames: each time with another look, for what one look misses the next one often sees."""
+"""Searches of frames with changing detectors: one often detects what the other misses."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,7 +32,7 @@ class Search:
     Args:
         looks: at least one detector; the last one should be the fastest.
 
-    Example:
+    Examples:
         >>> search = Search([plain, mirrored])
         >>> search.all(first), search.next(second), search.next(third)
     """

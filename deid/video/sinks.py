@@ -1,4 +1,4 @@
-"""Where a live picture goes: a window, a file, a stream, a web page, or a virtual camera."""
+"""Outputs for live pictures: a window, a file, a stream, a web page, or a virtual camera."""
 
 import contextlib
 import importlib

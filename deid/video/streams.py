@@ -1,4 +1,4 @@
-"""Which stream of a file is the film, and which of the others are left out."""
+"""Streams of a file: which one is the film, and which others are left out."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Which face of this frame is which face of the last one.
+"""Tracking: which face of this frame is which face of the last one.
 
 Boxes move at constant velocity under a Kalman filter and meet the new detections by overlap, the sure ones first, as in
 ByteTrack: Y. Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every Detection Box", ECCV 2022 (2110.06864);

@@ -1,4 +1,4 @@
-"""Which way up a film is: filmed on the side, without a word of it in the file, its faces lie for a detector that looks upright."""
+"""Orientation of a film that was recorded sideways without metadata."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ class TurnMemory:
     Args:
         pace: of the film.
 
-    Example:
+    Examples:
         >>> memory = TurnMemory(pace)
         >>> if (degrees := memory.due(index, sure=False)) is not None:
         ...     memory.note(degrees, detect_turned(detector, image, degrees), here)

@@ -1,4 +1,4 @@
-"""The networks' weights: which files there are, that each is the one it claims to be, and how to get what is not shipped.
+"""Weights of the networks: the manifest, hashes, and downloads.
 
 `weights/manifest.toml` names for every file its sha256, its architecture and where it comes from. A file is hashed before
 a byte of it is parsed, and only safetensors are parsed.

@@ -1,4 +1,4 @@
-"""What an attacker has, and what an attack is."""
+"""Data of an attacker, and the form of an attack."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Parrot: the attacker speaks the method's language: it de-identifies the gallery too, and learns on other people."""
+"""Parrot: the attacker also de-identifies the gallery, and trains a head on other people."""
 
 import numpy as np
 from sklearn.linear_model import Ridge

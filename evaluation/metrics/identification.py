@@ -1,4 +1,4 @@
-"""Closed-set identification: whose face is it, of the people in a gallery?
+"""Closed-set identification: ranks of a probe in a gallery of people.
 
 ISO/IEC 19795-1; P. Grother, M. Ngan, "Face Recognition Vendor Test: Identification", NIST IR 8009, 2014.
 
@@ -32,7 +32,7 @@ def ranks(scores: ArrayLike, own: ArrayLike) -> Ranks:
         scores: (P, G).
         own: (P,) columns.
 
-    Example:
+    Examples:
         >>> ranks([[0.9, 0.1]], [1]).above
         array([1])
     """

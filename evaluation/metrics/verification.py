@@ -1,4 +1,4 @@
-"""Verification: are two faces of one person? Scores are cosines in [-1, 1], higher is more alike.
+"""Verification: mated or non-mated pairs. Scores are cosines in [-1, 1], higher is more alike.
 
 ISO/IEC 19795-1: FMR, the share of non-mated pairs that a threshold accepts; FNMR, the share of mated pairs that it rejects.
 """

@@ -1,4 +1,4 @@
-"""Experiments: those that this project grew from, each figure beside the published one, and those that look at new faces.
+"""Studies: experiments with published figures, and experiments on new faces.
 
 A study is a function from `StudyOptions` to `Results`; it says in its measures' notes where its setting differs.
 """

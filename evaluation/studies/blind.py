@@ -1,4 +1,4 @@
-"""A blind test: who can tell new faces from untouched photographs, and by what?
+"""A blind test: do readers distinguish new faces from untouched photos, and by which signs?
 
 One run writes numbered sheets, and the key beside the folder; another one scores what a reader wrote. Nothing but the face may tell
 the kinds apart: they are of different people, of equal sizes, and are cut, scaled and compressed alike.

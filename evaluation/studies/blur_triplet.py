@@ -1,4 +1,4 @@
-"""Blurred faces: does a network that is trained to know people through a blur know people whom it never met?
+"""Blurred faces: does a network trained on blurred people recognise new people?
 
 Two MobileNetV2 streams, one for sharp and one for blurred photos, are trained with triplets in four ways, and asked how
 alike a sharp and a blurred photo of one person are: on other photos of the people that they learned, and on people of

@@ -1,4 +1,4 @@
-"""No clones: are the new faces of different people different people, and none of the portraits that stood in?"""
+"""Clones: are new faces of different people different people, and none of the portraits?"""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a generator makes of aligned faces: in portraits that stand in for them, as the product runs it, and pass by pass."""
+"""Edits of aligned faces by a generator: with portraits, as in the product, and pass by pass."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -69,7 +69,7 @@ class Subjects:
 
     @property
     def male(self) -> NDArray[np.bool_]:
-        """(N,) what the sampler is told."""
+        """(N,) the sampler's input."""
         return np.asarray(self.labels[:, MALE] > 0)
 
 
@@ -194,7 +194,7 @@ def one_pass(network: Generator, crops: Crops, wanted: NDArray[np.float32]) -> C
 
 
 def told(labels: NDArray[np.float32], attribute: int | None = None) -> NDArray[np.float32]:
-    """What a single pass is told (N, 13) so that one attribute of faces with labels (N, 13) changes sides, or none does."""
+    """The input of a single pass (N, 13) with which one attribute of faces with labels (N, 13) changes sides, or none does."""
     wanted = np.zeros_like(labels)
     if attribute is not None:
         wanted[:, attribute] = -labels[:, attribute]

@@ -1,4 +1,4 @@
-"""The generator alone: one stand-in and one random attribute set a face, no selection and no gate.
+"""The generator alone: one stand-in and one random attribute set per face, no selection and no gate.
 
 Identity, reconstruction, attributes, detection, realism, diversity, ages and skin, and speed, on people whom it has never seen.
 """
@@ -137,7 +137,7 @@ def iou_change(reference: NDArray[np.float64], before: NDArray[np.float64], afte
 
 
 def _reconstruction(lineup: Lineup) -> list[Measure]:
-    """What a single pass and two leave of a face when they are told to change nothing."""
+    """What one pass and two leave of a face with an empty set."""
     faces, quantities, shown = lineup.faces, [], lineup.faces.crops
     for passes in ("one pass", "two passes"):
         shown = edits.one_pass(lineup.network, shown, edits.told(faces.labels))

@@ -1,4 +1,4 @@
-"""What recognisers, a detector, landmarks and a critic see in aligned crops, and how it changes from one set to another."""
+"""Judges of aligned crops: recognisers, a detector, landmarks and a critic, and the change between two sets."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What new faces keep of the people: gender and age, for women and men, light and dark skin, by independent classifiers."""
+"""Gender and age of new faces, for women and men, light and dark skin, by independent classifiers."""
 
 import hashlib
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""The people whom a generator is tried on, and those who judge it."""
+"""People and judges for studies of a generator."""
 
 from bisect import bisect_right
 from collections import defaultdict

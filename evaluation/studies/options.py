@@ -1,4 +1,4 @@
-"""What every study takes."""
+"""Options of all studies."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The whole product, one photo each of people whom it has never seen: what it tried, what came through, and what was kept.
+"""The whole product on one photo each of people outside all training: attempts, results, and utility.
 
 Who is still recognised, and what was left exposed, is for `compare` to say.
 """

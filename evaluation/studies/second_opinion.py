@@ -1,4 +1,4 @@
-"""A second opinion on attributes: of another architecture than deid's classifier, and learned from people whom that one never saw.
+"""An independent classifier of attributes, with another architecture and other training people than deid's.
 
 What deid's own classifier sees in an edit says little: the generator was trained to please it.
 """

@@ -1,4 +1,4 @@
-"""What the selector gains on people whom nothing was trained on, beside drawing lots, the thesis's network, and generating more.
+"""Gain of the selector on people outside all training, against random choice, the thesis's network, and more candidates.
 
 Every pair of stand-in and attribute set that a face might get is made and measured once; each way to choose then picks from the same
 pairs, as the product would. The second recogniser is the one of the training: the attacker's takes no part here.

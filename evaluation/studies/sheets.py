@@ -1,4 +1,4 @@
-"""Numbered sheets of crops for a reader: as they are, and enlarged."""
+"""Numbered sheets of crops for a reader, in their size and enlarged."""
 
 import csv
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Faces that are exposed in photos which were turned, with the default detector and with its two parts looking upright alone."""
+"""Exposed faces in turned photos, with the default detector and with its two parts on the upright photo only."""
 
 import io
 import time

@@ -1,4 +1,4 @@
-"""BlurNet and SharpNet: two MobileNetV2 that learn to put a blurred and a sharp photo of one person at one place.
+"""BlurNet and SharpNet: two MobileNetV2 trained to embed a blurred and a sharp photo of one person alike.
 
 M. Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018; F. Schroff, D. Kalenichenko,
 J. Philbin, "FaceNet: A Unified Embedding for Face Recognition and Clustering", CVPR 2015 (triplet loss).

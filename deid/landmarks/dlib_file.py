@@ -6,6 +6,7 @@ have to be read in their order, but all leaves of all trees begin with the same 
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,8 @@ class _Reader:
 
     def integers(self) -> Places:
         """(n,) numbers; the places are after them then."""
+        if self.at.max(initial=0) >= len(self._data) - _LONGEST:
+            raise WeightsFormatError("dlib's file of landmarks is cut short")
         head = self._data.take(self.at)
         size = (head & 0x7F).astype(np.int64)
         if size.max(initial=0) >= _LONGEST:
@@ -51,7 +54,7 @@ class _Reader:
     def fractions(self) -> NDArray[np.float32]:
         """(n,) numbers of single precision."""
         mantissa, exponent = self.integers(), self.integers()
-        return np.ldexp(mantissa.astype(float), exponent.astype(np.int32)).astype(np.float32)
+        return np.asarray(np.ldexp(mantissa.astype(float), exponent.astype(np.int32)), np.float32)
 
     def expect(self, number: int, what: str) -> None:
         """Read a number that has to be this one everywhere."""
@@ -65,7 +68,7 @@ def landmark_arrays(data: bytes) -> dict[str, NDArray[np.generic]]:
     Raises:
         WeightsFormatError: the file holds something else.
     """
-    raw = np.concatenate([np.frombuffer(data, np.uint8), np.zeros(2 * _LONGEST, np.uint8)])
+    raw = np.concatenate([np.frombuffer(data, np.uint8), np.zeros(_LONGEST, np.uint8)])
     starts = np.array([match.start() for match in _LEAF.finditer(data)], np.int64)
     if len(starts) < 2:
         raise WeightsFormatError("expected the leaves of trees in dlib's file of landmarks, got none")
@@ -108,10 +111,11 @@ def _trees(raw: NDArray[np.uint8], first: Places, ends: Places, n_leaves: int) -
     head.expect(n_trees, "trees")
     reader = _Reader(raw, np.concatenate([head.at[:, None], before[:, 1:]], axis=1).ravel())
     reader.expect(n_leaves - 1, "splits")
-    parts: list[list[NDArray[np.generic]]] = [[], [], []]
+    parts: list[list[NDArray[Any]]] = [[], [], []]
     for _ in range(n_leaves - 1):
-        for part, read in zip(parts, (reader.integers, reader.integers, reader.fractions), strict=True):
-            part.append(read())
+        parts[0].append(reader.integers())
+        parts[1].append(reader.integers())
+        parts[2].append(reader.fractions())
     reader.expect(n_leaves, "leaves")
     first_, second, threshold = (np.stack(part, axis=1).reshape(n_levels, n_trees, n_leaves - 1) for part in parts)
     return {"first": first_, "second": second, "threshold": threshold}

@@ -66,7 +66,7 @@ class Forest:
         tree, node = np.arange(n_trees) * n_splits, np.zeros(n_trees, np.int64)
         while node[0] < n_splits:
             node = 2 * node + 1 + second_branch.take(tree + node)
-        return node - n_splits
+        return np.asarray(node - n_splits)
 
 
 def _similarity(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -43,9 +43,9 @@ class _First(nn.Sequential):
         super().__init__(*_conv(3, n_out, 3), _pool(pool))
 
     def forward(self, x: Tensor) -> Tensor:
-        if not torch.onnx.is_in_onnx_export():
-            return super().forward(x)
         conv, prelu, pool = self
+        if not torch.onnx.is_in_onnx_export():
+            return pool(prelu(conv(x)))  # type: ignore[no-any-return]
         assert isinstance(conv, nn.Conv2d)
         assert isinstance(prelu, nn.PReLU)
         assert conv.bias is not None

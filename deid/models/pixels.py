@@ -45,5 +45,5 @@ class TwoPasses(nn.Module):
         times = sets.shape[0] // pixels.shape[0]
         first = self.network.decode(tuple(z.repeat(times, 1, 1, 1) for z in codes), sets)
         second = self.network(first, inverted(sets))
-        pixels: Tensor = (second.clamp(-1, 1) + 1) * 127.5
-        return pixels.permute(0, 2, 3, 1)
+        made: Tensor = (second.clamp(-1, 1) + 1) * 127.5
+        return made.permute(0, 2, 3, 1)

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.core.attributes import ATTRIBUTES
+from deid.core.lazy import lazy
 from deid.core.types import Crops
 from deid.models.inference import Network
 from deid.weights.networks import open_network
@@ -21,7 +22,7 @@ class AttributeReader:
     def __init__(self, device: str = "cpu") -> None:
         self._device = device
 
-    @property
+    @lazy
     def network(self) -> Network:
         """The classifier, read on first use."""
         return open_network("attributes", self._device)

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.core.lazy import lazy
 from deid.core.types import Crops, Embeddings
 from deid.models.dlib_file import CHIP_SIZE
 from deid.models.inference import Network
@@ -35,7 +36,7 @@ class DlibResNetEmbedder:
     def __init__(self, device: str = "cpu", batch_size: int = 16) -> None:
         self._device, self._batch_size = device, batch_size
 
-    @property
+    @lazy
     def network(self) -> Network:
         """The network, read on first use: chips (N, 150, 150, 3) to descriptors (N, 128) as dlib gives them."""
         return open_network("dlib_resnet", self._device)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from deid.core.lazy import lazy
 from deid.core.options import Options
 from deid.core.protocols import Detector, Embedder, Preloadable
 from deid.core.types import Crops, Detection, Distance, Embeddings, Image, Verification
@@ -57,7 +58,7 @@ class RealismScorer:
     def __init__(self, device: str = "cpu") -> None:
         self._device = device
 
-    @property
+    @lazy
     def network(self) -> Network:
         """The critic, read on first use."""
         return open_network("realism", self._device)

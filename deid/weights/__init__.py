@@ -75,12 +75,19 @@ def manifest() -> dict[str, Entry]:
     """
     path = folder() / "manifest.toml"
     try:
-        table = tomllib.loads(path.read_text())
+        return dict(_entries(path.read_bytes(), path.name))
     except OSError as error:
         raise WeightsMissingError(f"cannot read {path.name}: {error.strerror}; {MEND}") from error
+
+
+@functools.lru_cache(maxsize=4)
+def _entries(data: bytes, file: str) -> dict[str, Entry]:
+    """The entries of a manifest's content, read once: that takes as long as to open a network."""
+    try:
+        table = tomllib.loads(data.decode())
     except (ValueError, RecursionError) as error:
-        raise WeightsFormatError(f"cannot parse {path.name}: {error}; {MEND}") from error
-    return {name: _entry(name, row, path.name) for name, row in table.items()}
+        raise WeightsFormatError(f"cannot parse {file}: {error}; {MEND}") from error
+    return {name: _entry(name, row, file) for name, row in table.items()}
 
 
 #: What an entry may say of itself, and of which type that is; everything else are facts.

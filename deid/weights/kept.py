@@ -15,7 +15,7 @@ from safetensors.numpy import save
 
 from deid import weights
 
-_KINDS = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
+_KINDS: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 log = logging.getLogger(__name__)
 
 
@@ -52,11 +52,12 @@ def _mapped(path: Path) -> dict[str, NDArray[Any]]:
     data = np.memmap(path, np.uint8, "r")
     start = 8 + int.from_bytes(data[:8].tobytes(), "little")
     entries = json.loads(data[8:start].tobytes())
-    found = {}
+    found: dict[str, NDArray[Any]] = {}
     for name in entries.keys() - {"__metadata__"}:
         low, high = entries[name]["data_offsets"]
         part = np.asarray(data)[start + low : start + high]
-        found[name] = part.view(_KINDS[entries[name]["dtype"]]).reshape(entries[name]["shape"])
+        kind: np.dtype[Any] = _KINDS[entries[name]["dtype"]]
+        found[name] = part.view(kind).reshape(entries[name]["shape"])
     return found
 
 

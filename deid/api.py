@@ -18,7 +18,7 @@ from deid.imaging.frame import frames_of, with_pixels
 if TYPE_CHECKING:
     import torch
 
-#: So many engines keep their models in memory.
+#: Number of engines that keep their models in memory.
 _SHARED = 4
 _lock = threading.Lock()
 

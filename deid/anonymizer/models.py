@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from deid import weights
+from deid.anonymizer.selection import Selection
 from deid.core.lazy import lazy
 from deid.core.options import Options
 from deid.core.protocols import Detector, Editor, Embedder, Preloadable
 from deid.detection import build_detector
 from deid.detection.mtcnn import MtcnnDetector
+from deid.detection.plates import PlateDetector, Together
 from deid.detection.threshold import at_least
 from deid.editing.attgan import AttganEditor, FaceAttganEditor
 from deid.editing.portraits import PortraitEditor, Portraits
@@ -51,7 +53,7 @@ class Models:
     def detector(self) -> Detector:
         """Detects the faces."""
         options = self.options
-        return at_least(build_detector(options.detector, options.min_face, options.device), options.threshold)
+        return self._with_plates(at_least(build_detector(options.detector, options.min_face, options.device), options.threshold))
 
     @lazy
     def second_detector(self) -> Detector:
@@ -59,7 +61,16 @@ class Models:
         if "detector" in self._own:
             return self.detector
         options = self.options
-        return at_least(build_detector("mtcnn_fast", options.min_face, options.device), options.threshold)
+        return self._with_plates(at_least(build_detector("mtcnn_fast", options.min_face, options.device), options.threshold))
+
+    @lazy
+    def plates(self) -> Detector | None:
+        """Detects licence plates; None where nobody asks for them."""
+        model = self.options.plate_model
+        return PlateDetector(Path(model)) if model and "plates" in self.options.also else None
+
+    def _with_plates(self, faces: Detector) -> Detector:
+        return faces if self.plates is None else Together([faces, self.plates])
 
     @lazy
     def editor(self) -> Editor:
@@ -69,9 +80,15 @@ class Models:
             return FaceAttganEditor(options.device)
         return AttganEditor(options.device, Portraits(weights.read_bank(Path(options.portraits))) if options.portraits else None)
 
+    @lazy
+    def selection(self) -> Selection | None:
+        """Which faces are left as they are; None where all are edited."""
+        options = self.options
+        return Selection.of(self) if options.keep or options.only or options.ignore else None
+
     @property
     def portraits(self) -> Portraits | None:
-        """The portraits that stand in; None where nothing needs them."""
+        """The portraits for stand-ins; None where no editor needs them."""
         editor = self.editor if self.options.method == "attgan" else None
         return editor.portraits() if isinstance(editor, PortraitEditor) else None
 
@@ -89,7 +106,7 @@ class Models:
     def gate(self) -> Gate:
         """Decides whether an edited face may be published."""
         device = self.options.device
-        # A face fills the patch that is looked at: a coarse pyramid is enough, at MTCNN's usual thresholds.
+        # A face fills the searched patch: a coarse pyramid is enough, at MTCNN's usual thresholds.
         again = MtcnnDetector(min_face=40, device=device)
         return Gate(self.embedders, again, self.options, AttributeReader(device), RealismScorer(device))
 
@@ -101,7 +118,7 @@ class Models:
 
     @lazy
     def ages(self) -> AgeReader:
-        """Tells children from adults."""
+        """Distinguishes children from adults."""
         return AgeReader()
 
     @lazy
@@ -123,6 +140,7 @@ class Models:
             DependencyError: a package is missing.
         """
         check_device(self.options.device)
+        _ = self.selection
         # The detectors read their files when they are built.
         parts: list[object] = [self.detector, self.second_detector, self.gate]
         if self.options.method == "attgan":

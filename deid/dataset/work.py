@@ -33,7 +33,7 @@ _PACKAGES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "torch"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What became of one file, without a pixel of it.
+    """The result for one file, without its pixels.
 
     Args:
         number: its number in the listing.
@@ -68,7 +68,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a worker must know; it travels to other processes and machines.
+    """Settings of a worker; it is sent to other processes and machines.
 
     Args:
         source: where the bytes are.

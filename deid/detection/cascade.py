@@ -22,11 +22,11 @@ Owners = NDArray[np.int64]
 _PNET, _RNET, _ONET = 12, 24, 48
 #: P-Net answers for every second pixel.
 _STRIDE = 2
-#: Each level of the pyramid is so many times the one before.
+#: Scale of each level of the pyramid, relative to the one before.
 _FACTOR = 0.709
 #: Overlap from which of two candidates the better one stays, within a level and within an image.
 _NMS_LEVEL, _NMS = 0.5, 0.7
-#: So many candidates are averaged at once: what that takes fits into the processor's cache.
+#: Number of candidates that are averaged at once, so that they fit into the processor's cache.
 _CHUNK = 128
 
 
@@ -208,7 +208,7 @@ class _Sums:
         self._table = np.asarray(cv2.integral(image, sdepth=depth))
 
     def level(self, size_hw: tuple[int, int]) -> NDArray[np.float32]:
-        """The whole image, shrunk to so many pixels."""
+        """The whole image, shrunk to a number of pixels."""
         rows, columns = (_bins(np.array([0]), np.array([whole]), n)[:, 0] for whole, n in zip(self.size_hw, size_hw, strict=True))
         # `take` is three times as fast as an index.
         strips = self._table.take(rows[1], axis=0)

@@ -18,7 +18,7 @@ from deid.weights.networks import open_network
 
 #: Size in pixels that the smallest face wanted has for the network, and how far a photo is enlarged for that at most.
 _SMALLEST, _MOST_SCALE = 15.0, 2.0
-#: A photo is shrunk to so many pixels along its longer side.
+#: Most pixels along a photo's longer side, to which it is shrunk.
 _MOST_SIDE = 2048
 #: Mirrored border around the photo, as a share of its longer side, and in pixels at least and at most: a face that the edge
 #: cuts is whole with its reflection. A box with less of it inside the photo is a reflection.

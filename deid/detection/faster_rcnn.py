@@ -15,7 +15,7 @@ from deid.weights import modules
 #: Size in pixels that the smallest face wanted has for the network, and how far a photo is enlarged for that at most. Tried on LFW:
 #: enlarged by 4/3, the network finds no more bystanders, and half as many false alarms again.
 _SMALLEST, _MOST_SCALE = 15.0, 2.0
-#: A photo is shrunk to so many pixels along its longer side, and grown by its own edge to so many at least.
+#: Most pixels along a photo's longer side, to which it is shrunk, and least, to which its border is repeated.
 _MOST_SIDE, _LEAST_SIDE = 1600, 64
 
 

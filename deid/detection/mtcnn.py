@@ -37,7 +37,7 @@ class MtcnnDetector:
     Args:
         min_face: smallest face in pixels; the time grows with its inverse square.
         thresholds: of P-Net, R-Net and O-Net, each in [0, 1].
-        mirrored: look at the mirror image: the cascade is not symmetric, and finds faces there that it missed.
+        mirrored: search the mirror image: the cascade is not symmetric, and detects faces there that it missed.
         device: where the networks run.
     """
 

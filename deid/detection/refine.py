@@ -20,11 +20,11 @@ from deid.imaging import geometry
 #: Where to look, as shifts in shares of the box's side, and at what scales: the face has moved since it was seen.
 _SHIFTS = ((0.0, 0.0), (-0.15, 0.0), (0.15, 0.0), (0.0, -0.15), (0.0, 0.15))
 _SCALES = (0.85, 1.05, 1.3)
-#: So many of the looks that R-Net likes best go on to O-Net.
+#: Number of R-Net's best views that go on to O-Net.
 _FINALISTS = 3
-#: A face that is not found is looked for once more with its surroundings, so many times the box, evened out.
+#: Size of the patch in which a missed face is searched once more, in boxes, with equalized contrast.
 _SURROUNDINGS = 3.0
-#: A face of more than twice so many pixels is shrunk to them before it is looked at, and what lies about it, so many times its box.
+#: A face of more than twice this size in pixels is shrunk to it first; size of the searched surroundings, in boxes.
 _ENOUGH, _REACH = 96.0, 2.6
 #: A detection that overlaps the expected box by less is another face.
 _SAME_IOU = 0.25

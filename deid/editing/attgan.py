@@ -170,7 +170,7 @@ class FaceAttganEditor(_TwoPasses):
 
     Args:
         device: where the network runs.
-        cells: when given, an edit sees no more of the face than a mosaic of so many cells across holds.
+        cells: when given, resolution at which an edit sees the face, as cells of a mosaic across it.
         network: in place of the shipped one.
     """
 
@@ -179,7 +179,7 @@ class FaceAttganEditor(_TwoPasses):
         self.cells = cells
 
     def coarse(self, cells: int) -> "FaceAttganEditor":
-        """The same editor, which sees no more of a face than a mosaic of so many cells across holds."""
+        """The same editor with a view of the face as coarse as a mosaic of this many cells across."""
         _ = self.network
         other = copy.copy(self)
         other.cells = cells

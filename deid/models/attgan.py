@@ -105,7 +105,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Tells real from edited, for the whole face and for patches of about 22 px.
+    """Distinguishes real from edited, for the whole face and for patches of about 22 px.
 
     Unlike the paper's, it has a second head on the 16x16 map that looks at texture alone, and a narrow joint layer: the
     paper's 4x4x1024 -> 1024 layer holds most of its 44.7 M parameters. And it reads no attributes: a generator meets such a
@@ -118,7 +118,7 @@ class Discriminator(nn.Module):
     def __init__(self, width: int = 64) -> None:
         super().__init__()
         widths = [min(width * 2**i, _MAX_WIDTH) for i in range(_LAYERS)]
-        # Instance norm would hide from the texture head what it looks at: how much fine detail there is.
+        # Instance norm would hide the amount of fine detail, which the texture head judges.
         self.texture = nn.Sequential(*(_ConvBlock(i, o, None) for i, o in pairwise([3, *widths[:3]])))
         for module in self.texture.modules():
             if isinstance(module, nn.Conv2d):

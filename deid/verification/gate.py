@@ -23,13 +23,13 @@ from deid.recognition.attributes import MALE, AttributeReader
 from deid.recognition.gender import GenderReader
 from deid.weights.networks import open_network
 
-#: The patch in which a face is looked for again is so many times its box: MTCNN needs some surroundings.
+#: Size of the patch in which a face is detected again, in boxes: MTCNN needs some surroundings.
 _PATCH = 2.2
 #: The patch is shrunk to this many pixels: a face is then about 90 px, and looking takes 20 ms.
 _PATCH_SIZE = 200
 #: Score under which nothing passes for a photo.
 _NOISE_REALISM = 0.15
-#: Distances beyond so many thresholds are worth no more: chasing distance alone picks noise.
+#: Distances beyond this many thresholds count as this many: distance alone selects noise.
 _DISTANCE_CAP = 1.5
 
 
@@ -41,7 +41,7 @@ def utility(distance: ArrayLike, realism: ArrayLike, iou: ArrayLike = 1.0, score
     Args:
         distance: to the source, in thresholds of the recogniser.
         realism: the critic's score, in [0, 1].
-        iou: overlap of the boxes before and after, in [0, 1]; 1 where the detector was not asked.
+        iou: overlap of the boxes before and after, in [0, 1]; 1 without a detector.
         score: the detector's probability of a face, likewise.
     """
     capped = np.minimum(np.asarray(distance, np.float64), _DISTANCE_CAP)
@@ -49,7 +49,7 @@ def utility(distance: ArrayLike, realism: ArrayLike, iou: ArrayLike = 1.0, score
 
 
 class RealismScorer:
-    """How much crops look like photos of faces.
+    """Scores how much crops look like photos of faces.
 
     Args:
         device: where the network runs.
@@ -138,7 +138,7 @@ class Gate:
         return SourceFace(detection, rows, attributes[0], float(self._male(attributes, rows)[0]), realism)
 
     def measure(self, source: SourceFace, crops: Crops, accepted: bool = False) -> list[Verification]:
-        """Compare proposals by all but the detector; what a proposal is worth in the photo, `judge` says.
+        """Compare proposals by all checks but the detector; `judge` decides in the photo.
 
         Args:
             source: the face before.
@@ -215,7 +215,7 @@ class Gate:
         embeddings: Sequence[Embeddings],
         accepted: bool,
     ) -> list[Verification]:
-        """What is said of N new faces, crops (N, 128, 128, 3) with at least N embeddings, but for the detector's word."""
+        """Verdicts on N new faces, crops (N, 128, 128, 3) with at least N embeddings, without the detector."""
         if source.attributes is None:
             raise ValueError("expected a face that was measured for a new one, got one that was measured for a filter")
         before = float(source.attributes[MALE])

@@ -43,7 +43,7 @@ class Entry:
         sha256: of that file; for one that is fetched, of the file at ``url``.
         architecture: arguments of the network.
         url: where a file that is not shipped comes from.
-        facts: input, data, licence, command: everything else the manifest says.
+        facts: input, data, licence, command: all other entries of the manifest.
     """
 
     name: str
@@ -133,7 +133,7 @@ def read(name: str) -> tuple[dict[str, NDArray[Any]], Entry]:
 
     Raises:
         WeightsMissingError: the file is not there.
-        WeightsHashError: it is another file than the manifest says.
+        WeightsHashError: its hash differs from the manifest's.
         WeightsFormatError: it is no safetensors file.
     """
     item = entry(name)
@@ -178,7 +178,7 @@ def read_arrays(name: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, N
 
 
 def read_bank(path: Path | None = None) -> dict[str, NDArray[Any]]:
-    """The arrays of a bank of portraits: the shipped one, whose hash is checked, or somebody's own file.
+    """The arrays of a bank of portraits: the shipped one, whose hash is checked, or a user's own file.
 
     Raises:
         WeightsError: the file is missing, altered, or no safetensors file.

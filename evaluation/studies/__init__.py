@@ -1,6 +1,6 @@
 """Studies: experiments with published figures, and experiments on new faces.
 
-A study is a function from `StudyOptions` to `Results`; it says in its measures' notes where its setting differs.
+A study is a function from `StudyOptions` to `Results`; the notes of its measures name differences in the setting.
 """
 
 from collections.abc import Callable
@@ -57,6 +57,12 @@ def _kept(options: StudyOptions) -> Results:
     from evaluation.studies.kept import kept
 
     return kept(options)
+
+
+def _known_people(options: StudyOptions) -> Results:
+    from evaluation.studies.known_people import known_people
+
+    return known_people(options)
 
 
 def _thesis(options: StudyOptions) -> Results:
@@ -129,6 +135,7 @@ STUDIES: dict[str, Callable[[StudyOptions], Results]] = {
     "frontier": _frontier,
     "generator": _generator,
     "kept": _kept,
+    "known-people": _known_people,
     "memory": _memory,
     "mtcnn-keypoints": _mtcnn_keypoints,
     "orl-knn": _orl_knn,

@@ -96,7 +96,7 @@ def aligned(photos: Sequence[Photo], detector: Detector, tick: Callable[[], None
 
 
 def subjects(crops: Crops, people: Sequence[str], points: FacePoints) -> Subjects:
-    """Aligned faces with what editing and blending ask of them, read as the product reads it."""
+    """Aligned faces with all inputs of editing and blending, computed as in the product."""
     reader = AttributeReader()
     read = np.concatenate([reader.probabilities(crops[i : i + _BATCH]) for i in range(0, len(crops), _BATCH)])
     embeddings = DlibResNetEmbedder().embed(crops)
@@ -161,7 +161,7 @@ def _row(looks: Looks, male: bool, bank: Portraits, rng: np.random.Generator) ->
 
 
 def proposals(level: Level, faces: Subjects, rows: NDArray[np.float32]) -> list[Proposal]:
-    """What the product makes of each face with its row (N, SET_SIZE)."""
+    """The product's result for each face with its row (N, SET_SIZE)."""
     every = zip(faces.faces, rows, faces.masks, strict=True)
     return [checked.propose(level.editor, face, row[None], level.strength, mask)[0] for face, row, mask in every]
 

@@ -135,7 +135,7 @@ def celeba_lesson(split: str, detector: Detector, stage: Callable[[str, int], No
 
 
 def gender_lesson(photos: Sequence[Photo], crops: Crops) -> Lesson:
-    """Faces of whom only the gender is known."""
+    """Faces with a label of gender only."""
     signs = np.zeros((len(photos), len(ATTRIBUTES)), np.float32)
     signs[:, ATTRIBUTES.index("Male")] = [{"male": 1.0, "female": -1.0}.get(p.gender, 0.0) for p in photos]
     return Lesson(crops, signs, tuple(p.identity for p in photos))

@@ -19,7 +19,7 @@ from deid.core.types import Detection, ImageResult
 from deid.imaging import codec
 from deid.imaging.codec import Picture
 from deid.imaging.formats import is_foreign, is_written, known_suffixes, suffix_of, why_not
-from deid.video.encode import CONTAINERS
+from deid.video.containers import CONTAINERS
 
 if TYPE_CHECKING:
     # Torch takes seconds to import; who plans a run needs none of it.

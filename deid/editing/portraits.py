@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from deid.compositing.blend import cheeks
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import WeightsFormatError
 from deid.core.types import Image
 from deid.editing.sampler import MIX
 from deid.editing.thin_plate import yaw
-from deid.models.attgan import ATTRIBUTES
 from deid.recognition.age import AgeReader
 
 #: Side of a portrait in pixels: three times that of an aligned crop.

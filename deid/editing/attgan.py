@@ -81,7 +81,7 @@ class _TwoPasses:
         _ = self.network
 
     def _seen(self, images: Tensor) -> Tensor:
-        """What the network sees of its input (N, 3, 128, 128)."""
+        """The network's input (N, 3, 128, 128), coarser where that is set."""
         return images
 
     @torch.inference_mode()
@@ -99,7 +99,7 @@ class _TwoPasses:
 
 
 class AttganEditor(_TwoPasses):
-    """Proposes one new face per attribute set: a stand-in, and what two passes change of it.
+    """Proposes one new face per attribute set: a stand-in, plus the change by two passes.
 
     Args:
         device: where the network runs.

@@ -189,6 +189,7 @@ class FaceEditor:
             seed=face.seed,
             why=tuple(face.why),
             portraits=() if row is None or self._models.portraits is None else tuple(portraits_of(row)[0]),
+            row=row,
         )
 
 

@@ -40,7 +40,8 @@ def reserve(models: Models, new: Sequence[Face], faces: Sequence[Face], taken: C
     for _ in range(max(1, min(most, share))):
         for face, rng in draws:
             assert face.looks is not None
-            numbers = bank.choose(face.looks, rng, used)
+            # One face's stand-ins may share portraits, for only one of them is shown: the best would else go to the first.
+            numbers = bank.choose(face.looks, rng, used - _numbers([face]))
             if numbers:
                 used.update(numbers)
                 face.stand_ins.append(with_portraits(_EMPTY_SET, numbers, sample_shares(rng, len(numbers)))[0])

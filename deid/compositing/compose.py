@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing import grain, seam
+from deid.compositing import fill, grain, seam
 from deid.compositing.blend import face_mask, features, skin
 from deid.core.types import AlignedFace, Image, StandIn
 from deid.imaging.geometry import scaled
@@ -36,7 +36,7 @@ def compose(new: StandIn, face: AlignedFace) -> tuple[Image, NDArray[np.float32]
     small = new.face if n == old.shape[0] else np.asarray(cv2.resize(new.face, old.shape[:2], interpolation=cv2.INTER_AREA), np.float32)
     glasses = face.attributes is not None and float(face.attributes[_GLASSES]) > _WORN
     way = seam.find_seam(small, old, face.points, new, glasses, face.steady)
-    tuned = np.asarray(new.face + scaled(seam.membrane(small, old, way.path), n), np.float32)
+    tuned = np.asarray(fill.without_hair(new, small) + scaled(seam.membrane(small, old, way.path), n), np.float32)
     new_features, old_features = _near(features(new.points)), _near(features(face.points))
     around = (skin(face.points, face.crop) > 0.6) & ~old_features & (face_mask(face.points) > 0.3)
     tuned = grain.match_grain(

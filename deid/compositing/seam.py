@@ -79,7 +79,9 @@ def find_seam(
     allowed = np.minimum(stand_in.visible, uncovered(points, np.clip(old, 0, 255).astype(np.uint8)))
     # Outward from the core, all behind the first hair is hair.
     open_way = np.minimum.accumulate(_sampled(cv2.GaussianBlur(allowed, (0, 0), 0.8), where), axis=1)
-    cost += _HIDDEN * np.clip(0.6 - open_way, 0, 1)
+    hidden = np.clip(0.6 - open_way, 0, 1)
+    # Hair or frames at the core hide the whole way: the seam then stays near, whatever it gains further out.
+    cost += _HIDDEN * (hidden + hidden.cumsum(axis=1) / _STEPS)
     steps = _cheapest(cost)
     path = centre + steadied(steady, "seam", np.take_along_axis(radii, steps[:, None], 1), 25.0) * rays
     along = float(np.take_along_axis(rough, steps[:, None], 1).mean())

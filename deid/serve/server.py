@@ -1,4 +1,4 @@
-"""Runs the page on this machine until it is told to end."""
+"""Server of the page on this machine, until a signal ends it."""
 
 import contextlib
 import logging
@@ -51,7 +51,7 @@ def serve(
         address: where.
         limits: of what is taken in.
         temp: where the private folder is made.
-        told: told the page's address once it listens.
+        told: called with the page's address once it listens.
 
     Raises:
         ConfigError: the address cannot be used.

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.check.films import CHANGED_SHARE, LEAST_SCORE, Sighting, VideoFacts, Watched, facts, longest_run, shown, watch
-from deid.check.states import UNCHANGED_BELOW
+from deid.check.films import LEAST_SCORE, Sighting, VideoFacts, Watched, facts, longest_run, shown, watch
+from deid.check.states import CHANGED_SHARE, UNCHANGED_BELOW
 from deid.core.errors import DataError
 from deid.core.protocols import Detector, Embedder
 from deid.core.types import Detection, Image

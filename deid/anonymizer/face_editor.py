@@ -54,6 +54,9 @@ class FaceEditor:
         face = Face(request, source, aligned.matrix, face_seed, iter(request.levels or ()))
         if request.levels is not None:
             return face
+        if detection.label != "face":
+            face.levels = iter(fallback.plate_covers(self._options))
+            return face
         doubt = self.why_cover(image, detection) if self._options.method == "attgan" else ""
         if doubt:
             face.levels, face.why = fallback.covers(self._options), [doubt]
@@ -151,7 +154,8 @@ class FaceEditor:
         image, touched, edited = cover(level, photo, face.detection, self._options.margin)
         check = self._models.gate.cover(face.source, image)
         # Under one colour there is nothing left to recognise, whatever an embedder makes of it.
-        check = replace(check, reasons=()) if level.editor.name == "solid" else check
+        # What an embedder of faces makes of a licence plate says nothing.
+        check = replace(check, reasons=()) if level.editor.name == "solid" or face.detection.label != "face" else check
         return Composite(warp(image, face.matrix), edited, check, level), Patch.of(image, touched)
 
     # After its neighbours were edited.
@@ -159,7 +163,7 @@ class FaceEditor:
     def still_passes(self, face: Face, photo: Image) -> bool:
         """Whether a face is as it was when the gate let it pass, or passes as it is now."""
         made, crop = face.composite, warp(photo, face.matrix)
-        if made is None or made.level.last or np.array_equal(crop, made.crop):
+        if made is None or made.level.last or np.array_equal(crop, made.crop) or face.detection.label != "face":
             return True
         gate = self._models.gate
         check = gate.judge(face.source, photo, made.level.accepted) if made.level.pastes_face else gate.cover(face.source, photo)
@@ -178,6 +182,7 @@ class FaceEditor:
         if made is None or not made.check.passed:
             raise EditError("a face came through without an edit that passed")
         asked = made.level.pastes_face if self._options.method == "attgan" else made.level.editor.name == self._options.method
+        asked = asked or face.detection.label != "face"
         row = made.edited.attributes
         return FaceResult(
             detection=face.detection,

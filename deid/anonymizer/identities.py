@@ -85,4 +85,4 @@ class Identities:
 
     def _is_wanted(self, detection: Detection) -> bool:
         """Whether a face is to be the same person's as before, and is seen well enough for that."""
-        return self.kept and self._models.options.method == "attgan" and detection.size >= RECOGNISABLE
+        return self.kept and detection.label == "face" and self._models.options.method == "attgan" and detection.size >= RECOGNISABLE

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from deid import weights
+from deid.anonymizer.selection import Selection
 from deid.core.errors import ConfigError
 from deid.core.lazy import lazy
 from deid.core.options import Options
@@ -16,6 +17,7 @@ from deid.core.protocols import Detector, Editor, Embedder, Preloadable
 from deid.core.types import Detection
 from deid.detection import build_detector
 from deid.detection.mtcnn import MtcnnDetector
+from deid.detection.plates import PlateDetector, Together
 from deid.detection.threshold import at_least
 from deid.editing.attgan import AttganEditor, FaceAttganEditor
 from deid.editing.portraits import PortraitEditor, Portraits
@@ -55,7 +57,7 @@ class Models:
     def detector(self) -> Detector:
         """Detects the faces."""
         options = self.options
-        return at_least(build_detector(options.detector, options.min_face, options.device), options.threshold)
+        return self._with_plates(at_least(build_detector(options.detector, options.min_face, options.device), options.threshold))
 
     @lazy
     def second_detector(self) -> Detector:
@@ -63,7 +65,16 @@ class Models:
         if "detector" in self._own:
             return self.detector
         options = self.options
-        return at_least(build_detector("mtcnn_fast", options.min_face, options.device), options.threshold)
+        return self._with_plates(at_least(build_detector("mtcnn_fast", options.min_face, options.device), options.threshold))
+
+    @lazy
+    def plates(self) -> Detector | None:
+        """Detects licence plates; None where nobody asks for them."""
+        model = self.options.plate_model
+        return PlateDetector(Path(model)) if model and "plates" in self.options.also else None
+
+    def _with_plates(self, faces: Detector) -> Detector:
+        return faces if self.plates is None else Together([faces, self.plates])
 
     @lazy
     def editor(self) -> Editor:
@@ -72,6 +83,12 @@ class Models:
         if options.stand_in == "none":
             return FaceAttganEditor(options.device)
         return AttganEditor(options.device, Portraits(weights.read_bank(Path(options.portraits))) if options.portraits else None)
+
+    @lazy
+    def selection(self) -> Selection | None:
+        """Which faces are left as they are; None where all are edited."""
+        options = self.options
+        return Selection.of(self) if options.keep or options.only or options.ignore else None
 
     @property
     def portraits(self) -> Portraits | None:
@@ -135,6 +152,7 @@ class Models:
         self.second_detector.detect(blank)
         source = self.gate.source(blank, Detection(np.array([30.0, 30.0, 98.0, 98.0])))
         self.gate.judge(source, blank)
+        _ = self.selection
         if self.options.method == "attgan":
             self.points.points(blank)
             for part in (self.editor, self.selector):

@@ -15,7 +15,7 @@ from deid.check.folders import Problem
 from deid.check.judges import Judges
 from deid.check.recognition import WORKING_FMR, Embedded
 from deid.check.report import Counts, FileFindings
-from deid.check.states import UNCHANGED_BELOW
+from deid.check.states import is_unchanged
 from deid.core.errors import DataError
 from deid.core.protocols import Detector
 from deid.core.types import Detection, Image
@@ -221,7 +221,7 @@ def is_exposed(before: NDArray[np.float64], after: NDArray[np.float64]) -> bool:
 def _unchanged(before: NDArray[np.float64], after: NDArray[np.float64]) -> bool:
     change = float(np.abs(before - after).mean())
     contrast = float(np.abs(before - before.mean(axis=(0, 1))).mean())
-    return change < UNCHANGED_BELOW and change < CHANGED_SHARE * contrast
+    return is_unchanged(change, contrast)
 
 
 def longest_run(frames: Sequence[int]) -> int:

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from deid.cli.common import FAILED, LEFT_OUT, errors_shown
 from deid.cli.flags import FLAGS, options_from, with_flags
+from deid.core.errors import ConfigError
 from deid.core.messages import console, say
 from deid.core.options import Options
 
@@ -33,6 +34,10 @@ def dataset(
 
     with errors_shown():
         options = options_from(given, Options(device="auto"))
+        if options.keep or options.only or options.ignore:
+            raise ConfigError(
+                "expected no keep, only or ignore for a data set: its ledger accounts for faces that were edited; use `deid run`"
+            )
         plan = Plan(given=source, out=out, options=options, workers=workers, engine=engine, address=address, resume=resume)
         code = 0
         if resume or not verify or not plan.ledger.exists():

@@ -26,6 +26,7 @@ TRAININGS: dict[str, tuple[str, dict[str, Any]]] = {
     "realism": ("Train the realism critic against the shipped generator.", {}),
     "gender": ("Train the gender reader on dlib's embeddings.", {}),
     "age": ("Train the reader of children's faces on dlib's embeddings.", {}),
+    "strangers": ("Make the strangers that tell how near a face is to a person.", {}),
     "selector": ("Measure new faces under many attribute sets, and train the selector on the table.", {"recogniser": (_SECOND, ...)}),
     "detector": ("Train the face detector.", {"teacher": (_TEACHER, ...), "from_shipped": (_FROM_SHIPPED, False)}),
 }

@@ -15,7 +15,7 @@ from deid.detection.scrfd import ScrfdDetector
 from deid.editing.portraits import Portraits
 from deid.editing.selector import N_FEATURES
 from deid.models.attgan import ATTRIBUTES
-from deid.training import age, attgan, boxes, classifier, detector, gender, realism, selector, selector_table
+from deid.training import age, attgan, boxes, classifier, detector, gender, realism, selector, selector_table, strangers
 from deid.training.data import joined, load, portraits
 from deid.training.export import export, write
 from deid.training.recognisers import dlib_recogniser, mobilefacenet_recogniser
@@ -108,6 +108,18 @@ def train_age(data: Path, out: Path, options_file: Path | None, report: Report) 
     arrays = age.train(data, out, options, report)
     facts = {"input": "dlib's embedding (N, 128)", "data": "UTKFace and the portraits", "licence": _LICENCE}
     write(save(arrays), "age", out, {}, facts | {"command": _command("age", options)})
+
+
+def train_strangers(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
+    """Make the strangers of dlib's recogniser and write ``out/strangers.safetensors``."""
+    options = read_options(strangers.StrangerOptions, options_file)
+    arrays = strangers.make(data, options, report)
+    facts = {
+        "input": "embeddings (N, 128) of dlib's recogniser: means of three people each",
+        "data": "LFW deep-funneled, people of the training split with one photo",
+        "licence": _LICENCE,
+    }
+    write(save(arrays), "strangers", out, {}, facts | {"command": _command("strangers", options)})
 
 
 def train_selector(data: Path, out: Path, recogniser: Path, options_file: Path | None, report: Report) -> None:

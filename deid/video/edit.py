@@ -180,8 +180,9 @@ class FilmEditor(Generic[FrameT]):
             EditError: an editor failed. There is no frame then.
         """
         self._index += 1
+        present = {face.track: face.detection.label for face in found.faces}
         for track, portraits in found.portraits.items():
-            self._introduce(track, [(frame.rgb(), d) for frame, d in portraits], {face.track for face in found.faces})
+            self._introduce(track, [(frame.rgb(), d) for frame, d in portraits], present)
         if not found.faces:
             return EditedFrame(found.frame, None, None)
         image = found.frame.rgb()
@@ -199,9 +200,12 @@ class FilmEditor(Generic[FrameT]):
     def _choice(self, track: int) -> Choice:
         return self._choices.get(track, _NO_CHOICE)
 
-    def _introduce(self, track: int, portraits: Sequence[tuple[Image, Detection]], present: set[int]) -> None:
-        """Decide what a track is to become, or try again."""
+    def _introduce(self, track: int, portraits: Sequence[tuple[Image, Detection]], present: Mapping[int, str]) -> None:
+        """Decide what a track is to become, or try again; ``present`` says what each track of the frame is of."""
         role = self._roles.get(track)
+        if present.get(track, "face") != "face":
+            self._introduce_plate(track)
+            return
         if role is None:
             clear = [(image, d) for image, d in portraits if self._is_clear(d)]
             there = [self._roles[t].person for t in present if t in self._roles]
@@ -214,6 +218,13 @@ class FilmEditor(Generic[FrameT]):
             seed = self._choice(track).seed
             seed = int(np.random.SeedSequence([self._seed, person.number]).generate_state(1, np.uint64)[0]) if seed is None else seed
             person.level = self._engine.choose(portraits, seed, [p.level for p in self._people if p.level is not None])
+
+    def _introduce_plate(self, track: int) -> None:
+        """A licence plate is covered, whatever faces get."""
+        if track not in self._roles:
+            person, cover = self._add(()), fallback.plate_covers(self._engine.options)[0]
+            summary = TrackSummary(track, person.number, self._index, self._index, asked=True)
+            self._roles[track] = _Role(person, summary, cover)
 
     @property
     def _wants_faces(self) -> bool:

@@ -14,17 +14,20 @@ import cv2
 import numpy as np
 
 from deid.anonymizer.engine import Anonymizer
-from deid.core.errors import VideoReadError
+from deid.core.errors import ConfigError, VideoReadError
 from deid.core.options import Options
 from deid.core.types import Detection, Image
 from deid.detection.refine import FaceRefiner
 from deid.editing.sampler import MIX, sample_sets, sample_shares, with_portraits
 from deid.imaging.alignment import align
 from deid.video import search
+from deid.video.boxes import Finds
 from deid.video.decode import Reader
 from deid.video.edit import FilmEditor
 from deid.video.find import FaceFinder
 from deid.video.library import pyav, reason, without_login
+from deid.video.plates import WithPlates
+from deid.video.search import Search
 from deid.video.sinks import Sink
 
 log = logging.getLogger(__name__)
@@ -264,12 +267,17 @@ def live(
     Raises:
         VideoReadError: the source cannot be opened.
         VideoWriteError: the sink failed.
+        ConfigError: the options ask to leave somebody as they are.
         DeidError: a face could not be handled: nothing is shown from then on.
     """
     connect = camera(source) if isinstance(source, str) else source
     endless = not isinstance(source, str) or _is_device(source) or "://" in source
+    if engine.options.keep or engine.options.only or engine.options.ignore:
+        raise ConfigError("expected no keep, only or ignore: whom to leave as they are is decided over a whole film, with `deid run`")
     options = replace(engine.options, look_ahead=delay)
-    finder: FaceFinder[_Captured] = FaceFinder(search.build(options), FaceRefiner(device=options.device), options)
+    finder: Finds[_Captured] = FaceFinder(search.build(options), FaceRefiner(device=options.device), options)
+    if engine.models.plates is not None:
+        finder = WithPlates(finder, FaceFinder(Search([engine.models.plates]), None, options))
     editor: FilmEditor[_Captured] = FilmEditor(engine, options.seed or 0)
     n_shown, waited_s = 0, 0.0
     with _Newest(connect, endless, told) as newest, sink:

@@ -59,6 +59,12 @@ def _kept(options: StudyOptions) -> Results:
     return kept(options)
 
 
+def _known_people(options: StudyOptions) -> Results:
+    from evaluation.studies.known_people import known_people
+
+    return known_people(options)
+
+
 def _thesis(options: StudyOptions) -> Results:
     from evaluation.studies.thesis import thesis
 
@@ -123,6 +129,7 @@ STUDIES: dict[str, Callable[[StudyOptions], Results]] = {
     "frontier": _frontier,
     "generator": _generator,
     "kept": _kept,
+    "known-people": _known_people,
     "memory": _memory,
     "mtcnn-keypoints": _mtcnn_keypoints,
     "orl-knn": _orl_knn,

@@ -61,3 +61,8 @@ def softer_covers(options: Options) -> Sequence[Level]:
 def solid_cover(options: Options) -> Level:
     """One colour over the face: nothing is left to recognise."""
     return Level(FilterEditor("solid", options), 1.0, False, last=True)
+
+
+def plate_covers(options: Options) -> Sequence[Level]:
+    """How a licence plate is covered: as hard as the method can, for no gate reads plates; at last by one colour."""
+    return [softer_covers(options)[-1], solid_cover(options)]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image as PillowImage
 
 from deid.batch.jobs import Job
-from deid.batch.pictures import anonymize
+from deid.batch.pictures import Given, anonymize_given
 from deid.batch.walk import is_film
-from deid.core.errors import DependencyError, ImageError, VideoError
+from deid.core.errors import DataError, DependencyError, ImageError, VideoError
 from deid.core.types import ImageResult
 from deid.imaging import codec
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FileResult:
-    """What became of one file.
+    """The result for one file.
 
     Args:
         source: the input.
         target: the output; None when nothing was written.
         error: why it failed; empty when it did not. A film that could be read in part has both an error and a target.
         frames: one result per frame of a picture.
-        film: what became of a film; None for a picture.
+        film: the result for a film; None for a picture.
         left_out: whether it is a file of a kind that is not read; ``error`` says why.
-        changes: what of a picture is left out or changed, in words.
+        changes: notes on what was left out of a picture or changed.
     """
 
     source: Path
@@ -44,7 +44,7 @@ class FileResult:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What of the file is left out or not as it was, in words."""
+        """Notes on what was left out of the file or changed."""
         return self.changes if self.film is None else self.film.notes
 
     @property
@@ -70,6 +70,11 @@ class FileResult:
         return sum(len(f.faces) for f in self.frames) if self.film is None else len(self.film.tracks)
 
     @property
+    def n_kept(self) -> int:
+        """Faces of a picture's frames, tracks of a film, that were left as they are as was asked."""
+        return sum(len(f.kept) for f in self.frames) if self.film is None else len(self.film.kept)
+
+    @property
     def n_edited(self) -> int:
         """Of these, the ones on which the requested method passed."""
         return sum(f.n_edited for f in self.frames) if self.film is None else sum(t.asked for t in self.film.tracks)
@@ -93,6 +98,7 @@ def run_job(
     overwrite: bool = False,
     span: "Span | None" = None,
     progress: Callable[[int, int], None] | None = None,
+    given: "Given | None" = None,
 ) -> FileResult:
     """Handle one file; what goes wrong with it is in the result and never an exception.
 
@@ -103,21 +109,24 @@ def run_job(
         overwrite: whether an existing target may be replaced.
         span: of a film, which part, and what of its sound.
         progress: called with the number of written frames of a film, and of those to expect.
+        given: what is known of the file.
     """
+    given = given or Given(job.source.name)
     if job.target is None:
         return refused(job)
     try:
         if is_film(job.source):
             from deid.video.pipeline import anonymize_video
 
-            film = anonymize_video(job.source, job.target, engine, span=span, seed=seed, overwrite=overwrite, progress=progress)
+            known: dict[str, Any] = {"span": span, "seed": seed, "overwrite": overwrite, "progress": progress, "record": given.record}
+            film = anonymize_video(job.source, job.target, engine, boxes=given.boxes, selection=given.selection, **known)
             error = film.problem and f"written as far as it could be read: {film.problem}"
             return FileResult(job.source, job.target, error, film=film)
         picture = codec.read(job.source, engine.options.max_pixels)
-        edited, frames = anonymize(picture, engine, seed)
+        edited, frames = anonymize_given(picture, engine, seed, given)
         data = codec.encode(edited, _format(job.source, job.target))
         codec.write(data, job.target, overwrite)
-    except (DependencyError, ImageError, VideoError) as failure:
+    except (DataError, DependencyError, ImageError, VideoError) as failure:
         return FileResult(job.source, error=str(failure))
     except Exception as failure:
         # One bad photo must not cost the rest; nothing has been written for it.

@@ -2,12 +2,14 @@
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from deid.batch.walk import is_film, walk
+from deid.core.errors import ConfigError
 from deid.imaging.formats import is_foreign, known_suffixes, suffix_of, why_not
 from deid.video.containers import CONTAINERS
 
@@ -30,6 +32,26 @@ class Job:
     target: Path | None
     error: str = ""
     refused: Refusal = ""
+
+
+def names_of(inputs: Sequence[Path], jobs: Sequence[Job]) -> dict[Path, str]:
+    """The names of inputs in files of boxes, by path: within the input folder, or alone.
+
+    Raises:
+        ConfigError: two inputs have one name.
+    """
+    folders = [path for path in inputs if path.is_dir()]
+    names = {job.source: name_of(job.source, folders) for job in jobs}
+    twice = [name for name, n in Counter(names.values()).items() if n > 1]
+    if twice:
+        raise ConfigError(f"two inputs are called {twice[0]}: boxes and masks are found by name; give one folder at a time")
+    return names
+
+
+def name_of(source: Path, folders: Sequence[Path]) -> str:
+    """A file's name within the folder that it was found in, with slashes; its own name where it was named itself."""
+    folder = next((f for f in folders if source.is_relative_to(f)), None)
+    return source.name if folder is None else source.relative_to(folder).as_posix()
 
 
 def plan(inputs: Sequence[Path], out: Path, overwrite: bool = False) -> list[Job]:

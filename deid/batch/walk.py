@@ -8,6 +8,11 @@ from deid.imaging.formats import suffix_of
 from deid.video.containers import CONTAINERS
 
 
+def is_film(path: Path) -> bool:
+    """Whether a suffix is that of a film."""
+    return suffix_of(path) in CONTAINERS
+
+
 def walk(folder: Path, out: Path) -> Iterator[tuple[Path, str]]:
     """Files below a folder, in order, each with an error or nothing; the output folder is left out.
 
@@ -33,8 +38,3 @@ def _walk(folder: Path, root: Path, out: Path, above: frozenset[str]) -> Iterato
             yield from _walk(entry, root, out, above | {real})
         else:
             yield entry, ""
-
-
-def is_film(path: Path) -> bool:
-    """Whether a suffix is that of a film."""
-    return suffix_of(path) in CONTAINERS

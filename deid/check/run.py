@@ -16,7 +16,7 @@ from deid.video.containers import CONTAINERS
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a check says while it works.
+    """Progress of a check.
 
     Args:
         begin: called with the number of files.
@@ -34,7 +34,7 @@ def check(before: Path, after: Path, judges: Judges, limits: Limits | None = Non
         before: a photo, a film, or a folder of them, untouched.
         after: the same after any tool; in folders, files are paired by name.
         judges: detectors and recognisers.
-        limits: what is asked; the defaults when None.
+        limits: limits; the defaults when None.
         progress: called for every file.
 
     Raises:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from deid.core.types import Image
 
-#: A colour is skin's within so many spreads of the cheeks' (Lab, medians; light counts less than hue), which are so wide at least.
+#: A colour is skin's within this many spreads of the cheeks' (Lab, medians; light counts less than hue), which are at least this wide.
 _SKIN, _LEAST_SPREAD = 3.5, (12.0, 4.0, 4.0)
 
 

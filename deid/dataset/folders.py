@@ -29,7 +29,7 @@ def private_folder(out: Path) -> Path:
 
 
 def kind_of(name: str) -> tuple[Kind, str]:
-    """What becomes of a file with that name, and why when it is left out."""
+    """Kind of a file by its name, and the reason when it is left out."""
     base = name.rsplit("/", 1)[-1].lower()
     suffix = formats.suffix_of(base)
     if base.startswith("."):

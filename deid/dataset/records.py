@@ -11,7 +11,7 @@ Task: TypeAlias = tuple[int, Item]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What became of one file, without a pixel of it.
+    """The result for one file, without its pixels.
 
     Args:
         number: its number in the listing.

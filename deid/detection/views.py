@@ -14,7 +14,7 @@ from deid.imaging import geometry
 
 #: A detection of which less lies inside the photo is a reflection at its edge.
 _LEAST_INSIDE = 0.3
-#: A face that is turned further is looked at upright.
+#: A face that is turned further is searched upright.
 _MOST_ROLL = 35.0
 
 

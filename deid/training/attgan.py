@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from torch import Tensor, nn
 
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import ConfigError
-from deid.models.attgan import ATTRIBUTES, Generator, inverted
+from deid.models.attgan import Generator, inverted
 from deid.training import checkpoint, losses
 from deid.training.classifier import ema
 from deid.training.curves import plot
@@ -91,9 +92,9 @@ class GeneratorTraining:
 
     Args:
         data: faces with labels for all attributes (0 or 1).
-        out: folder for the checkpoint, the curves and the sample grids; a run there goes on.
+        out: folder for the checkpoint, the curves and the sample grids; a run there is continued.
         options: settings.
-        recognisers: for whom stage two moves faces.
+        recognisers: recognisers of the identity loss in stage two.
         start: a generator to begin with; it may have fewer shortcuts.
 
     Raises:

@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deid.core.attributes import ATTRIBUTES
 from deid.editing.sampler import RANGE, sample_sets
 from deid.landmarks.face_points import FacePoints
-from deid.models.attgan import ATTRIBUTES, inverted
+from deid.models.attgan import inverted
 from deid.training.classifier import to_tensor
 from deid.training.data import FaceData
 from deid.training.prototypes import Prototypes
@@ -84,7 +85,7 @@ class Lessons:
         return self.to_device(sets), self._pictures(faces, np.where(asked * shown < 0, asked, 0.0), shown)
 
     def single_edits(self, faces: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
-        """Few attributes of most faces on their other side, as far as a strength goes: what is asked (N, 13) and how it looks.
+        """Few attributes of most faces on their other side, as far as a strength goes: the changes (N, 13) and their pictures.
 
         Attributes that stay are 0, as in M. Liu et al., "STGAN: A Unified Selective Transfer Network", CVPR 2019. AttGAN's own
         input, the attributes of the result, makes the generator infer first which of them the face has.

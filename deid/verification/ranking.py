@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from deid.compositing.proposal import Proposal
 from deid.verification.gate import Gate, SourceFace, utility
 
-#: So many of the best proposals are pasted and judged in the photo.
+#: Number of the best proposals that are pasted and judged in the photo.
 _JUDGED = 4
 
 

@@ -300,6 +300,11 @@ def _files(desk: Desk) -> APIRouter:
         """What became of everybody; who was kept is named."""
         return desk.report(file)
 
+    @router.get("/boxes", response_class=Response, responses={200: {"content": {"application/json": {}}}})
+    async def boxes(file: str) -> Response:
+        """Boxes as `deid find` writes them, corrected: `deid run --boxes` takes them."""
+        return Response(await asyncio.to_thread(desk.boxes, file), media_type="application/json")
+
     @router.get("/images/{side}/{frame}", response_class=FileResponse)
     async def picture(file: str, side: Literal["before", "after"], frame: int) -> FileResponse:
         """A frame to look at, as JPEG, before or after."""

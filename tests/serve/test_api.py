@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from deid.boxes import plain
 from deid.serve.limits import Limits
 from deid.serve.session import Desk
 from deid.serve.store import Store
@@ -61,6 +62,13 @@ def test_submit_correct_save_result_report(client: TestClient, photo: bytes) -> 
         assert client.get(f"/api/files/{file}/{address}").headers["content-type"] == "image/jpeg"
     assert client.delete(f"/api/files/{file}").status_code == 204
     assert client.get(f"/api/files/{file}").status_code == 404
+
+
+def test_boxes_are_those_that_deid_run_takes(client: TestClient, photo: bytes) -> None:
+    file = submitted(client, photo)
+    settled(client, file)
+    (boxed,) = plain.read(client.get(f"/api/files/{file}/boxes").json())
+    assert (boxed.name, [box.keep for box in boxed.frames[0].boxes]) == ("party.jpg", [True])
 
 
 def test_events_of_a_file_end_when_it_waits_for_a_person(client: TestClient, photo: bytes) -> None:
@@ -138,7 +146,8 @@ def test_the_openapi_document_names_every_step(client: TestClient) -> None:
     assert {p.removeprefix("/api/") for p in paths} == {
         "status", "sessions", "sessions/{session}", "sessions/{session}/events", "sessions/{session}/files", "sessions/{session}/results",
         "files/{file}", "files/{file}/events", "files/{file}/detections", "files/{file}/corrections", "files/{file}/save",
-        "files/{file}/result", "files/{file}/report", "files/{file}/images/{side}/{frame}", "files/{file}/faces/{face}/{side}",
+        "files/{file}/boxes", "files/{file}/result",
+        "files/{file}/report", "files/{file}/images/{side}/{frame}", "files/{file}/faces/{face}/{side}",
     }  # fmt: skip
     assert "application/octet-stream" in paths["/api/sessions/{session}/files"]["post"]["requestBody"]["content"]
 

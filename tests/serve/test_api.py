@@ -17,6 +17,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from deid.boxes import plain
+from deid.serve import api
 from deid.serve.limits import Limits
 from deid.serve.session import Desk
 from deid.serve.store import Store
@@ -126,6 +127,18 @@ def test_an_upload_that_grows_over_the_limit_is_ended_and_deleted(
     chunks = (b"x" * 4000 for _ in range(10))
     answer = client.post(f"/api/sessions/{opened(client)}/files", params={"name": "a.jpg"}, content=chunks)
     assert (answer.status_code, "larger than a photo may be" in answer.json()["detail"]) == (413, True)
+    assert [path.name for path in store.root.iterdir()] == ["in-use"]
+
+
+def test_a_full_disk_is_reported_and_leaves_nothing(
+    client: TestClient, photo: bytes, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(api, "to_file", full)
+    answer = client.post(f"/api/sessions/{opened(client)}/files", params={"name": "a.jpg"}, content=photo)
+    assert (answer.status_code, answer.json()["detail"]) == (413, "a.jpg: it cannot be stored here: No space left on device")
     assert [path.name for path in store.root.iterdir()] == ["in-use"]
 
 

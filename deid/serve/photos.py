@@ -9,7 +9,7 @@ import numpy as np
 from deid.anonymizer import known
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.face import Request
-from deid.anonymizer.fallback import Level
+from deid.anonymizer.level import Level
 from deid.batch import files
 from deid.boxes.types import Box, BoxedFile, BoxedFrame
 from deid.core.errors import DetectionError

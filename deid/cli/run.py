@@ -89,10 +89,10 @@ def _run_and_tell(use: Use, told: Told, boxes: Path | None, only: bool) -> int:
 
 
 def _given(inputs: list[Path], jobs: "list[Job]", boxes: Path | None, only: bool, record: bool) -> "tuple[dict[Path, Given], list[str]]":
-    """What is known of each input, and the files that boxes are given for and that are no inputs.
+    """Known boxes of each input, and the files with boxes that are no inputs.
 
     Raises:
-        ConfigError: boxes alone are asked for and none are given, or they are of none of the inputs.
+        ConfigError: `--boxes-only` without boxes, or the boxes are of none of the inputs.
         DataError: the boxes cannot be read.
     """
     from deid.batch import files

@@ -70,7 +70,7 @@ class FaceEditor:
 
     def _looks(self, source: SourceFace, crop: Image) -> Looks | None:
         """Features that a portrait for a face must have; None where none is needed."""
-        if self._models.portraits is None:
+        if self._models.portraits is None or source.attributes is None:
             return None
         embedding = self._embedding(source, crop)
         child = float(self._models.ages.child(embedding[None])[0])

@@ -91,7 +91,7 @@ class KnownPeople:
             others = np.concatenate([person.embeddings[k] for person in self.people])
             same = np.linalg.norm(rows[k][:, None] - others[None], axis=2) < embedder.threshold
             near = np.where(same, np.minimum(near, LOOSE), np.maximum(near, SINGLE))
-        return near
+        return np.asarray(near, np.float64)
 
 
 def shipped_strangers() -> Embeddings:

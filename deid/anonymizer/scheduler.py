@@ -12,12 +12,12 @@ from deid.anonymizer.identities import Identities
 from deid.anonymizer.models import Models
 from deid.anonymizer.selection import Selection
 from deid.compositing import blend, head
+from deid.core.attributes import CROP_SIZE
 from deid.core.errors import DetectionError
 from deid.core.options import Options
 from deid.core.types import Detection, Image, KeptFace
 from deid.detection.checked import detect
 from deid.imaging import geometry
-from deid.models.attgan import CROP_SIZE
 
 #: How often the whole photo is searched again for faces that are still exposed.
 _ROUNDS = 5

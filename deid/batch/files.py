@@ -19,7 +19,7 @@ from deid.core.types import Detection, ImageResult
 from deid.imaging import codec
 from deid.imaging.codec import Picture
 from deid.imaging.formats import is_foreign, is_written, known_suffixes, suffix_of, why_not
-from deid.video.encode import CONTAINERS
+from deid.video.containers import CONTAINERS
 
 if TYPE_CHECKING:
     # Torch takes seconds to import; who plans a run needs none of it.
@@ -357,8 +357,8 @@ def run_job(
         if is_film(job.source):
             from deid.video.pipeline import anonymize_video
 
-            told = {"span": span, "seed": seed, "overwrite": overwrite, "progress": progress, "record": given.record}
-            film = anonymize_video(job.source, job.target, engine, boxes=given.boxes, selection=given.selection, **told)
+            known: dict[str, Any] = {"span": span, "seed": seed, "overwrite": overwrite, "progress": progress, "record": given.record}
+            film = anonymize_video(job.source, job.target, engine, boxes=given.boxes, selection=given.selection, **known)
             error = film.problem and f"written as far as it could be read: {film.problem}"
             return FileResult(job.source, job.target, error, film=film)
         picture = codec.read(job.source, engine.options.max_pixels)

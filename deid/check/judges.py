@@ -94,10 +94,13 @@ def recognisers_of(files: Sequence[Path] = ()) -> list[Embedder]:
 
 def _facenet() -> list[Embedder]:
     from deid import weights
-    from deid.recognition.facenet import FaceNetEmbedder
 
     try:
         present = weights.status(weights.entry("facenet")) == "ok"
     except WeightsMissingError:
         present = False
-    return [FaceNetEmbedder()] if present else []
+    if not present:
+        return []
+    from deid.recognition.facenet import FaceNetEmbedder
+
+    return [FaceNetEmbedder()]

@@ -11,7 +11,7 @@ from deid.check.limits import Limits
 from deid.check.report import FileFindings, Report
 from deid.core.errors import DataError, VideoError
 from deid.imaging import formats
-from deid.video.encode import CONTAINERS
+from deid.video.containers import CONTAINERS
 
 
 @dataclass(frozen=True, slots=True)

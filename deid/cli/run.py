@@ -17,6 +17,7 @@ from deid.core.options import Options
 
 if TYPE_CHECKING:
     from deid.batch.files import Given, Job
+    from deid.video.pipeline import Span
 
 
 @with_flags(*FILES)
@@ -144,10 +145,8 @@ def run_jobs(
     if not any(job.target for job in jobs):
         return [files.refused(job) for job in jobs]
     from deid.anonymizer.engine import Anonymizer
-    from deid.video.pipeline import Span
 
-    start, end, audio = span
-    part, engine, results = Span(start, end, audio), Anonymizer(options), []
+    part, engine, results = _part(span), Anonymizer(options), []
     engine.preload()
     with progress("anonymizing", sum(job.target is not None for job in jobs)) as (step, frame):
         index = 0
@@ -166,6 +165,15 @@ def run_jobs(
                     say(f"{result.source}: {result.error}", "failed:", "red")
                 step(job.source.name)
     return [_still_there(result) for result in results]
+
+
+def _part(span: tuple[float, float | None, str]) -> "Span | None":
+    """The part of films that is asked for; None for the whole, which needs nothing of films to be imported."""
+    if span == (0.0, None, "keep"):
+        return None
+    from deid.video.pipeline import Span
+
+    return Span(*span)
 
 
 def _still_there(result: Any) -> Any:

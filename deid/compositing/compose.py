@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from deid.compositing import fill, grain, seam
 from deid.compositing.blend import face_mask, features, skin
+from deid.core.attributes import ATTRIBUTES
 from deid.core.types import AlignedFace, Image, StandIn
 from deid.imaging.geometry import scaled
-from deid.models.attgan import ATTRIBUTES
 
 _GLASSES = ATTRIBUTES.index("Eyeglasses")
 #: Probability from which the face counts as wearing glasses.

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from deid.compositing.blend import cheeks
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import WeightsFormatError
 from deid.core.types import Image
 from deid.editing.sampler import MIX
 from deid.editing.thin_plate import yaw
-from deid.models.attgan import ATTRIBUTES
 from deid.recognition.age import AgeReader
 
 #: Side of a portrait in pixels: three times that of an aligned crop.
@@ -200,7 +200,7 @@ class Portraits:
         off += 0.6 * np.linalg.norm(self.light - looks.light, axis=1)
         off += np.abs(self.skin - looks.skin) @ _SKIN_WEIGHTS
         if looks.embedding.any():
-            off += np.minimum(np.abs(self.years - self._ages.years(looks.embedding[None])) / _YEARS, _MOST_YEARS)
+            off += np.minimum(np.abs(self.years - self._ages.years(np.asarray(looks.embedding[None], np.float32))) / _YEARS, _MOST_YEARS)
         off += np.abs(self.attributes - looks.attributes) @ [_COUNTS.get(name, 0.0) for name in ATTRIBUTES]
         off[(self.male != (looks.male > 0.5)) | (self.child != (looks.child > CHILD))] = np.inf
         return np.asarray(off)

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid import weights
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import WeightsFormatError
 from deid.editing.sampler import MIX
-from deid.models.attgan import ATTRIBUTES
 
 #: Of a 6 x 6 map of light the network receives these waves (down, across): side light, light from above, and curvature.
 _WAVES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))
@@ -178,9 +178,13 @@ class Selector:
         """
         with self._lock:
             if self._model is None:
-                tensors, item = weights.read("selector")
-                self._model = _Model.of({name: tensor.numpy() for name, tensor in tensors.items()}, item.file)
+                arrays, item = weights.read("selector")
+                self._model = _Model.of(arrays, item.file)
             return self._model
+
+    def preload(self) -> None:
+        """Read the network now."""
+        _ = self.model
 
     def judge(self, looks: Likeness, bank: Likeness, rows: NDArray[np.float32]) -> Judgement:
         """What to expect of rows (N, SET_SIZE) for a face, with portraits of a bank."""

@@ -10,23 +10,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-#: The 13 attributes in the published order. A vector of them is (..., 13) with positive = has it.
-ATTRIBUTES = (
-    "Bald",
-    "Bangs",
-    "Black_Hair",
-    "Blond_Hair",
-    "Brown_Hair",
-    "Bushy_Eyebrows",
-    "Eyeglasses",
-    "Male",
-    "Mouth_Slightly_Open",
-    "Mustache",
-    "No_Beard",
-    "Pale_Skin",
-    "Young",
-)
-CROP_SIZE = 128
+from deid.core.attributes import ATTRIBUTES, CROP_SIZE
+from deid.models.subpixel import subpixel
+
 _LAYERS = 5
 _MAX_WIDTH = 1024
 
@@ -56,7 +42,16 @@ class _UpBlock(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x)  # type: ignore[no-any-return]
+        return self._traced(x) if torch.onnx.is_in_onnx_export() else self.layers(x)  # type: ignore[no-any-return]
+
+    def _traced(self, x: Tensor) -> Tensor:
+        """The same numbers, as onnxruntime computes them fastest."""
+        *first, up, last = [layer for layer in self.layers if not isinstance(layer, nn.BatchNorm2d)]
+        norm = next((layer for layer in self.layers if isinstance(layer, nn.BatchNorm2d)), None)
+        for layer in first:
+            x = layer(x)
+        assert isinstance(up, nn.ConvTranspose2d)
+        return last(subpixel(x, up, norm))  # type: ignore[no-any-return]
 
 
 class Generator(nn.Module):

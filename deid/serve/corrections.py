@@ -49,7 +49,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """One correction as it was requested.
+    """One requested correction.
 
     Args:
         action: see `Decision`; `draw` adds a face that was missed.

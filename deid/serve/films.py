@@ -50,7 +50,7 @@ class TrackCard:
         decision: what a person decided.
         turn: number of requests for another new face.
         portrait: the frame that shows it best, where, and how well.
-        note: what could not be done as requested.
+        note: which part of the request was not possible.
     """
 
     track: int
@@ -67,7 +67,7 @@ class FilmWork:
 
     Args:
         upload: the film.
-        engine: does the work.
+        engine: edits and judges faces.
         limits: of its size and length.
     """
 
@@ -287,7 +287,7 @@ class FilmWork:
         return [d for d in known.exposed(sure, touched) if not same(d, left)]
 
     def _show(self, tracks: Sequence[TrackSummary]) -> None:
-        """Record progress."""
+        """Update what the page shows."""
         assert self._info is not None
         for summary in tracks:
             self._cards.setdefault(summary.track, TrackCard(summary.track, "detector")).summary = summary

@@ -41,7 +41,7 @@ class Face:
         decision: what a person decided.
         turn: number of requests for another new face.
         levels: the requested new face.
-        note: what could not be done as requested.
+        note: which part of the request was not possible.
     """
 
     number: int
@@ -61,7 +61,7 @@ class PhotoWork:
 
     Args:
         upload: the photo.
-        engine: does the work.
+        engine: edits and judges faces.
         limits: of its pixels.
 
     Example:

@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from torch import Tensor, nn
 
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import ConfigError
 from deid.editing.sampler import RANGE, sample_sets
 from deid.landmarks.face_points import FacePoints
-from deid.models.attgan import ATTRIBUTES, Discriminator, Generator, inverted
+from deid.models.attgan import Discriminator, Generator, inverted
 from deid.training import checkpoint, losses
 from deid.training.classifier import ema, to_tensor
 from deid.training.curves import plot

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError, DependencyError
 from deid.core.types import Embeddings
 from deid.editing.selector import N_ANSWERS, N_FEATURES, Likeness, Records, Selector, features
-from deid.models.attgan import ATTRIBUTES
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.training.calibrate import FMR
 from deid.training.selector_table import Table

@@ -25,6 +25,7 @@ from PIL import Image as Pillow
 from deid import weights
 from deid.anonymizer import fallback
 from deid.compositing import blend
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError
 from deid.core.options import Options
 from deid.core.types import AlignedFace, Crops, Embeddings, Image
@@ -36,7 +37,7 @@ from deid.editing.portraits import Looks
 from deid.editing.sampler import SET_SIZE, sample_sets, sample_shares, with_portraits
 from deid.imaging.alignment import align, at_photo_scale, is_profile, warp
 from deid.landmarks.face_points import FacePoints
-from deid.models.attgan import ATTRIBUTES
+from deid.models.threads import use_threads
 from deid.recognition.age import AgeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.training.classifier import to_tensor
@@ -172,6 +173,7 @@ class Bench:
             return None
         aligned = align(image, found)
         source, points = self.gate.source(aligned.crop, found), self._points.points(aligned.crop)
+        assert source.attributes is not None
         face = AlignedFace(aligned.crop, aligned.matrix, found, points, at_photo_scale(image, aligned.matrix), source.attributes)
         embedding = source.embeddings[0][0]
         child = float(self._ages.child(embedding[None])[0])
@@ -313,7 +315,7 @@ def _each(parts: Sequence[_Part], workers: int) -> Iterator[None]:
         yield from map(_measure, parts)
         return
     # Nothing is inherited: torch's threads do not survive a fork.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), use_threads, (1,)) as pool:
         yield from pool.map(_measure, parts)
 
 

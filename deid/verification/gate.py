@@ -5,25 +5,23 @@ embedder places it beyond its threshold, the detector detects it in place, the g
 alone is a trap: noise that fools one recogniser is neither private nor useful.
 """
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
-from deid import weights
+from deid.core.lazy import lazy
 from deid.core.options import Options
-from deid.core.protocols import Detector, Embedder
+from deid.core.protocols import Detector, Embedder, Preloadable
 from deid.core.types import Crops, Detection, Distance, Embeddings, Image, Verification
 from deid.detection.confirm import look_closer
 from deid.imaging import geometry
 from deid.imaging.alignment import align
-from deid.models.packed import packed
-from deid.models.realism import RealismCritic
+from deid.models.inference import Network
 from deid.recognition.attributes import MALE, AttributeReader
 from deid.recognition.gender import GenderReader
+from deid.weights.networks import open_network
 
 #: Size of the patch in which a face is detected again, in boxes: MTCNN needs some surroundings.
 _PATCH = 2.2
@@ -62,24 +60,21 @@ class RealismScorer:
 
     def __init__(self, device: str = "cpu") -> None:
         self._device = device
-        self._network: RealismCritic | None = None
-        self._lock = threading.Lock()
 
-    @property
-    def network(self) -> RealismCritic:
+    @lazy
+    def network(self) -> Network:
         """The critic, read on first use."""
-        with self._lock:
-            if self._network is None:
-                self._network = packed(weights.load_realism().to(self._device))
-            return self._network
+        return open_network("realism", self._device)
 
-    @torch.inference_mode()
+    def preload(self) -> None:
+        """Read the critic now."""
+        _ = self.network
+
     def score(self, crops: Crops) -> NDArray[np.float32]:
         """Crops (N, 128, 128, 3) to scores (N,) in [0, 1]; 1 is a photo."""
         if not len(crops):
             return np.zeros(0, np.float32)
-        images = torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-        return np.asarray(self.network(images).sigmoid().cpu().numpy(), np.float32)
+        return self.network(crops)[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,14 +84,14 @@ class SourceFace:
     Args:
         detection: where it is.
         embeddings: (1, D) rows, one per embedder.
-        attributes: (13,) probability of each attribute.
+        attributes: (13,) probability of each attribute; None where only a filter was asked for, which needs none.
         male: probability of a man.
         realism: the critic's score of it, in [0, 1]: a small or compressed face scores low, and a new one in its place cannot do better.
     """
 
     detection: Detection
     embeddings: tuple[Embeddings, ...]
-    attributes: NDArray[np.float32]
+    attributes: NDArray[np.float32] | None
     male: float
     realism: float = 1.0
 
@@ -121,10 +116,28 @@ class Gate:
     realism: RealismScorer = field(default_factory=RealismScorer)
     gender: GenderReader = field(default_factory=GenderReader)
 
+    def preload(self) -> None:
+        """Read the networks now.
+
+        Raises:
+            WeightsError: a file is missing, altered, or holds something else.
+            DependencyError: a package is missing.
+        """
+        readers = (self.attributes, self.realism) if self._judges_new_faces else ()
+        for part in (*self.embedders, *readers, self.gender):
+            if isinstance(part, Preloadable):
+                part.preload()
+
+    @property
+    def _judges_new_faces(self) -> bool:
+        return self.options.method == "attgan"
+
     def source(self, crop: Image, detection: Detection) -> SourceFace:
         """Measure the face before it is edited, from its aligned crop (128, 128, 3)."""
-        rows, attributes = self._embed(crop[None]), self.attributes.probabilities(crop[None])
-        realism = float(self.realism.score(crop[None])[0])
+        rows = self._embed(crop[None])
+        if not self._judges_new_faces and self._reads_gender:
+            return SourceFace(detection, rows, None, float(self._male(None, rows)[0]))
+        attributes, realism = self.attributes.probabilities(crop[None]), float(self.realism.score(crop[None])[0])
         return SourceFace(detection, rows, attributes[0], float(self._male(attributes, rows)[0]), realism)
 
     def measure(self, source: SourceFace, crops: Crops, accepted: bool = False) -> list[Verification]:
@@ -178,11 +191,18 @@ class Gate:
     def _embed(self, crops: Crops) -> tuple[Embeddings, ...]:
         return tuple(embedder.embed(crops) for embedder in self.embedders)
 
-    def _male(self, attributes: NDArray[np.float32], embeddings: Sequence[Embeddings]) -> NDArray[np.float64]:
+    @property
+    def _reads_gender(self) -> bool:
+        """Whether one of the embedders is the one that gender is read from."""
+        return any(embedder.name == self.gender.embedder for embedder in self.embedders)
+
+    def _male(self, attributes: NDArray[np.float32] | None, embeddings: Sequence[Embeddings]) -> NDArray[np.float64]:
         """Probability of a man (N,), by the best that is known of N faces."""
         for embedder, rows in zip(self.embedders, embeddings, strict=True):
             if embedder.name == self.gender.embedder:
                 return self.gender.male(rows)
+        if attributes is None:
+            raise ValueError("expected attributes or an embedding that gender is read from, got neither")
         return np.asarray(attributes[:, MALE], np.float64)
 
     def _distances(self, source: SourceFace, embeddings: Sequence[Embeddings]) -> list[tuple[Distance, ...]]:
@@ -202,6 +222,9 @@ class Gate:
         accepted: bool,
     ) -> list[Verification]:
         """Verdicts on N new faces, crops (N, 128, 128, 3) with at least N embeddings, without the detector."""
+        if source.attributes is None:
+            raise ValueError("expected a face that was measured for a new one, got one that was measured for a filter")
+        before = float(source.attributes[MALE])
         attributes, real = self.attributes.probabilities(crops), self.realism.score(crops)
         male = self._male(attributes, [rows[: len(crops)] for rows in embeddings])
         found = []
@@ -209,8 +232,8 @@ class Gate:
             reasons = _too_near(near)
             if not self._gender_kept(source.male, first, accepted):
                 reasons.append(f"gender not kept: male {source.male:.2f} before, {first:.2f} after")
-            elif self._flipped(source, second):
-                reasons.append(f"gender not kept for a second reader: male {source.attributes[MALE]:.2f} before, {second:.2f} after")
+            elif self._flipped(source.male, before, second):
+                reasons.append(f"gender not kept for a second reader: male {before:.2f} before, {second:.2f} after")
             if score < (least := self._least_realism(source)):
                 reasons.append(f"realism {score:.2f} < {least:.2f}")
             found.append(Verification(near, False, 0.0, source.male, float(first), float(score), tuple(reasons)))
@@ -225,11 +248,11 @@ class Gate:
         own = after if before > 0.5 else 1 - after
         return own >= (0.5 if accepted else min(max(before, 1 - before), 1 - self.options.gender_slack))
 
-    def _flipped(self, source: SourceFace, second: float) -> bool:
+    def _flipped(self, gender: float, before: float, second: float) -> bool:
         """Whether the attribute classifier, where it agreed on the gender before, takes the new face for the other one."""
-        male = source.male > 0.5
+        male = gender > 0.5
         own = second if male else 1 - second
-        return (source.attributes[MALE] > 0.5) == male and own < min(0.5, 1 - self.options.gender_slack)
+        return (before > 0.5) == male and own < min(0.5, 1 - self.options.gender_slack)
 
     def find_again(self, image: Image, detection: Detection) -> tuple[float, Detection | None]:
         """Detection in a face's place in a photo (H, W, 3), with the IoU of the boxes; (0, None) for none."""

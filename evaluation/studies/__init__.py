@@ -107,6 +107,12 @@ def _mtcnn_keypoints(options: StudyOptions) -> Results:
     return mtcnn_keypoints(options)
 
 
+def _speed(options: StudyOptions) -> Results:
+    from evaluation.studies.speed import speed
+
+    return speed(options)
+
+
 def _turns(options: StudyOptions) -> Results:
     from evaluation.studies.turns import turns
 
@@ -136,6 +142,7 @@ STUDIES: dict[str, Callable[[StudyOptions], Results]] = {
     "orl-vgg19": _orl_vgg19,
     "pipeline": _pipeline,
     "selector": _selector,
+    "speed": _speed,
     "thesis": _thesis,
     "turns": _turns,
     "weak-signals": _weak_signals,

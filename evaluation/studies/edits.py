@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load
+from safetensors.numpy import load
 
 from deid import weights
 from deid.anonymizer import fallback
@@ -17,6 +17,7 @@ from deid.anonymizer.fallback import Level
 from deid.check.faces import find
 from deid.compositing import blend
 from deid.compositing.proposal import Proposal
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError, WeightsFormatError, WeightsMissingError
 from deid.core.options import Options
 from deid.core.protocols import Detector
@@ -27,13 +28,14 @@ from deid.editing.portraits import Looks, Portraits
 from deid.editing.sampler import sample_sets, sample_shares, with_portraits
 from deid.imaging.alignment import TEMPLATE, align
 from deid.landmarks.face_points import FacePoints
-from deid.models.attgan import ATTRIBUTES, Generator
+from deid.models.attgan import Generator
 from deid.recognition.age import AgeReader
 from deid.recognition.attributes import MALE, AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.recognition.gender import GenderReader
 from deid.training.classifier import to_tensor
 from deid.training.data import central
+from deid.weights import modules
 from evaluation.datasets import Photo
 
 _BATCH = 32
@@ -120,7 +122,7 @@ def load_generator(path: Path | None) -> Generator:
         WeightsFormatError: it holds something else.
     """
     if path is None:
-        return weights.load_generator()
+        return modules.load_generator()
     try:
         tensors = load(path.read_bytes())
         widths = [len(tensors[f"enc_layers.{i}.layers.0.weight"]) for i in range(5)]
@@ -137,7 +139,7 @@ def load_generator(path: Path | None) -> Generator:
     # Without a shortcut, a layer takes what the one before gives, which is as wide as the encoder's layers are.
     shortcuts = 1 + sum(n > width for n, width in zip(inputs[2:], widths[3:0:-1], strict=True))
     network = Generator(widths[0], ranks=ranks, shortcuts=shortcuts)
-    weights.fill(network, tensors, weights.Entry("attgan", path.name, ""))
+    modules.fill(network, tensors, weights.Entry("attgan", path.name, ""))
     return network
 
 

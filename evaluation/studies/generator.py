@@ -16,9 +16,9 @@ from PIL import Image as PillowImage
 
 from deid import weights
 from deid.compositing.proposal import Proposal
+from deid.core.attributes import ATTRIBUTES
 from deid.core.options import Options
 from deid.core.types import Crops, Detection
-from deid.models.attgan import ATTRIBUTES
 from evaluation import features, methods
 from evaluation.detectors import second_detector
 from evaluation.features import Features

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from deid.core.attributes import ATTRIBUTES
 from deid.core.protocols import Detector
 from deid.core.types import Crops
-from deid.models.attgan import ATTRIBUTES
 from deid.recognition.arcface import ArcFaceRecogniser
 from deid.training.data import split_of
 from evaluation.datasets import Photo, celeba, data_file

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from sklearn.neural_network import MLPClassifier
 
 from deid import weights
+from deid.core.attributes import ATTRIBUTES
 from deid.editing.portraits import Portraits
 from deid.editing.selector import Judgement, Selector
-from deid.models.attgan import ATTRIBUTES
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.training import selector_table
 from deid.training.selector import NEAR_STRANGERS, Limits, limits, ranking, tries

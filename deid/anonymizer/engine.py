@@ -112,7 +112,7 @@ class Anonymizer:
             selection: which faces are left as they are; the options' one when None.
 
         Returns:
-            A new picture and what became of each face. Every detected face has been edited, covered, or kept as was asked.
+            A new picture, and a result for each face. Every detected face has been edited, covered, or kept on request.
 
         Raises:
             ValueError: the image is no (H, W, 3) uint8 array.

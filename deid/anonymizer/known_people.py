@@ -101,10 +101,10 @@ def shipped_strangers() -> Embeddings:
         WeightsError: the file is missing, altered, or holds something else.
     """
     tensors, _ = weights.read("strangers")
-    rows = tensors["embeddings"].float().numpy() if "embeddings" in tensors else np.zeros(0)
+    rows = np.asarray(tensors.get("embeddings", np.zeros(0)), np.float32)
     if rows.ndim != 2 or rows.shape[1] != 128 or len(rows) < _STRANGERS:
         raise WeightsFormatError(f"expected embeddings (N, 128) of strangers, got {rows.shape}")
-    return np.asarray(rows, np.float32)
+    return rows
 
 
 def _mean(rows: Embeddings) -> Embeddings:

@@ -86,7 +86,8 @@ def compare(
     output: _Out,
     recogniser: _Recogniser = [],  # noqa: B006
     genders: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Table with the columns image and gender. Default: LFW's, if at hand.")
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Table with the columns image and gender. Default: LFW's, where available."),
     ] = None,
     seed: int = 0,
     store: _Store = None,
@@ -169,9 +170,7 @@ def study(
     again: Annotated[
         Path | None, typer.Option(exists=True, file_okay=False, help="clones: another run over BEFORE. Default: none.")
     ] = None,
-    bank: Annotated[
-        Path | None, typer.Option(exists=True, help="clones: the portraits, a tar or a folder. Default: not compared.")
-    ] = None,
+    bank: Annotated[Path | None, typer.Option(exists=True, help="clones: the portraits, a tar or a folder. Default: not compared.")] = None,
     seed: int = 0,
     store: _Store = None,
     made_by: _MadeBy = [],  # noqa: B006

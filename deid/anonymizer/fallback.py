@@ -102,6 +102,11 @@ def solid_cover(options: Options) -> Level:
     return Level(FilterEditor("solid", options), 1.0, False, last=True)
 
 
+def plate_covers(options: Options) -> Sequence[Level]:
+    """How a licence plate is covered: as hard as the method can, for no gate reads plates; at last by one colour."""
+    return [softer_covers(options)[-1], solid_cover(options)]
+
+
 def why_cover(image: Image, detection: Detection, options: Options, gate: Gate) -> str:
     """Why a face should be covered and not replaced, or nothing."""
     inside = geometry.share_inside(detection.box_xyxy, image.shape[:2])

@@ -78,7 +78,7 @@ def _check(
     detectors: list[str],
     recognisers: list[Path],
 ) -> int:
-    """Check, tell, write the findings, and give the exit code."""
+    """Check, print, write the report, and return the exit code."""
     from deid.batch.files import check_place
     from deid.check.judges import Judges
     from deid.check.limits import Limits
@@ -95,8 +95,8 @@ def _check(
     for reason in found.reasons:
         say(reason, "fails:", "red")
     if report is not None:
-        from deid.imaging import codec as image
+        from deid.imaging import codec
 
-        image.write((json.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n").encode(), report, overwrite=True)
+        codec.write((json.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n").encode(), report, overwrite=True)
     typer.echo(plain(found.line()))
     return FAILED if not found.passed else LEFT_OUT if found.left_out else 0

@@ -12,7 +12,7 @@ from deid.dataset.work import Record, Task, Work, Worker
 
 
 def run(tasks: Iterator[Task], work: Work, workers: int, address: str | None = None) -> Iterator[Record | Ready]:
-    """One record for each task, from so many actors; see `deid.dataset.crew.run`.
+    """One record for each task, from a number of actors; see `deid.dataset.crew.run`.
 
     Args:
         tasks: what to do.

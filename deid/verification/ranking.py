@@ -9,7 +9,7 @@ from deid.compositing.proposal import Proposal
 from deid.core.types import Verification
 from deid.verification.gate import Gate, SourceFace, utility
 
-#: So many of the best proposals are pasted and judged in the photo.
+#: Number of the best proposals that are pasted and judged in the photo.
 _JUDGED = 4
 #: A new face is far from the one before from so many thresholds on. Of strangers of one gender four in five are as far apart; of new faces
 #: of one person, those that dlib's network finds farther are farther for a network that it does not know (weights/EXPERIMENTS.md).

@@ -48,7 +48,7 @@ class Search:
         return len(self._looks)
 
     def next(self, image: Image, degrees: int = 0) -> list[Detection]:
-        """What the look whose turn it is finds in an image that is turned counter-clockwise for it."""
+        """Detections of the current search in an image that is turned counter-clockwise for it."""
         look = self._looks[self._turn % len(self._looks)]
         self._turn += 1
         return detect_turned(look, image, degrees)

@@ -274,6 +274,6 @@ def _binomial(hits: Sequence[bool]) -> Interval:
 
 
 def _reasons(answers: Sequence[tuple[str, str]]) -> Counter[str]:
-    """How many crops each reason was given for, of those that were taken for new."""
+    """Number of crops for each reason, of those that were called new."""
     given = [{part.strip().lower() for part in reason.split(";") if part.strip()} for said, reason in answers if said == "new"]
     return Counter(reason for parts in given for reason in parts)

@@ -16,9 +16,9 @@ from PIL import Image as PillowImage
 
 from deid import weights
 from deid.compositing.proposal import Proposal
+from deid.core.attributes import ATTRIBUTES
 from deid.core.options import Options
 from deid.core.types import Crops, Detection
-from deid.models.attgan import ATTRIBUTES
 from evaluation import features, methods
 from evaluation.detectors import second_detector
 from evaluation.features import Features
@@ -227,7 +227,7 @@ def _speed(lineup: Lineup) -> list[Measure]:
 def _fairness(
     lineup: Lineup, crops: Crops, kinds: Sequence[Sequence[str]], labelled: Sequence[str], rng: np.random.Generator
 ) -> list[Measure]:
-    """What becomes of UTKFace's faces (N, 128, 128, 3), blended, by the groups that each belongs to."""
+    """Results for UTKFace's faces (N, 128, 128, 3), blended, by group."""
     faces = edits.subjects(crops, [str(i) for i in range(len(crops))], lineup.judges.points)
     before = lineup.judges.look(crops)
     made = edits.proposals(lineup.level, faces, edits.draw_rows(faces, lineup.bank, rng))

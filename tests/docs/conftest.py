@@ -45,7 +45,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, astronaut: Image, hopper: I
     (root / "people/faces.csv").write_text("path,x0,y0,x1,y1,identity\n1.jpg,38,15,86,75,Eileen\n")
     (root / "examples").symlink_to(Path(__file__).parents[2] / "examples")
     _shard(root / "shards" / "0.tar", small)
-    _film(root / "film.mp4", small)
+    _film(root / "video.mp4", small)
     return root
 
 

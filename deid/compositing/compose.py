@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing import fill, grain, seam
+from deid.compositing import fill, forehead, grain, seam
 from deid.compositing.blend import face_mask, features
 from deid.compositing.skin import skin
 from deid.core.attributes import ATTRIBUTES
@@ -51,7 +51,7 @@ def compose(new: StandIn, face: AlignedFace) -> tuple[Image, NDArray[np.float32]
         grain.Regions(_enlarged(around, n), _enlarged(old_features, n)),
         face.steady,
     )
-    mask = scaled(way.mask, n)
+    tuned, mask = forehead.calmed(tuned, scaled(way.mask, n), face)
     if glasses:
         tuned, mask = _without_arms(tuned, mask, face)
     return np.asarray(np.clip(tuned, 0, 255).round(), np.uint8), mask, way.fit

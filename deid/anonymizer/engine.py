@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from deid.anonymizer.choice import choose
 from deid.anonymizer.face import Face, Request
 from deid.anonymizer.face_editor import FaceEditor
-from deid.anonymizer.fallback import Level
 from deid.anonymizer.identities import Identities
+from deid.anonymizer.level import Level
 from deid.anonymizer.models import Models
 from deid.anonymizer.scheduler import Scheduler
 from deid.anonymizer.selection import Selection

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deid import __version__
+from deid._version import __version__
 from deid.cli import check, dataset, demo, find, live, portraits, run, serve, train, weights
 from deid.cli.common import EXIT_CODES
 

@@ -42,7 +42,7 @@ class _UpBlock(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._traced(x) if torch.onnx.is_in_onnx_export() else self.layers(x)  # type: ignore[no-any-return]
+        return self._traced(x) if torch.onnx.is_in_onnx_export() else self.layers(x)
 
     def _traced(self, x: Tensor) -> Tensor:
         """The same numbers, as onnxruntime computes them fastest."""

@@ -9,8 +9,9 @@ import numpy as np
 from deid.anonymizer import known
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.face import Request
-from deid.anonymizer.fallback import Level
+from deid.anonymizer.level import Level
 from deid.batch import files
+from deid.boxes.types import Box, BoxedFile, BoxedFrame
 from deid.core.errors import DetectionError
 from deid.core.types import Detection, FaceResult, Image
 from deid.imaging import codec
@@ -103,7 +104,7 @@ class PhotoWork:
         picture = codec.read(self._upload.path, min(self._limits.pixels, self._engine.options.max_pixels))
         self._notes = picture.notes
         progress("new faces", 0, 1)
-        edited, results = files.anonymize(picture, self._engine, self._upload.file_seed)
+        edited, results = pictures.anonymize(picture, self._engine, self._upload.file_seed)
         self._seed = results[0].seed
         self._sizes = [frame.rgb.shape[:2] for frame in picture.frames if frame.look is None]
         for number, result in enumerate(results):
@@ -261,6 +262,14 @@ class PhotoWork:
             "note": face.note,
             "now": {key: plain[key] for key in _SHOWN if key in plain},
         }
+
+    def boxes(self) -> BoxedFile:
+        def here(number: int) -> BoxedFrame:
+            faces = [f for f in self._faces if f.frame == number and f.decision.action != "not_a_face"]
+            return BoxedFrame(tuple(Box(f.detection, keep=f.decision.action == "keep") for f in faces))
+
+        height, width = self._sizes[0]
+        return BoxedFile(self._upload.name, (width, height), tuple(here(i) for i in range(len(self._sizes))))
 
     def report(self) -> dict[str, Any]:
         def listed(action: str) -> list[dict[str, Any]]:

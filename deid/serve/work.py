@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from deid.batch import files
+from deid.boxes.types import BoxedFile
 from deid.core.types import Detection, Image
 from deid.imaging import geometry
 from deid.serve.corrections import Correction, Decision
@@ -44,7 +45,7 @@ class Upload:
     @property
     def file_seed(self) -> int:
         """The seed of the file: `deid run` draws it so for a single one."""
-        seed = files.seed_of(self.seed, 0)
+        seed = pictures.seed_of(self.seed, 0)
         assert seed is not None
         return seed
 
@@ -88,6 +89,10 @@ class Work(Protocol):
 
     def save(self, progress: Progress) -> None:
         """Look at the result once more and make it final."""
+        ...
+
+    def boxes(self) -> BoxedFile:
+        """Where everybody is, for `deid run --boxes`: people to keep are marked, and what is no face is left out."""
         ...
 
     def report(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from deid.core.lazy import lazy
 from deid.core.options import Options
 from deid.core.protocols import Detector, Embedder, Preloadable
 from deid.core.types import Crops, Detection, Distance, Embeddings, Image, Verification
-from deid.detection.confirm import look_closer
+from deid.detection.views import look_closer
 from deid.imaging import geometry
 from deid.imaging.alignment import align
 from deid.models.inference import Network

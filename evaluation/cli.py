@@ -86,7 +86,8 @@ def compare(
     output: _Out,
     recogniser: _Recogniser = [],  # noqa: B006
     genders: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Table with the columns image and gender. Default: LFW's, if at hand.")
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Table with the columns image and gender. Default: LFW's, where available."),
     ] = None,
     seed: int = 0,
     store: _Store = None,

@@ -103,7 +103,7 @@ def people(photos: Iterable[Photo], n_people: int, n_photos: int, seed: int = 0)
 
     Args:
         photos: to choose from.
-        n_people: how many people; fewer when there are not so many.
+        n_people: number of people; fewer when the data set has fewer.
         n_photos: photos a person.
         seed: of the draw.
     """

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.anonymizer.fallback import Level
+from deid.anonymizer.level import Level
 from deid.core.temporal import Steady
 from deid.core.types import Detection, EditedFace, Image, Verification
 from deid.editing.portraits import Looks
@@ -15,7 +15,7 @@ from deid.verification.gate import SourceFace
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tracked:
-    """What a film knows of a face from other frames.
+    """What is known of a face from other frames of a film.
 
     Args:
         shape: (68, 2) its landmarks in this frame, smoothed over time.
@@ -33,7 +33,7 @@ class Request:
     Args:
         detection: where it is.
         levels: how, mildest first, in place of the options' levels; the last one must be a solid cover.
-        tracked: what a film knows of it.
+        tracked: what is known of it from other frames of a film.
     """
 
     detection: Detection
@@ -48,7 +48,7 @@ class Composite:
     Args:
         crop: (128, 128, 3) the aligned crop of it.
         edited: as the editor gave it.
-        check: what the gate says of it.
+        check: the gate's verdict on it.
         level: how it was made.
     """
 
@@ -60,7 +60,7 @@ class Composite:
 
 @dataclass(slots=True, eq=False)
 class Person:
-    """Somebody who has a new face.
+    """A person with a new face.
 
     Args:
         embeddings: (1, D) rows, one per embedder, of the face before.
@@ -81,7 +81,7 @@ class Face:
         matrix: (2, 3) similarity from the photo to the aligned crop.
         seed: what its stand-ins and attribute sets are drawn from.
         levels: those that are left.
-        why: what was said against everything tried so far.
+        why: why each attempt so far failed.
         looks: what a portrait must have in common with it; None where none is needed.
         stand_ins: rows of the portraits that are reserved for it.
         used: which of them were tried.

@@ -5,22 +5,22 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.anonymizer import fallback, stand_ins
+from deid.anonymizer import doubt, fallback, stand_ins
 from deid.anonymizer.cover import cover
 from deid.anonymizer.face import Composite, Face, Request
-from deid.anonymizer.fallback import Level
+from deid.anonymizer.level import Level
 from deid.anonymizer.models import Models
 from deid.compositing import blend, head
 from deid.compositing.proposal import Patch, Proposal
 from deid.core.errors import EditError
 from deid.core.types import AlignedFace, Detection, FaceResult, Image
-from deid.editing import checked
 from deid.editing.portraits import Looks
+from deid.editing.proposals import propose
 from deid.editing.sampler import named, portraits_of
 from deid.imaging import geometry
 from deid.imaging.alignment import align, at_photo_scale, warp
 from deid.verification.gate import SourceFace
-from deid.verification.ranking import promising
+from deid.verification.ranking import is_far, margin, promising
 
 #: A detection counts as edited when this share of its middle was.
 LEAST_EDITED = 0.6
@@ -39,7 +39,7 @@ class FaceEditor:
     # Prepare.
 
     def prepare(self, image: Image, request: Request, seed: int, index: int) -> Face:
-        """Measure a face before anything is edited, and say which levels it will go through.
+        """Measure a face before anything is edited, and choose its levels.
 
         Args:
             image: (H, W, 3) uint8 RGB, the photo as it was.
@@ -54,6 +54,9 @@ class FaceEditor:
         face = Face(request, source, aligned.matrix, face_seed, iter(request.levels or ()))
         if request.levels is not None:
             return face
+        if detection.label != "face":
+            face.levels = iter(fallback.plate_covers(self._options))
+            return face
         doubt = self.why_cover(image, detection) if self._options.method == "attgan" else ""
         if doubt:
             face.levels, face.why = fallback.covers(self._options), [doubt]
@@ -63,11 +66,11 @@ class FaceEditor:
 
     def why_cover(self, image: Image, detection: Detection) -> str:
         """Why a face should be covered and not replaced, or nothing."""
-        return fallback.why_cover(image, detection, self._options, self._models.gate)
+        return doubt.why_cover(image, detection, self._options, self._models.gate)
 
     def _looks(self, source: SourceFace, crop: Image) -> Looks | None:
-        """What a portrait for a face must look like; None where none is needed."""
-        if self._models.portraits is None:
+        """Features that a portrait for a face must have; None where none is needed."""
+        if self._models.portraits is None or source.attributes is None:
             return None
         embedding = self._embedding(source, crop)
         child = float(self._models.ages.child(embedding[None])[0])
@@ -84,8 +87,10 @@ class FaceEditor:
     def edit(self, face: Face, photo: Image) -> Patch:
         """Edit a face at harder and harder levels until it passes; the last one, a solid cover, always does.
 
+        A new face that passes but is near the one before is tried again as often as the budget says, and the farthest is kept.
+
         Args:
-            face: as it was prepared; what became of it is kept there.
+            face: as it was prepared; it also receives the result.
             photo: (H, W, 3) uint8 RGB, with all edits so far; it is not changed.
 
         Returns:
@@ -94,16 +99,27 @@ class FaceEditor:
         Raises:
             EditError: an editor failed, or the levels ended without a cover.
         """
+        best: tuple[Composite, Patch] | None = None
+        more = self._options.budget.farther
         for level in face.levels:
+            if best is not None and not level.pastes_face:
+                break
             if stand_ins.lacks_one(self._models, face, level):
                 face.why += [stand_ins.NO_PORTRAIT] if stand_ins.NO_PORTRAIT not in face.why else []
                 continue
             face.n_tried += 1
-            face.composite, patch = self.replaced(face, level, photo) if level.pastes_face else self._covered(face, level, photo)
-            if face.composite.check.passed or level.last:
-                return patch
-            face.why.append(f"{face.composite.edited.method} x{level.strength:g}: {'; '.join(face.composite.check.reasons)}")
-        raise EditError("the fallback levels ended without a cover")
+            made = self.replaced(face, level, photo) if level.pastes_face else self._covered(face, level, photo)
+            if made[0].check.passed or level.last:
+                best = made if best is None or margin(made[0].check) > margin(best[0].check) else best
+            else:
+                face.why.append(f"{made[0].edited.method} x{level.strength:g}: {'; '.join(made[0].check.reasons)}")
+            if best is not None and (more == 0 or not _may_be_farther(face, best[0])):
+                break
+            more -= best is not None
+        if best is None:
+            raise EditError("the fallback levels ended without a cover")
+        face.composite, patch = best
+        return patch
 
     def replaced(self, face: Face, level: Level, photo: Image) -> tuple[Composite, Patch]:
         """The best of a level's proposals that passes, or the best of those that do not."""
@@ -121,19 +137,19 @@ class FaceEditor:
     # Propose.
 
     def propose(self, face: Face, level: Level, photo: Image, sets: NDArray[np.float32]) -> tuple[AlignedFace, list[Proposal]]:
-        """The face with all that editors ask, and a new face for each attribute set (N, D)."""
+        """The face with all inputs of editors, and a new face for each attribute set (N, D)."""
         # The crop is taken from the result so far: a neighbour that was edited must not come back at its edge.
         crop, tracked = warp(photo, face.matrix), face.request.tracked
         points = self._models.points.points(crop) if tracked is None else geometry.apply(face.matrix, tracked.shape)
         large, steady = at_photo_scale(photo, face.matrix), None if tracked is None else tracked.steady
         aligned = AlignedFace(crop, face.matrix, face.detection, points, large, face.source.attributes, steady)
         mask = blend.face_mask(points, crop=crop)
-        return aligned, checked.propose(level.editor, aligned, sets, level.strength, mask)
+        return aligned, propose(level.editor, aligned, sets, level.strength, mask)
 
     # Composite and verify.
 
     def composite(self, face: Face, level: Level, photo: Image, aligned: AlignedFace, proposal: Proposal) -> tuple[Composite, Patch]:
-        """A proposal in the photo, with what the gate says of it there."""
+        """A proposal in the photo, with the gate's verdict on it there."""
         image, touched = proposal.paste(photo, face.matrix)
         if self._options.reach == "head":
             assert aligned.points is not None
@@ -151,7 +167,8 @@ class FaceEditor:
         image, touched, edited = cover(level, photo, face.detection, self._options.margin)
         check = self._models.gate.cover(face.source, image)
         # Under one colour there is nothing left to recognise, whatever an embedder makes of it.
-        check = replace(check, reasons=()) if level.editor.name == "solid" else check
+        # What an embedder of faces makes of a licence plate says nothing.
+        check = replace(check, reasons=()) if level.editor.name == "solid" or face.detection.label != "face" else check
         return Composite(warp(image, face.matrix), edited, check, level), Patch.of(image, touched)
 
     # After its neighbours were edited.
@@ -159,7 +176,7 @@ class FaceEditor:
     def still_passes(self, face: Face, photo: Image) -> bool:
         """Whether a face is as it was when the gate let it pass, or passes as it is now."""
         made, crop = face.composite, warp(photo, face.matrix)
-        if made is None or made.level.last or np.array_equal(crop, made.crop):
+        if made is None or made.level.last or np.array_equal(crop, made.crop) or face.detection.label != "face":
             return True
         gate = self._models.gate
         check = gate.judge(face.source, photo, made.level.accepted) if made.level.pastes_face else gate.cover(face.source, photo)
@@ -169,7 +186,7 @@ class FaceEditor:
         return check.passed
 
     def result(self, face: Face) -> FaceResult:
-        """What became of a face.
+        """The result for a face.
 
         Raises:
             EditError: nothing that the gate lets pass.
@@ -178,6 +195,7 @@ class FaceEditor:
         if made is None or not made.check.passed:
             raise EditError("a face came through without an edit that passed")
         asked = made.level.pastes_face if self._options.method == "attgan" else made.level.editor.name == self._options.method
+        asked = asked or face.detection.label != "face"
         row = made.edited.attributes
         return FaceResult(
             detection=face.detection,
@@ -189,7 +207,13 @@ class FaceEditor:
             seed=face.seed,
             why=tuple(face.why),
             portraits=() if row is None or self._models.portraits is None else tuple(portraits_of(row)[0]),
+            row=row,
         )
+
+
+def _may_be_farther(face: Face, made: Composite) -> bool:
+    """Whether another stand-in may give a face a new one that is farther from it, where the one that it has is near."""
+    return bool(face.stand_ins) and made.level.pastes_face and made.level.sets is None and not is_far(made.check)
 
 
 def _with_own_landmarks(detection: Detection) -> Detection:

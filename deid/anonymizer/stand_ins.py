@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.anonymizer.face import Face
-from deid.anonymizer.fallback import Level, covers
+from deid.anonymizer.fallback import covers
+from deid.anonymizer.level import Level
 from deid.anonymizer.models import Models
+from deid.core.attributes import ATTRIBUTES
 from deid.editing.sampler import MIX, SET_SIZE, portraits_of, sample_sets, sample_shares, with_portraits, without_portraits
-from deid.models.attgan import ATTRIBUTES
 
 #: Of the portraits that a picture's faces may have, each face reserves no more than its part of this share.
 _SHARED_OUT = 0.4

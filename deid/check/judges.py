@@ -50,11 +50,11 @@ FILE_DETECTORS: dict[str, Callable[[Path], Detector]] = {"scrfd": _scrfd, "yolo"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judges:
-    """Who looks at both sides.
+    """Judges of both sides.
 
     Args:
-        detectors: say where faces are; the last one looks at films, where every frame is searched.
-        embedders: say who they are.
+        detectors: detectors; the last one is used for films, where every frame is searched.
+        embedders: recognisers.
     """
 
     detectors: tuple[Detector, ...]
@@ -94,10 +94,13 @@ def recognisers_of(files: Sequence[Path] = ()) -> list[Embedder]:
 
 def _facenet() -> list[Embedder]:
     from deid import weights
-    from deid.recognition.facenet import FaceNetEmbedder
 
     try:
         present = weights.status(weights.entry("facenet")) == "ok"
     except WeightsMissingError:
         present = False
-    return [FaceNetEmbedder()] if present else []
+    if not present:
+        return []
+    from deid.recognition.facenet import FaceNetEmbedder
+
+    return [FaceNetEmbedder()]

@@ -11,7 +11,7 @@ class Limits:
 
     Args:
         exposed: largest share of faces that are as they were, or, in photos, that are still recognised.
-        recognised: largest share of faces that some recogniser still takes for the same person.
+        recognised: largest share of faces that some recogniser still matches to the same person.
         recall: least share of the faces before that a detector still detects; 0 for no limit.
         metadata: whether metadata may be left.
 

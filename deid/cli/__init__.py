@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from deid import __version__
-from deid.cli import check, dataset, demo, live, portraits, run, train, weights
+from deid._version import __version__
+from deid.cli import check, dataset, demo, find, live, portraits, run, serve, train, weights
 from deid.cli.common import EXIT_CODES
 
 # Markdown, not rich's markup: help texts name extras such as 'deid-face[video]'.
@@ -16,7 +16,9 @@ app.command(epilog=EXIT_CODES)(run.run)
 app.command()(live.live)
 app.command(epilog=EXIT_CODES)(dataset.dataset)
 app.command()(demo.demo)
+app.command(epilog=EXIT_CODES)(find.find)
 app.command(epilog=check.EXIT_CODES)(check.check)
+app.command()(serve.serve)
 app.add_typer(weights.app, name="weights")
 app.add_typer(train.app, name="train")
 app.add_typer(portraits.app, name="portraits")
@@ -35,7 +37,7 @@ def main(
 ) -> None:
     """Anonymize faces in photos, videos and data sets.
 
-    Every face gets a new face of nobody, or a cover. `deid run photo.jpg -o out/` is all it takes.
+    Every detected face is replaced by a new one, or covered. Example: `deid run photo.jpg -o out/`.
     """
     # Threads that run torch's short operators wait for Python's lock, and its usual turn of 5 ms is many operators long: with it a
     # film with two faces went through at 1.8 frames a second in place of 2.4.

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
-from deid.cli.common import FAILED, LEFT_OUT, errors_shown
+from deid.cli.common import FAILED, LEFT_OUT, columns, counted, errors_shown
 from deid.cli.flags import FLAGS, options_from, with_flags
+from deid.core.errors import ConfigError
 from deid.core.messages import console, say
 from deid.core.options import Options
 
@@ -21,7 +22,7 @@ def dataset(
     workers: Annotated[int, typer.Option(help="Run this many processes or actors; 0 is one per core.")] = 0,
     engine: Annotated[str, typer.Option(help="Run here (local), or on a Ray cluster (ray).")] = "local",
     address: Annotated[str | None, typer.Option(help="Address of the Ray cluster. Default: one is started here.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run; try again what failed. Default: off.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run, and retry failed files. Default: off.")] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Verify the output against the ledger; skip processing if the run is finished. Default: off.")
     ] = False,
@@ -33,6 +34,8 @@ def dataset(
 
     with errors_shown():
         options = options_from(given, Options(device="auto"))
+        if options.keep or options.only or options.ignore:
+            raise ConfigError("expected no keep, only or ignore for a data set: its ledger has edited faces alone; use `deid run`")
         plan = Plan(given=source, out=out, options=options, workers=workers, engine=engine, address=address, resume=resume)
         code = 0
         if resume or not verify or not plan.ledger.exists():
@@ -44,12 +47,12 @@ def dataset(
 
 
 def _dataset(plan: Any) -> int:
-    """Run a data set and say how it went; gives the exit code."""
+    """Run a data set and print the result; returns the exit code."""
     from deid.dataset.run import left_out
     from deid.dataset.run import run as run_dataset
 
-    with _dataset_bar() as told:
-        totals = run_dataset(plan, told)
+    with _dataset_bar() as notify:
+        totals = run_dataset(plan, notify)
     names = []
     for name, why in left_out(plan):
         say(f"{name!r}: {why}", "left out:", "yellow")
@@ -68,12 +71,12 @@ def _dataset(plan: Any) -> int:
 
 
 def _verify_dataset(plan: Any) -> int:
-    """Say what is wrong with an output; gives the exit code."""
+    """Print what is wrong with an output; returns the exit code."""
     from deid.dataset.run import check
 
     problems = 0
-    with _looking_bar() as told:
-        for problem in check(plan, told):
+    with _looking_bar() as notify:
+        for problem in check(plan, notify):
             problems += 1
             say(f"{problem.name!r}: {problem.what}", style="red")
     say(f"{problems} problems" if problems else "verified: every file is there, whole, and passed")
@@ -82,23 +85,17 @@ def _verify_dataset(plan: Any) -> int:
 
 @contextmanager
 def _looking_bar() -> Iterator[Callable[[int, int], None]]:
-    with Progress(TextColumn("looking again"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, of: bar.update(task, completed=done, total=of)
+    with counted("looking again") as step:
+        yield lambda done, of: step(done, of, "")
 
 
 @contextmanager
 def _dataset_bar() -> Iterator[Callable[[Any, Any], None]]:
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[rate]} {task.fields[faces]} faces, {task.fields[fallback]} fallbacks, {task.fields[failed]} failed"),
-    )
-    with Progress(*columns, console=console) as bar:
+    note = "{task.fields[rate]} {task.fields[faces]} faces, {task.fields[fallback]} fallbacks, {task.fields[failed]} failed"
+    with Progress(*columns(note=note), console=console) as bar:
         task = bar.add_task("data set", total=None, rate="", faces=0, fallback=0, failed=0)
 
-        def told(totals: Any, record: Any) -> None:
+        def notify(totals: Any, record: Any) -> None:
             if record.status == "failed":
                 say(f"{record.name!r}: {record.why}", "failed:", "red")
             fields = {"faces": totals.faces, "fallback": totals.fallback, "failed": totals.failed}
@@ -106,4 +103,4 @@ def _dataset_bar() -> Iterator[Callable[[Any, Any], None]]:
             if speed := bar.tasks[0].speed:
                 bar.update(task, rate=f"{speed:.1f}/s,")
 
-        yield told
+        yield notify

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.compositing import blend
+from deid.compositing.skin import cheeks
 from deid.core.types import Image
 from deid.imaging import geometry
 from deid.imaging.alignment import SIZE, warp
 
 Field = NDArray[np.float32]
 
-#: The crop of a head is so many times as wide as that of a face, with the face a little below its middle.
+#: Width of a head's crop, as a multiple of a face's, with the face a little below its middle.
 _WIDE, _BELOW = 2.0, 8.0
 _SIDE = int(SIZE * _WIDE)
 #: Most by which widths and heights change, and the random field, as shares of the head's size; and cells of that field.
@@ -48,7 +49,7 @@ class Shape:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Shape":
-        """Somebody else's, never nearly the same: every stretch and the shade is at least half of its range."""
+        """Another head's, never nearly the same: every stretch and the shade is at least half of its range."""
         some = rng.uniform(0.5, 1.0, 6) * rng.choice([-1.0, 1.0], 6)
         field = rng.standard_normal((_CELLS, _CELLS, 2)).astype(np.float32)
         return cls(some[:3] * _STRETCH, field, some[3:] * (_LIGHTER, _COLOUR, _COLOUR))
@@ -148,7 +149,7 @@ def _hair(crop: Image, points: NDArray[np.float64], head: Field) -> Field:
     """(s, s) soft: 1 on what belongs to the head, lies outside the face and has not the colour of the cheeks."""
     inset = slice((_SIDE - SIZE) // 2, (_SIDE + SIZE) // 2)
     lab = cv2.cvtColor(crop, cv2.COLOR_RGB2LAB).astype(np.float32)
-    skin = blend.cheeks(np.ascontiguousarray(crop[inset, inset]), points - inset.start)
+    skin = cheeks(np.ascontiguousarray(crop[inset, inset]), points - inset.start)
     unlike = np.linalg.norm((lab - skin) * (0.6, 1.0, 1.0), axis=2)
     face: NDArray[Any] = np.zeros((_SIDE, _SIDE), np.float32)
     cv2.fillConvexPoly(face, np.round(blend.outline(points, _FOREHEAD)).astype(np.int32), 1.0)

@@ -21,7 +21,7 @@ def say(message: object, lead: str = "", style: str = "") -> None:
     """Print one message on a line of its own.
 
     Args:
-        message: what to say; may hold data.
+        message: message; may hold data.
         lead: words of ours before it, in ``style``; without them the whole message is in it.
         style: of rich, such as ``red``.
     """

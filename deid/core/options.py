@@ -14,6 +14,7 @@ CONSISTENCIES = ("photo", "dataset")
 STAND_INS = ("portrait", "none")
 REACHES = ("face", "head")
 BOXES = ("also", "only")
+ALSO = ("plates",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +25,21 @@ class Budget:
         proposals: attribute sets that the selector sees for each stand-in.
         generated: new faces in a round, each from a stand-in of its own.
         rounds: at the first strength; each harder way has one.
+        farther: further rounds for a face whose new one passes, but is not as far from it as most strangers; the farthest is kept.
     """
 
     proposals: int
     generated: int
     rounds: int
+    farther: int
 
 
-QUALITIES = {"fast": Budget(8, 1, 3), "balanced": Budget(8, 1, 7), "thorough": Budget(8, 6, 3)}
+QUALITIES = {"fast": Budget(8, 1, 3, 0), "balanced": Budget(8, 1, 7, 2), "thorough": Budget(8, 6, 3, 2)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How pictures and films are anonymized.
+    """How pictures and videos are anonymized.
 
     Args:
         method: `attgan` replaces a face by a new one; `blur`, `pixelate`, `solid` and `image` cover it.
@@ -51,6 +54,12 @@ class Options:
         stand_in: what AttGAN edits: `portrait`, a mix of portraits warped to the face, or `none`, the face itself.
         portraits: path of your own bank, made by `deid portraits build`; None for the shipped one.
         reach: `face` changes the face; `head` also moves the outline of the head and changes the shade of the hair.
+        keep: folder of reference photos. These people stay as they are where no doubt is left that it is them.
+        only: folder of reference photos. Everybody else stays as they are where no doubt is left that it is none of them.
+        ignore: zones in which faces stay as they are: ``x0,y0,x1,y1`` in pixels or shares of the picture, a mask that is white there, or
+            a folder of masks with the names of the inputs.
+        also: what else is covered: `plates`.
+        plate_model: path of an ONNX detector of licence plates, of YOLO's kind.
         input_cells: with `stand_in` `none`, resolution at which the generator sees the face, as cells of a mosaic across it.
         edit_score: covers a face instead of replacing it when its detection scores less, in [0, 1].
         min_edit_size: covers smaller faces instead of replacing them, in pixels: no recogniser can check them.
@@ -65,7 +74,7 @@ class Options:
         seed: makes the output reproducible; None draws a fresh seed for every picture.
         device: torch's name of the device for the networks, or `auto`: a GPU when there is one.
         max_pixels: refuses pictures with more pixels, all frames counted. The default needs about 2 GB of memory.
-        detect_every_s: interval of searches of the whole frame in films, in seconds. In between, known faces are tracked, and new
+        detect_every_s: interval of searches of the whole frame in videos, in seconds. In between, known faces are tracked, and new
             regions are searched in every frame.
         detect_every: the same in frames; overrides `detect_every_s`.
         track_score: least score of a detection that starts a track, in [0, 1]. Lower scores only continue one.
@@ -94,6 +103,11 @@ class Options:
     portraits: str | None = None
     reach: str = "face"
     boxes: str = "also"
+    keep: str | None = None
+    only: str | None = None
+    ignore: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    plate_model: str | None = None
     input_cells: int = 40
     edit_score: float = 0.90
     min_edit_size: float = 16.0
@@ -124,6 +138,7 @@ class Options:
         _one_of("stand_in", self.stand_in, STAND_INS)
         _one_of("reach", self.reach, REACHES)
         _one_of("boxes", self.boxes, BOXES)
+        self._check_selection()
         whole = {
             "min_face": (8, 2000),
             "input_cells": (8, 128),
@@ -165,6 +180,22 @@ class Options:
             raise ConfigError(f"expected embedders to be a list of names, got {self.embedders!r}")
         if not self.embedders:
             raise ConfigError("expected at least one embedder: without one nothing says that a face is another")
+
+    def _check_selection(self) -> None:
+        for name in ("keep", "only", "plate_model"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, str) or not value or "\0" in value):
+                raise ConfigError(f"expected {name} to be a path, got {value!r}")
+        for name in ("ignore", "also"):
+            value = getattr(self, name)
+            if not isinstance(value, tuple) or not all(isinstance(entry, str) and "\0" not in entry for entry in value):
+                raise ConfigError(f"expected {name} to be a list of texts, got {value!r}")
+        for entry in self.also:
+            _one_of("also", entry, ALSO)
+        if self.keep and self.only:
+            raise ConfigError("expected keep or only, got both")
+        if bool(self.also) != bool(self.plate_model):
+            raise ConfigError("expected also = ['plates'] and a plate_model together, got one of them")
 
     @property
     def budget(self) -> Budget:

@@ -59,7 +59,7 @@ class CoarseEditor(Protocol):
     """An editor that can work from a coarser view of a face, and so keep less of it."""
 
     def coarse(self, cells: int) -> Editor:
-        """The same editor with a view of the face as coarse as a mosaic of so many cells across."""
+        """The same editor with a view of the face as coarse as a mosaic of this many cells across."""
         ...
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from deid.core.errors import DeidError
-from deid.dataset.work import Record, Task, lost
+from deid.dataset.records import Record, Task, lost
 
 #: A worker has its next file at hand while it does one; no more, so that memory stays flat and a death costs little.
 _AHEAD = 2
-#: A file on which so many workers died is given up, and so is a run whose workers die so often before they start.
+#: Deaths of workers after which a file is given up, and after which a run is, when they die before they start.
 _ATTEMPTS = 3
 
 
@@ -27,14 +27,14 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """A worker ended by itself; ``why`` says how."""
+    """A worker ended by itself; ``why`` is the reason."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """A worker cannot load its models; ``why`` says what is wrong."""
+    """A worker cannot load its models; ``why`` is the reason."""
 
     why: str
 

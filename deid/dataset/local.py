@@ -11,7 +11,8 @@ from multiprocessing.process import BaseProcess
 
 from deid.dataset import crew
 from deid.dataset.crew import Dead, Event, Hand, Ready, Unfit
-from deid.dataset.work import Record, Task, Work, Worker
+from deid.dataset.records import Record, Task
+from deid.dataset.work import Work, Worker
 
 #: Nothing is inherited: a forked process would keep its brothers' pipes open, and cannot use a GPU.
 _context = multiprocessing.get_context("spawn")
@@ -23,7 +24,7 @@ def cores() -> int:
 
 
 def run(tasks: Iterator[Task], work: Work, workers: int) -> Iterator[Record | Ready]:
-    """One record for each task, from so many processes; see `deid.dataset.crew.run`."""
+    """One record for each task, from a number of processes; see `deid.dataset.crew.run`."""
     return crew.run(tasks, _Processes(work), workers)
 
 

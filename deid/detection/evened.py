@@ -22,7 +22,7 @@ def even_out(image: Image, tiles: int = _TILES) -> Image:
 
 
 class EvenedDetector:
-    """A detector that looks at the image with its contrast evened out."""
+    """A detector on the image with equalized contrast."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector

@@ -20,7 +20,7 @@ def open_session(path: Path, threads: int = 0) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise DependencyError(f"expected onnxruntime, which runs {path.name}: pip install 'deid-face[onnx]'") from error
+        raise DependencyError(f"expected onnxruntime, which runs {path.name}: pip install onnxruntime") from error
     if not path.is_file():
         raise ConfigError(f"expected an ONNX model, found no file {path}")
     options = onnxruntime.SessionOptions()

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from deid.compositing.blend import cheeks
+from deid.compositing.skin import cheeks
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import WeightsFormatError
 from deid.core.types import Image
 from deid.editing.sampler import MIX
 from deid.editing.thin_plate import yaw
-from deid.models.attgan import ATTRIBUTES
 from deid.recognition.age import AgeReader
 
 #: Side of a portrait in pixels: three times that of an aligned crop.
@@ -149,7 +149,7 @@ class Portraits:
         self._picture = lru_cache(64)(self._decoded)
 
     def _checked(self, arrays: dict[str, NDArray[np.generic]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Landmarks and looks of a bank, after its pictures are kept; the bank may be anyone's."""
+        """Landmarks and looks of a bank, after its pictures are kept; the bank may be a user's."""
         try:
             self._data, self._ends = np.asarray(arrays["images"], np.uint8), np.asarray(arrays["ends"], np.int64)
             points, looks = np.asarray(arrays["points"], np.float64), np.asarray(arrays["looks"], np.float64)
@@ -200,7 +200,7 @@ class Portraits:
         off += 0.6 * np.linalg.norm(self.light - looks.light, axis=1)
         off += np.abs(self.skin - looks.skin) @ _SKIN_WEIGHTS
         if looks.embedding.any():
-            off += np.minimum(np.abs(self.years - self._ages.years(looks.embedding[None])) / _YEARS, _MOST_YEARS)
+            off += np.minimum(np.abs(self.years - self._ages.years(np.asarray(looks.embedding[None], np.float32))) / _YEARS, _MOST_YEARS)
         off += np.abs(self.attributes - looks.attributes) @ [_COUNTS.get(name, 0.0) for name in ATTRIBUTES]
         off[(self.male != (looks.male > 0.5)) | (self.child != (looks.child > CHILD))] = np.inf
         return np.asarray(off)
@@ -211,7 +211,7 @@ class Portraits:
         Args:
             looks: the face.
             rng: where the randomness comes from.
-            taken: numbers that stand in for other people in the same picture.
+            taken: numbers in use for other people in the same picture.
             n: how many.
         """
         off = self.mismatch(looks)
@@ -234,5 +234,5 @@ class PortraitEditor(Protocol):
     """An editor whose new faces begin as portraits."""
 
     def portraits(self) -> Portraits:
-        """The portraits that may stand in."""
+        """The portraits that may be used."""
         ...

@@ -14,9 +14,9 @@ from deid.core.types import Image
 
 #: Levels that a picture's few brightest and darkest samples may lie beyond, as a share of all.
 _OUTLIERS = 0.001
-#: Of so many bits an 8-bit look's histogram must hold, or much is hidden in few levels, and there is a second look.
+#: Least entropy of an 8-bit histogram, in bits. With less, much is hidden in few levels, and the picture is searched twice.
 _LEAST_BITS = 6.0
-#: Samples that are looked at to choose the curves.
+#: Number of samples from which the curves are chosen.
 _ENOUGH = 1_000_000
 
 

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deid.models.attgan import ATTRIBUTES
+from deid.core.attributes import ATTRIBUTES
 
 
 class _Residual(nn.Module):

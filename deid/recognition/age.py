@@ -11,7 +11,7 @@ from deid.recognition.linear import LinearReader
 
 
 class AgeReader(LinearReader):
-    """Tells children from adults, and estimates ages."""
+    """Distinguishes children from adults, and estimates ages."""
 
     file = "age"
     shapes: ClassVar[Mapping[str, tuple[int, ...]]] = {**LinearReader.shapes, "years.weight": (128,), "years.bias": (1,)}

@@ -39,6 +39,10 @@ class LinearReader:
                 self._arrays = weights.read_arrays(self.file, self.shapes)
             return self._arrays
 
+    def preload(self) -> None:
+        """Read the arrays now."""
+        _ = self.arrays
+
     def probability(self, embeddings: Embeddings) -> NDArray[np.float64]:
         """dlib's embeddings (N, 128) to probabilities (N,)."""
         logits = np.asarray(embeddings, np.float64) @ self.arrays["weight"] + self.arrays["bias"]

@@ -20,7 +20,7 @@ from deid.training.data import central, pictures, portrait_children, portraits
 
 #: UTKFace's photos are cut close to the face: a detector wants some surroundings, in pixels of 200.
 _SURROUNDINGS = 60
-#: A child's greatest age in years; and every so many-th photo judges and does not teach.
+#: Greatest age of a child in years; every n-th photo validates and does not train.
 _CHILD, _EXAM = 12, 4
 
 

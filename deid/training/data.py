@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError
 from deid.core.types import Detection, Image
 from deid.detection.mtcnn import MtcnnDetector
 from deid.imaging.alignment import SIZE, align
-from deid.models.attgan import ATTRIBUTES
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ edit cannot be: D. Rowland, D. Perrett, "Manipulating facial appearance through 
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.core.attributes import ATTRIBUTES
 from deid.core.types import Image
 from deid.editing.thin_plate import warp_to, yaw
-from deid.models.attgan import ATTRIBUTES
 from deid.training.data import FaceData
 
 _MALE, _GLASSES, _NO_BEARD = (ATTRIBUTES.index(a) for a in ("Male", "Eyeglasses", "No_Beard"))

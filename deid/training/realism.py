@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from deid.core.attributes import ATTRIBUTES
 from deid.editing.sampler import sample_sets
-from deid.models.attgan import ATTRIBUTES, Generator, inverted
+from deid.models.attgan import Generator, inverted
 from deid.models.realism import RealismCritic
 from deid.training.classifier import ema, to_tensor
 from deid.training.data import FaceData

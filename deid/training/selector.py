@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError, DependencyError
 from deid.core.types import Embeddings
 from deid.editing.selector import N_ANSWERS, N_FEATURES, Likeness, Records, Selector, features
-from deid.models.attgan import ATTRIBUTES
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.training.calibrate import FMR
 from deid.training.selector_table import Table
@@ -30,7 +30,7 @@ _RECALL = f"recall at precision {_PRECISION:.0%}"
 #: Share of the training people who say when to stop, and how many rounds without a gain end the training.
 _STOPPING, _PATIENCE, _BATCH = 0.15, 10, 64
 _PARTS = ("weight", "bias")
-#: What portraits have a record of; so many draws count as much as the doubt of them; folds of people.
+#: Values in a portrait's record; number of draws that weigh as much as the prior; folds of people.
 _RECORDED, _DOUBT, _FOLDS = ("utility", "realism", "fit"), 2.5, 8
 
 
@@ -149,13 +149,13 @@ def train(
     Returns:
         The arrays that `Selector` takes.
     """
-    told, exam = table.split("train"), table.split("validation")
-    goals = limits(told)
-    known, rows = records(told, bank, goals), unseen(told, bank, goals)
+    lesson, exam = table.split("train"), table.split("validation")
+    goals = limits(lesson)
+    known, rows = records(lesson, bank, goals), unseen(lesson, bank, goals)
     mean, spread = rows.mean(axis=(0, 1)), rows.std(axis=(0, 1))
     # Attributes that are never moved have no spread.
     spread = np.where(spread > 1e-4, spread, 1.0)
-    columns = np.stack(list(goals.columns(told).values()), axis=-1)
+    columns = np.stack(list(goals.columns(lesson).values()), axis=-1)
     # All pairs of a face share what the face is like; a pair is chosen for what it is beside the others.
     wanted = columns - columns.mean(axis=1, keepdims=True) + columns.mean(axis=(0, 1))
     level, scale = wanted.mean(axis=(0, 1)), np.maximum(wanted.std(axis=(0, 1)), 1e-4)

@@ -25,18 +25,19 @@ from PIL import Image as Pillow
 from deid import weights
 from deid.anonymizer import fallback
 from deid.compositing import blend
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError
 from deid.core.options import Options
 from deid.core.types import AlignedFace, Crops, Embeddings, Image
 from deid.detection import build_detector
 from deid.detection.mtcnn import MtcnnDetector
-from deid.editing import checked
 from deid.editing.attgan import AttganEditor
 from deid.editing.portraits import Looks
+from deid.editing.proposals import propose
 from deid.editing.sampler import SET_SIZE, sample_sets, sample_shares, with_portraits
 from deid.imaging.alignment import align, at_photo_scale, is_profile, warp
 from deid.landmarks.face_points import FacePoints
-from deid.models.attgan import ATTRIBUTES
+from deid.models.threads import use_threads
 from deid.recognition.age import AgeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.training.classifier import to_tensor
@@ -58,7 +59,7 @@ class Table:
 
     Args:
         identities: (F,) whose face.
-        looks: (F, 189) what the face looks like, see `Looks.row`.
+        looks: (F, 189) features of the face, see `Looks.row`.
         second_embeddings: (F, 128) the second recogniser's, before.
         rows: (F, S, SET_SIZE) what the editor was given.
         distance: (F, S) dlib's distance to the face before, the nearer one of the gate's two views.
@@ -66,7 +67,7 @@ class Table:
         iou: (F, S) overlap with what the detector finds again; 0 for nothing.
         realism: (F, S) the critic's score.
         fit: (F, S) how well the new face fits the photo, see `Proposal.fit`.
-        passed: (F, S) what the gate says.
+        passed: (F, S) the gate's verdict.
     """
 
     identities: NDArray[np.str_]
@@ -93,7 +94,7 @@ class Table:
 
     @property
     def faces(self) -> list[Looks]:
-        """What each person looks like."""
+        """Features of each person."""
         cuts = np.cumsum([7, 36, 3, len(ATTRIBUTES), 128])
         parts = (np.split(row.astype(np.float64), cuts) for row in self.looks)
         return [Looks(a, b, c, d, e, float(rest[0]), float(rest[1])) for a, b, c, d, e, rest in parts]
@@ -130,14 +131,14 @@ def join(parts: Sequence[Table]) -> Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """Somebody who is to get a new face.
+    """A person of the table.
 
     Args:
         name: who it is.
         image: (H, W, 3) the photo.
-        face: of the photo, with all that editors ask.
+        face: of the photo, with all inputs of editors.
         source: what the gate remembers.
-        looks: what a portrait for the face must look like.
+        looks: features that a portrait for the face must have.
     """
 
     name: str
@@ -172,13 +173,14 @@ class Bench:
             return None
         aligned = align(image, found)
         source, points = self.gate.source(aligned.crop, found), self._points.points(aligned.crop)
+        assert source.attributes is not None
         face = AlignedFace(aligned.crop, aligned.matrix, found, points, at_photo_scale(image, aligned.matrix), source.attributes)
         embedding = source.embeddings[0][0]
         child = float(self._ages.child(embedding[None])[0])
         return Subject(name, image, face, source, Looks.of(aligned.crop, points, source.attributes, embedding, source.male, child))
 
     def pairs(self, subject: Subject, n: int, n_sets: int, rng: np.random.Generator) -> NDArray[np.float32]:
-        """So many stand-ins, as they are reserved for a face, with so many sets each: (n * n_sets, SET_SIZE) at most."""
+        """Rows for n stand-ins, as reserved for a face, with n_sets sets each: (n * n_sets, SET_SIZE) at most."""
         used: set[int] = set()
         rows = [np.zeros((0, SET_SIZE), np.float32)]
         for _ in range(n):
@@ -191,11 +193,11 @@ class Bench:
         return np.concatenate(rows)
 
     def measure(self, subject: Subject, rows: NDArray[np.float32]) -> Table:
-        """What becomes of one face under rows (S, SET_SIZE)."""
+        """Results for one face under rows (S, SET_SIZE)."""
         face, points = subject.face, subject.face.points
         assert points is not None
         mask = blend.face_mask(points, crop=face.crop)
-        proposals = checked.propose(self.editor, face, rows, self.level.strength, mask)
+        proposals = propose(self.editor, face, rows, self.level.strength, mask)
         pasted = [proposal.paste(subject.image, face.matrix)[0] for proposal in proposals]
         checks = [self.gate.judge(subject.source, image) for image in pasted]
         places = self.places(np.stack([face.crop, *(warp(image, face.matrix) for image in pasted)]))
@@ -234,7 +236,7 @@ class Photo:
 
 
 def people(data: Path, n: int, n_exam: int, seed: int) -> list[Photo]:
-    """One LFW photo of each of so many people: those of the validation split first, then those of the training split.
+    """One LFW photo per person: people of the validation split first, then those of the training split.
 
     Raises:
         DataError: there is no LFW in the folder.
@@ -301,8 +303,8 @@ def _key(photos: Sequence[Photo], start: int, plan: Plan) -> str:
     """Other weights, sets or people, other files: what was measured before never gets in."""
     judges = [weights.entry(name).sha256 for name in ("portraits", "attgan", "attributes", "realism", "gender")]
     sampler = sample_sets(True, 1, np.random.default_rng(0)).tolist()
-    told = (judges, sampler, [photo.name for photo in photos], start, (plan.stand_ins, plan.sets), plan.seed)
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+    settings = (judges, sampler, [photo.name for photo in photos], start, (plan.stand_ins, plan.sets), plan.seed)
+    return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
 
 
 _Part = tuple[Path, Sequence[Photo], int, Plan]
@@ -313,7 +315,7 @@ def _each(parts: Sequence[_Part], workers: int) -> Iterator[None]:
         yield from map(_measure, parts)
         return
     # Nothing is inherited: torch's threads do not survive a fork.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), use_threads, (1,)) as pool:
         yield from pool.map(_measure, parts)
 
 

@@ -1,7 +1,7 @@
 """Editing of a film's faces: one new face per person, chosen once and kept."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
@@ -12,8 +12,8 @@ from deid.anonymizer import fallback
 from deid.anonymizer.cover import cover
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.face import Request, Tracked
-from deid.anonymizer.fallback import Level
 from deid.anonymizer.identities import RECOGNISABLE
+from deid.anonymizer.level import Level
 from deid.core.temporal import Steady
 from deid.core.types import Detection, Embeddings, Image
 from deid.imaging import geometry
@@ -21,14 +21,16 @@ from deid.imaging.alignment import align, is_profile
 from deid.video.find import FoundFrame, FrameT, TrackedFace
 from deid.video.smooth import LandmarkFilter
 
-#: A person who cannot be given a face is tried again with later portraits, so many times in all.
+#: Number of attempts to find a new face for a person, each with later portraits.
 _ATTEMPTS = 3
-#: After a frame in which the gate refused a face, the harder way is kept for so many frames, and for twice as many after the next
+#: After a frame in which the gate refused a face, the stronger level is kept for this many frames, and for twice as many after the next
 #: one: a film must not flicker.
 _HOLD = 50
-#: A face that was lost or turned away while it had a new one stays covered for so many frames: in a dark crowd faces are found now
+#: A face that was lost or turned away while it had a new one stays covered for this many frames: in a dark crowd, faces are detected now
 #: and then.
 _LOST = 25
+#: What a face is counted as that was left as it is.
+LEFT = "left"
 #: The cover at the last fallback level.
 _HARDEST = "solid"
 #: Of a face that is pasted at least this share lies inside the picture.
@@ -52,15 +54,33 @@ class EditedFrame(Generic[FrameT]):
     touched: NDArray[np.bool_] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a person who looked at the film decided about one track.
+
+    Args:
+        leave: the face stays as it is.
+        covers: the cover to lay over it in place of a new face, and harder ones to try when the gate refuses it; empty for no choice.
+        seed: what its new face is drawn from; None for the film's own.
+    """
+
+    leave: bool = False
+    covers: tuple[Level, ...] = ()
+    seed: int | None = None
+
+
+_NO_CHOICE = Choice()
+
+
 @dataclass(slots=True, eq=False)
 class Person:
-    """Somebody in the film.
+    """A person in the film.
 
     Args:
         number: from 0, in the order of appearance.
         embeddings: (1, D) each, the mean over the portraits; empty when no new face is wanted.
         level: the new face; None when the person is covered.
-        attempts: how often a new face was looked for.
+        attempts: number of attempts to find a new face.
     """
 
     number: int
@@ -75,7 +95,7 @@ class TrackSummary:
 
     Args:
         track: its number.
-        person: whom it was taken for.
+        person: number of its person.
         first: its first frame.
         last: its last frame.
         states: frames by how the face was found.
@@ -135,17 +155,18 @@ class FilmEditor(Generic[FrameT]):
     Args:
         engine: edits and judges faces.
         seed: what every person's new face is drawn from.
+        choices: by track, what a person decided; the other tracks are edited as if there were none.
     """
 
-    def __init__(self, engine: Anonymizer, seed: int) -> None:
-        self._engine, self._seed = engine, seed
+    def __init__(self, engine: Anonymizer, seed: int, choices: Mapping[int, Choice] | None = None) -> None:
+        self._engine, self._seed, self._choices = engine, seed, dict(choices or {})
         self._roles: dict[int, _Role] = {}
         self._people: list[Person] = []
         self._index = -1
 
     @property
     def tracks(self) -> list[TrackSummary]:
-        """What became of every track so far."""
+        """Summary of every track so far."""
         return [role.summary for role in self._roles.values()]
 
     @property
@@ -159,34 +180,51 @@ class FilmEditor(Generic[FrameT]):
             EditError: an editor failed. There is no frame then.
         """
         self._index += 1
+        present = {face.track: face.detection.label for face in found.faces}
         for track, portraits in found.portraits.items():
-            self._introduce(track, [(frame.rgb(), d) for frame, d in portraits], {face.track for face in found.faces})
+            self._introduce(track, [(frame.rgb(), d) for frame, d in portraits], present)
         if not found.faces:
             return EditedFrame(found.frame, None, None)
         image = found.frame.rgb()
         touched = np.zeros(image.shape[:2], bool)
-        pasted = [face for face in found.faces if self._gets_face(face, image)]
+        wanted = [face for face in found.faces if not self._choice(face.track).leave]
+        pasted = [face for face in wanted if self._gets_face(face, image)]
         out = self._paste(image, pasted, touched) if pasted else image.copy()
-        for face in found.faces:
+        for face in wanted:
             if face not in pasted:
                 self._cover(face, out, touched)
+        for face in found.faces:
             self._note(face)
         return EditedFrame(found.frame, out, touched)
 
-    def _introduce(self, track: int, portraits: Sequence[tuple[Image, Detection]], present: set[int]) -> None:
-        """Decide what a track is to become, or try again."""
+    def _choice(self, track: int) -> Choice:
+        return self._choices.get(track, _NO_CHOICE)
+
+    def _introduce(self, track: int, portraits: Sequence[tuple[Image, Detection]], present: Mapping[int, str]) -> None:
+        """Decide what a track is to become, or try again; ``present`` says what each track of the frame is of."""
         role = self._roles.get(track)
+        if present.get(track, "face") != "face":
+            self._introduce_plate(track)
+            return
         if role is None:
             clear = [(image, d) for image, d in portraits if self._is_clear(d)]
             there = [self._roles[t].person for t in present if t in self._roles]
             person = self._person(clear, there) if self._wants_faces and clear else self._add(())
             summary = TrackSummary(track, person.number, self._index, self._index)
-            role = self._roles[track] = _Role(person, summary, self._cover_for(portraits[:1]))
+            role = self._roles[track] = _Role(person, summary, self._cover_for(portraits[:1], self._choice(track).covers))
         person = role.person
         if self._wants_faces and person.level is None and person.attempts < _ATTEMPTS and portraits:
             person.attempts += 1
-            seed = int(np.random.SeedSequence([self._seed, person.number]).generate_state(1, np.uint64)[0])
+            seed = self._choice(track).seed
+            seed = int(np.random.SeedSequence([self._seed, person.number]).generate_state(1, np.uint64)[0]) if seed is None else seed
             person.level = self._engine.choose(portraits, seed, [p.level for p in self._people if p.level is not None])
+
+    def _introduce_plate(self, track: int) -> None:
+        """A licence plate is covered, whatever faces get."""
+        if track not in self._roles:
+            person, cover = self._add(()), fallback.plate_covers(self._engine.options)[0]
+            summary = TrackSummary(track, person.number, self._index, self._index, asked=True)
+            self._roles[track] = _Role(person, summary, cover)
 
     @property
     def _wants_faces(self) -> bool:
@@ -197,7 +235,7 @@ class FilmEditor(Generic[FrameT]):
         return detection.score >= self._engine.options.edit_score and detection.size >= RECOGNISABLE
 
     def _person(self, portraits: Sequence[tuple[Image, Detection]], there: Sequence[Person]) -> Person:
-        """Who it is: somebody who was there before and is nowhere else in the frame, or a new person."""
+        """Who it is: a known person who is nowhere else in the frame, or a new one."""
         embedders = self._engine.gate.embedders
         crops = np.stack([align(image, d).crop for image, d in portraits])
         rows = tuple(_mean(e.embed(crops)) for e in embedders)
@@ -214,12 +252,13 @@ class FilmEditor(Generic[FrameT]):
         self._people.append(Person(len(self._people), embeddings))
         return self._people[-1]
 
-    def _cover_for(self, portraits: Sequence[tuple[Image, Detection]]) -> Level:
+    def _cover_for(self, portraits: Sequence[tuple[Image, Detection]], chosen: Sequence[Level] = ()) -> Level:
         """The mildest cover that the gate lets pass on a portrait; the hardest but the solid one where there is no portrait."""
         options = self._engine.options
-        if not portraits or self._wants_faces:
-            return fallback.softer_covers(options)[-1]
-        levels = list(fallback.covers(options))
+        softer = [level for level in chosen if not level.last] or fallback.softer_covers(options)
+        levels = list(chosen) or list(fallback.covers(options))
+        if len(levels) == 1 or not portraits or (self._wants_faces and not chosen):
+            return levels[0] if len(levels) == 1 else softer[-1]
         image, detection = portraits[0]
         rows, columns = geometry.box_to_slices(geometry.expand_box(detection.box_xyxy, _SURROUNDINGS), image.shape[:2])
         here = detection.moved(np.ones(2), -np.array([columns.start, rows.start], float))
@@ -230,7 +269,7 @@ class FilmEditor(Generic[FrameT]):
     def _gets_face(self, face: TrackedFace, image: Image) -> bool:
         """Whether the new face is shown in this frame; one that was lost begins to be covered for a while here."""
         role, box = self._roles[face.track], face.detection.box_xyxy
-        if role.person.level is None:
+        if role.person.level is None or self._choice(face.track).covers:
             return False
         inside = geometry.share_inside(box, image.shape[:2])
         if face.state == "remembered" or inside < _LEAST_INSIDE or is_profile(face.detection):
@@ -304,6 +343,8 @@ class FilmEditor(Generic[FrameT]):
         summary.last = self._index
         summary.states[face.state] += 1
         summary.score = max(summary.score, face.detection.score)
+        if self._choice(face.track).leave:
+            summary.methods[LEFT] += 1
 
 
 def _mean(rows: Embeddings) -> Embeddings:

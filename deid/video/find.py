@@ -24,11 +24,11 @@ from deid.video.search import SMALLEST, Search
 from deid.video.steady import STEADY, clarity, remembered, steadied
 from deid.video.track import Track, Tracker
 
-#: Two finds with more overlap are one face.
+#: Two detections with more overlap are one face.
 _SAME_IOU = 0.45
-#: A search backward ends after so many frames in which the face is not found.
+#: A search backward ends after this many frames without the face.
 _BACKWARD_MISSES = 2
-#: How many portraits of a face are given, so many frames apart.
+#: Number of portraits of a track, and the frames between them.
 _PORTRAITS, _APART = 3, 4
 
 
@@ -94,7 +94,7 @@ class FaceFinder(Generic[FrameT]):
     """Finds the faces of frame after frame.
 
     Args:
-        search: looks at whole frames.
+        search: searches whole frames.
         refiner: looks where a face is expected; None to search every frame in full.
         options: `min_face`, `detect_every`, `track_score`, `memory`, `patience` and `look_ahead`.
         rate: frames per second.
@@ -115,12 +115,12 @@ class FaceFinder(Generic[FrameT]):
         self.pace = pace = Pace.of(options, rate, every_frame=refiner is None)
         self._lookout = Lookout(search, pace, every_frame=refiner is None)
         self._novelty = Novelty(options.min_face * SMALLEST)
-        # Looks take turns: what one of them saw faintly, it looks for again two searches later, and may miss once.
+        # Searches take turns: a faint detection is searched again by the same one two searches later, and may be missed once.
         self._tracker = Tracker(options.track_score, pace.patience, 2 * pace.memory)
         self._scene_began: dict[int, int] = {}
 
     def push(self, frame: FrameT) -> Iterator[FoundFrame[FrameT]]:
-        """Look at the next frame; gives the frames that have waited long enough."""
+        """Search the next frame; returns the frames that have waited long enough."""
         self._index += 1
         image = frame.rgb()
         news = self._novelty.of(image)
@@ -171,7 +171,7 @@ class FaceFinder(Generic[FrameT]):
         return kept
 
     def _still(self, followed: Sequence[tuple[Track, Detection]]) -> list[tuple[Track, Detection]]:
-        """Known faces that nobody sees now, though nothing in the frame has changed since they were seen: they are where they were."""
+        """Known faces that are not detected now, though nothing in the frame has changed: they are where they were."""
         seen, before = {track.number for track, _ in followed}, self._index - 1
         tracks = [t for t in self._tracker.tracks if t.number in self._known and t.number not in seen and before in t.seen]
         return [(t, t.seen[before]) for t in tracks]
@@ -247,7 +247,7 @@ class FaceFinder(Generic[FrameT]):
         return True
 
     def _portraits(self, known: _Known, leaving: _Slot[FrameT]) -> tuple[tuple[FrameT, Detection], ...]:
-        """The frames at hand in which the face is seen best, apart from each other."""
+        """The frames with the best views of the face, apart from each other."""
         frames = {slot.index: slot.frame for slot in (leaving, *self._window)}
         seen = {i: d for i, d in known.track.seen.items() if i in frames}
         chosen: list[int] = []

@@ -12,7 +12,7 @@ from deid.detection import build_detector, tiled_centerface
 from deid.detection.evened import EvenedDetector
 from deid.detection.merge import merge
 from deid.detection.threshold import at_least
-from deid.detection.turned import detect_turned
+from deid.detection.views import detect_turned
 from deid.imaging import geometry
 from deid.video.novelty import Region
 
@@ -48,7 +48,7 @@ class Search:
         return len(self._looks)
 
     def next(self, image: Image, degrees: int = 0) -> list[Detection]:
-        """What the look whose turn it is finds in an image that is turned counter-clockwise for it."""
+        """Detections of the current search in an image that is turned counter-clockwise for it."""
         look = self._looks[self._turn % len(self._looks)]
         self._turn += 1
         return detect_turned(look, image, degrees)

@@ -15,7 +15,7 @@ _FIRST_S, _LAST_S, _CHECK_S = 0.2, 0.64, 4.0
 
 
 class TurnMemory:
-    """Remembers the turn of a film, and says when another one is to be tried.
+    """Remembers the turn of a film, and when to try another one.
 
     Args:
         pace: of the film.
@@ -42,7 +42,7 @@ class TurnMemory:
 
         Args:
             index: of the frame.
-            sure: whether somebody is seen for sure.
+            sure: whether there is a confident detection.
         """
         if index - self._tried < self._pace.frames(_CHECK_S if sure else self._wait_s):
             return None

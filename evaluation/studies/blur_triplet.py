@@ -127,7 +127,7 @@ def _matcher(name: str, variant: Variant, streams: TwoStreams) -> _Matcher:
 
 
 def _words(variant: Variant) -> str:
-    """What a variant learns from, in words."""
+    """Training data of a variant, in words."""
     low, high = variant.sigmas
     blurred = f"sigma {low:g}" if low == high else f"sigma {low:g} to {high:g} at random"
     cut = f", a square of {variant.least_window:g} to 1 of the side at random" if variant.least_window < 1 else ""

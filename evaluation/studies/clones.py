@@ -34,13 +34,13 @@ _LEAST = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """What one recogniser makes of N people, one face each.
+    """Embeddings of one recogniser for N people, one face each.
 
     Args:
         recogniser: its name.
         before: (N, D) unit-norm rows of the untouched faces.
         after: (N, D) of the new ones.
-        threshold: cosine over which two faces are taken for one person, fixed on the untouched ones.
+        threshold: cosine above which two faces count as one person, fixed on the untouched ones.
         note: where the threshold comes from.
     """
 
@@ -116,15 +116,15 @@ def _rows(recogniser: Embedder, faces: Sequence[Face]) -> Rows:
 
 
 def pair_lines(rows: Rows, people: Sequence[str], groups: Mapping[str, NDArray[np.bool_]], seed: int) -> list[Measure]:
-    """Of all pairs of new faces of different people, how many are taken for one person, for each group (N,); and how far apart they lie."""
+    """Share of pairs of new faces of different people that count as one person, by group (N,), and their distance."""
     lines = []
-    told: dict[str, Any] = {"better": "lower", "unit": "%", "recogniser": rows.recogniser, "chance": WORKING_FMR}
-    told["note"] = f"distance under {float(distance_of(rows.threshold)):.3f}, {rows.note}"
+    common: dict[str, Any] = {"better": "lower", "unit": "%", "recogniser": rows.recogniser, "chance": WORKING_FMR}
+    common["note"] = f"distance under {float(distance_of(rows.threshold)):.3f}, {rows.note}"
     for group, mask in groups.items():
         names = [p for p, m in zip(people, mask, strict=True) if m]
         if len(names) >= _LEAST:
             new, untouched = (share_of_pairs(_scores(side[mask]) > rows.threshold, names, seed) for side in (rows.after, rows.before))
-            lines.append(measure("clones", "pairs taken for one person", new, group=group, control=untouched.value, **told))
+            lines.append(measure("clones", "pairs taken for one person", new, group=group, control=untouched.value, **common))
     gap, control = (_mean_distance(side) for side in (rows.after, rows.before))
     apart = Measure(section="clones", name="mean distance of a pair", value=gap, n=lines[0].n, recogniser=rows.recogniser, control=control)
     return [*lines, apart]
@@ -161,7 +161,7 @@ def _mean_distance(rows: Embeddings) -> float:
 
 
 def shared_lines(rows: Rows, portraits: Sequence[tuple[int, ...]]) -> list[Measure]:
-    """Of the pairs that have a portrait in common, and of all others, how many are taken for one person; nothing where nobody says."""
+    """Share of pairs that count as one person, with and without a common portrait; nothing without a report."""
     if not any(portraits):
         return []
     scores = _scores(rows.after)
@@ -170,8 +170,8 @@ def shared_lines(rows: Rows, portraits: Sequence[tuple[int, ...]]) -> list[Measu
     lines = []
     for name, mask in (("a portrait in common", shared & upper), ("no portrait in common", ~shared & upper)):
         value = float((scores[mask] > rows.threshold).mean()) if mask.any() else float("nan")
-        told: dict[str, Any] = {"better": "lower", "unit": "%", "recogniser": rows.recogniser, "chance": WORKING_FMR}
-        lines.append(Measure(section="clones", name=f"{name}: pairs taken for one person", value=value, n=int(mask.sum()), **told))
+        common: dict[str, Any] = {"better": "lower", "unit": "%", "recogniser": rows.recogniser, "chance": WORKING_FMR}
+        lines.append(Measure(section="clones", name=f"{name}: pairs taken for one person", value=value, n=int(mask.sum()), **common))
     return lines
 
 
@@ -215,21 +215,21 @@ def portrait_lines(rows: Rows, table: NDArray[np.float64], own: NDArray[np.bool_
     """Lines of `_portrait_lines` from cosines (N, M) of new faces and portraits, and which of them stood in (N, M)."""
     names = [people[int(i)] for i in np.nonzero(own)[0]]
     taken, gaps = table > rows.threshold, distance_of(table)
-    told: dict[str, Any] = {"recogniser": rows.recogniser, "note": "portraits that stood in; untouched: all other portraits"}
+    common: dict[str, Any] = {"recogniser": rows.recogniser, "note": "portraits that stood in; untouched: all other portraits"}
     share, gap = share_interval(taken[own], names, seed), mean_interval(gaps[own], names, seed)
     others = {"share": float(taken[~own].mean()), "gap": float(gaps[~own].mean())}
     rate: dict[str, Any] = {"better": "lower", "unit": "%", "control": others["share"], "chance": WORKING_FMR}
-    yield measure("portraits", "taken for its portrait", share, **rate, **told)
-    yield measure("portraits", "distance to its portrait", gap, better="higher", control=others["gap"], **told)
+    yield measure("portraits", "taken for its portrait", share, **rate, **common)
+    yield measure("portraits", "distance to its portrait", gap, better="higher", control=others["gap"], **common)
 
 
 def again_lines(rows: Rows, recogniser: Embedder, again: dict[int, NDArray[np.uint8]], people: Sequence[str], seed: int) -> list[Measure]:
-    """How many faces of a second run over the same photos are taken for the person of the first one: other sets, or other mixes."""
+    """Share of faces of a second run that count as the person of the first run: other sets, or other mixes."""
     if not again:
         return []
     numbers = sorted(again)
     second = recogniser.embed(np.stack([again[i] for i in numbers]))
     scores = (np.asarray(rows.after[numbers], np.float64) * second).sum(axis=1)
     share = share_interval(scores > rows.threshold, [people[i] for i in numbers], seed)
-    told: dict[str, Any] = {"better": "lower", "unit": "%", "recogniser": rows.recogniser, "chance": WORKING_FMR}
-    return [measure("another run", "taken for the same person", share, note="the same photo in both runs", **told)]
+    common: dict[str, Any] = {"better": "lower", "unit": "%", "recogniser": rows.recogniser, "chance": WORKING_FMR}
+    return [measure("another run", "taken for the same person", share, note="the same photo in both runs", **common)]

@@ -16,9 +16,9 @@ from PIL import Image as PillowImage
 
 from deid import weights
 from deid.compositing.proposal import Proposal
+from deid.core.attributes import ATTRIBUTES
 from deid.core.options import Options
 from deid.core.types import Crops, Detection
-from deid.models.attgan import ATTRIBUTES
 from evaluation import features, methods
 from evaluation.detectors import second_detector
 from evaluation.features import Features
@@ -140,7 +140,7 @@ def _reconstruction(lineup: Lineup) -> list[Measure]:
     """What one pass and two leave of a face with an empty set."""
     faces, quantities, shown = lineup.faces, [], lineup.faces.crops
     for passes in ("one pass", "two passes"):
-        shown = edits.one_pass(lineup.network, shown, edits.told(faces.labels))
+        shown = edits.one_pass(lineup.network, shown, edits.request(faces.labels))
         note = "told to change nothing; 128 px"
         quantities.append(Quantity(f"PSNR, {passes}", edits.psnr(shown, faces.crops), "higher", unit="dB", note=note))
     return lines("reconstruction", quantities, faces.people, lineup.groups, lineup.seed)
@@ -150,7 +150,7 @@ def _attributes(lineup: Lineup) -> list[Measure]:
     """For each attribute, one pass with that one on its other side: does the second opinion see it there?"""
     faces, opinion = lineup.faces, lineup.opinion
     before, wanted = opinion.sees(faces.crops)[:, _MOVED], faces.labels[:, _MOVED] < 0
-    moved = (edits.one_pass(lineup.network, faces.crops, edits.told(faces.labels, j)) for j in _MOVED)
+    moved = (edits.one_pass(lineup.network, faces.crops, edits.request(faces.labels, j)) for j in _MOVED)
     after = np.column_stack([opinion.sees(crops)[:, j] for j, crops in zip(_MOVED, moved, strict=True)])
     everybody = groups_of([[]] * len(faces.people))
     found = lines("attributes", flips([ATTRIBUTES[j] for j in _MOVED], before, after, wanted), faces.people, everybody, lineup.seed)
@@ -227,7 +227,7 @@ def _speed(lineup: Lineup) -> list[Measure]:
 def _fairness(
     lineup: Lineup, crops: Crops, kinds: Sequence[Sequence[str]], labelled: Sequence[str], rng: np.random.Generator
 ) -> list[Measure]:
-    """What becomes of UTKFace's faces (N, 128, 128, 3), blended, by the groups that each belongs to."""
+    """Results for UTKFace's faces (N, 128, 128, 3), blended, by group."""
     faces = edits.subjects(crops, [str(i) for i in range(len(crops))], lineup.judges.points)
     before = lineup.judges.look(crops)
     made = edits.proposals(lineup.level, faces, edits.draw_rows(faces, lineup.bank, rng))

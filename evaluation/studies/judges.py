@@ -88,9 +88,9 @@ class Quantity:
         values: (N,); NaN where it was not measured.
         better: `lower` or `higher`.
         share: whether the values are yes and no.
-        by: who says so.
+        by: the judge's name.
         unit: of a value that is no share.
-        note: what a reader must know.
+        note: note for the reader.
     """
 
     name: str

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid import weights
-from deid.anonymizer.fallback import Level
+from deid.anonymizer.level import Level
 from deid.check.judges import mtcnn
 from deid.core.types import Crops, Embeddings
 from deid.editing.portraits import Portraits
@@ -37,11 +37,11 @@ class Lineup:
 
     Args:
         network: the generator.
-        bank: the portraits that stand in.
+        bank: the portraits.
         level: what the product tries first with it.
         judges: who looks; the last recogniser is the attacker's, with which nothing was trained or chosen.
         opinion: the second opinion.
-        maps: what it looks at.
+        maps: input.
         faces: one photo each of the people.
         before: what the judges see in them.
         genders: (N,) as they are labelled.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid import Anonymizer
-from deid.batch import files
+from deid.batch import pictures
 from deid.core.types import Crops, Detection, FaceResult, Image
 from deid.imaging.alignment import align
 from deid.training.data import central
@@ -26,7 +26,7 @@ from evaluation.studies.lineup import groups_of, learned_opinion
 from evaluation.studies.options import StudyOptions
 from evaluation.studies.second_opinion import FaceMaps, SecondOpinion
 
-#: The second opinion learns gender from so many people besides.
+#: Number of further people from whom the second opinion learns gender.
 _OTHERS = 700
 _NOWHERE = np.full(4, np.nan)
 
@@ -40,7 +40,7 @@ class _Subject:
         before: (128, 128, 3) aligned crop.
         after: (128, 128, 3) of the result, cut in the same place.
         boxes: (3, 4) by the second detector before, by MTCNN before, and by MTCNN after; NaN where none is found.
-        faces: what became of all faces of the photo.
+        faces: results of all faces of the photo.
     """
 
     photo: Photo
@@ -66,7 +66,7 @@ def pipeline(options: StudyOptions) -> Results:
     subjects = []
     for number, photo in enumerate(own):
         image = photo.image()
-        result = engine.process(image, seed=files.seed_of(options.seed, number))
+        result = engine.process(image, seed=pictures.seed_of(options.seed, number))
         found = [central(d.detect(i), i) for d, i in zip((*detectors[::-1], detectors[0]), (image, image, result.image), strict=True)]
         if (face := found[1]) is not None:
             before, after = align(image, face).crop, align(result.image, face).crop
@@ -86,7 +86,7 @@ def _box(face: Detection | None) -> NDArray[np.float64]:
 
 
 def _tries(subjects: Sequence[_Subject], seed: int) -> list[Measure]:
-    """What became of all faces, bystanders too."""
+    """Results of all faces, bystanders included."""
     faces = [(s.photo.identity, f) for s in subjects for f in s.faces]
     tried = [(name, f) for name, f in faces if _was_tried(f)]
     rows = (

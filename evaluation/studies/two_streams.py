@@ -55,7 +55,7 @@ class TwoStreams(nn.Module):
 
 
 def blur(crops: Crops, sigma: float) -> Crops:
-    """Crops (N, H, W, 3) with a Gaussian blur of so many pixels; 0 leaves them as they are."""
+    """Crops (N, H, W, 3) with a Gaussian blur of a sigma in pixels; 0 changes nothing."""
     return np.stack([filters.blur(c, sigma) for c in crops]) if sigma > 0 and len(crops) else crops
 
 

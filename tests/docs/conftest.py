@@ -15,7 +15,8 @@ from PIL import Image as PillowImage
 from deid.core.types import Image
 from deid.dataset import local
 from deid.dataset.crew import Ready
-from deid.dataset.work import Record, Task, Work, Worker
+from deid.dataset.records import Record, Task
+from deid.dataset.work import Work, Worker
 
 #: Portraits from which a bank is built.
 _BANK = (0, 1, 2, 3)
@@ -45,7 +46,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, astronaut: Image, hopper: I
     (root / "people/faces.csv").write_text("path,x0,y0,x1,y1,identity\n1.jpg,38,15,86,75,Eileen\n")
     (root / "examples").symlink_to(Path(__file__).parents[2] / "examples")
     _shard(root / "shards" / "0.tar", small)
-    _film(root / "film.mp4", small)
+    _film(root / "video.mp4", small)
     return root
 
 

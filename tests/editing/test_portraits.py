@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from deid import weights
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import WeightsError, WeightsFormatError, WeightsHashError, WeightsMissingError
 from deid.core.types import AlignedFace
 from deid.editing import portraits
 from deid.editing.portraits import SIDE, Looks, Portraits, light, mirrored
 from deid.landmarks.face_points import FacePoints
-from deid.models.attgan import ATTRIBUTES
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -23,7 +23,8 @@ from deid.models.threads import SideBySide, n_threads
 from deid.recognition import build_embedder
 from deid.recognition.age import AgeReader
 from deid.recognition.attributes import AttributeReader
-from deid.verification.gate import Gate, RealismScorer
+from deid.verification.gate import Gate
+from deid.verification.realism import RealismScorer
 
 
 class Models:

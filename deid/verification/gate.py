@@ -9,19 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from deid.core.lazy import lazy
 from deid.core.options import Options
 from deid.core.protocols import Detector, Embedder, Preloadable
 from deid.core.types import Crops, Detection, Distance, Embeddings, Image, Verification
 from deid.detection.views import look_closer
 from deid.imaging import geometry
 from deid.imaging.alignment import align
-from deid.models.inference import Network
 from deid.recognition.attributes import MALE, AttributeReader
 from deid.recognition.gender import GenderReader
-from deid.weights.networks import open_network
+from deid.verification.realism import RealismScorer
 
 #: Size of the patch in which a face is detected again, in boxes: MTCNN needs some surroundings.
 _PATCH = 2.2
@@ -29,52 +27,6 @@ _PATCH = 2.2
 _PATCH_SIZE = 200
 #: Score under which nothing passes for a photo.
 _NOISE_REALISM = 0.15
-#: Distances beyond this many thresholds count as this many: distance alone selects noise.
-_DISTANCE_CAP = 1.5
-
-
-def utility(distance: ArrayLike, realism: ArrayLike, iou: ArrayLike = 1.0, score: ArrayLike = 1.0) -> NDArray[np.float64]:
-    """Utility of a new face: ``score * iou * min(distance, cap) * realism``, elementwise.
-
-    This is the thesis's utility, with realism as a factor.
-
-    Args:
-        distance: to the source, in thresholds of the recogniser.
-        realism: the critic's score, in [0, 1].
-        iou: overlap of the boxes before and after, in [0, 1]; 1 without a detector.
-        score: the detector's probability of a face, in [0, 1].
-
-    Returns:
-        Utility of the arguments' common shape; higher is better.
-    """
-    capped = np.minimum(np.asarray(distance, np.float64), _DISTANCE_CAP)
-    return np.asarray(capped * np.asarray(realism) * np.asarray(iou) * np.asarray(score), np.float64)
-
-
-class RealismScorer:
-    """Scores how much crops look like photos of faces.
-
-    Args:
-        device: where the network runs.
-    """
-
-    def __init__(self, device: str = "cpu") -> None:
-        self._device = device
-
-    @lazy
-    def network(self) -> Network:
-        """The critic, read on first use."""
-        return open_network("realism", self._device)
-
-    def preload(self) -> None:
-        """Read the critic now."""
-        _ = self.network
-
-    def score(self, crops: Crops) -> NDArray[np.float32]:
-        """Crops (N, 128, 128, 3) to scores (N,) in [0, 1]; 1 is a photo."""
-        if not len(crops):
-            return np.zeros(0, np.float32)
-        return self.network(crops)[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -24,7 +24,7 @@ from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.training import selector_table
 from deid.training.selector import NEAR_STRANGERS, Limits, limits, ranking, tries
 from deid.training.selector_table import Table
-from deid.verification.gate import utility
+from deid.verification.utility import utility
 from evaluation import datasets
 from evaluation.results import Measure, Results, environment
 from evaluation.studies.judges import Quantity, lines

@@ -125,7 +125,7 @@ def test_two_portraits_for_several_faces_cover_the_others(
     assert all(face.method in {"blur", "solid"} for face in result.faces)
 
 
-def test_own_ladder_without_portraits_ends_in_a_cover(bank: Portraits, with_portraits: Any, hopper: Image, officer: Detection) -> None:
+def test_own_levels_without_portraits_end_in_a_cover(bank: Portraits, with_portraits: Any, hopper: Image, officer: Detection) -> None:
     editor = _Listening(bank)
     options = Options(seed=1, quality="fast")
     (face,) = with_portraits(editor, options).process_requests(hopper, [Request(officer, list(fallback.levels(options, editor)))], 1)[1]

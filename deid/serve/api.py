@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.background import BackgroundTask
+from starlette.requests import ClientDisconnect
 
 from deid import __version__
 from deid.serve.bodies import BodyLimit, to_file
@@ -244,8 +245,13 @@ async def _received(desk: Desk, session: str, request: Request, name: str, seed:
             raise TooLargeError(f"{upload.name}: it is larger than a {kind} may be, {most // 2**20} MB")
         if not size:
             raise RefusedError(f"{upload.name}: the file is empty")
+    except ClientDisconnect:
+        desk.discard(upload)
+        raise RefusedError(f"{upload.name}: the upload was broken off") from None
+    except OSError as error:
+        desk.discard(upload)
+        raise TooLargeError(f"{upload.name}: it cannot be stored here: {error.strerror}") from error
     except BaseException:
-        # Also when the client has gone in the middle of it.
         desk.discard(upload)
         raise
     return desk.submit(session, upload, kind, seed)
@@ -299,6 +305,11 @@ def _files(desk: Desk) -> APIRouter:
     async def report(file: str) -> dict[str, Any]:
         """What became of everybody; who was kept is named."""
         return desk.report(file)
+
+    @router.get("/boxes", response_class=Response, responses={200: {"content": {"application/json": {}}}})
+    async def boxes(file: str) -> Response:
+        """Boxes as `deid find` writes them, corrected: `deid run --boxes` takes them."""
+        return Response(await asyncio.to_thread(desk.boxes, file), media_type="application/json")
 
     @router.get("/images/{side}/{frame}", response_class=FileResponse)
     async def picture(file: str, side: Literal["before", "after"], frame: int) -> FileResponse:

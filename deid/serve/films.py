@@ -9,6 +9,7 @@ import numpy as np
 
 from deid.anonymizer import known
 from deid.anonymizer.engine import Anonymizer
+from deid.boxes.types import BoxedFile
 from deid.core.errors import DetectionError, VideoReadError
 from deid.core.types import Detection, Image
 from deid.detection.refine import FaceRefiner
@@ -326,6 +327,11 @@ class FilmWork:
             "note": card.note,
             "now": plain,
         }
+
+    def boxes(self) -> BoxedFile:
+        gone, kept = ({t for t, c in self._cards.items() if c.decision.action == action} for action in ("not_a_face", "keep"))
+        width, height = self.view["size_wh"]
+        return self._record.boxed(self._upload.name, (width, height), gone, kept)
 
     def report(self) -> dict[str, Any]:
         told = [face for face in self.faces if face["shown"]]

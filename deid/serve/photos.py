@@ -10,7 +10,8 @@ from deid.anonymizer import known
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.face import Request
 from deid.anonymizer.level import Level
-from deid.batch import pictures
+from deid.batch import files
+from deid.boxes.types import Box, BoxedFile, BoxedFrame
 from deid.core.errors import DetectionError
 from deid.core.types import Detection, FaceResult, Image
 from deid.imaging import atomic, codec
@@ -261,6 +262,14 @@ class PhotoWork:
             "note": face.note,
             "now": {key: plain[key] for key in _SHOWN if key in plain},
         }
+
+    def boxes(self) -> BoxedFile:
+        def here(number: int) -> BoxedFrame:
+            faces = [f for f in self._faces if f.frame == number and f.decision.action != "not_a_face"]
+            return BoxedFrame(tuple(Box(f.detection, keep=f.decision.action == "keep") for f in faces))
+
+        height, width = self._sizes[0]
+        return BoxedFile(self._upload.name, (width, height), tuple(here(i) for i in range(len(self._sizes))))
 
     def report(self) -> dict[str, Any]:
         def listed(action: str) -> list[dict[str, Any]]:

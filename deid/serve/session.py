@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deid.batch import walk
+from deid.batch import files
+from deid.boxes import plain
 from deid.core.errors import DeidError
 from deid.imaging.formats import suffix_of, why_not
 from deid.serve.corrections import Correction, CorrectionError
@@ -328,6 +329,14 @@ class Desk:
         if job.work is None or job.state not in ("ready", "saved"):
             raise NotThereError(f"{job.upload.name} has no report yet: it is {job.state}")
         return {**job.work.report(), "saved": job.state == "saved"}
+
+    def boxes(self, name: str) -> str:
+        """Where everybody is, in the format of `deid find`.
+
+        Raises:
+            NotThereError: nobody knows yet.
+        """
+        return plain.write([self._ready(name)[1].boxes()])
 
     def _ready(self, name: str) -> tuple[Job, Work]:
         job = self.job(name)

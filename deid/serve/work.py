@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid.batch import pictures
+from deid.batch import files
+from deid.boxes.types import BoxedFile
 from deid.core.types import Detection, Image
 from deid.imaging import geometry
 from deid.serve.corrections import Correction, Decision
@@ -88,6 +89,10 @@ class Work(Protocol):
 
     def save(self, progress: Progress) -> None:
         """Look at the result once more and make it final."""
+        ...
+
+    def boxes(self) -> BoxedFile:
+        """Where everybody is, for `deid run --boxes`: people to keep are marked, and what is no face is left out."""
         ...
 
     def report(self) -> dict[str, Any]:

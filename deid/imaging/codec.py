@@ -5,14 +5,12 @@ write the same kind of file again: mode, alpha, palette, 16-bit samples, timing,
 """
 
 import contextlib
-import importlib.util
 import io
 import os
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +26,13 @@ from deid.imaging.compression import save_options_of
 from deid.imaging.deep_colour import is_deep
 from deid.imaging.deep_colour import read as read_deep
 from deid.imaging.frame import Frame, frame_of, looks_at, luma, with_pixels, with_samples
+from deid.imaging.plugins import register
 
 #: A picture with more pixels is refused before it is decoded. This many take 1 GB while they are read, beside the networks.
 MAX_PIXELS = 100_000_000
 #: Formats of which all frames are kept, and those of them that show no time.
 _SEVERAL = {"AVIF", "GIF", "MPO", "PNG", "TIFF", "WEBP"}
 _UNTIMED = {"MPO", "TIFF"}
-#: Formats that Pillow knows by name and opens for nobody.
-_STUBS = {"BUFR", "GRIB", "HDF5"}
 #: What a file says that holds a map of light or depth beside its picture.
 _MAPS = (b"hdrgm:", b"HDRGainMap", b"urn:iso:std:iso:ts:21496", b"GDepth:", b"Container:Directory")
 #: Formats that know only black and white.
@@ -111,7 +108,7 @@ def decode(data: bytes, name: str | os.PathLike[str], max_pixels: int = MAX_PIXE
     path = Path(name)
     if not data:
         raise ImageReadError(f"cannot read {path}: the file is empty")
-    _init()
+    register()
     try:
         with warnings.catch_warnings():
             # The limit below is ours; Pillow would warn on half of it and leave the decision to no one.
@@ -127,24 +124,6 @@ def decode(data: bytes, name: str | os.PathLike[str], max_pixels: int = MAX_PIXE
     except Exception as error:
         # Pillow's plugins raise every kind of error on broken files.
         raise ImageReadError(f"cannot read {path}: {_reason(error)}") from error
-
-
-@cache
-def _init() -> None:
-    """Let Pillow read HEIC where `pillow-heif` is installed, without the pictures that such a file holds besides."""
-    if importlib.util.find_spec("pillow_heif") is not None:
-        import pillow_heif
-
-        pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
-
-
-def suffixes() -> set[str]:
-    """Suffixes of the pictures that can be read, lower case, with the dot."""
-    PillowImage.init()
-    _init()
-    # Pillow opens an MPO as the JPEG that it begins with.
-    readable = {*PillowImage.OPEN, "MPO"} - _STUBS
-    return {suffix for suffix, name in PillowImage.registered_extensions().items() if name in readable}
 
 
 @contextlib.contextmanager
@@ -236,7 +215,7 @@ def encode(picture: Picture, file_format: str | None = None) -> bytes:
     Raises:
         ImageWriteError: Pillow cannot write that format.
     """
-    _init()
+    register()
     own = file_format in (None, picture.format)
     file_format = file_format or picture.format
     frames = [frame for frame in picture.frames if frame.look is None]

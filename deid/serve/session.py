@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deid.batch import files
+from deid.batch import walk
 from deid.boxes import plain
 from deid.core.errors import DeidError
 from deid.imaging.formats import suffix_of, why_not

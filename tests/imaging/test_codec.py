@@ -18,7 +18,7 @@ from PIL import ImageCms, features
 from PIL.PngImagePlugin import PngInfo
 
 from deid.core.errors import ImageReadError, ImageWriteError
-from deid.imaging import atomic, codec, deep_colour
+from deid.imaging import atomic, codec, deep_colour, plugins
 
 H, W = 40, 56
 
@@ -751,15 +751,15 @@ def test_preview_and_gain_map_of_a_photo_are_left_out_by_name(tmp_path: Path) ->
 
 
 def test_suffixes_of_what_can_be_read() -> None:
-    assert {".jpg", ".png", ".mpo", ".webp"} <= codec.suffixes()
-    assert not {".pdf", ".h5", ".grib"} & codec.suffixes()
+    assert {".jpg", ".png", ".mpo", ".webp"} <= plugins.suffixes()
+    assert not {".pdf", ".h5", ".grib"} & plugins.suffixes()
 
 
 @pytest.mark.parametrize("file_format", ["HEIF", "AVIF"])
 def test_photos_of_phones_come_back_without_what_lies_beside(file_format: str, tmp_path: Path) -> None:
     if file_format == "HEIF":
         pytest.importorskip("pillow_heif", reason="HEIC needs pillow-heif: pip install 'deid-face[heif]'")
-        assert {".heic", ".heif"} <= codec.suffixes()
+        assert {".heic", ".heif"} <= plugins.suffixes()
     elif not features.check("avif"):
         pytest.skip("this Pillow has no AVIF")
     _read(_file(_pillow("RGB"), "PNG"), tmp_path)

@@ -182,29 +182,14 @@ class Gate:
         found = []
         for near, first, second, score in zip(distances, male, attributes[:, MALE], real, strict=True):
             reasons = _too_near(near)
-            if not self._gender_kept(source.male, first, accepted):
+            if not _gender_kept(source.male, first, accepted, self.options):
                 reasons.append(f"gender not kept: male {source.male:.2f} before, {first:.2f} after")
-            elif self._flipped(source.male, before, second):
+            elif _flipped(source.male, before, second, self.options):
                 reasons.append(f"gender not kept for a second reader: male {before:.2f} before, {second:.2f} after")
-            if score < (least := self._least_realism(source)):
+            if score < (least := _least_realism(source, self.options)):
                 reasons.append(f"realism {score:.2f} < {least:.2f}")
             found.append(Verification(near, False, 0.0, source.male, float(first), float(score), tuple(reasons)))
         return found
-
-    def _least_realism(self, source: SourceFace) -> float:
-        """What a new face must score: the option, or what the face before scored where that is less; never what noise scores."""
-        return min(self.options.min_realism, max(_NOISE_REALISM, source.realism))
-
-    def _gender_kept(self, before: float, after: float, accepted: bool) -> bool:
-        """Whether the same gender is read as surely as before, or surely enough; at all, where it was accepted in several frames."""
-        own = after if before > 0.5 else 1 - after
-        return own >= (0.5 if accepted else min(max(before, 1 - before), 1 - self.options.gender_slack))
-
-    def _flipped(self, gender: float, before: float, second: float) -> bool:
-        """Whether the attribute classifier, where it agreed on the gender before, takes the new face for the other one."""
-        male = gender > 0.5
-        own = second if male else 1 - second
-        return (before > 0.5) == male and own < min(0.5, 1 - self.options.gender_slack)
 
     def find_again(self, image: Image, detection: Detection) -> tuple[float, Detection | None]:
         """Detection in a face's place in a photo (H, W, 3), with the IoU of the boxes; (0, None) for none."""
@@ -216,3 +201,21 @@ class Gate:
 
 def _too_near(distances: Sequence[Distance]) -> list[str]:
     return [f"{d.embedder} distance {d.value:.3f} <= {d.threshold:.3f}" for d in distances if not d.passed]
+
+
+def _least_realism(source: SourceFace, options: Options) -> float:
+    """What a new face must score: the option, or what the face before scored where that is less; never what noise scores."""
+    return min(options.min_realism, max(_NOISE_REALISM, source.realism))
+
+
+def _gender_kept(before: float, after: float, accepted: bool, options: Options) -> bool:
+    """Whether the same gender is read as surely as before, or surely enough; at all, where it was accepted in several frames."""
+    own = after if before > 0.5 else 1 - after
+    return own >= (0.5 if accepted else min(max(before, 1 - before), 1 - options.gender_slack))
+
+
+def _flipped(gender: float, before: float, second: float, options: Options) -> bool:
+    """Whether the attribute classifier, where it agreed on the gender before, takes the new face for the other one."""
+    male = gender > 0.5
+    own = second if male else 1 - second
+    return (before > 0.5) == male and own < min(0.5, 1 - options.gender_slack)

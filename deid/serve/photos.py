@@ -65,7 +65,7 @@ class PhotoWork:
         engine: edits and judges faces.
         limits: of its pixels.
 
-    Example:
+    Examples:
         >>> work = PhotoWork(upload, engine, Limits())
         >>> work.process(print)
         >>> work.correct([Correction("keep", face=0)], print)

@@ -76,7 +76,7 @@ def kind_of(name: str) -> str:
 def plain_name(name: str) -> str:
     """A client's name for a file, to be shown and never opened: the last part, of printable signs.
 
-    Example:
+    Examples:
         >>> plain_name("../../etc/pass\\nwd.jpg")
         'passwd.jpg'
     """
@@ -94,7 +94,7 @@ class Desk:
         limits: of what is taken in.
         make: gives the work of an upload; the real one when None.
 
-    Example:
+    Examples:
         >>> with Store() as store, Desk(store, lambda: Anonymizer()) as desk:
         ...     job = desk.submit(desk.open_session().id, "party.jpg", save_to)
     """

@@ -21,6 +21,7 @@ from deid.editing.sampler import portraits_of
 from deid.imaging import geometry
 from deid.imaging.alignment import align
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
+from tests.anonymizer.sharing import shared_with
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -48,7 +49,7 @@ def with_portraits(attgan_engine: Anonymizer) -> Callable[..., Anonymizer]:
     def build(editor: AttganEditor, options: Options | None = None) -> Anonymizer:
         options = options or Options(seed=1, quality="fast")
         shared = ("detector", "second_detector", "gate", "points", "ages")
-        return Anonymizer(models=attgan_engine.models.shared_with(options, *shared, editor=editor))
+        return Anonymizer(models=shared_with(attgan_engine.models, options, *shared, editor=editor))
 
     return build
 

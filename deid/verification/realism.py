@@ -3,33 +3,20 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.core.lazy import lazy
 from deid.core.types import Crops
-from deid.models.inference import Network
-from deid.weights.networks import open_network
+from deid.recognition.crop_reader import CropReader
 
 
-class RealismScorer:
+class RealismScorer(CropReader):
     """Scores how much crops look like photos of faces.
 
     Args:
-        device: where the network runs.
+        device: where the critic runs.
     """
 
     def __init__(self, device: str = "cpu") -> None:
-        self._device = device
-
-    @lazy
-    def network(self) -> Network:
-        """The critic, read on first use."""
-        return open_network("realism", self._device)
-
-    def preload(self) -> None:
-        """Read the critic now."""
-        _ = self.network
+        super().__init__("realism", None, device)
 
     def score(self, crops: Crops) -> NDArray[np.float32]:
         """Crops (N, 128, 128, 3) to scores (N,) in [0, 1]; 1 is a photo."""
-        if not len(crops):
-            return np.zeros(0, np.float32)
-        return self.network(crops)[0]
+        return self.read(crops)

@@ -21,6 +21,7 @@ from deid.editing.sampler import portraits_of
 from deid.imaging import geometry
 from deid.imaging.alignment import align
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
+from tests.anonymizer.sharing import shared_with
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -48,7 +49,7 @@ def with_portraits(attgan_engine: Anonymizer) -> Callable[..., Anonymizer]:
     def build(editor: AttganEditor, options: Options | None = None) -> Anonymizer:
         options = options or Options(seed=1, quality="fast")
         shared = ("detector", "second_detector", "gate", "points", "ages")
-        return Anonymizer(models=attgan_engine.models.shared_with(options, *shared, editor=editor))
+        return Anonymizer(models=shared_with(attgan_engine.models, options, *shared, editor=editor))
 
     return build
 
@@ -123,7 +124,7 @@ def test_two_portraits_for_several_faces_cover_the_others(
     assert all(face.method in {"blur", "solid"} for face in result.faces)
 
 
-def test_own_ladder_without_portraits_ends_in_a_cover(bank: Portraits, with_portraits: Any, hopper: Image, officer: Detection) -> None:
+def test_own_levels_without_portraits_end_in_a_cover(bank: Portraits, with_portraits: Any, hopper: Image, officer: Detection) -> None:
     editor = _Listening(bank)
     options = Options(seed=1, quality="fast")
     (face,) = with_portraits(editor, options).process_requests(hopper, [Request(officer, list(fallback.levels(options, editor)))], 1)[1]

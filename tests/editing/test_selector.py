@@ -205,7 +205,7 @@ def test_one_that_always_fails_uses_its_budget_and_ends_covered(engine: Callable
     assert (result.image[middle, middle] != photo[middle, middle]).any(axis=2).mean() > 0.9
 
 
-def test_ladder_of_the_real_editor_ends_in_a_solid_cover() -> None:
+def test_levels_of_the_real_editor_end_in_a_solid_cover() -> None:
     options = Options(quality="fast")
     levels = list(fallback.levels(options, _Painter()))
     assert [(r.editor.name, r.strength) for r in levels if not r.pastes_face] == [("blur", 2.25), ("solid", 1.0)]

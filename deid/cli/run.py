@@ -89,10 +89,10 @@ def _run(use: Use, reports: Reports, boxes: Path | None, only: bool) -> int:
 
 
 def _given(inputs: list[Path], planned: "list[Job]", boxes: Path | None, only: bool, record: bool) -> "tuple[dict[Path, Given], list[str]]":
-    """What is known of each input, and the files that boxes are given for and that are no inputs.
+    """Known boxes of each input, and the files with boxes that are no inputs.
 
     Raises:
-        ConfigError: boxes alone are asked for and none are given, or they are of none of the inputs.
+        ConfigError: `--boxes-only` without boxes, or the boxes are of none of the inputs.
         DataError: the boxes cannot be read.
     """
     from deid.batch import jobs, pictures
@@ -167,7 +167,7 @@ def run_jobs(
 
 
 def _part(span: tuple[float, float | None, str]) -> "Span | None":
-    """The part of films that is asked for; None for the whole, which needs nothing of films to be imported."""
+    """The requested part of videos; None for the whole, which needs no import of videos."""
     if span == (0.0, None, "keep"):
         return None
     from deid.video.pipeline import Span

@@ -10,7 +10,7 @@ from deid.anonymizer import known
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.face import Request
 from deid.anonymizer.level import Level
-from deid.batch import files
+from deid.batch import pictures
 from deid.boxes.types import Box, BoxedFile, BoxedFrame
 from deid.core.errors import DetectionError
 from deid.core.types import Detection, FaceResult, Image
@@ -65,7 +65,7 @@ class PhotoWork:
         engine: edits and judges faces.
         limits: of its pixels.
 
-    Example:
+    Examples:
         >>> work = PhotoWork(upload, engine, Limits())
         >>> work.process(print)
         >>> work.correct([Correction("keep", face=0)], print)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deid.batch import files
+from deid.batch import walk
 from deid.boxes import plain
 from deid.core.errors import DeidError
 from deid.imaging.formats import suffix_of, why_not
@@ -76,7 +76,7 @@ def kind_of(name: str) -> str:
 def plain_name(name: str) -> str:
     """A client's name for a file, to be shown and never opened: the last part, of printable signs.
 
-    Example:
+    Examples:
         >>> plain_name("../../etc/pass\\nwd.jpg")
         'passwd.jpg'
     """
@@ -94,7 +94,7 @@ class Desk:
         limits: of what is taken in.
         make: gives the work of an upload; the real one when None.
 
-    Example:
+    Examples:
         >>> with Store() as store, Desk(store, lambda: Anonymizer()) as desk:
         ...     job = desk.submit(desk.open_session().id, "party.jpg", save_to)
     """

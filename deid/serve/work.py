@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid.batch import files
+from deid.batch import pictures
 from deid.boxes.types import BoxedFile
 from deid.core.types import Detection, Image
 from deid.imaging import geometry

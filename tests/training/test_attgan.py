@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from deid.training.lessons import make_room
 from PIL import Image as PillowImage
 
 from deid.core.attributes import ATTRIBUTES
@@ -20,6 +19,7 @@ from deid.models.attgan import Generator
 from deid.training import checkpoint
 from deid.training.attgan import GeneratorOptions, GeneratorTraining
 from deid.training.data import FaceData
+from deid.training.lessons import make_room
 from deid.training.recognisers import CropRecogniser
 
 TINY = GeneratorOptions(width=4, ranks=(), shortcuts=2, steps=5, passes_from=3, ramp=2, batch_size=4)

@@ -25,7 +25,7 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="the tests of the p
 av = pytest.importorskip("av", reason="the tests of the page need PyAV")
 
 #: What a slow machine may take for one step, in milliseconds.
-PATIENCE = 120_000
+PATIENCE = 60_000
 #: Drops files as a person's mouse does.
 DROP = """
 async (files) => {

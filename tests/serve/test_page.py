@@ -83,6 +83,8 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     page.set_default_timeout(PATIENCE)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    # Leaving with unsaved files asks first.
+    page.on("dialog", lambda dialog: dialog.accept())
     page.goto(address)
     yield page
     page.close()

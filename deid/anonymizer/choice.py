@@ -8,7 +8,7 @@ import numpy as np
 from deid.anonymizer import fallback, stand_ins
 from deid.anonymizer.face import Request
 from deid.anonymizer.face_editor import FaceEditor
-from deid.anonymizer.fallback import Level
+from deid.anonymizer.level import Level
 from deid.anonymizer.models import Models
 from deid.core.types import Detection, Image
 from deid.editing.sampler import portraits_of

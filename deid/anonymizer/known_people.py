@@ -78,8 +78,8 @@ class KnownPeople:
     def compare(self, rows: Sequence[Embeddings]) -> NDArray[np.float64]:
         """How near faces are to each person, (N, P): 0 is the same picture, 1 about as near as the nearest strangers.
 
-        A face that another embedder takes for somebody else is no nearer than `SINGLE`; one that it takes for the person is no farther
-        than `LOOSE`: on a doubt, whoever asks for one or for the other gets no for an answer.
+        A face that another embedder takes for another person is no nearer than `SINGLE`. One that it takes for the person is no farther
+        than `LOOSE`. So in doubt, a face is neither surely the person nor surely another one.
 
         Args:
             rows: (N, D) by embedder, as `rows_of` makes them.
@@ -101,10 +101,10 @@ def shipped_strangers() -> Embeddings:
         WeightsError: the file is missing, altered, or holds something else.
     """
     tensors, _ = weights.read("strangers")
-    rows = tensors["embeddings"].float().numpy() if "embeddings" in tensors else np.zeros(0)
+    rows = np.asarray(tensors.get("embeddings", np.zeros(0)), np.float32)
     if rows.ndim != 2 or rows.shape[1] != 128 or len(rows) < _STRANGERS:
         raise WeightsFormatError(f"expected embeddings (N, 128) of strangers, got {rows.shape}")
-    return np.asarray(rows, np.float32)
+    return rows
 
 
 def _mean(rows: Embeddings) -> Embeddings:
@@ -119,7 +119,7 @@ def _apart(rows: Embeddings, strangers: Embeddings) -> NDArray[np.float64]:
 
 
 def is_clear(detection: Detection, options: Options) -> bool:
-    """Whether a face is seen so well that it can be told who it is."""
+    """Whether a face is clear enough to be recognised."""
     return detection.score >= options.edit_score and detection.size >= _LEAST_PX and not is_profile(detection)
 
 

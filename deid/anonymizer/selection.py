@@ -96,7 +96,7 @@ class Selection:
         Args:
             image: the picture as it was.
             detections: faces in it.
-            before: faces that are kept already; a further find of one is neither edited nor told again.
+            before: faces that are kept already; a further detection of one is neither edited nor reported again.
         """
         known = [face.detection for face in before]
         faces = [d for d in detections if not is_among(d, known)]

@@ -9,8 +9,8 @@ import numpy as np
 from deid.anonymizer import known
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.face import Request
-from deid.anonymizer.fallback import Level
-from deid.batch import files
+from deid.anonymizer.level import Level
+from deid.batch import pictures
 from deid.boxes.types import Box, BoxedFile, BoxedFrame
 from deid.core.errors import DetectionError
 from deid.core.types import Detection, FaceResult, Image
@@ -65,7 +65,7 @@ class PhotoWork:
         engine: edits and judges faces.
         limits: of its pixels.
 
-    Example:
+    Examples:
         >>> work = PhotoWork(upload, engine, Limits())
         >>> work.process(print)
         >>> work.correct([Correction("keep", face=0)], print)
@@ -104,7 +104,7 @@ class PhotoWork:
         picture = codec.read(self._upload.path, min(self._limits.pixels, self._engine.options.max_pixels))
         self._notes = picture.notes
         progress("new faces", 0, 1)
-        edited, results = files.anonymize(picture, self._engine, self._upload.file_seed)
+        edited, results = pictures.anonymize(picture, self._engine, self._upload.file_seed)
         self._seed = results[0].seed
         self._sizes = [frame.rgb.shape[:2] for frame in picture.frames if frame.look is None]
         for number, result in enumerate(results):

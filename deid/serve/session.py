@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deid.batch import files
+from deid.batch import walk
 from deid.boxes import plain
 from deid.core.errors import DeidError
 from deid.imaging.formats import suffix_of, why_not
@@ -66,7 +66,7 @@ def kind_of(name: str) -> str:
     Raises:
         RefusedError: it is neither, or cannot be read or written.
     """
-    if files.is_film(Path(name)) and not name.startswith("._"):
+    if walk.is_film(Path(name)) and not name.startswith("._"):
         return "film"
     if why := why_not(name):
         raise RefusedError(f"{name}: {why}")
@@ -76,7 +76,7 @@ def kind_of(name: str) -> str:
 def plain_name(name: str) -> str:
     """A client's name for a file, to be shown and never opened: the last part, of printable signs.
 
-    Example:
+    Examples:
         >>> plain_name("../../etc/pass\\nwd.jpg")
         'passwd.jpg'
     """
@@ -94,7 +94,7 @@ class Desk:
         limits: of what is taken in.
         make: gives the work of an upload; the real one when None.
 
-    Example:
+    Examples:
         >>> with Store() as store, Desk(store, lambda: Anonymizer()) as desk:
         ...     job = desk.submit(desk.open_session().id, "party.jpg", save_to)
     """

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid.batch import files
+from deid.batch import pictures
 from deid.boxes.types import BoxedFile
 from deid.core.types import Detection, Image
 from deid.imaging import geometry
@@ -45,7 +45,7 @@ class Upload:
     @property
     def file_seed(self) -> int:
         """The seed of the file: `deid run` draws it so for a single one."""
-        seed = files.seed_of(self.seed, 0)
+        seed = pictures.seed_of(self.seed, 0)
         assert seed is not None
         return seed
 

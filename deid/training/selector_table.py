@@ -31,9 +31,9 @@ from deid.core.options import Options
 from deid.core.types import AlignedFace, Crops, Embeddings, Image
 from deid.detection import build_detector
 from deid.detection.mtcnn import MtcnnDetector
-from deid.editing import checked
 from deid.editing.attgan import AttganEditor
 from deid.editing.portraits import Looks
+from deid.editing.proposals import propose
 from deid.editing.sampler import SET_SIZE, sample_sets, sample_shares, with_portraits
 from deid.imaging.alignment import align, at_photo_scale, is_profile, warp
 from deid.landmarks.face_points import FacePoints
@@ -197,7 +197,7 @@ class Bench:
         face, points = subject.face, subject.face.points
         assert points is not None
         mask = blend.face_mask(points, crop=face.crop)
-        proposals = checked.propose(self.editor, face, rows, self.level.strength, mask)
+        proposals = propose(self.editor, face, rows, self.level.strength, mask)
         pasted = [proposal.paste(subject.image, face.matrix)[0] for proposal in proposals]
         checks = [self.gate.judge(subject.source, image) for image in pasted]
         places = self.places(np.stack([face.crop, *(warp(image, face.matrix) for image in pasted)]))
@@ -303,8 +303,8 @@ def _key(photos: Sequence[Photo], start: int, plan: Plan) -> str:
     """Other weights, sets or people, other files: what was measured before never gets in."""
     judges = [weights.entry(name).sha256 for name in ("portraits", "attgan", "attributes", "realism", "gender")]
     sampler = sample_sets(True, 1, np.random.default_rng(0)).tolist()
-    told = (judges, sampler, [photo.name for photo in photos], start, (plan.stand_ins, plan.sets), plan.seed)
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
+    settings = (judges, sampler, [photo.name for photo in photos], start, (plan.stand_ins, plan.sets), plan.seed)
+    return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
 
 
 _Part = tuple[Path, Sequence[Photo], int, Plan]

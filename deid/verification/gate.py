@@ -15,7 +15,7 @@ from deid.core.lazy import lazy
 from deid.core.options import Options
 from deid.core.protocols import Detector, Embedder, Preloadable
 from deid.core.types import Crops, Detection, Distance, Embeddings, Image, Verification
-from deid.detection.confirm import look_closer
+from deid.detection.views import look_closer
 from deid.imaging import geometry
 from deid.imaging.alignment import align
 from deid.models.inference import Network
@@ -84,7 +84,7 @@ class SourceFace:
     Args:
         detection: where it is.
         embeddings: (1, D) rows, one per embedder.
-        attributes: (13,) probability of each attribute; None where only a filter was asked for, which needs none.
+        attributes: (13,) probability of each attribute; None with a filter, which needs none.
         male: probability of a man.
         realism: the critic's score of it, in [0, 1]: a small or compressed face scores low, and a new one in its place cannot do better.
     """

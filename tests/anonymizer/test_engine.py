@@ -14,7 +14,8 @@ from PIL import Image as PillowImage
 
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.models import Models
-from deid.batch.files import Job, run_job
+from deid.batch.files import run_job
+from deid.batch.jobs import Job
 from deid.compositing import blend
 from deid.core.errors import ConfigError, DetectionError, EditError
 from deid.core.options import METHODS, Options

@@ -10,11 +10,13 @@ import pytest
 from PIL import Image as PillowImage
 
 from deid.anonymizer.engine import Anonymizer
-from deid.batch import files
-from deid.batch.files import FileResult, Job
+from deid.batch import files, jobs, pictures, places
+from deid.batch.files import FileResult
+from deid.batch.jobs import Job
 from deid.core.errors import ConfigError, DetectionError
 from deid.core.options import Options
 from deid.core.types import Image, ImageResult
+from deid.imaging import formats
 from deid.video.pipeline import VideoResult
 
 
@@ -28,8 +30,7 @@ def _plan(inputs: list[Path], out: Path, overwrite: bool = False) -> dict[str, s
     """Source to target or error, relative to the folder that holds all."""
     base = Path(os.path.commonpath([*inputs, out]))
     return {
-        os.path.relpath(job.source, base): job.error or os.path.relpath(job.target or "", base)
-        for job in files.plan(inputs, out, overwrite)
+        os.path.relpath(job.source, base): job.error or os.path.relpath(job.target or "", base) for job in jobs.plan(inputs, out, overwrite)
     }
 
 
@@ -61,13 +62,13 @@ def test_tree_of_a_folder_is_kept_and_other_files_are_left_out(tmp_path: Path) -
     done = {f"in/{n}": f"out/{n}" for n in ["a.jpg", "b.PNG", "clip.MP4", "deep/d.tiff", "deep/er/c.webp"]}
     left_out = {"in/.hidden.part": "a hidden file", "in/deep/notes.txt": "neither a picture nor a film that is known"}
     assert _plan([tmp_path / "in"], tmp_path / "out") == done | left_out
-    order = [job.source.name for job in files.plan([tmp_path / "in"], tmp_path / "out") if job.target]
+    order = [job.source.name for job in jobs.plan([tmp_path / "in"], tmp_path / "out") if job.target]
     assert order == ["a.jpg", "b.PNG", "clip.MP4", "d.tiff", "c.webp"]
 
 
 def test_file_that_was_named_is_tried_whatever_its_suffix(tmp_path: Path) -> None:
     _touch(tmp_path / "photo", tmp_path / "a.dng")
-    photo, missing, raw = files.plan([tmp_path / "photo", tmp_path / "missing.jpg", tmp_path / "a.dng"], tmp_path / "out")
+    photo, missing, raw = jobs.plan([tmp_path / "photo", tmp_path / "missing.jpg", tmp_path / "a.dng"], tmp_path / "out")
     assert (photo.target, photo.refused) == (tmp_path / "out/photo", "")
     assert (missing.target, missing.refused) == (None, "wrong use")
     assert "missing.jpg: No such file" in missing.error
@@ -84,7 +85,7 @@ KINDS = {
 @pytest.mark.parametrize(("name", "why"), KINDS.items())
 def test_what_a_folder_holds_besides_is_left_out_by_name(name: str, why: str, tmp_path: Path) -> None:
     _touch(tmp_path / "in" / name, tmp_path / "in" / "stereo.mpo")
-    left_out, done = sorted(files.plan([tmp_path / "in"], tmp_path / "out"), key=lambda job: job.target is not None)
+    left_out, done = sorted(jobs.plan([tmp_path / "in"], tmp_path / "out"), key=lambda job: job.target is not None)
     assert (left_out.source.name, left_out.refused) == (name, "left out")
     assert why in left_out.error
     assert done.target == tmp_path / "out" / "stereo.mpo"
@@ -94,7 +95,7 @@ def test_what_a_folder_holds_besides_is_left_out_by_name(name: str, why: str, tm
 def test_a_pipe_is_never_opened(named: bool, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     os.mkfifo(tmp_path / "in" / "pipe.jpg")
-    (job,) = files.plan([tmp_path / "in" / "pipe.jpg" if named else tmp_path / "in"], tmp_path / "out")
+    (job,) = jobs.plan([tmp_path / "in" / "pipe.jpg" if named else tmp_path / "in"], tmp_path / "out")
     assert (job.target, job.refused) == (None, "failed")
     assert "no regular file" in job.error
 
@@ -122,14 +123,14 @@ def test_wrong_use_is_told(inputs: list[str], out: str, report: str | None, mess
     _touch(tmp_path / "in/x.jpg", tmp_path / "a.gif", tmp_path / "a.mp4")
     (tmp_path / "link").symlink_to(tmp_path / "in")
     with pytest.raises(ConfigError, match=message):
-        files.check_use([tmp_path / i for i in inputs], tmp_path / out, report and tmp_path / report)  # type: ignore[arg-type]
+        places.check_use([tmp_path / i for i in inputs], tmp_path / out, report and tmp_path / report)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("out", ["out", "out.d", "results.2026", "there.xyz", "in", "b.webp", "/"])
 def test_right_use_is_let_through(out: str, tmp_path: Path) -> None:
     _touch(tmp_path / "in/x.jpg")
     (tmp_path / "there.xyz").mkdir()
-    files.check_use([tmp_path / "in/x.jpg"], tmp_path / out, tmp_path / "new" / "r.json")
+    places.check_use([tmp_path / "in/x.jpg"], tmp_path / out, tmp_path / "new" / "r.json")
 
 
 def test_output_that_is_gone_at_the_end_is_no_success(tmp_path: Path) -> None:
@@ -154,16 +155,16 @@ def test_two_inputs_never_share_an_output(tmp_path: Path) -> None:
 
 def test_the_same_input_twice_is_handled_once(tmp_path: Path) -> None:
     _touch(tmp_path / "a.jpg")
-    jobs = files.plan([tmp_path / "a.jpg", tmp_path / "." / "a.jpg"], tmp_path / "out")
-    assert [bool(job.error) for job in jobs] == [False, True]
+    planned = jobs.plan([tmp_path / "a.jpg", tmp_path / "." / "a.jpg"], tmp_path / "out")
+    assert [bool(job.error) for job in planned] == [False, True]
 
 
 def test_outputs_that_meet_through_a_link_collide(tmp_path: Path) -> None:
     _touch(tmp_path / "in/x/a.jpg", tmp_path / "in/y/a.jpg")
     (tmp_path / "out/x").mkdir(parents=True)
     (tmp_path / "out/y").symlink_to(tmp_path / "out/x")
-    jobs = files.plan([tmp_path / "in"], tmp_path / "out", overwrite=True)
-    assert [bool(job.error) for job in jobs] == [False, True]
+    planned = jobs.plan([tmp_path / "in"], tmp_path / "out", overwrite=True)
+    assert [bool(job.error) for job in planned] == [False, True]
 
 
 def test_in_place_needs_overwrite(tmp_path: Path) -> None:
@@ -178,7 +179,7 @@ def test_in_place_needs_overwrite(tmp_path: Path) -> None:
 def test_input_through_a_link_is_still_the_input(tmp_path: Path) -> None:
     _touch(tmp_path / "real/a.jpg")
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    (job,) = files.plan([tmp_path / "link"], tmp_path / "real")
+    (job,) = jobs.plan([tmp_path / "link"], tmp_path / "real")
     assert "is an input" in job.error
 
 
@@ -224,7 +225,7 @@ def test_folder_without_permission_is_told(tmp_path: Path) -> None:
 
 
 def test_empty_folder_gives_no_job(tmp_path: Path) -> None:
-    assert files.plan([tmp_path], tmp_path / "out") == []
+    assert jobs.plan([tmp_path], tmp_path / "out") == []
 
 
 @dataclass
@@ -368,11 +369,11 @@ def test_picture_over_the_limit_is_refused(photo: Path, tmp_path: Path) -> None:
 
 
 def test_seeds_of_files() -> None:
-    seeds = [files.seed_of(7, i) for i in range(50)]
-    assert seeds == [files.seed_of(7, i) for i in range(50)]
-    assert len({*seeds, *(files.seed_of(8, i) for i in range(50))}) == 100
+    seeds = [pictures.seed_of(7, i) for i in range(50)]
+    assert seeds == [pictures.seed_of(7, i) for i in range(50)]
+    assert len({*seeds, *(pictures.seed_of(8, i) for i in range(50))}) == 100
     assert all(s is not None and 0 <= s < 2**64 for s in seeds)
-    assert files.seed_of(None, 3) is None
+    assert pictures.seed_of(None, 3) is None
 
 
 @pytest.mark.parametrize(
@@ -392,6 +393,6 @@ def test_what_is_left_out_of_a_file_is_no_mere_change(note: str, incomplete: boo
 
 
 def test_known_suffixes() -> None:
-    suffixes = files.known_suffixes()
+    suffixes = formats.known_suffixes()
     assert {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"} <= suffixes
     assert not {".mp4", ".txt", ".part", "", ".svg"} & suffixes

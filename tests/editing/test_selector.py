@@ -14,8 +14,8 @@ from deid import weights
 from deid.anonymizer import fallback
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.face import Person
-from deid.anonymizer.fallback import Level
 from deid.anonymizer.identities import People
+from deid.anonymizer.level import Level
 from deid.anonymizer.models import Models
 from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError, WeightsMissingError

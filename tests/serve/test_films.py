@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from deid.anonymizer.engine import Anonymizer
-from deid.batch.files import seed_of
+from deid.batch.pictures import seed_of
 from deid.core.errors import VideoReadError
 from deid.core.types import Image
 from deid.serve.corrections import Correction, CorrectionError

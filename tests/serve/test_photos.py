@@ -9,7 +9,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from deid.anonymizer.engine import Anonymizer
-from deid.batch import files
+from deid.batch import files, jobs, pictures
 from deid.core.errors import DetectionError
 from deid.core.options import Options
 from deid.core.types import Detection, Image
@@ -19,7 +19,7 @@ from deid.serve.limits import Limits
 from deid.serve.photos import PhotoWork
 from deid.serve.work import Upload
 
-SEED = files.seed_of(7, 0)
+SEED = pictures.seed_of(7, 0)
 
 
 def silent(step: str, done: int, total: int) -> None:
@@ -64,7 +64,7 @@ def test_what_is_not_corrected_is_what_the_command_writes(
     processed: tuple[PhotoWork, Path, Image], attgan_engine: Anonymizer, tmp_path: Path
 ) -> None:
     _, folder, first = processed
-    job = files.Job(folder / "upload.png", tmp_path / "out.png")
+    job = jobs.Job(folder / "upload.png", tmp_path / "out.png")
     assert files.run_job(job, attgan_engine, SEED).error == ""
     with PillowImage.open(tmp_path / "out.png") as written:
         np.testing.assert_array_equal(np.asarray(written), first)

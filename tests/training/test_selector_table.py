@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from deid import weights
 from deid.core.errors import DataError
 from deid.core.types import Image
-from deid.editing import checked
+from deid.editing.proposals import propose
 from deid.editing.sampler import SET_SIZE, portraits_of
 from deid.editing.selector import Selector
 from deid.imaging.alignment import warp
@@ -42,9 +42,9 @@ def lfw(tmp_path_factory: pytest.TempPathFactory, hopper: Image, astronaut: Imag
     """A folder laid out as LFW: two people to train on, of whom one has no face, and one to validate on."""
     folder = tmp_path_factory.mktemp("data")
     names = [f"p{i}" for i in range(400)]
-    told = [name for name in names if split_of(f"lfw/{name}") == "train"][:2]
+    lesson = [name for name in names if split_of(f"lfw/{name}") == "train"][:2]
     exam = next(name for name in names if split_of(f"lfw/{name}") == "validation")
-    for name, image in zip([*told, exam], [hopper, np.full_like(hopper, 127), astronaut], strict=True):
+    for name, image in zip([*lesson, exam], [hopper, np.full_like(hopper, 127), astronaut], strict=True):
         path = folder / "lfw-deepfunneled" / name / f"{name}_0001.jpg"
         path.parent.mkdir(parents=True)
         Pillow.fromarray(image).save(path, quality=95)
@@ -109,7 +109,7 @@ def test_pairs_are_stand_ins_without_a_portrait_in_common(bench: Bench, subject:
 def test_row_says_what_the_gate_says_of_the_photo(bench: Bench, subject: Subject) -> None:
     rows = bench.pairs(subject, 2, 1, np.random.default_rng(1))
     table = bench.measure(subject, rows)
-    proposals = checked.propose(bench.editor, subject.face, rows, bench.level.strength, np.zeros((128, 128), np.float32))
+    proposals = propose(bench.editor, subject.face, rows, bench.level.strength, np.zeros((128, 128), np.float32))
     images = [proposal.paste(subject.image, subject.face.matrix)[0] for proposal in proposals]
     checks = [bench.gate.judge(subject.source, image) for image in images]
     np.testing.assert_allclose(table.distance[0], [c.distances[0].value for c in checks], atol=1e-5)

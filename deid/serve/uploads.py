@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from deid.batch import walk
 from deid.core.errors import DeidError
 from deid.imaging.formats import why_not
 

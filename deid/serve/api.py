@@ -36,7 +36,7 @@ class Opened(BaseModel):
 
 
 class Progress(BaseModel):
-    """How far a step is; `total` is 0, and `rate` and `seconds_left` are null, where nobody knows."""
+    """Progress of a step; `total` is 0, and `rate` and `seconds_left` are null, where unknown."""
 
     step: str
     done: int
@@ -118,7 +118,7 @@ def build(desk: Desk, hosts: frozenset[str], token: str = "") -> Guard:
 
     Args:
         desk: does the work.
-        hosts: what `Host` may say.
+        hosts: allowed values of `Host`.
         token: that every request must bring; empty for none.
     """
     app = FastAPI(
@@ -293,7 +293,7 @@ def _files(desk: Desk) -> APIRouter:
 
     @router.post("/save", status_code=202)
     async def save(file: str) -> File:
-        """Look at the result once more and make it final."""
+        """Search the result once more, and make it final."""
         return File.model_validate(desk.save(file).to_dict())
 
     @router.get("/result", response_class=FileResponse)
@@ -303,7 +303,7 @@ def _files(desk: Desk) -> APIRouter:
 
     @router.get("/report")
     async def report(file: str) -> dict[str, Any]:
-        """What became of everybody; who was kept is named."""
+        """The report: a result for every face, with everyone who was kept."""
         return desk.report(file)
 
     @router.get("/boxes", response_class=Response, responses={200: {"content": {"application/json": {}}}})
@@ -313,12 +313,12 @@ def _files(desk: Desk) -> APIRouter:
 
     @router.get("/images/{side}/{frame}", response_class=FileResponse)
     async def picture(file: str, side: Literal["before", "after"], frame: int) -> FileResponse:
-        """A frame to look at, as JPEG, before or after."""
+        """A frame as JPEG, before or after."""
         return _shown(desk.job(file), f"{side}-{frame}.jpg")
 
     @router.get("/faces/{face}/{side}", response_class=FileResponse)
     async def face(file: str, face: int, side: Literal["before", "after"]) -> FileResponse:
-        """A face to look at, as JPEG, before or after."""
+        """A face as JPEG, before or after."""
         return _shown(desk.job(file), f"face-{face}-{side}.jpg")
 
     return router
@@ -332,7 +332,7 @@ def _shown(job: Job, name: str) -> FileResponse:
 
 
 def _page() -> APIRouter:
-    """The page's own files, read once: no name that a client sends is looked for on the disk."""
+    """The page's own files, read once: names from clients are never opened."""
     router = APIRouter(include_in_schema=False)
     folder = resources("deid.serve") / "static"
     assets = {item.name: item.read_bytes() for item in folder.iterdir() if Path(item.name).suffix in _TYPES}

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing import fill, grain, seam
+from deid.compositing import fill, forehead, grain, seam
 from deid.compositing.blend import face_mask, features
 from deid.compositing.skin import skin
 from deid.core.attributes import ATTRIBUTES
@@ -14,13 +14,13 @@ from deid.core.types import AlignedFace, Image, StandIn
 from deid.imaging.geometry import scaled
 
 _GLASSES = ATTRIBUTES.index("Eyeglasses")
-#: Probability from which the face counts as wearing glasses.
-_WORN = 0.5
+#: From this probability on, frames are taken for worn: at 0.5 thin frames are missed, of which the arms stay.
+_WORN = 0.2
 #: Arms of glasses: searched this many pixels (of 128) beyond the jaw line and around the eyes, as lines that are this much darker
 #: or brighter than what lies above and below.
 _BEYOND, _BESIDE, _ARM = 20, 11, 12.0
 #: How far into the face a difference along the seam is felt, in pixels of 128.
-_SPREAD = 14.0
+_SPREAD = 18.0
 
 Field = NDArray[np.float32]
 
@@ -51,7 +51,7 @@ def compose(new: StandIn, face: AlignedFace) -> tuple[Image, NDArray[np.float32]
         grain.Regions(_enlarged(around, n), _enlarged(old_features, n)),
         face.steady,
     )
-    mask = scaled(way.mask, n)
+    tuned, mask = forehead.calmed(tuned, scaled(way.mask, n), face)
     if glasses:
         tuned, mask = _without_arms(tuned, mask, face)
     return np.asarray(np.clip(tuned, 0, 255).round(), np.uint8), mask, way.fit

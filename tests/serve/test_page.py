@@ -114,17 +114,14 @@ def remade(page: Any) -> Iterator[None]:
 
 def save(page: Any, folder: Path) -> tuple[Path, dict[str, Any]]:
     """The saved file and its report."""
-    found = []
-    page.on("download", found.append)
-    page.keyboard.press("s")
-    while len(found) < 2:
-        page.wait_for_timeout(100)
-    page.remove_listener("download", found.append)
-    for download in found:
-        download.save_as(folder / download.suggested_filename)
-    (report,) = (d.suggested_filename for d in found if d.suggested_filename.endswith(".report.json"))
-    (name,) = (d.suggested_filename for d in found if d.suggested_filename != report)
-    return folder / name, json.loads((folder / report).read_text())
+    with page.expect_download() as result:
+        page.keyboard.press("s")
+    with page.expect_download() as report:
+        page.get_by_role("link", name="Report").click()
+    paths = [folder / found.value.suggested_filename for found in (result, report)]
+    for path, found in zip(paths, (result, report), strict=True):
+        found.value.save_as(path)
+    return paths[0], json.loads(paths[1].read_text())
 
 
 def command(*arguments: str) -> None:

@@ -1,4 +1,4 @@
-"""Files in, files out: each job is run, and its result says what became of the file."""
+"""Files in, files out: each job is run and returns a result."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -71,7 +71,7 @@ class FileResult:
 
     @property
     def n_kept(self) -> int:
-        """Faces of a picture's frames, tracks of a film, that were left as they are as was asked."""
+        """Faces of a picture's frames, tracks of a film, that were kept on request."""
         return sum(len(f.kept) for f in self.frames) if self.film is None else len(self.film.kept)
 
     @property

@@ -13,10 +13,10 @@ FORMATS = ("json", "coco", "cvat", "yolo")
 
 
 def format_of(path: Path, given: str | None = None) -> str:
-    """The format to write: the given one, or what a name says: XML is CVAT's, JSON is deid's own, a folder YOLO's.
+    """The format to write: the given one, or by name: XML is CVAT's, JSON is deid's own, a folder YOLO's.
 
     Raises:
-        ConfigError: there is no such format, or the name says none.
+        ConfigError: there is no such format, or the name is of none.
     """
     if given is not None:
         if given not in FORMATS:

@@ -35,7 +35,7 @@ def build(desk: Desk, hosts: frozenset[str], token: str = "") -> Guard:
 
     Args:
         desk: does the work.
-        hosts: what `Host` may say.
+        hosts: allowed values of `Host`.
         token: that every request must bring; empty for none.
     """
     app = FastAPI(
@@ -210,7 +210,7 @@ def _files(desk: Desk) -> APIRouter:
 
     @router.post("/save", status_code=202)
     async def save(file: str) -> File:
-        """Look at the result once more and make it final."""
+        """Search the result once more, and make it final."""
         return File.model_validate(desk.save(file).to_dict())
 
     @router.get("/result", response_class=FileResponse)
@@ -220,7 +220,7 @@ def _files(desk: Desk) -> APIRouter:
 
     @router.get("/report")
     async def report(file: str) -> dict[str, Any]:
-        """What became of everybody; who was kept is named."""
+        """The report: a result for every face, with everyone who was kept."""
         return desk.report(file)
 
     @router.get("/boxes", response_class=Response, responses={200: {"content": {"application/json": {}}}})
@@ -230,12 +230,12 @@ def _files(desk: Desk) -> APIRouter:
 
     @router.get("/images/{side}/{frame}", response_class=FileResponse)
     async def picture(file: str, side: Literal["before", "after"], frame: int) -> FileResponse:
-        """A frame to look at, as JPEG, before or after."""
+        """A frame as JPEG, before or after."""
         return _shown(desk.job(file), f"{side}-{frame}.jpg")
 
     @router.get("/faces/{face}/{side}", response_class=FileResponse)
     async def face(file: str, face: int, side: Literal["before", "after"]) -> FileResponse:
-        """A face to look at, as JPEG, before or after."""
+        """A face as JPEG, before or after."""
         return _shown(desk.job(file), f"face-{face}-{side}.jpg")
 
     return router
@@ -249,7 +249,7 @@ def _shown(job: Job, name: str) -> FileResponse:
 
 
 def _page() -> APIRouter:
-    """The page's own files, read once: no name that a client sends is looked for on the disk."""
+    """The page's own files, read once: names from clients are never opened."""
     router = APIRouter(include_in_schema=False)
     folder = resources("deid.serve") / "static"
     assets = {item.name: item.read_bytes() for item in folder.iterdir() if Path(item.name).suffix in _TYPES}

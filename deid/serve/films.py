@@ -1,4 +1,4 @@
-"""A film on its way: searched once, edited as often as a person corrects it, looked at again, saved."""
+"""A film on its way: searched once, edited after every correction, searched again, saved."""
 
 import contextlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -47,7 +47,7 @@ class TrackCard:
     Args:
         track: its number; it never changes.
         origin: `detector`, `drawn`, or `last detection`.
-        summary: what became of it.
+        summary: its result.
         decision: what a person decided.
         turn: number of requests for another new face.
         portrait: the frame that shows it best, where, and how well.

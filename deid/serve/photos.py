@@ -1,4 +1,4 @@
-"""A photo on its way: found, given new faces, corrected as often as a person likes, looked at again, saved."""
+"""A photo on its way: searched, edited, corrected, searched again, saved."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

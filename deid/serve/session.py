@@ -259,7 +259,7 @@ class Desk:
         return job
 
     def save(self, name: str) -> Job:
-        """Look at the result once more and make it final.
+        """Search the result once more, and make it final.
 
         Raises:
             RefusedError: the file is not ready.
@@ -281,7 +281,7 @@ class Desk:
         return job.upload.result
 
     def report(self, name: str) -> dict[str, Any]:
-        """What became of everybody.
+        """The report: a result for every face.
 
         Raises:
             NotThereError: nothing has yet.

@@ -47,7 +47,7 @@ class FaceEditor:
             seed: the photo's.
             index: the face's number in the photo.
         """
-        detection = _with_own_landmarks(request.detection)
+        detection = with_own_landmarks(request.detection)
         aligned = align(image, detection)
         source = self._models.gate.source(aligned.crop, detection)
         face_seed = int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0])
@@ -192,7 +192,7 @@ class FaceEditor:
         )
 
 
-def _with_own_landmarks(detection: Detection) -> Detection:
+def with_own_landmarks(detection: Detection) -> Detection:
     """A detection without landmarks that are another face's: the edit would land there and leave this box exposed."""
     if detection.landmarks is None:
         return detection

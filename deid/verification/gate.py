@@ -20,6 +20,7 @@ from deid.core.types import Crops, Detection, Distance, Embeddings, Image, Verif
 from deid.detection.confirm import look_closer
 from deid.imaging import geometry
 from deid.imaging.alignment import align
+from deid.models.attgan import ATTRIBUTES
 from deid.models.packed import packed
 from deid.models.realism import RealismCritic
 from deid.recognition.attributes import MALE, AttributeReader
@@ -123,6 +124,10 @@ class Gate:
         rows, attributes = self._embed(crop[None]), self.attributes.probabilities(crop[None])
         realism = float(self.realism.score(crop[None])[0])
         return SourceFace(detection, rows, attributes[0], float(self._male(attributes, rows)[0]), realism)
+
+    def identity(self, crop: Image, detection: Detection) -> SourceFace:
+        """Measure nothing of a face but who it is: all that `cover` asks for."""
+        return SourceFace(detection, self._embed(crop[None]), np.zeros(len(ATTRIBUTES), np.float32), 0.5)
 
     def measure(self, source: SourceFace, crops: Crops, accepted: bool = False) -> list[Verification]:
         """Compare proposals by all but the detector; what a proposal is worth in the photo, `judge` says.

@@ -12,6 +12,7 @@ from deid.anonymizer import fallback
 from deid.anonymizer.cover import cover
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.face import Request, Tracked
+from deid.anonymizer.face_editor import with_own_landmarks
 from deid.anonymizer.fallback import Level
 from deid.anonymizer.identities import RECOGNISABLE
 from deid.core.temporal import Steady
@@ -160,7 +161,7 @@ class FilmEditor(Generic[FrameT]):
         """
         self._index += 1
         for track, portraits in found.portraits.items():
-            self._introduce(track, [(frame.rgb(), d) for frame, d in portraits], {face.track for face in found.faces})
+            self._introduce(track, portraits, {face.track for face in found.faces})
         if not found.faces:
             return EditedFrame(found.frame, None, None)
         image = found.frame.rgb()
@@ -173,20 +174,24 @@ class FilmEditor(Generic[FrameT]):
             self._note(face)
         return EditedFrame(found.frame, out, touched)
 
-    def _introduce(self, track: int, portraits: Sequence[tuple[Image, Detection]], present: set[int]) -> None:
+    def _introduce(self, track: int, portraits: Sequence[tuple[FrameT, Detection]], present: set[int]) -> None:
         """Decide what a track is to become, or try again."""
         role = self._roles.get(track)
+        if not self._wants_faces:
+            # One portrait is enough to try covers on.
+            portraits = () if role is not None else portraits[:1]
+        shown = [(frame.rgb(), d) for frame, d in portraits]
         if role is None:
-            clear = [(image, d) for image, d in portraits if self._is_clear(d)]
+            clear = [(image, d) for image, d in shown if self._is_clear(d)]
             there = [self._roles[t].person for t in present if t in self._roles]
             person = self._person(clear, there) if self._wants_faces and clear else self._add(())
             summary = TrackSummary(track, person.number, self._index, self._index)
-            role = self._roles[track] = _Role(person, summary, self._cover_for(portraits[:1]))
+            role = self._roles[track] = _Role(person, summary, self._cover_for(shown))
         person = role.person
-        if self._wants_faces and person.level is None and person.attempts < _ATTEMPTS and portraits:
+        if self._wants_faces and person.level is None and person.attempts < _ATTEMPTS and shown:
             person.attempts += 1
             seed = int(np.random.SeedSequence([self._seed, person.number]).generate_state(1, np.uint64)[0])
-            person.level = self._engine.choose(portraits, seed, [p.level for p in self._people if p.level is not None])
+            person.level = self._engine.choose(shown, seed, [p.level for p in self._people if p.level is not None])
 
     @property
     def _wants_faces(self) -> bool:
@@ -216,16 +221,17 @@ class FilmEditor(Generic[FrameT]):
 
     def _cover_for(self, portraits: Sequence[tuple[Image, Detection]]) -> Level:
         """The mildest cover that the gate lets pass on a portrait; the hardest but the solid one where there is no portrait."""
-        options = self._engine.options
+        options, gate = self._engine.options, self._engine.gate
+        softer = fallback.softer_covers(options)
         if not portraits or self._wants_faces:
-            return fallback.softer_covers(options)[-1]
-        levels = list(fallback.covers(options))
+            return softer[-1]
         image, detection = portraits[0]
         rows, columns = geometry.box_to_slices(geometry.expand_box(detection.box_xyxy, _SURROUNDINGS), image.shape[:2])
-        here = detection.moved(np.ones(2), -np.array([columns.start, rows.start], float))
         around = np.ascontiguousarray(image[rows, columns])
-        (face,) = self._engine.process_requests(around, [Request(here, levels)], self._seed)[1]
-        return next(r for r in levels if (r.editor.name, r.strength) == (face.method, face.strength))
+        here = with_own_landmarks(detection.moved(np.ones(2), -np.array([columns.start, rows.start], float)))
+        source = gate.identity(align(around, here).crop, here)
+        passing = (level for level in softer if gate.cover(source, cover(level, around, here, options.margin)[0]).passed)
+        return next(passing, fallback.solid_cover(options))
 
     def _gets_face(self, face: TrackedFace, image: Image) -> bool:
         """Whether the new face is shown in this frame; one that was lost begins to be covered for a while here."""

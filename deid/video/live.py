@@ -25,6 +25,7 @@ from deid.video.decode import Reader
 from deid.video.edit import FilmEditor
 from deid.video.find import FaceFinder
 from deid.video.library import pyav, reason, without_login
+from deid.video.pace import Meter
 from deid.video.sinks import Sink
 
 log = logging.getLogger(__name__)
@@ -271,9 +272,12 @@ def live(
     options = replace(engine.options, look_ahead=delay)
     finder: FaceFinder[_Captured] = FaceFinder(search.build(options), FaceRefiner(device=options.device), options)
     editor: FilmEditor[_Captured] = FilmEditor(engine, options.seed or 0)
-    n_shown, waited_s = 0, 0.0
+    n_shown, waited_s, meter = 0, 0.0, Meter()
     with _Newest(connect, endless, told) as newest, sink:
         for captured in newest.frames(lambda: wanted() and not sink.closed):
+            # Frames that were dropped are none of the finder's: what counts is how often it sees one.
+            if (rate := meter.changed(captured.time_s)) is not None:
+                finder.at_rate(rate)
             for found in finder.push(captured):
                 done = editor.edit(found)
                 image = done.frame.image if done.image is None else done.image

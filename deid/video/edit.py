@@ -1,9 +1,8 @@
 """One person, one new face: what becomes of every face of a film, chosen once and kept."""
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic
+from dataclasses import dataclass
+from typing import Generic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,18 +14,16 @@ from deid.anonymizer.face import Request, Tracked
 from deid.anonymizer.face_editor import with_own_landmarks
 from deid.anonymizer.fallback import Level
 from deid.anonymizer.identities import RECOGNISABLE
-from deid.core.temporal import Steady
-from deid.core.types import Detection, Embeddings, Image
+from deid.core.types import Detection, Embeddings, FaceResult, Image
 from deid.imaging import geometry
 from deid.imaging.alignment import align, is_profile
 from deid.video.find import FoundFrame, FrameT, TrackedFace
-from deid.video.smooth import LandmarkFilter
+from deid.video.keyframe import KEYFRAME_S, Keyframe
+from deid.video.pace import USUAL_RATE
+from deid.video.roles import Person, Role, TrackSummary
 
 #: A person who cannot be given a face is tried again with later portraits, so many times in all.
 _ATTEMPTS = 3
-#: After a frame in which the gate refused a face, the harder way is kept for so many frames, and for twice as many after the next
-#: one: a film must not flicker.
-_HOLD = 50
 #: A face that was lost or turned away while it had a new one stays covered for so many frames: in a dark crowd faces are found now
 #: and then.
 _LOST = 25
@@ -53,94 +50,19 @@ class EditedFrame(Generic[FrameT]):
     touched: NDArray[np.bool_] | None
 
 
-@dataclass(slots=True, eq=False)
-class Person:
-    """Somebody in the film.
-
-    Args:
-        number: from 0, in the order of appearance.
-        embeddings: (1, D) each, the mean over the portraits; empty when no new face is wanted.
-        level: the new face; None when the person is covered.
-        attempts: how often a new face was looked for.
-    """
-
-    number: int
-    embeddings: tuple[Embeddings, ...]
-    level: Level | None = None
-    attempts: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class TrackSummary:
-    """What became of one track: plain sums, so that a long film's report stays short.
-
-    Args:
-        track: its number.
-        person: whom it was taken for.
-        first: its first frame.
-        last: its last frame.
-        states: frames by how the face was found.
-        methods: frames by what is in the face's place.
-        score: the detector's best.
-        distance: the least distance to the face before, in units of the threshold; None where no new face was pasted.
-        asked: whether it got what was asked for in any frame, and not covers alone in place of a new face or of a milder cover.
-    """
-
-    track: int
-    person: int
-    first: int
-    last: int
-    states: Counter[str] = field(default_factory=Counter)
-    methods: Counter[str] = field(default_factory=Counter)
-    score: float = 0.0
-    distance: float | None = None
-    asked: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "track": self.track,
-            "person": self.person,
-            "frames": [self.first, self.last],
-            "states": dict(self.states),
-            "methods": dict(self.methods),
-            "score": round(self.score, 4),
-            "status": "passed" if self.asked else "fallback",
-            "least_distance_in_thresholds": None if self.distance is None else round(self.distance, 3),
-        }
-
-
-@dataclass(slots=True, eq=False)
-class _Role:
-    """How a track is edited."""
-
-    person: Person
-    summary: TrackSummary
-    cover: Level
-    #: Levels of the new face that are left out, until which frame, and for how many after the next refusal.
-    level: int = 0
-    until: int = -1
-    hold: int = _HOLD
-    #: The last frame with the new face, and up to which frame none is shown again.
-    shown: int = -2
-    covered: int = -1
-    #: What the new face's last frame left: which one it was, and how it looked.
-    pasted: int = -2
-    smooth: LandmarkFilter = field(default_factory=LandmarkFilter)
-    steady: Steady = field(default_factory=Steady)
-
-
 class FilmEditor(Generic[FrameT]):
     """Edits frame after frame of one film.
 
     Args:
         engine: edits and judges faces.
         seed: what every person's new face is drawn from.
+        rate: frames per second.
     """
 
-    def __init__(self, engine: Anonymizer, seed: int) -> None:
+    def __init__(self, engine: Anonymizer, seed: int, rate: float = USUAL_RATE) -> None:
         self._engine, self._seed = engine, seed
-        self._roles: dict[int, _Role] = {}
+        self._every = max(1, round(KEYFRAME_S * rate))
+        self._roles: dict[int, Role] = {}
         self._people: list[Person] = []
         self._index = -1
 
@@ -186,7 +108,7 @@ class FilmEditor(Generic[FrameT]):
             there = [self._roles[t].person for t in present if t in self._roles]
             person = self._person(clear, there) if self._wants_faces and clear else self._add(())
             summary = TrackSummary(track, person.number, self._index, self._index)
-            role = self._roles[track] = _Role(person, summary, self._cover_for(shown))
+            role = self._roles[track] = Role(person, summary, self._cover_for(shown))
         person = role.person
         if self._wants_faces and person.level is None and person.attempts < _ATTEMPTS and shown:
             person.attempts += 1
@@ -243,48 +165,62 @@ class FilmEditor(Generic[FrameT]):
             if role.shown == self._index - 1:
                 role.covered = self._index + _LOST
             return False
-        if self._index <= role.covered:
+        if self._index <= role.covered or self._index <= min(role.until, role.judged + self._every - 1):
             return False
         role.shown = self._index
         return True
 
     def _paste(self, image: Image, faces: Sequence[TrackedFace], touched: NDArray[np.bool_]) -> Image:
-        """New faces, each judged by the gate in this frame."""
-        wanted = [
-            Request(face.detection, self._levels(self._roles[face.track]), tracked)
-            for face, tracked in zip(faces, self._tracked(image, faces), strict=True)
-        ]
+        """New faces, each judged by the gate in its keyframes."""
+        tracked = self._tracked(image, faces)
+        wanted = [Request(face.detection, self._levels(self._roles[face.track]), t) for face, t in zip(faces, tracked, strict=True)]
         out, results = self._engine.process_requests(image, wanted, self._seed)
         # Channel by channel: over an axis of three, numpy's `any` takes seven times as long.
         for channel in np.moveaxis(out != image, 2, 0):
             np.logical_or(touched, channel, out=touched)
-        for face, became in zip(faces, results, strict=True):
-            role = self._roles[face.track]
-            if became.why:
-                role.level, role.until = role.level + len(became.why), self._index + role.hold
-                role.hold *= 2
-            if became.method == _HARDEST:
-                # Where the gate let no blur pass, none is laid over the next frames in which the face is only remembered.
-                role.cover = fallback.solid_cover(self._engine.options)
-            role.summary.methods[became.method] += 1
-            role.summary.asked |= became.status == "passed"
-            if became.verification.distances and became.attributes:
-                least = min(d.value / d.threshold for d in became.verification.distances)
-                role.summary.distance = min(least, role.summary.distance or least)
+        for face, known, became in zip(faces, tracked, results, strict=True):
+            self._learn(self._roles[face.track], known, became)
         return out
+
+    def _learn(self, role: Role, known: Tracked, became: FaceResult) -> None:
+        """Keep what the gate said of a face for the frames that follow."""
+        if became.why:
+            role.level, role.until = role.level + len(became.why), self._index + role.hold
+            role.hold *= 2
+        if became.method == _HARDEST:
+            # Where the gate let no blur pass, none is laid over the next frames in which the face is only remembered.
+            role.cover = fallback.solid_cover(self._engine.options)
+        if became.status != "passed":
+            role.judged, role.keyframe = self._index, None
+        elif known.check is None and known.source is not None:
+            role.keyframe = Keyframe(self._index, known.shape, known.source, became.verification)
+        summary = role.summary
+        summary.methods[became.method] += 1
+        summary.asked |= became.status == "passed"
+        if became.verification.distances and became.attributes:
+            least = min(d.value / d.threshold for d in became.verification.distances)
+            summary.distance = min(least, summary.distance or least)
 
     def _tracked(self, image: Image, faces: Sequence[TrackedFace]) -> list[Tracked]:
         """What is known of each face from the frames before; a face that was away begins anew."""
         known = []
         for face in faces:
-            role = self._roles[face.track]
+            role, engine = self._roles[face.track], self._engine
             if role.pasted != self._index - 1:
-                role.smooth, role.steady = LandmarkFilter(), Steady()
+                role.begin()
             role.pasted = self._index
-            known.append(Tracked(role.smooth(self._engine.landmarks(image, face.detection)), role.steady))
+            shape = role.smooth(engine.landmarks(image, face.detection))
+            key = role.keyframe
+            if key is not None and key.holds(self._index, shape, self._every):
+                role.steady.keyframe = False
+                known.append(Tracked(shape, role.steady, key.source, key.check))
+            else:
+                role.steady.keyframe = True
+                own = with_own_landmarks(face.detection)
+                known.append(Tracked(shape, role.steady, engine.gate.source(align(image, own).crop, own)))
         return known
 
-    def _levels(self, role: _Role) -> list[Level]:
+    def _levels(self, role: Role) -> list[Level]:
         assert role.person.level is not None
         if self._index > role.until:
             role.level = 0

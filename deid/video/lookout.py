@@ -13,8 +13,10 @@ from deid.video.pace import Pace
 from deid.video.search import Search
 from deid.video.turn import CLEAR, SURE, TurnMemory
 
-#: What is new is searched for so many pixels, or so much of a frame, with every frame; what is not used is saved up to so many frames.
-_PIXELS, _SHARE, _SAVED = 100_000, 0.03, 3.0
+#: What is new is searched for so many pixels, or so much of a frame, with every frame.
+_PIXELS, _SHARE = 50_000, 0.02
+#: What is not used of that is saved, up to one frame of so many pixels or more, or three smaller ones.
+_SAVED, _MOST_FRAMES = 1_500_000, 3
 #: A look at a region also takes so many pixels beside it; every further look takes so many times as long as the fastest one.
 _BESIDE, _SLOWER = 24, 2.0
 #: Around a face that was lost, so many times its box is searched.
@@ -129,11 +131,12 @@ class Lookout:
         """Looks at what is new by all looks, as long as enough has been saved up; then by the fastest one, and where faces were lost."""
         size_hw = image.shape[:2]
         regions, thorough = self._affordable(news.regions([d.box_xyxy for d in seen]), size_hw, searched)
-        where = [*regions, *(() if searched else self._lost(lost, size_hw))]
+        again = [] if searched else self._pay(self._around(lost, size_hw))
+        where = [*regions, *again]
         if not where:
             return []
         found = self._search.within(image, regions, self._turn.degrees, thorough, others=searched)
-        found += self._search.within(image, where[len(regions) :], self._turn.degrees, thorough=False)
+        found += self._search.within(image, again, self._turn.degrees, thorough=False)
         whole = [d for d in found if not _is_cut(d, where, size_hw) or news.share_of(d.box_xyxy) >= _LEAST_NEW]
         sightings = _sightings(whole, self._turn.degrees)
         if self._turn.degrees != 0:
@@ -146,20 +149,24 @@ class Lookout:
     def _affordable(self, regions: Sequence[Region], size_hw: tuple[int, int], searched: bool) -> tuple[list[Region], bool]:
         """The first regions, as many as has been saved up for, and whether for all looks; none for the fastest one in a searched frame."""
         pixels = size_hw[0] * size_hw[1]
-        self._saved = min(_SAVED * pixels, self._saved + max(_PIXELS, _SHARE * pixels))
-        costs = [_cost(region) for region in regions]
-        all_looks = 1 + _SLOWER * (self._search.n_looks - 1)
-        if all_looks * sum(costs) <= self._saved:
-            self._saved -= all_looks * sum(costs)
+        most = max(pixels, min(_MOST_FRAMES * pixels, _SAVED))
+        self._saved = min(most, self._saved + max(_PIXELS, _SHARE * pixels))
+        all_looks = (1 + _SLOWER * (self._search.n_looks - 1)) * sum(map(_cost, regions))
+        if all_looks <= self._saved:
+            self._saved -= all_looks
             return list(regions), True
+        return [] if searched else self._pay(regions), False
+
+    def _pay(self, regions: Iterable[Region]) -> list[Region]:
+        """The first regions, as many as has been saved up for."""
         chosen = []
-        for region, cost in zip(() if searched else regions, costs, strict=False):
-            if cost <= self._saved:
+        for region in regions:
+            if (cost := _cost(region)) <= self._saved:
                 self._saved -= cost
                 chosen.append(region)
-        return chosen, False
+        return chosen
 
-    def _lost(self, boxes: Sequence[NDArray[np.float64]], size_hw: tuple[int, int]) -> list[Region]:
+    def _around(self, boxes: Sequence[NDArray[np.float64]], size_hw: tuple[int, int]) -> list[Region]:
         """Around faces that were lost; the fastest look sees some that are turned away from those who follow them."""
         regions = [geometry.box_to_slices(geometry.expand_box(box, _LOST), size_hw) for box in boxes]
         return [(rows, columns) for rows, columns in regions if min(rows.stop - rows.start, columns.stop - columns.start) >= _BESIDE]

@@ -1,12 +1,12 @@
 """The one-call door: any kind of picture in, the same kind out."""
 
 import os
+import sys
 import threading
 from functools import lru_cache
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
@@ -15,8 +15,10 @@ from deid.core.options import Options
 from deid.imaging import codec
 from deid.imaging.frame import frames_of, with_pixels
 
-Kind = TypeVar("Kind", PillowImage.Image, NDArray[np.uint8], torch.Tensor)
-#: So many engines keep their models in memory.
+if TYPE_CHECKING:
+    import torch
+
+#: Number of engines that keep their models in memory.
 _SHARED = 4
 _lock = threading.Lock()
 
@@ -33,26 +35,27 @@ def _engine_of(options: Options) -> Anonymizer:
 
 
 def anonymize(
-    image: str | os.PathLike[str] | PillowImage.Image | NDArray[np.uint8] | torch.Tensor,
+    image: "str | os.PathLike[str] | PillowImage.Image | NDArray[np.uint8] | torch.Tensor",
     options: Options | None = None,
     *,
     seed: int | None = None,
-) -> PillowImage.Image | NDArray[np.uint8] | torch.Tensor:
-    """The same picture with a new face for everyone in it.
+) -> "PillowImage.Image | NDArray[np.uint8] | torch.Tensor":
+    """Replace or cover every face in a picture.
 
     Args:
         image: a path, a PIL image, an (H, W, 3) uint8 RGB array, or a (3, H, W) float tensor in [0, 1], RGB.
-        options: how; the defaults when None.
-        seed: for reproducible output; a fresh one when None.
+        options: method, detector, thresholds; the defaults when None.
+        seed: makes the output reproducible; None draws a fresh one.
 
     Returns:
         The kind that was given; a path gives a PIL image (the first frame of an animation, upright). Metadata is dropped.
 
     Raises:
         ImageReadError: the file cannot be read.
-        TypeError, ValueError: the image is of no such kind or shape.
+        TypeError: the image is of another kind.
+        ValueError: the image has another shape, dtype or range.
 
-    Example:
+    Examples:
         >>> deid.anonymize("party.jpg").save("anonymous.jpg")
     """
     engine = anonymizer(options or Options())
@@ -61,7 +64,7 @@ def anonymize(
         return PillowImage.fromarray(engine.process(picture.frames[0].rgb, seed=seed).image)
     if isinstance(image, PillowImage.Image):
         return anonymize_pillow(image, engine, seed)
-    if isinstance(image, torch.Tensor):
+    if _is_tensor(image):
         return anonymize_tensor(image, engine, seed)
     if isinstance(image, np.ndarray):
         return engine.process(image, seed=seed).image
@@ -78,8 +81,16 @@ def anonymize_pillow(image: PillowImage.Image, engine: Anonymizer, seed: int | N
     return out.convert("L") if image.mode == "L" else out
 
 
-def anonymize_tensor(image: torch.Tensor, engine: Anonymizer, seed: int | None = None) -> torch.Tensor:
+def _is_tensor(image: object) -> "TypeGuard[torch.Tensor]":
+    """Whether it is a tensor, without importing torch, which whoever has a tensor has done."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(image, torch.Tensor)
+
+
+def anonymize_tensor(image: "torch.Tensor", engine: Anonymizer, seed: int | None = None) -> "torch.Tensor":
     """`anonymize` for a (3, H, W) float tensor and an engine that is there."""
+    import torch
+
     if image.ndim != 3 or image.shape[0] != 3 or not image.is_floating_point():
         raise ValueError(f"expected a (3, H, W) float tensor, got {image.dtype} {tuple(image.shape)}")
     if image.numel() == 0:

@@ -15,19 +15,17 @@ from deid.core.options import Options
 
 
 class Anonymize(v2.Transform):  # type: ignore[misc]
-    """New faces for everyone, as a step of `torchvision.transforms.v2.Compose`.
+    """Anonymize pictures, as a step of `torchvision.transforms.v2.Compose`.
 
-    Takes PIL images, tensors and `tv_tensors.Image` of shape (..., 3, H, W) or (..., 1, H, W), uint8 or float in [0, 1], and
-    `tv_tensors.Video`; gives the same type, shape and dtype. Boxes, masks, labels and whatever else stands in a sample pass
-    through: faces stay where they were. An error is raised and never becomes an exposed face. It pickles without its models,
-    which load once per process on first use.
+    It takes PIL images, tensors, `tv_tensors.Image` and `tv_tensors.Video` of shape (..., 3, H, W) or (..., 1, H, W), uint8 or float
+    in [0, 1]. It returns the same type, shape and dtype. Boxes, masks, labels and everything else in a sample stay as they are. Errors
+    are raised and never expose a face. It pickles without its models, which load once per process on first use.
 
     Args:
-        options: how; the defaults when None. A seed in it is used for every picture.
-        make_engine: builds the engine in place of the options' own, for own detectors and editors; must pickle to be used in
-            the workers of a `DataLoader`.
+        options: method, detector, thresholds; the defaults when None. A seed in it is used for every picture.
+        make_engine: builds an engine with your own detector or editor; must pickle for the workers of a `DataLoader`.
 
-    Example:
+    Examples:
         >>> transform = v2.Compose([Anonymize(Options(method="blur")), v2.RandomHorizontalFlip()])
         >>> image, target = transform(image, target)
     """
@@ -94,15 +92,18 @@ def _picture(image: torch.Tensor, engine: Anonymizer) -> torch.Tensor:
 
 
 class AnonymizeColumns:
-    """New faces for everyone in the picture columns of a Hugging Face data set: ``dataset.map(AnonymizeColumns("image"))``.
+    """Anonymize the picture columns of a Hugging Face data set: ``dataset.map(AnonymizeColumns("image"))``.
 
     Works for single rows and with ``batched=True``. An empty cell stays empty.
 
     Args:
         columns: names of the columns.
-        options: how; the defaults when None.
+        options: method, detector, thresholds; the defaults when None.
 
-    Example:
+    Raises:
+        ValueError: no column is named.
+
+    Examples:
         >>> dataset = dataset.map(AnonymizeColumns("image"), batched=True, batch_size=16)
     """
 

@@ -1,4 +1,4 @@
-"""What a de-identified picture still gives away, and what it still is good for.
+"""Evaluation of de-identified pictures: identity, utility and realism, for any tool's output.
 
 `python -m evaluation --help` lists the commands. Nothing here is imported by `deid`.
 """

@@ -1,4 +1,4 @@
-"""`attack`: two folders in, what each attacker gets out of them."""
+"""`attack`: two folders in, the success of each attacker out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -22,18 +22,21 @@ from evaluation.results import Results, write
 from evaluation.studies import STUDIES, StudyOptions
 
 app = typer.Typer(
-    help="What a de-identified picture still gives away, and what it still is good for.", no_args_is_help=True, add_completion=False
+    help="Measure identity, utility and realism of de-identified pictures, for any tool's output.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 
-_Folder = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="folder of photos")]
-_Out = Annotated[Path, typer.Option("--output", "-o", help="folder for results.json, report.html and the plots")]
+_Folder = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of photos.")]
+_Out = Annotated[Path, typer.Option("--output", "-o", help="Write results.json, report.html and the plots to this folder.")]
 _Recogniser = Annotated[
-    list[Path], typer.Option("--recogniser", exists=True, dir_okay=False, help="ArcFace-style ONNX file; may be given more than once")
+    list[Path],
+    typer.Option("--recogniser", exists=True, dir_okay=False, help="Add a recogniser: an ArcFace-style ONNX file. May be repeated."),
 ]
-_Store = Annotated[str | None, typer.Option("--store", help="keep the measures under this name, for the page of benchmarks")]
-_MadeBy = Annotated[
-    list[str], typer.Option(help="a command that made what is measured, for the page of benchmarks; may be given more than once")
+_Store = Annotated[
+    str | None, typer.Option("--store", help="Keep the measures under this name, for the page of benchmarks. Default: not kept.")
 ]
+_MadeBy = Annotated[list[str], typer.Option(help="Record a command that made the outputs. May be repeated.")]
 
 
 @contextmanager
@@ -82,7 +85,10 @@ def compare(
     deidentified: _Folder,
     output: _Out,
     recogniser: _Recogniser = [],  # noqa: B006
-    genders: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="table with the columns image and gender")] = None,
+    genders: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Table with the columns image and gender. Default: LFW's, where available."),
+    ] = None,
     seed: int = 0,
     store: _Store = None,
     made_by: _MadeBy = [],  # noqa: B006
@@ -102,13 +108,15 @@ def attack(
     deidentified: _Folder,
     output: _Out,
     recogniser: _Recogniser = [],  # noqa: B006
-    only: Annotated[list[str], typer.Option("--attack", help=f"one of {', '.join(ATTACKS)}; all when not given")] = [],  # noqa: B006
-    steps: Annotated[int, typer.Option(min=1, help="training steps of the reconstruction network")] = 400,
+    only: Annotated[
+        list[str], typer.Option("--attack", help=f"Run this attack: {', '.join(ATTACKS)}. May be repeated. Default: all.")
+    ] = [],  # noqa: B006
+    steps: Annotated[int, typer.Option(min=1, help="Train the reconstruction network for this many steps.")] = 400,
     seed: int = 0,
     store: _Store = None,
     made_by: _MadeBy = [],  # noqa: B006
 ) -> None:
-    """What stronger attackers get out of the second folder, with half of the people to train on and half to test on."""
+    """Run stronger attackers on the second folder: they train on half of the people and are tested on the others."""
     options = AttackOptions(tuple(recogniser), tuple(only) or tuple(ATTACKS), steps, seed)
     with _reported(), _progress() as progress:
         results = attack_folders(originals, deidentified, options, progress)
@@ -117,15 +125,15 @@ def attack(
 
 @app.command()
 def video(
-    original: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="the film before")],
-    deidentified: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="the film after")],
+    original: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Film before.")],
+    deidentified: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Film after.")],
     output: _Out,
     recogniser: _Recogniser = [],  # noqa: B006
     seed: int = 0,
     store: _Store = None,
     made_by: _MadeBy = [],  # noqa: B006
 ) -> None:
-    """Measure a film frame by frame: faces that show, identity and flicker over each track, and whether the file is as it was."""
+    """Measure a film frame by frame: exposed faces, identity and flicker over each track, and changes of the file."""
     from evaluation.video import video as compare_films
 
     with _reported(), _progress() as progress:
@@ -135,30 +143,39 @@ def video(
 
 @app.command()
 def study(
-    name: Annotated[str, typer.Argument(help=f"one of {', '.join(STUDIES)}")],
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(STUDIES)}.")],
     output: _Out,
-    people: Annotated[int, typer.Option(min=4, help="people of the data set, where the study does not fix it")] = 150,
-    steps: Annotated[int | None, typer.Option(min=1, help="training steps, where the study trains a network")] = None,
+    people: Annotated[int, typer.Option(min=4, help="Use this many people, where the study does not fix it.")] = 150,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Train for this many steps, where the study trains a network. Default: the study's own.")
+    ] = None,
     weights: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="a generator's safetensors file in place of the shipped one")
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Use this generator (safetensors). Default: the shipped one.")
     ] = None,
-    before: Annotated[Path | None, typer.Option(exists=True, file_okay=False, help="folder of untouched photos")] = None,
-    after: Annotated[Path | None, typer.Option(exists=True, file_okay=False, help="folder of what a tool made of them")] = None,
+    before: Annotated[Path | None, typer.Option(exists=True, file_okay=False, help="Folder of untouched photos. Default: none.")] = None,
+    after: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="Folder of a tool's output for them. Default: none.")
+    ] = None,
     run_report: Annotated[
-        Path | None, typer.Option("--report", exists=True, help="JSON of 'deid run --report', or OUT.deid of 'deid dataset'")
+        Path | None,
+        typer.Option(
+            "--report",
+            exists=True,
+            help="Count only new faces by this report: JSON of `deid run`, or OUT.deid of `deid dataset`. Default: all.",
+        ),
     ] = None,
-    least_px: Annotated[float, typer.Option(min=1, help="size of the faces that are looked at in BEFORE and AFTER")] = 100.0,
-    crops: Annotated[int, typer.Option(min=2, help="blind: number of crops, half of them untouched")] = 60,
-    answers: Annotated[
-        list[Path], typer.Option(exists=True, dir_okay=False, help="blind: score a reader's table; may be given more than once")
-    ] = [],  # noqa: B006
-    again: Annotated[Path | None, typer.Option(exists=True, file_okay=False, help="clones: another run over BEFORE")] = None,
-    bank: Annotated[Path | None, typer.Option(exists=True, help="clones: the portraits, a tar or a folder")] = None,
+    least_px: Annotated[float, typer.Option(min=1, help="Use faces of at least this size in pixels.")] = 100.0,
+    crops: Annotated[int, typer.Option(min=2, help="blind: number of crops, half of them untouched.")] = 60,
+    answers: Annotated[list[Path], typer.Option(exists=True, dir_okay=False, help="blind: score a reader's table. May be repeated.")] = [],  # noqa: B006
+    again: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="clones: another run over BEFORE. Default: none.")
+    ] = None,
+    bank: Annotated[Path | None, typer.Option(exists=True, help="clones: the portraits, a tar or a folder. Default: not compared.")] = None,
     seed: int = 0,
     store: _Store = None,
     made_by: _MadeBy = [],  # noqa: B006
 ) -> None:
-    """Run an experiment, its figure beside the published one where there is one."""
+    """Run an experiment, with its figure beside the published one where there is one."""
     if name not in STUDIES:
         raise typer.BadParameter(f"unknown study {name!r}; valid are {', '.join(STUDIES)}")
     with _reported(), _progress() as progress:
@@ -191,8 +208,8 @@ def study(
 
 @app.command()
 def benchmarks(
-    output: Annotated[Path, typer.Option("--output", "-o", help="page to write")] = stored.PAGE,
-    readme: Annotated[Path, typer.Option(help="README whose table of numbers is replaced")] = summary.README,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Page to write.")] = stored.PAGE,
+    readme: Annotated[Path, typer.Option(help="README whose table of numbers is replaced.")] = summary.README,
 ) -> None:
     """Write the page of benchmarks and the README's table from all stored results."""
     with _reported():
@@ -202,16 +219,16 @@ def benchmarks(
 
 @app.command()
 def prepare(
-    folder: Annotated[Path, typer.Argument(help="photos go into FOLDER/originals, what a method makes of them into FOLDER/METHOD")],
+    folder: Annotated[Path, typer.Argument(help="Write photos to FOLDER/originals, and a method's output to FOLDER/METHOD.")],
     method: Annotated[
-        list[str], typer.Option(help="such as solid, pixelate:12, blur:0.25, deface:blur, attgan; may be given more than once")
+        list[str], typer.Option(help="Apply this method: solid, pixelate:12, blur:0.25, deface:blur, attgan. May be repeated.")
     ] = [],  # noqa: B006
-    people: Annotated[int, typer.Option(min=1, help="people with two or more photos")] = 300,
-    photos: Annotated[int, typer.Option(min=2, help="photos a person at most")] = 2,
-    others: Annotated[int, typer.Option(min=0, help="people with one photo: attackers learn from them")] = 0,
+    people: Annotated[int, typer.Option(min=1, help="Number of people with two or more photos.")] = 300,
+    photos: Annotated[int, typer.Option(min=2, help="Most photos per person.")] = 2,
+    others: Annotated[int, typer.Option(min=0, help="Number of people with one photo, from whom attackers learn.")] = 0,
     seed: int = 0,
 ) -> None:
-    """Write photos of LFW people whom no generator was trained on, and what methods make of them: for compare and attack."""
+    """Write photos of LFW people outside all training, and the output of methods: for compare and attack."""
     with _reported(), _progress() as progress:
         chosen = datasets.crowd(datasets.lfw("test"), people, photos, others, seed)
         builders = {name: methods.build(name) for name in method}
@@ -225,5 +242,5 @@ def prepare(
 
 
 @app.callback()
-def _main(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="say more")] = False) -> None:
+def _main(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log more. Default: off.")] = False) -> None:
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING)

@@ -1,4 +1,4 @@
-"""A close look at a face that is large enough for one: at the photo's own scale, where soft skin and seams show."""
+"""Close-ups of large faces at the photo's own scale, where soft skin and seams are visible."""
 
 from dataclasses import dataclass
 

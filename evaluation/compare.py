@@ -42,7 +42,7 @@ class CompareOptions:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What `compare` says while it works.
+    """Progress of `compare`.
 
     Args:
         stage: called with a name and the number of steps when a stage begins.

@@ -1,4 +1,4 @@
-"""Coverage: what became of every face of the untouched photos."""
+"""Coverage: the state of every face of the untouched photos in the output."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""When a line of the report says that a method protects. Every limit of the report stands here.
+"""Limits: when a line of the report counts as protection.
 
 They are set so that untouched photos fail each of them, and a solid cover passes each of them.
 """

@@ -1,4 +1,4 @@
-"""The data sets that the studies read: from `$DEID_DATA`, else `../shared/data` beside the checkout.
+"""Data sets of the studies, from `$DEID_DATA` or `../shared/data` beside the checkout.
 
 Tars are read as they are. A set that is absent raises `DataError` with what to put where.
 """
@@ -103,7 +103,7 @@ def people(photos: Iterable[Photo], n_people: int, n_photos: int, seed: int = 0)
 
     Args:
         photos: to choose from.
-        n_people: how many people; fewer when there are not so many.
+        n_people: number of people; fewer when the data set has fewer.
         n_photos: photos a person.
         seed: of the draw.
     """

@@ -1,4 +1,4 @@
-"""The two detectors that every score stands on."""
+"""The two detectors on which all scores are based."""
 
 import hashlib
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ def fingerprint(detector: Detector) -> str:
 
 
 class Remembering:
-    """A detector that looks at each untouched photo once, however many methods are tried on it.
+    """A detector with a cache, which searches each untouched photo once.
 
     Args:
         detector: that does the work.

@@ -1,4 +1,4 @@
-"""Every face of an untouched photo with all that the report asks of it."""
+"""Every face of an untouched photo, with all values that the report needs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,10 +24,10 @@ class Face(core.Face):
     Args:
         pose_change_deg: mean absolute change of yaw, pitch and roll; NaN when it is not found.
         mouth_change: change of the mouth's opening; NaN when it is not found.
-        context_before: (128, 128, 3) the surroundings at half the scale with the face in black; None when not asked for.
+        context_before: (128, 128, 3) the surroundings at half the scale with the face in black; None when not requested.
         context_after: the same of the output.
         gender: ``male``, ``female`` or empty.
-        close: what a close look shows, of a face that is large enough and has an output; None when not asked for.
+        close: what a close look shows, of a face that is large enough and has an output; None when not requested.
     """
 
     pose_change_deg: float
@@ -45,10 +45,10 @@ class Observer(core.Observer[Face]):
     """Finds the faces of photos before and after; the detectors are loaded once.
 
     Args:
-        detectors: the two that a face is looked for with.
+        detectors: the two detectors.
         points: gives 68 points of a crop; None leaves pose and mouth out.
         context: whether to keep the surroundings of each face.
-        close: whether to look at large faces closely.
+        close: whether to take close-ups of large faces.
     """
 
     def __init__(self, detectors: Sequence[Detector], points: FacePoints | None = None, context: bool = False, close: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Features for FID and KID, from a network that is at hand; the report names which."""
+"""Features for FID and KID, from an available network, which the report names."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from deid.core.errors import WeightsError
 from deid.core.types import Crops, Image
 from deid.recognition.arcface import to_blob
+from deid.weights import modules
 from evaluation.datasets import data_folder
 from evaluation.recognisers import ATTACKER_FILE, MiddleLayers
 
@@ -37,9 +38,7 @@ def load() -> Features:
     if cached:
         return Features(f"Inception v3 pool, {cached[0].name}", _run(_inception(cached[0])))
     try:
-        from deid import weights
-
-        network = weights.load_attributes()
+        network = modules.load_attributes()
         return Features("attribute classifier of deid, pooled, 64 px", _run(lambda x: network.features(x)))
     except WeightsError:
         return Features("dlib recogniser before its last layer", _run(_dlib_pooled()))
@@ -91,9 +90,6 @@ def _inception(path: Path) -> Callable[[Tensor], Tensor]:
 
 
 def _dlib_pooled() -> Callable[[Tensor], Tensor]:
-    from deid.recognition.dlib_resnet import read_dlib_network
-    from deid.weights import dlib_model_file
-
-    network = read_dlib_network(dlib_model_file("dlib_face_recognition_resnet_model_v1.dat"))
+    network = modules.load_dlib_resnet()
     network.fc = nn.Identity()  # type: ignore[assignment]
     return lambda x: network(nn.functional.interpolate((x + 1) * 127.5, size=(150, 150), mode="bilinear", align_corners=False))

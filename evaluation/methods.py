@@ -66,7 +66,7 @@ def blur_px(sigma: float) -> Method:
 
 
 def pixelate(cells: int) -> Method:
-    """Mosaic with so many cells across the face."""
+    """Mosaic with a number of cells across the face."""
     return on_boxes(lambda crop, size: filters.pixelate(crop, max(1, round(cells * (1 + 2 * MARGIN)))))
 
 

@@ -1,4 +1,4 @@
-"""Which faces of two folders are new ones: another face stands in the place of the photo's own."""
+"""New faces in two folders: places where another face replaces the photo's own."""
 
 import json
 import sqlite3
@@ -23,12 +23,12 @@ _SAME_IOU = 0.4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reported:
-    """A face as a report of `deid` tells of it.
+    """A face in a report of `deid`.
 
     Args:
         box_xyxy: (4,) pixels of the photo.
         new: whether a new face is in its place, and no cover or filter.
-        portraits: numbers of the portraits that stood in, where the report says so (`--debug`).
+        portraits: numbers of its portraits, where the report has them (`--debug`).
     """
 
     box_xyxy: NDArray[np.float64]
@@ -42,12 +42,12 @@ Report: TypeAlias = dict[str, list[Reported]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NewFace:
-    """The face that a photo is of, and what stands in its place.
+    """The main face of a photo, and its replacement.
 
     Args:
         pair: the files.
         face: before and after.
-        portraits: numbers of the portraits that stood in; empty where nobody says.
+        portraits: numbers of its portraits; empty where unknown.
         others: (M, 4) boxes of the photo's other faces, by the detectors and by the report.
     """
 
@@ -133,7 +133,7 @@ def _is_new(face: Face, least_px: float) -> bool:
 
 
 def _told_of(pair: FilePair, report: Report) -> list[Reported]:
-    """What a report says of a photo; files are known by their path, or by its end."""
+    """Faces of a photo in a report; files are matched by their path, or by its end."""
     told = report.get(pair.name)
     return next((faces for name, faces in report.items() if name.endswith(f"/{pair.name}")), []) if told is None else told
 

@@ -1,4 +1,4 @@
-"""Who is compared with whom: gallery and probes, mated and non-mated pairs."""
+"""Pairs for comparison: gallery and probes, mated and non-mated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class Split:
     """A closed-set search.
 
     Args:
-        name: what the gallery holds, in words.
+        name: description of the gallery.
         gallery: (G,) indices of faces, one a person.
         probes: (P,) indices of faces.
         own: (P,) column of each probe's person in the gallery.
@@ -29,7 +29,7 @@ class Split:
 def other_photo(identities: Sequence[str]) -> Split:
     """The first photo of every person is the gallery, all others are probes.
 
-    People with one photo stay in the gallery: the attacker does not know who is worth looking for.
+    People with one photo stay in the gallery: the attacker does not know who is in the gallery.
     """
     first: dict[str, int] = {}
     probes, own = [], []

@@ -1,4 +1,4 @@
-"""Privacy: how far each face got from the person, and whether a search still finds that person."""
+"""Privacy: distance of each face to its person, and searches for that person."""
 
 from collections.abc import Sequence
 from itertools import pairwise

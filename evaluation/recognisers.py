@@ -1,4 +1,4 @@
-"""Attackers' recognisers: aligned crops to unit-norm embeddings, all behind `deid.core.protocols.Embedder`."""
+"""Recognisers of attackers: aligned crops to unit-norm embeddings, as `deid.core.protocols.Embedder`."""
 
 import hashlib
 from collections.abc import Sequence

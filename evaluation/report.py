@@ -1,4 +1,4 @@
-"""The report: stored results as one HTML file that opens anywhere, with PNG plots beside it. It computes nothing."""
+"""The report: stored results as one HTML file with PNG plots beside it. It computes nothing."""
 
 import base64
 import html

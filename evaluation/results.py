@@ -1,4 +1,4 @@
-"""What a run found, as plain values: written to JSON, read back by the report, recomputed by nobody."""
+"""Results of a run as plain values: written to JSON, and read back by the report."""
 
 import dataclasses
 import json
@@ -46,14 +46,14 @@ class Measure:
         n_people: number of people that they come from.
         better: `lower`, `higher` or empty: what is good.
         unit: `%` for shares, which are stored in [0, 1]; else the unit or empty.
-        recogniser: by whom, or the detector's name.
+        recogniser: recogniser or detector.
         group: all faces, or part of them.
         control: the same number on untouched photos.
         chance: the same number when nothing is known.
-        limit: what the verdict asks for, in words.
+        limit: the limit in words.
         passed: the verdict; None when there is none.
-        note: what a reader must know.
-        published: what the study that is repeated printed, in words.
+        note: note for the reader.
+        published: figure of the published study, in words.
     """
 
     section: str
@@ -82,7 +82,7 @@ class Curve:
     Args:
         plot: which plot it belongs to, see `evaluation.plots`.
         label: its name in the legend.
-        recogniser: by whom, or what else the panel is of.
+        recogniser: recogniser, or another name of the panel.
         x: positions (bin edges for a histogram).
         y: values (one less than edges for a histogram).
     """

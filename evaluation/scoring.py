@@ -1,4 +1,4 @@
-"""From a table of scores to the lines of a report: the same lines for `compare` and for every attack."""
+"""Lines of a report from a table of scores, the same for `compare` and for every attack."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -64,12 +64,12 @@ def rank_lines(
     Args:
         section: of the report.
         recogniser: its name.
-        gallery: what it holds, in words.
+        gallery: its description.
         trial: the search.
         control: the same with untouched photos.
         seed: of all resampling.
         group: which faces.
-        floor: the same with every face in black; where hair and background give people away, nobody can come down to chance.
+        floor: the same with every face in black; where hair and background identify people, no method comes down to chance.
     """
     ranks = [k for k in RANKS if k < trial.scores.shape[1] and (k == 1 or group == "all")]
     return [

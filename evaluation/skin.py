@@ -1,4 +1,4 @@
-"""How light the skin of a face is, from its cheeks."""
+"""Lightness of a face's skin, from its cheeks."""
 
 import cv2
 import numpy as np

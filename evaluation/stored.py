@@ -1,4 +1,4 @@
-"""Results that are worth keeping, and the page that is made of them: no number in it is typed by hand."""
+"""Stored results, and the page of benchmarks that is generated from them."""
 
 import os
 import shlex

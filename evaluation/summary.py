@@ -1,4 +1,4 @@
-"""The README's one table of numbers, made of a stored result and put between two marks."""
+"""The README's table of numbers, generated from a stored result between two marks."""
 
 import os
 import re
@@ -51,7 +51,7 @@ def table(name: str, results: Results) -> str:
     rows = [_row(words, known[key]) for key, words in _LINES.items() if key in known]
     counts = ", ".join(f"{results.settings[key]} {key}" for key in ("photos", "people", "faces") if key in results.settings)
     origin = f"`{name}`: {counts}; commit {results.environment.get('commit', 'unknown')[:7]}."
-    return "\n".join(["", "| share | untouched | anonymized |", "|---|---|---|", *rows, "", origin, "", ""])
+    return "\n".join(["", "| share | untouched | anonymized |", "|---|---|---|", *rows, "", origin, ""])
 
 
 def _row(words: str, m: Measure) -> str:

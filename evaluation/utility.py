@@ -1,4 +1,4 @@
-"""Utility: what the output is still good for."""
+"""Utility of the output: detection, expression, gender, and changes outside faces."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""A film before and after: whether any face shows in any frame, and whether the film is still the same one."""
+"""A film before and after: exposed faces in any frame, and changes of the file."""
 
 import math
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.check.films import CHANGED_SHARE, LEAST_SCORE, Sighting, VideoFacts, Watched, facts, longest_run, shown, watch
-from deid.check.states import UNCHANGED_BELOW
+from deid.check.films import LEAST_SCORE, Sighting, VideoFacts, Watched, facts, longest_run, shown, watch
+from deid.check.states import CHANGED_SHARE, UNCHANGED_BELOW
 from deid.core.errors import DataError
 from deid.core.protocols import Detector, Embedder
 from deid.core.types import Detection, Image
@@ -36,8 +36,8 @@ def video(
     Args:
         original: the film before.
         output: the film after.
-        detector: says where the faces of the original are; SCRFD when it is at hand, else dlib's HOG detector.
-        embedders: measure identity; all that are at hand when None.
+        detector: detector for the original; SCRFD where available, else dlib's HOG detector.
+        embedders: recognisers; all available ones when None.
         seed: of the intervals.
         progress: called after every frame.
 

@@ -1,6 +1,7 @@
 """Every example runs as it is, and what it writes has no exposed face."""
 
 import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from deid.core.types import Image
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 #: Packages that are not needed otherwise.
-NEEDS = {"hugging_face_map": "datasets", "supervision_step": "supervision"}
+NEEDS = {"hugging_face_map": "datasets", "rest_client": "fastapi", "supervision_step": "supervision"}
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +21,7 @@ def told() -> dict[str, str]:
     return {
         "hugging_face_map": "an astronaut (256, 256)",
         "own_detector": "blur passed",
+        "rest_client": "Covered with one colour",
         "own_editor": "mirror x1: dlib_resnet distance",
         "supervision_step": "",
         "torchvision_transform": "batch (2, 3, 128, 128) first box [[38, 35, 86, 100]]",
@@ -34,6 +36,8 @@ def test_example(
     if needed := NEEDS.get(path.stem):
         pytest.importorskip(needed, reason=f"the example needs {needed}: pip install 'deid-face[test]'")
     monkeypatch.chdir(tmp_path)
+    # pytest's own arguments are none of the example's.
+    monkeypatch.setattr(sys, "argv", [str(path)])
     runpy.run_path(str(path), run_name="__main__")
     said = capsys.readouterr().out.strip()
     assert told[path.stem] in said

@@ -1,4 +1,4 @@
-"""The choice of one new face for a person who is seen in several pictures."""
+"""Choice of one new face for a person in several pictures."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -14,9 +14,10 @@ from deid.anonymizer.fallback import Level
 from deid.anonymizer.identities import Identities
 from deid.anonymizer.models import Models
 from deid.anonymizer.scheduler import Scheduler
+from deid.anonymizer.selection import Selection
 from deid.core.options import Options
 from deid.core.protocols import Detector, Editor, Embedder
-from deid.core.types import Detection, FaceResult, Image, ImageResult, check_image
+from deid.core.types import Detection, FaceResult, Image, ImageResult, KeptFace, check_image
 from deid.detection.checked import detect
 from deid.editing.selector import Selector
 from deid.imaging import geometry
@@ -74,6 +75,11 @@ class Anonymizer:
         return self.models.editor
 
     @property
+    def selection(self) -> Selection | None:
+        """Which faces are left as they are; None where all are edited."""
+        return self.models.selection
+
+    @property
     def selector(self) -> Selector | None:
         """What ranks stand-ins and attribute sets; None where they are drawn at random."""
         return self.models.selector
@@ -87,7 +93,15 @@ class Anonymizer:
         """Load every model now; see `Models.preload`."""
         self.models.preload()
 
-    def process(self, image: Image, detections: Sequence[Detection] | None = None, seed: int | None = None) -> ImageResult:
+    def process(
+        self,
+        image: Image,
+        detections: Sequence[Detection] | None = None,
+        seed: int | None = None,
+        *,
+        first: Sequence[Detection] | None = None,
+        selection: Selection | None = None,
+    ) -> ImageResult:
         """Anonymize one picture.
 
         Args:
@@ -95,9 +109,11 @@ class Anonymizer:
             detections: faces that are known already; the detector is then asked for no others. One that lies wholly outside
                 the picture is left out.
             seed: for reproducible output; the options' one when None, and a fresh one when that is None too.
+            first: in place of what the detector finds at first; the result is searched for others as usual.
+            selection: which faces are left as they are; the options' one when None.
 
         Returns:
-            A new picture and what became of each face. Every detected face has been edited or covered.
+            A new picture and what became of each face. Every detected face has been edited, covered, or kept as was asked.
 
         Raises:
             ValueError: the image is none.
@@ -106,13 +122,19 @@ class Anonymizer:
         """
         check_image(image)
         seed = next(s for s in (seed, self.options.seed, secrets.randbits(63)) if s is not None)
+        selection = selection or self.models.selection
         with self._identities.lock if self._identities.kept else nullcontext():
+            kept: list[KeptFace] = []
             if detections is None:
-                out, faces = self._scheduler.edit_all(image, seed)
+                out, faces, kept = self._scheduler.edit_all(image, seed, first, selection)
             else:
-                out, faces = self._scheduler.edit_given(image, [Request(d) for d in detections], seed)
+                edited = list(detections)
+                if selection is not None:
+                    edited, kept = selection.split(image, detections)
+                    kept += selection.kept
+                out, faces = self._scheduler.edit_given(image, [Request(d) for d in edited], seed)
             self._identities.remember(faces)
-        return ImageResult(out, tuple(self._editor.result(face) for face in faces), seed)
+        return ImageResult(out, tuple(self._editor.result(face) for face in faces), seed, tuple(kept))
 
     def process_requests(self, image: Image, requests: Sequence[Request], seed: int) -> tuple[Image, list[FaceResult]]:
         """Edit the faces of one frame as a film wants it.

@@ -15,7 +15,7 @@ from deid.verification.gate import SourceFace
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tracked:
-    """What a film knows of a face from other frames.
+    """What is known of a face from other frames of a film.
 
     Args:
         shape: (68, 2) its landmarks in this frame, smoothed over time.
@@ -37,7 +37,7 @@ class Request:
     Args:
         detection: where it is.
         levels: how, mildest first, in place of the options' levels; the last one must be a solid cover.
-        tracked: what a film knows of it.
+        tracked: what is known of it from other frames of a film.
     """
 
     detection: Detection
@@ -52,7 +52,7 @@ class Composite:
     Args:
         crop: (128, 128, 3) the aligned crop of it.
         edited: as the editor gave it.
-        check: what the gate says of it.
+        check: the gate's verdict on it.
         level: how it was made.
     """
 
@@ -64,7 +64,7 @@ class Composite:
 
 @dataclass(slots=True, eq=False)
 class Person:
-    """Somebody who has a new face.
+    """A person with a new face.
 
     Args:
         embeddings: (1, D) rows, one per embedder, of the face before.
@@ -80,12 +80,12 @@ class Face:
     """One face of a photo: it goes from level to level until the gate lets it pass, and never back.
 
     Args:
-        request: what was asked for.
+        request: where it is, and how it is to be edited.
         source: what the gate remembers of it.
         matrix: (2, 3) similarity from the photo to the aligned crop.
         seed: what its stand-ins and attribute sets are drawn from.
         levels: those that are left.
-        why: what was said against everything tried so far.
+        why: why each attempt so far failed.
         looks: what a portrait must have in common with it; None where none is needed.
         stand_ins: rows of the portraits that are reserved for it.
         used: which of them were tried.

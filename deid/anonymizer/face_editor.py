@@ -39,7 +39,7 @@ class FaceEditor:
     # Prepare.
 
     def prepare(self, image: Image, request: Request, seed: int, index: int) -> Face:
-        """Measure a face before anything is edited, and say which levels it will go through.
+        """Measure a face before anything is edited, and choose its levels.
 
         Args:
             image: (H, W, 3) uint8 RGB, the photo as it was.
@@ -55,6 +55,9 @@ class FaceEditor:
         face = Face(request, source, aligned.matrix, face_seed, iter(request.levels or ()))
         if request.levels is not None:
             return face
+        if detection.label != "face":
+            face.levels = iter(fallback.plate_covers(self._options))
+            return face
         doubt = self.why_cover(image, detection) if self._options.method == "attgan" else ""
         if doubt:
             face.levels, face.why = fallback.covers(self._options), [doubt]
@@ -67,8 +70,8 @@ class FaceEditor:
         return fallback.why_cover(image, detection, self._options, self._models.gate)
 
     def _looks(self, source: SourceFace, crop: Image) -> Looks | None:
-        """What a portrait for a face must look like; None where none is needed."""
-        if self._models.portraits is None:
+        """Features that a portrait for a face must have; None where none is needed."""
+        if self._models.portraits is None or source.attributes is None:
             return None
         embedding = self._embedding(source, crop)
         child = float(self._models.ages.child(embedding[None])[0])
@@ -86,7 +89,7 @@ class FaceEditor:
         """Edit a face at harder and harder levels until it passes; the last one, a solid cover, always does.
 
         Args:
-            face: as it was prepared; what became of it is kept there.
+            face: as it was prepared; it also receives the result.
             photo: (H, W, 3) uint8 RGB, with all edits so far; it is not changed.
 
         Returns:
@@ -122,7 +125,7 @@ class FaceEditor:
     # Propose.
 
     def propose(self, face: Face, level: Level, photo: Image, sets: NDArray[np.float32]) -> tuple[AlignedFace, list[Proposal]]:
-        """The face with all that editors ask, and a new face for each attribute set (N, D)."""
+        """The face with all inputs of editors, and a new face for each attribute set (N, D)."""
         # The crop is taken from the result so far: a neighbour that was edited must not come back at its edge.
         crop, tracked = warp(photo, face.matrix), face.request.tracked
         points = self._models.points.points(crop) if tracked is None else geometry.apply(face.matrix, tracked.shape)
@@ -134,7 +137,7 @@ class FaceEditor:
     # Composite and verify.
 
     def composite(self, face: Face, level: Level, photo: Image, aligned: AlignedFace, proposal: Proposal) -> tuple[Composite, Patch]:
-        """A proposal in the photo, with what the gate says of it there."""
+        """A proposal in the photo, with the gate's verdict on it there."""
         image, touched = proposal.paste(photo, face.matrix)
         if self._options.reach == "head":
             assert aligned.points is not None
@@ -153,7 +156,8 @@ class FaceEditor:
         image, touched, edited = cover(level, photo, face.detection, self._options.margin)
         check = self._models.gate.cover(face.source, image)
         # Under one colour there is nothing left to recognise, whatever an embedder makes of it.
-        check = replace(check, reasons=()) if level.editor.name == "solid" else check
+        # What an embedder of faces makes of a licence plate says nothing.
+        check = replace(check, reasons=()) if level.editor.name == "solid" or face.detection.label != "face" else check
         return Composite(warp(image, face.matrix), edited, check, level), Patch.of(image, touched)
 
     # After its neighbours were edited.
@@ -161,7 +165,7 @@ class FaceEditor:
     def still_passes(self, face: Face, photo: Image) -> bool:
         """Whether a face is as it was when the gate let it pass, or passes as it is now."""
         made, crop = face.composite, warp(photo, face.matrix)
-        if made is None or made.level.last or np.array_equal(crop, made.crop):
+        if made is None or made.level.last or np.array_equal(crop, made.crop) or face.detection.label != "face":
             return True
         gate = self._models.gate
         check = gate.judge(face.source, photo, made.level.accepted) if made.level.pastes_face else gate.cover(face.source, photo)
@@ -171,7 +175,7 @@ class FaceEditor:
         return check.passed
 
     def result(self, face: Face) -> FaceResult:
-        """What became of a face.
+        """The result for a face.
 
         Raises:
             EditError: nothing that the gate lets pass.
@@ -180,6 +184,7 @@ class FaceEditor:
         if made is None or not made.check.passed:
             raise EditError("a face came through without an edit that passed")
         asked = made.level.pastes_face if self._options.method == "attgan" else made.level.editor.name == self._options.method
+        asked = asked or face.detection.label != "face"
         row = made.edited.attributes
         return FaceResult(
             detection=face.detection,
@@ -191,6 +196,7 @@ class FaceEditor:
             seed=face.seed,
             why=tuple(face.why),
             portraits=() if row is None or self._models.portraits is None else tuple(portraits_of(row)[0]),
+            row=row,
         )
 
 

@@ -1,4 +1,4 @@
-"""Fallback levels: the ways to edit a face, from the one that was asked for to a solid cover, and when a face is covered at once."""
+"""Fallback levels: from the requested method to a solid cover, and when a face is covered at once."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ def levels(options: Options, editor: Editor) -> Iterator[Level]:
         yield from covers(options)
         return
     budget = options.budget
-    # A generator that sees less of a face can keep less of it, whoever looks.
+    # A generator that sees less of a face can keep less of it.
     first = editor.coarse(options.input_cells) if isinstance(editor, CoarseEditor) else editor
     ways: list[tuple[Editor, float]] = [(first, STRENGTHS[0])] * budget.rounds + [(first, STRENGTHS[1])]
     if isinstance(editor, CoarseEditor):
@@ -80,10 +80,10 @@ def levels_after(chosen: Level, options: Options, editor: Editor) -> Iterator[Le
 
 
 def covers(options: Options) -> Iterator[Level]:
-    """The filter that was asked for, harder and harder where it has a strength, and at last the solid cover.
+    """The requested filter, at growing strength where it has one, and at last the solid cover.
 
-    Whoever gets a cover in place of a new face gets the hardest blur at once: the faces that are too small or too doubtful to be
-    replaced are those that the gate's recognisers see least well, and others may see more.
+    A cover in place of a new face is the strongest blur at once. The gate's recognisers see least in faces that are too small or too
+    doubtful to be replaced, and other recognisers may see more.
     """
     yield from softer_covers(options)
     yield solid_cover(options)
@@ -100,6 +100,11 @@ def softer_covers(options: Options) -> Sequence[Level]:
 def solid_cover(options: Options) -> Level:
     """One colour over the face: nothing is left to recognise."""
     return Level(FilterEditor("solid", options), 1.0, False, last=True)
+
+
+def plate_covers(options: Options) -> Sequence[Level]:
+    """How a licence plate is covered: as hard as the method can, for no gate reads plates; at last by one colour."""
+    return [softer_covers(options)[-1], solid_cover(options)]
 
 
 def why_cover(image: Image, detection: Detection, options: Options, gate: Gate) -> str:

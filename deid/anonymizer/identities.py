@@ -1,4 +1,4 @@
-"""People who were seen before, so that one keeps the same new face through a whole data set."""
+"""People from earlier pictures, who keep the same new face through a whole data set."""
 
 import threading
 from collections.abc import Collection, Sequence
@@ -21,7 +21,7 @@ class People:
     """Everybody who has been given a new face; in memory alone, and never written.
 
     Args:
-        embedders: two faces are one person's when all of these say so.
+        embedders: two faces are one person's when all of these agree.
     """
 
     def __init__(self, embedders: Sequence[Embedder]) -> None:
@@ -38,7 +38,7 @@ class People:
         return free[nearest] if (distances[nearest] < self._thresholds).all() else None
 
     def add(self, person: Person) -> None:
-        """Somebody new."""
+        """Add a new person."""
         self._people.append(person)
 
 
@@ -47,15 +47,15 @@ def _distances(a: tuple[Embeddings, ...], b: tuple[Embeddings, ...]) -> list[flo
 
 
 class Identities:
-    """Gives people whom one engine saw in earlier pictures their new face again.
+    """Gives people from earlier pictures of an engine their new face again.
 
     Args:
-        models: whose options say whether that is wanted at all.
+        models: whose options switch this on or off.
     """
 
     def __init__(self, models: Models) -> None:
         self._models = models
-        #: Held for a whole picture: whoever is in it is known before the next picture begins.
+        #: Held for a whole picture: everyone in it is known before the next picture begins.
         self.lock = threading.RLock()
 
     @lazy
@@ -85,4 +85,4 @@ class Identities:
 
     def _is_wanted(self, detection: Detection) -> bool:
         """Whether a face is to be the same person's as before, and is seen well enough for that."""
-        return self.kept and self._models.options.method == "attgan" and detection.size >= RECOGNISABLE
+        return self.kept and detection.label == "face" and self._models.options.method == "attgan" and detection.size >= RECOGNISABLE

@@ -1,4 +1,4 @@
-"""Faces that are known before a picture is searched: their boxes must be of this picture, and others may be there too."""
+"""Known faces of a picture: their boxes must fit the picture, and the picture may hold others."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.anonymizer.selection import Selection, is_among
+from deid.boxes.types import Box
 from deid.core.errors import DetectionError
-from deid.core.types import Detection, Image, ImageResult
+from deid.core.types import Detection, Image, ImageResult, KeptFace
+from deid.detection.checked import detect
 from deid.imaging import geometry
 
 if TYPE_CHECKING:
@@ -39,10 +42,10 @@ def why_not(box: Sequence[float], size_wh: tuple[int, int]) -> str:
 
 
 def process(engine: "Anonymizer", image: Image, known: Sequence[Detection] | None, seed: int | None) -> ImageResult:
-    """Anonymise a picture in which some faces are known.
+    """Anonymize a picture in which some faces are known.
 
     Args:
-        engine: anonymises; its option ``boxes`` says whether the picture is searched for further faces.
+        engine: does the work; its option ``boxes`` says whether the picture is searched for further faces.
         image: (H, W, 3) uint8 RGB.
         known: faces that are there; the detector finds them all when there are none.
         seed: for reproducible output.
@@ -55,11 +58,35 @@ def process(engine: "Anonymizer", image: Image, known: Sequence[Detection] | Non
     result = engine.process(image, with_detected(known, engine.detector.detect(image)), seed)
     for _ in range(_ROUNDS):
         left = exposed(engine.detector.detect(result.image), changed(image, result.image, tolerance=0))
+        left = [d for d in left if not is_among(d, [face.detection for face in result.kept])]
         if not left:
             return result
         more = engine.process(result.image, left, result.seed)
-        result = ImageResult(more.image, (*result.faces, *more.faces), result.seed)
+        result = ImageResult(more.image, (*result.faces, *more.faces), result.seed, (*result.kept, *more.kept))
     raise DetectionError(f"faces are still exposed after {_ROUNDS} rounds")
+
+
+def process_boxes(
+    engine: "Anonymizer", image: Image, boxes: Sequence[Box], seed: int | None, selection: Selection | None, only: bool
+) -> ImageResult:
+    """Anonymize a picture whose faces somebody has looked through.
+
+    Args:
+        engine: anonymizes.
+        image: (H, W, 3) uint8 RGB.
+        boxes: in place of the first detection; those to be kept are left as they are.
+        seed: for reproducible output.
+        selection: which faces are left as they are besides; None for none.
+        only: edit these boxes and no others; what is detected in the result is named among the faces that were kept.
+    """
+    faces = [box.detection for box in boxes if not box.keep]
+    selection = replace(selection or Selection(engine.options), marked=tuple(box.detection for box in boxes if box.keep))
+    if not only:
+        return engine.process(image, None, seed, first=faces, selection=selection)
+    result = engine.process(image, faces, seed, selection=selection)
+    again = exposed(detect(engine.models.second_detector, result.image), changed(image, result.image, tolerance=0))
+    left = [d for d in again if not is_among(d, [face.detection for face in result.kept])]
+    return replace(result, kept=(*result.kept, *(KeptFace(d, "detected in the result, and none of the given boxes") for d in left)))
 
 
 def with_detected(known: Sequence[Detection], detected: Iterable[Detection]) -> list[Detection]:

@@ -5,23 +5,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from deid import weights
-from deid.core.errors import ConfigError
+from deid.anonymizer.selection import Selection
 from deid.core.lazy import lazy
 from deid.core.options import Options
 from deid.core.protocols import Detector, Editor, Embedder, Preloadable
-from deid.core.types import Detection
 from deid.detection import build_detector
 from deid.detection.mtcnn import MtcnnDetector
+from deid.detection.plates import PlateDetector, Together
 from deid.detection.threshold import at_least
 from deid.editing.attgan import AttganEditor, FaceAttganEditor
 from deid.editing.portraits import PortraitEditor, Portraits
 from deid.editing.selector import Selector
 from deid.landmarks.face_points import FacePoints
-from deid.models.threads import SideBySide
+from deid.models.inference import best_device, check_device
+from deid.models.threads import SideBySide, n_threads
 from deid.recognition import build_embedder
 from deid.recognition.age import AgeReader
 from deid.recognition.attributes import AttributeReader
@@ -39,7 +37,7 @@ class Models:
 
     def __init__(self, options: Options, **parts: Any) -> None:
         if options.device == "auto":
-            options = replace(options, device="cuda" if torch.cuda.is_available() else "cpu")
+            options = replace(options, device=best_device())
         self.options = options
         self._own = {name for name, part in parts.items() if part is not None}
         # A part that is there already hides the one that would be built.
@@ -55,7 +53,7 @@ class Models:
     def detector(self) -> Detector:
         """Detects the faces."""
         options = self.options
-        return at_least(build_detector(options.detector, options.min_face, options.device), options.threshold)
+        return self._with_plates(at_least(build_detector(options.detector, options.min_face, options.device), options.threshold))
 
     @lazy
     def second_detector(self) -> Detector:
@@ -63,7 +61,16 @@ class Models:
         if "detector" in self._own:
             return self.detector
         options = self.options
-        return at_least(build_detector("mtcnn_fast", options.min_face, options.device), options.threshold)
+        return self._with_plates(at_least(build_detector("mtcnn_fast", options.min_face, options.device), options.threshold))
+
+    @lazy
+    def plates(self) -> Detector | None:
+        """Detects licence plates; None where nobody asks for them."""
+        model = self.options.plate_model
+        return PlateDetector(Path(model)) if model and "plates" in self.options.also else None
+
+    def _with_plates(self, faces: Detector) -> Detector:
+        return faces if self.plates is None else Together([faces, self.plates])
 
     @lazy
     def editor(self) -> Editor:
@@ -73,9 +80,15 @@ class Models:
             return FaceAttganEditor(options.device)
         return AttganEditor(options.device, Portraits(weights.read_bank(Path(options.portraits))) if options.portraits else None)
 
+    @lazy
+    def selection(self) -> Selection | None:
+        """Which faces are left as they are; None where all are edited."""
+        options = self.options
+        return Selection.of(self) if options.keep or options.only or options.ignore else None
+
     @property
     def portraits(self) -> Portraits | None:
-        """The portraits that stand in; None where nothing needs them."""
+        """The portraits for stand-ins; None where no editor needs them."""
         editor = self.editor if self.options.method == "attgan" else None
         return editor.portraits() if isinstance(editor, PortraitEditor) else None
 
@@ -93,7 +106,7 @@ class Models:
     def gate(self) -> Gate:
         """Decides whether an edited face may be published."""
         device = self.options.device
-        # A face fills the patch that is looked at: a coarse pyramid is enough, at MTCNN's usual thresholds.
+        # A face fills the searched patch: a coarse pyramid is enough, at MTCNN's usual thresholds.
         again = MtcnnDetector(min_face=40, device=device)
         return Gate(self.embedders, again, self.options, AttributeReader(device), RealismScorer(device))
 
@@ -105,7 +118,7 @@ class Models:
 
     @lazy
     def ages(self) -> AgeReader:
-        """Tells children from adults."""
+        """Distinguishes children from adults."""
         return AgeReader()
 
     @lazy
@@ -116,27 +129,22 @@ class Models:
     @lazy
     def threads(self) -> SideBySide:
         """Edits several faces at the same time; one after the other where a part is a caller's, which may not be thread-safe."""
-        return SideBySide(1 if self._own else torch.get_num_threads())
+        return SideBySide(1 if self._own else n_threads())
 
     def preload(self) -> None:
-        """Load every model now, so that a missing or altered file is told before the first picture.
+        """Load every model now, so that a missing or altered file is reported before the first picture.
 
         Raises:
             ConfigError: torch has no such device.
             WeightsError: a file is missing, altered, or of another architecture.
             DependencyError: a package is missing.
         """
-        try:
-            torch.zeros(1, device=self.options.device)
-        except (RuntimeError, AssertionError) as error:
-            raise ConfigError(f"cannot use device {self.options.device!r}: {str(error).splitlines()[0]}") from error
-        blank = np.full((128, 128, 3), 127, np.uint8)
-        self.detector.detect(blank)
-        self.second_detector.detect(blank)
-        source = self.gate.source(blank, Detection(np.array([30.0, 30.0, 98.0, 98.0])))
-        self.gate.judge(source, blank)
+        check_device(self.options.device)
+        _ = self.selection
+        # The detectors read their files when they are built.
+        parts: list[object] = [self.detector, self.second_detector, self.gate]
         if self.options.method == "attgan":
-            self.points.points(blank)
-            for part in (self.editor, self.selector):
-                if isinstance(part, Preloadable):
-                    part.preload()
+            parts += [self.ages, self.points, self.editor, self.selector]
+        for part in parts:
+            if isinstance(part, Preloadable):
+                part.preload()

@@ -10,13 +10,14 @@ from deid.anonymizer.face import Face, Request
 from deid.anonymizer.face_editor import LEAST_EDITED, FaceEditor
 from deid.anonymizer.identities import Identities
 from deid.anonymizer.models import Models
+from deid.anonymizer.selection import Selection
 from deid.compositing import blend, head
+from deid.core.attributes import CROP_SIZE
 from deid.core.errors import DetectionError
 from deid.core.options import Options
-from deid.core.types import Image
+from deid.core.types import Detection, Image, KeptFace
 from deid.detection.checked import detect
 from deid.imaging import geometry
-from deid.models.attgan import CROP_SIZE
 
 #: How often the whole photo is searched again for faces that are still exposed.
 _ROUNDS = 5
@@ -33,21 +34,32 @@ class Scheduler:
     def __init__(self, models: Models, identities: Identities) -> None:
         self._models, self._identities, self._editor = models, identities, FaceEditor(models)
 
-    def edit_all(self, image: Image, seed: int) -> tuple[Image, list[Face]]:
+    def edit_all(
+        self, image: Image, seed: int, first: Sequence[Detection] | None = None, selection: Selection | None = None
+    ) -> tuple[Image, list[Face], list[KeptFace]]:
         """Edit every face that the detectors find, until they find no other in the result.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            seed: for reproducible output.
+            first: faces that the first detector need not look for.
+            selection: which of them are left as they are.
 
         Raises:
             DetectionError: a detector failed, or faces are exposed after several rounds.
         """
         out, touched = image.copy(), np.zeros(image.shape[:2], bool)
-        faces: list[Face] = []
-        found = detect(self._models.detector, image)
+        faces, kept = list[Face](), list[KeptFace]()
+        found = detect(self._models.detector, image) if first is None else _inside(first, image)
+        found = _to_edit(image, found, kept, selection)
+        kept += () if selection is None else selection.kept
         for _ in range(_ROUNDS):
             faces += self._edit(image, [Request(d) for d in found], faces, out, touched, seed)
             again = detect(self._models.second_detector, out)
-            found = [d for d in again if geometry.share_of_middle(d.box_xyxy, touched) < LEAST_EDITED]
+            again = [d for d in again if geometry.share_of_middle(d.box_xyxy, touched) < LEAST_EDITED]
+            found = _to_edit(image, again, kept, selection)
             if not found:
-                return out, faces
+                return out, faces, kept
         raise DetectionError(f"{len(found)} faces are still detected exposed after {_ROUNDS} rounds")
 
     def edit_given(self, image: Image, requests: Iterable[Request], seed: int) -> tuple[Image, list[Face]]:
@@ -78,6 +90,19 @@ class Scheduler:
         """Edit faces that lie apart, at the same time."""
         for patch in self._models.threads.starmap(self._editor.edit, [(face, out) for face in faces]):
             patch.lay(out, touched)
+
+
+def _inside(detections: Sequence[Detection], image: Image) -> list[Detection]:
+    return [d for d in detections if geometry.share_inside(d.box_xyxy, image.shape[:2]) > 0]
+
+
+def _to_edit(image: Image, found: list[Detection], kept: list[KeptFace], selection: Selection | None) -> list[Detection]:
+    """The faces that are not left as they are; those that are go to ``kept``."""
+    if selection is None:
+        return found
+    edited, more = selection.split(image, found, kept)
+    kept += more
+    return edited
 
 
 def _apart(faces: Sequence[Face], options: Options) -> list[list[Face]]:

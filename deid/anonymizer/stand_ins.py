@@ -1,4 +1,4 @@
-"""Which portraits stand in for whom: two people in a picture never share one."""
+"""The portraits of each stand-in: two people in a picture never share one."""
 
 from collections.abc import Collection, Sequence
 
@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from deid.anonymizer.face import Face
 from deid.anonymizer.fallback import Level, covers
 from deid.anonymizer.models import Models
+from deid.core.attributes import ATTRIBUTES
 from deid.editing.sampler import MIX, SET_SIZE, portraits_of, sample_sets, sample_shares, with_portraits, without_portraits
-from deid.models.attgan import ATTRIBUTES
 
 #: Of the portraits that a picture's faces may have, each face reserves no more than its part of this share.
 _SHARED_OUT = 0.4
@@ -40,7 +40,8 @@ def reserve(models: Models, new: Sequence[Face], faces: Sequence[Face], taken: C
     for _ in range(max(1, min(most, share))):
         for face, rng in draws:
             assert face.looks is not None
-            numbers = bank.choose(face.looks, rng, used)
+            # One face's stand-ins may share portraits, for only one of them is shown: the best would else go to the first.
+            numbers = bank.choose(face.looks, rng, used - _numbers([face]))
             if numbers:
                 used.update(numbers)
                 face.stand_ins.append(with_portraits(_EMPTY_SET, numbers, sample_shares(rng, len(numbers)))[0])

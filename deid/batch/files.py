@@ -1,8 +1,9 @@
-"""Files in, files out: which input goes where, and what became of each."""
+"""Files in, files out: which input goes where, and the result of each."""
 
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,16 +13,18 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from deid.anonymizer import known
-from deid.core.errors import ConfigError, DependencyError, ImageError, VideoError
+from deid.boxes.types import BoxedFile, BoxedFrame
+from deid.core.errors import ConfigError, DataError, DependencyError, ImageError, VideoError
 from deid.core.types import Detection, ImageResult
 from deid.imaging import codec
 from deid.imaging.codec import Picture
 from deid.imaging.formats import is_foreign, is_written, known_suffixes, suffix_of, why_not
-from deid.video.encode import CONTAINERS
+from deid.video.containers import CONTAINERS
 
 if TYPE_CHECKING:
     # Torch takes seconds to import; who plans a run needs none of it.
     from deid.anonymizer.engine import Anonymizer
+    from deid.anonymizer.selection import Selection
     from deid.video.pipeline import Span, VideoResult
 
 
@@ -50,16 +53,16 @@ class Job:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FileResult:
-    """What became of one file.
+    """The result for one file.
 
     Args:
         source: the input.
         target: the output; None when nothing was written.
         error: why it failed; empty when it did not. A film that could be read in part has both an error and a target.
         frames: one result per frame of a picture.
-        film: what became of a film; None for a picture.
+        film: the result for a film; None for a picture.
         left_out: whether it is a file of a kind that is not read; ``error`` says why.
-        changes: what of a picture is left out or changed, in words.
+        changes: notes on what was left out of a picture or changed.
     """
 
     source: Path
@@ -72,7 +75,7 @@ class FileResult:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What of the file is left out or not as it was, in words."""
+        """Notes on what was left out of the file or changed."""
         return self.changes if self.film is None else self.film.notes
 
     @property
@@ -98,6 +101,11 @@ class FileResult:
         return sum(len(f.faces) for f in self.frames) if self.film is None else len(self.film.tracks)
 
     @property
+    def n_kept(self) -> int:
+        """Faces of a picture's frames, tracks of a film, that were left as they are as was asked."""
+        return sum(len(f.kept) for f in self.frames) if self.film is None else len(self.film.kept)
+
+    @property
     def n_edited(self) -> int:
         """Of these, the ones on which the requested method passed."""
         return sum(f.n_edited for f in self.frames) if self.film is None else sum(t.asked for t in self.film.tracks)
@@ -112,6 +120,45 @@ class FileResult:
             "error": self.error or None,
             **({"film": self.film.to_dict()} if self.film else told),
         }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Given:
+    """What is known of a file before it is handled.
+
+    Args:
+        name: path within the input folder, with slashes: its boxes and its mask are found by it.
+        boxes: where its faces are; None where they are searched.
+        only: whether nothing but these boxes is covered.
+        record: whether the boxes of a film are kept for a report.
+        selection: which of its faces are left as they are; the engine's one when None.
+    """
+
+    name: str
+    boxes: BoxedFile | None = None
+    only: bool = False
+    record: bool = False
+    selection: "Selection | None" = None
+
+
+def names_of(inputs: Sequence[Path], jobs: Sequence[Job]) -> dict[Path, str]:
+    """The names of inputs in files of boxes, by path: within the input folder, or alone.
+
+    Raises:
+        ConfigError: two inputs have one name.
+    """
+    folders = [path for path in inputs if path.is_dir()]
+    names = {job.source: name_of(job.source, folders) for job in jobs}
+    twice = [name for name, n in Counter(names.values()).items() if n > 1]
+    if twice:
+        raise ConfigError(f"two inputs are called {twice[0]}: boxes and masks are found by name; give one folder at a time")
+    return names
+
+
+def name_of(source: Path, folders: Sequence[Path]) -> str:
+    """A file's name within the folder that it was found in, with slashes; its own name where it was named itself."""
+    folder = next((f for f in folders if source.is_relative_to(f)), None)
+    return source.name if folder is None else source.relative_to(folder).as_posix()
 
 
 def check_use(inputs: Sequence[Path], out: Path, report: Path | None = None) -> None:
@@ -290,6 +337,7 @@ def run_job(
     overwrite: bool = False,
     span: "Span | None" = None,
     progress: Callable[[int, int], None] | None = None,
+    given: "Given | None" = None,
 ) -> FileResult:
     """Handle one file; what goes wrong with it is in the result and never an exception.
 
@@ -300,21 +348,24 @@ def run_job(
         overwrite: whether an existing target may be replaced.
         span: of a film, which part, and what of its sound.
         progress: called with the number of written frames of a film, and of those to expect.
+        given: what is known of the file.
     """
+    given = given or Given(job.source.name)
     if job.target is None:
         return refused(job)
     try:
         if is_film(job.source):
             from deid.video.pipeline import anonymize_video
 
-            film = anonymize_video(job.source, job.target, engine, span=span, seed=seed, overwrite=overwrite, progress=progress)
+            known: dict[str, Any] = {"span": span, "seed": seed, "overwrite": overwrite, "progress": progress, "record": given.record}
+            film = anonymize_video(job.source, job.target, engine, boxes=given.boxes, selection=given.selection, **known)
             error = film.problem and f"written as far as it could be read: {film.problem}"
             return FileResult(job.source, job.target, error, film=film)
         picture = codec.read(job.source, engine.options.max_pixels)
-        edited, frames = anonymize(picture, engine, seed)
+        edited, frames = anonymize_given(picture, engine, seed, given)
         data = codec.encode(edited, _format(job.source, job.target))
         codec.write(data, job.target, overwrite)
-    except (DependencyError, ImageError, VideoError) as failure:
+    except (DataError, DependencyError, ImageError, VideoError) as failure:
         return FileResult(job.source, error=str(failure))
     except Exception as failure:
         # One bad photo must not cost the rest; nothing has been written for it.
@@ -348,6 +399,29 @@ def anonymize(
     first = known.process(engine, picture.frames[0].rgb, detections, seed)
     frames = (first, *(known.process(engine, f.rgb, detections, first.seed) for f in picture.frames[1:]))
     return picture.with_frames([f.image for f in frames]), frames
+
+
+def anonymize_given(picture: Picture, engine: "Anonymizer", seed: int | None, given: "Given") -> tuple[Picture, tuple[ImageResult, ...]]:
+    """The same where boxes may be given for every frame, which stand in for the first detection.
+
+    Raises:
+        DataError: the boxes, or a mask, are of another picture.
+    """
+    results: list[ImageResult] = []
+    frames: Sequence[BoxedFrame | None] = [None] * len(picture.frames)
+    if given.boxes is not None:
+        height, width = picture.frames[0].rgb.shape[:2]
+        frames = given.boxes.sized((width, height)).frames
+        if len(frames) != len(picture.frames):
+            raise DataError(f"the boxes of {given.boxes.name} are of {len(frames)} frames, the file has {len(picture.frames)}")
+    told: dict[str, Any] = {} if given.selection is None else {"selection": given.selection}
+    for frame, boxes in zip(picture.frames, frames, strict=True):
+        seed = results[0].seed if results else seed
+        if boxes is None:
+            results.append(engine.process(frame.rgb, None, seed, **told))
+        else:
+            results.append(known.process_boxes(engine, frame.rgb, boxes.boxes, seed, given.selection, given.only))
+    return picture.with_frames([r.image for r in results]), tuple(results)
 
 
 def _format(source: Path, target: Path) -> str | None:

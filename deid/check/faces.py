@@ -1,4 +1,4 @@
-"""Every face of an untouched photo, and what became of it in the output. Nothing that was found is ever dropped."""
+"""Every face of an untouched photo, and its state in the output. No face is dropped."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -43,6 +43,7 @@ class Face:
         found_after: whether either detector finds a face there.
         has_output: whether there is an output at all.
         box_xyxy: (4,) pixels.
+        contrast: mean deviation of the box's middle from its mean colour before, in grey levels: of a flat place nothing is seen.
     """
 
     file: str
@@ -56,6 +57,7 @@ class Face:
     found_after: bool
     has_output: bool
     box_xyxy: NDArray[np.float64]
+    contrast: float = np.inf
 
 
 FaceT_co = TypeVar("FaceT_co", bound=Face, covariant=True)
@@ -105,6 +107,7 @@ class Seen:
             "found_after": self.found is not None,
             "has_output": has_output,
             "box_xyxy": self.known.box_xyxy,
+            "contrast": core_contrast(self.pair.before, self.known.box_xyxy),
         }
 
 
@@ -130,7 +133,8 @@ class Tally:
     error: NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+# With slots, a generic frozen class cannot be made under its full name in Python 3.11.
+@dataclass(frozen=True, eq=False)
 class PhotoResult(Generic[FaceT_co]):
     """One photo before and after.
 
@@ -219,6 +223,12 @@ def core_change(before: Image, after: Image, box: NDArray[np.float64]) -> float:
     rows, columns = geometry.box_to_slices(geometry.expand_box(box, _CORE), before.shape[:2])
     a, b = before[rows, columns].astype(np.int16), after[rows, columns].astype(np.int16)
     return float(np.abs(a - b).mean()) if a.size else 0.0
+
+
+def core_contrast(image: Image, box: NDArray[np.float64]) -> float:
+    """Mean deviation in grey levels of the middle of a box from its mean colour; 0 for a box outside the image."""
+    part = image[geometry.box_to_slices(geometry.expand_box(box, _CORE), image.shape[:2])].astype(np.float64)
+    return float(np.abs(part - part.mean(axis=(0, 1))).mean()) if part.size else 0.0
 
 
 def _tally(name: str, before: list[Detection], after: list[Detection]) -> Tally:

@@ -1,4 +1,4 @@
-"""A film before and after, frame by frame: which faces show."""
+"""A film before and after, frame by frame: which faces are exposed."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +15,7 @@ from deid.check.folders import Problem
 from deid.check.judges import Judges
 from deid.check.recognition import WORKING_FMR, Embedded
 from deid.check.report import Counts, FileFindings
-from deid.check.states import UNCHANGED_BELOW
+from deid.check.states import is_unchanged
 from deid.core.errors import DataError
 from deid.core.protocols import Detector
 from deid.core.types import Detection, Image
@@ -32,7 +32,7 @@ _MIDDLE = 0.6
 #: In the dark all changes are small: a change of this share of the face's own contrast hides it too. Untouched frames, encoded
 #: anew at the quality that `deid` writes, change by less than 0.2 of it.
 CHANGED_SHARE = 0.3
-#: So many crops of a track, spread over it, stand for it where identity is measured, each of at least so many pixels.
+#: Number of crops that represent a track for identity, spread over it, and their least size in pixels.
 _CROPS, _LEAST_CROP = 8, 32.0
 _SAME_IOU = 0.4
 
@@ -105,7 +105,7 @@ class VideoFacts:
 
 
 def facts(path: Path) -> VideoFacts:
-    """Facts of a file, as FFmpeg's demuxer tells them.
+    """Facts of a file, from FFmpeg's demuxer.
 
     Raises:
         VideoReadError: it is no film.
@@ -149,7 +149,7 @@ def watch(original: Path, output: Path, detector: Detector, tick: Callable[[], N
         tracker.predict(index)
         tracker.update(index, found)
         for d in found:
-            # Every find is sure enough to begin a track, and has one.
+            # Every detection is sure enough to begin a track, and has one.
             (track,) = (t.number for t in tracker.tracks if t.seen.get(index) is d)
             film.sightings.append(_sighting(index, track, d, image, shown, again))
             if d.size >= _LEAST_CROP and d.landmarks is not None:
@@ -202,9 +202,9 @@ def _sighting(index: int, track: int, d: Detection, image: Image, shown: Image, 
 def is_exposed(before: NDArray[np.float64], after: NDArray[np.float64]) -> bool:
     """Whether a face shows in the output.
 
-    Definition: one of the four halves of the middle of its box (left, right, top, bottom) is as it was: it changed by less than
-    `UNCHANGED_BELOW` grey levels on average, and by less than `CHANGED_SHARE` of its own contrast (its mean deviation from its
-    mean colour). A cover over half of a face does not count. An encoder that itself changes an untouched face by more hides it
+    Definition: one of the four halves of the middle of its box (left, right, top, bottom) is as it was. That half changed by less than
+    `UNCHANGED_BELOW` grey levels on average, and by less than `_CHANGED_SHARE` of its own contrast. Contrast is the mean deviation from
+    the mean colour. A cover over half of a face does not count. An encoder that itself changes an untouched face by more hides it
     from this measure: judge films of good quality.
 
     Args:
@@ -221,7 +221,7 @@ def is_exposed(before: NDArray[np.float64], after: NDArray[np.float64]) -> bool:
 def _unchanged(before: NDArray[np.float64], after: NDArray[np.float64]) -> bool:
     change = float(np.abs(before - after).mean())
     contrast = float(np.abs(before - before.mean(axis=(0, 1))).mean())
-    return change < UNCHANGED_BELOW and change < CHANGED_SHARE * contrast
+    return is_unchanged(change, contrast)
 
 
 def longest_run(frames: Sequence[int]) -> int:

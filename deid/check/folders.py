@@ -1,4 +1,4 @@
-"""Two folders with the same file names: which files pair up, and everything that is wrong with them."""
+"""Two folders with the same file names: pairs of files, and every mismatch."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -56,7 +56,7 @@ class ImagePair:
 def identity_of(name: str) -> str:
     """Whose photo a file is: its folder's name, else the file name without a trailing number.
 
-    Example:
+    Examples:
         >>> identity_of("Ada_Byron_0002.jpg"), identity_of("ada/7.png")
         ('Ada_Byron', 'ada')
     """

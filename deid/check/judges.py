@@ -1,4 +1,4 @@
-"""Who judges: detectors with their published settings, and recognisers with their thresholds."""
+"""Judges of a check: detectors with their published settings, and recognisers with their thresholds."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 from deid.core.errors import ConfigError, WeightsMissingError
 from deid.core.protocols import Detector, Embedder
 
-#: The cascade's published thresholds: whoever looks at a photo runs MTCNN as it comes.
+#: The cascade's published thresholds: others run MTCNN with its defaults.
 _THRESHOLDS = (0.6, 0.7, 0.7)
 #: Detectors of a check where none are named: two that miss different faces.
 USUAL = ("mtcnn", "centerface")
@@ -50,11 +50,11 @@ FILE_DETECTORS: dict[str, Callable[[Path], Detector]] = {"scrfd": _scrfd, "yolo"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judges:
-    """Who looks at both sides.
+    """Judges of both sides.
 
     Args:
-        detectors: say where faces are; the last one looks at films, where every frame is searched.
-        embedders: say who they are.
+        detectors: detectors; the last one is used for films, where every frame is searched.
+        embedders: recognisers.
     """
 
     detectors: tuple[Detector, ...]
@@ -94,10 +94,13 @@ def recognisers_of(files: Sequence[Path] = ()) -> list[Embedder]:
 
 def _facenet() -> list[Embedder]:
     from deid import weights
-    from deid.recognition.facenet import FaceNetEmbedder
 
     try:
         present = weights.status(weights.entry("facenet")) == "ok"
     except WeightsMissingError:
         present = False
-    return [FaceNetEmbedder()] if present else []
+    if not present:
+        return []
+    from deid.recognition.facenet import FaceNetEmbedder
+
+    return [FaceNetEmbedder()]

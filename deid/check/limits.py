@@ -1,4 +1,4 @@
-"""When an output passes: every limit of a check."""
+"""Limits that an output must keep to pass."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ from deid.core.errors import ConfigError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What is asked of an output. Untouched copies fail the defaults, and solid covers pass them.
+    """Limits for an output. Untouched copies fail the defaults, and solid covers pass them.
 
     Args:
         exposed: largest share of faces that are as they were, or, in photos, that are still recognised.
-        recognised: largest share of faces that some recogniser still takes for the same person.
-        recall: least share of the faces before that a detector finds after; 0 asks for none.
+        recognised: largest share of faces that some recogniser still matches to the same person.
+        recall: least share of the faces before that a detector still detects; 0 for no limit.
         metadata: whether metadata may be left.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Which faces before are which faces after."""
+"""Matching of faces before to faces after."""
 
 from dataclasses import dataclass
 

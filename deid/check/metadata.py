@@ -1,4 +1,4 @@
-"""What a file says besides its picture: EXIF with its thumbnail, XMP, IPTC, comments, and what follows the picture."""
+"""Metadata of a file: EXIF with its thumbnail, XMP, IPTC, comments, and data after the picture."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +31,7 @@ def left_in(path: Path) -> tuple[str, ...]:
         with PillowImage.open(path) as picture:
             return tuple(dict.fromkeys(_told(picture, path)))
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError):
-        # Whether it can be read at all is told elsewhere.
+        # Whether it can be read at all is checked elsewhere.
         return ()
 
 

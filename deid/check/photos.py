@@ -1,4 +1,4 @@
-"""Photos before and after, a few at a time: of each face only numbers are kept."""
+"""Photos before and after, a few at a time. Only numbers are kept of each face."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,13 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.check.faces import Face, Observer, PhotoResult, plain_face
+from deid.check.faces import Face, Observer, PhotoResult, crops_of, plain_face
 from deid.check.folders import ImagePair
 from deid.check.judges import Judges
-from deid.check.recognition import Embedded, Rows, rows_of
+from deid.check.recognition import Embedded, Rows
 from deid.check.report import Counts, FileFindings
 from deid.check.states import EXPOSED, states
+from deid.core.protocols import Embedder
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +28,7 @@ class _Kept:
     found_after: bool
     has_output: bool
     box_xyxy: NDArray[np.float64]
+    contrast: float
 
     @classmethod
     def of(cls, face: Face) -> "_Kept":
@@ -102,13 +104,26 @@ def look(pairs: Iterable[ImagePair], judges: Judges) -> Looked:
     return Looked(tuple(names), tuple(kept), states(kept, embedded), embedded, recall)
 
 
+#: A run's own threshold is never so many times a recogniser's usual one.
+_FAR = 2.0
 _NONE: NDArray[np.uint8] = np.zeros((0, 128, 128, 3), np.uint8)
 
 
 def _add(rows: list[list[Rows]], judges: Judges, faces: Sequence[Face]) -> None:
     if faces:
         for own, embedder in zip(rows, judges.embedders, strict=True):
-            own.append(rows_of(embedder, faces))
+            own.append(_rows(embedder, faces))
+
+
+def _rows(embedder: Embedder, faces: Sequence[Face]) -> Rows:
+    """Embeddings before, after and covered. Of a face that is far from what it was, whatever the threshold will be, nobody asks what its
+    surroundings look like: the third is then the first again."""
+    before, after = embedder.embed(crops_of(faces, "before")), embedder.embed(crops_of(faces, "after"))
+    near = np.linalg.norm(before.astype(np.float64) - after, axis=1) <= _FAR * embedder.threshold
+    covered = before.copy()
+    if near.any():
+        covered[near] = embedder.embed(crops_of([face for face, asked in zip(faces, near, strict=True) if asked], "covered"))
+    return before, after, covered
 
 
 def _tally(tallies: list[list[NDArray[np.float64]]], results: Sequence[PhotoResult[Face]]) -> None:

@@ -1,4 +1,4 @@
-"""Whether a recogniser still takes the face after for the face before, at a threshold that was fixed on untouched photos."""
+"""Whether a recogniser matches the face after to the face before, at a threshold set on untouched photos."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ Rows: TypeAlias = tuple[Embeddings, Embeddings, Embeddings]
 
 
 class Known(Protocol):
-    """What thresholds ask of a face."""
+    """Result of the thresholds for a face."""
 
     @property
     def identity(self) -> str: ...
@@ -33,7 +33,7 @@ class Known(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedded:
-    """What one recogniser makes of all faces.
+    """Distances of one recogniser for all faces.
 
     Args:
         recogniser: its name.
@@ -81,13 +81,8 @@ class Embedded:
 
 def embed(recogniser: Embedder, faces: Sequence[Face]) -> Embedded:
     """Embeddings of all faces before, after and covered, with thresholds."""
-    return Embedded.of(recogniser, rows_of(recogniser, faces), faces)
-
-
-def rows_of(recogniser: Embedder, faces: Sequence[Face]) -> Rows:
-    """Embeddings (N, D) of faces before, after and covered."""
     before, after, covered = (recogniser.embed(crops_of(faces, kind)) for kind in ("before", "after", "covered"))
-    return before, after, covered
+    return Embedded.of(recogniser, (before, after, covered), faces)
 
 
 def fix_thresholds(untouched: Embeddings, identities: Sequence[str], fallback: float) -> tuple[dict[float, float], str]:

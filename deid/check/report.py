@@ -1,4 +1,4 @@
-"""What a check found, and whether it passes."""
+"""Results of a check, and its verdict."""
 
 import math
 from dataclasses import dataclass, field
@@ -20,8 +20,8 @@ class Counts:
         unchanged: as they were.
         exposed: unchanged, or, in photos, still recognised.
         judged: that the recognisers looked at; in films, a few of each track.
-        recognised: of these, taken for the same person.
-        found: found again after.
+        recognised: of these, matched to the same person.
+        found: detected again after.
     """
 
     faces: int = 0
@@ -66,8 +66,8 @@ class Report:
     Args:
         before: the input's name.
         after: the output's name.
-        limits: what was asked.
-        detectors: who looked for faces.
+        limits: the limits.
+        detectors: detectors.
         recognisers: who recognised them, with the distance under which two faces are one person's.
         files: findings, a file at a time.
         recall: by detector: share of its own faces before that it finds after in the same place; photos alone.

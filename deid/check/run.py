@@ -11,12 +11,12 @@ from deid.check.limits import Limits
 from deid.check.report import FileFindings, Report
 from deid.core.errors import DataError, VideoError
 from deid.imaging import formats
-from deid.video.encode import CONTAINERS
+from deid.video.containers import CONTAINERS
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a check says while it works.
+    """Progress of a check.
 
     Args:
         begin: called with the number of files.
@@ -34,8 +34,8 @@ def check(before: Path, after: Path, judges: Judges, limits: Limits | None = Non
         before: a photo, a film, or a folder of them, untouched.
         after: the same after any tool; in folders, files are paired by name.
         judges: detectors and recognisers.
-        limits: what is asked; the defaults when None.
-        progress: told of every file.
+        limits: limits; the defaults when None.
+        progress: called for every file.
 
     Raises:
         DataError: the two cannot be compared at all.

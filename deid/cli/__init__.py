@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from deid import __version__
-from deid.cli import check, dataset, demo, live, portraits, run, train, weights
+from deid.cli import check, dataset, demo, find, live, portraits, run, serve, train, weights
 from deid.cli.common import EXIT_CODES
 
 # Markdown, not rich's markup: help texts name extras such as 'deid-face[video]'.
@@ -16,7 +16,9 @@ app.command(epilog=EXIT_CODES)(run.run)
 app.command()(live.live)
 app.command(epilog=EXIT_CODES)(dataset.dataset)
 app.command()(demo.demo)
+app.command(epilog=EXIT_CODES)(find.find)
 app.command(epilog=check.EXIT_CODES)(check.check)
+app.command()(serve.serve)
 app.add_typer(weights.app, name="weights")
 app.add_typer(train.app, name="train")
 app.add_typer(portraits.app, name="portraits")

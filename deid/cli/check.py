@@ -43,15 +43,15 @@ def check(
     after: Annotated[Path, typer.Argument(help="The same after any tool; in folders, files are paired by name.")],
     report: Annotated[Path | None, typer.Option("--report", "-o", help="Write the findings as JSON.")] = None,
     max_exposed: Annotated[
-        float, typer.Option(min=0, max=1, help="Largest share of faces that are as they were or, in photos, still recognised. Default: 0.")
+        float, typer.Option(min=0, max=1, help="Largest share of exposed faces: unchanged or, in photos, still recognised. Default: 0.")
     ] = 0.0,
     max_recognised: Annotated[
-        float, typer.Option(min=0, max=1, help="Largest share of faces that a recogniser takes for the same person. Default: 0.")
+        float, typer.Option(min=0, max=1, help="Largest share of faces that a recogniser matches to the same person. Default: 0.")
     ] = 0.0,
     min_recall: Annotated[
-        float, typer.Option(min=0, max=1, help="Least share of the faces that a detector still finds. Default: 0, none is asked for.")
+        float, typer.Option(min=0, max=1, help="Least share of the faces that a detector still detects. Default: 0, no limit.")
     ] = 0.0,
-    allow_metadata: Annotated[bool, typer.Option("--allow-metadata", help="Let metadata be left in the output.")] = False,
+    allow_metadata: Annotated[bool, typer.Option("--allow-metadata", help="Accept metadata in the output.")] = False,
     detector: Annotated[
         list[str] | None,
         typer.Option(help="mtcnn, centerface, dlib_hog, scrfd:FILE or yolo:FILE; may be given more than once. Default: mtcnn, centerface."),
@@ -78,7 +78,7 @@ def _check(
     detectors: list[str],
     recognisers: list[Path],
 ) -> int:
-    """Check, tell, write the findings, and give the exit code."""
+    """Check, print, write the report, and return the exit code."""
     from deid.batch.files import check_place
     from deid.check.judges import Judges
     from deid.check.limits import Limits
@@ -95,8 +95,8 @@ def _check(
     for reason in found.reasons:
         say(reason, "fails:", "red")
     if report is not None:
-        from deid.imaging import codec as image
+        from deid.imaging import codec
 
-        image.write((json.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n").encode(), report, overwrite=True)
+        codec.write((json.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n").encode(), report, overwrite=True)
     typer.echo(plain(found.line()))
     return FAILED if not found.passed else LEFT_OUT if found.left_out else 0

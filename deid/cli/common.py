@@ -1,4 +1,4 @@
-"""What all commands share: exit codes, errors, progress."""
+"""Exit codes, errors and progress of all commands."""
 
 import logging
 from collections.abc import Callable, Iterator

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from deid.cli.common import FAILED, LEFT_OUT, errors_shown
 from deid.cli.flags import FLAGS, options_from, with_flags
+from deid.core.errors import ConfigError
 from deid.core.messages import console, say
 from deid.core.options import Options
 
@@ -21,7 +22,7 @@ def dataset(
     workers: Annotated[int, typer.Option(help="Run this many processes or actors; 0 is one per core.")] = 0,
     engine: Annotated[str, typer.Option(help="Run here (local), or on a Ray cluster (ray).")] = "local",
     address: Annotated[str | None, typer.Option(help="Address of the Ray cluster. Default: one is started here.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run; try again what failed. Default: off.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run, and retry failed files. Default: off.")] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Verify the output against the ledger; skip processing if the run is finished. Default: off.")
     ] = False,
@@ -33,6 +34,8 @@ def dataset(
 
     with errors_shown():
         options = options_from(given, Options(device="auto"))
+        if options.keep or options.only or options.ignore:
+            raise ConfigError("expected no keep, only or ignore for a data set: its ledger has edited faces alone; use `deid run`")
         plan = Plan(given=source, out=out, options=options, workers=workers, engine=engine, address=address, resume=resume)
         code = 0
         if resume or not verify or not plan.ledger.exists():
@@ -44,7 +47,7 @@ def dataset(
 
 
 def _dataset(plan: Any) -> int:
-    """Run a data set and say how it went; gives the exit code."""
+    """Run a data set and print the result; returns the exit code."""
     from deid.dataset.run import left_out
     from deid.dataset.run import run as run_dataset
 
@@ -68,7 +71,7 @@ def _dataset(plan: Any) -> int:
 
 
 def _verify_dataset(plan: Any) -> int:
-    """Say what is wrong with an output; gives the exit code."""
+    """Print what is wrong with an output; returns the exit code."""
     from deid.dataset.run import check
 
     problems = 0

@@ -1,4 +1,4 @@
-"""Options as flags: one table, from which every command takes those that it needs."""
+"""Flags of the options, in one table from which every command takes those that it needs."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -12,6 +12,7 @@ from deid.core.errors import ConfigError
 from deid.core.options import BOXES, METHODS, QUALITIES, REACHES, STAND_INS, Options, load
 
 _FACES, _COVERS, _DETECTION, _VIDEOS, _MODELS = "New faces", "Covers", "Detection", "Videos", "Models and seed"
+_WHO = "Who and what"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +24,17 @@ class Flag:
         kind: type of its value.
         effect: what it does, as a sentence.
         panel: under which heading `--help` shows it.
-        default: what `--help` says is its default, where that is not the option's own.
+        default: default that `--help` names, where it is not the option's own.
     """
 
     names: tuple[str, ...]
-    kind: type
+    kind: Any
     effect: str
     panel: str
     default: str = ""
 
 
-def _flag(name: str, kind: type, panel: str, effect: str, default: str = "") -> Flag:
+def _flag(name: str, kind: Any, panel: str, effect: str, default: str = "") -> Flag:
     return Flag(tuple(name.split()), kind, effect, panel, default)
 
 
@@ -56,6 +57,15 @@ FLAGS: dict[str, Flag] = {
     ),
     "min_face": _flag("--min-face", int, _DETECTION, "Search for faces of at least this many pixels."),
     "boxes": _flag("--boxes", str, _DETECTION, f"Search pictures whose faces a table names ({BOXES[0]}), or not ({BOXES[1]})."),
+    "keep": _flag("--keep", str, _WHO, "Keep the people whom the reference photos in this folder show; a doubt means: not kept.", "none"),
+    "only": _flag(
+        "--only", str, _WHO, "Edit only the people whom the reference photos in this folder show, and whoever may be one.", "none"
+    ),
+    "ignore": _flag(
+        "--ignore", list[str], _WHO, "Keep faces in a zone: `x0,y0,x1,y1`, a mask (white), or a folder of masks. Repeatable.", "none"
+    ),
+    "also": _flag("--also", list[str], _WHO, "Cover `plates` too, found by the detector that --plate-model gives.", "none"),
+    "plate_model": _flag("--plate-model", str, _WHO, "Find licence plates by this ONNX detector of YOLO's kind.", "none"),
     "detect_every_s": _flag(
         "--detect-every", float, _VIDEOS, "Search the whole frame every so many seconds; what is new is searched at once."
     ),
@@ -63,15 +73,20 @@ FLAGS: dict[str, Flag] = {
     "device": _flag("--device", str, _MODELS, "Run the networks on `cpu`, `cuda`, `cuda:1`, or `auto`: a GPU when there is one."),
     "seed": _flag("--seed", int, _MODELS, "Reproduce an output.", "a fresh one"),
 }
+_FILES_ALONE = ("keep", "only", "ignore", "also", "plate_model")
 #: How a command's own option goes under the heading of videos, without the default that its help names.
 VIDEOS: dict[str, Any] = {"rich_help_panel": _VIDEOS, "show_default": False}
 #: What `deid run`, `deid live` and `deid dataset` share.
-COMMON = tuple(name for name in FLAGS if name != "boxes")
+COMMON = tuple(name for name in FLAGS if name not in {"boxes", *_FILES_ALONE})
+#: What `deid run` has besides: whom to keep is decided by whole files, and told in its report.
+FILES = (*COMMON, *_FILES_ALONE)
+#: What says where faces are searched.
+DETECTION = ("detector", "threshold", "min_face", "detect_every_s", "memory", "device", "also", "plate_model")
 
 
 def _parameter(name: str) -> inspect.Parameter:
     flag, own = FLAGS[name], getattr(Options(), name, None)
-    default = flag.default or ("none" if own is None else str(own))
+    default = flag.default or ("none" if own is None or own == () else str(own))
     option = typer.Option(*flag.names, help=f"{flag.effect} Default: {default}.", rich_help_panel=flag.panel, show_default=False)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[flag.kind | None, option])
 
@@ -110,7 +125,7 @@ def options_from(given: Mapping[str, Any], usual: Options | None = None) -> Opti
     Raises:
         ConfigError: an option has no such value, or two flags contradict each other.
     """
-    values = {name: value for name, value in given.items() if value is not None}
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items() if v is not None}
     file, scale, strength = (values.pop(name, None) for name in ("config", "mask_scale", "strength"))
     options = load(file) if file else usual or Options()
     if scale is not None:

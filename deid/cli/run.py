@@ -1,7 +1,8 @@
 """`deid run`: files in, files out."""
 
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,66 +10,132 @@ import typer
 
 from deid import __version__
 from deid.cli.common import FAILED, LEFT_OUT, USAGE, errors_shown, progress
-from deid.cli.flags import COMMON, VIDEOS, options_from, with_flags
+from deid.cli.flags import FILES, VIDEOS, options_from, with_flags
+from deid.core.errors import ConfigError
 from deid.core.messages import say
 from deid.core.options import Options
 
 if TYPE_CHECKING:
-    from deid.batch.files import Job
+    from deid.batch.files import Given, Job
+    from deid.video.pipeline import Span
 
 
-@with_flags(*COMMON)
+@with_flags(*FILES)
 def run(
     inputs: Annotated[list[Path], typer.Argument(help="Pictures, videos, and folders of them.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Write to this folder, or to this file for a single input.")],
-    report: Annotated[Path | None, typer.Option(help="Write what became of every face as JSON. Default: none.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a result for every face as JSON. Default: none.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files, the inputs among them. Default: off.")] = False,
     start: Annotated[float, typer.Option(min=0.0, help="Skip what comes before this second. Default: 0.", **VIDEOS)] = 0.0,
     end: Annotated[float | None, typer.Option(min=0.0, help="Skip what comes from this second on. Default: none.", **VIDEOS)] = None,
     audio: Annotated[str, typer.Option(help="Copy the sound (keep), or leave it out (drop). Default: keep.", **VIDEOS)] = "keep",
+    boxes: Annotated[
+        Path | None, typer.Option(help="Take boxes from `deid find`, corrected, in place of the first search; COCO, CVAT, YOLO too.")
+    ] = None,
+    boxes_only: Annotated[
+        bool, typer.Option("--boxes-only", help="Cover these boxes alone; what else is found is named in the report. Default: off.")
+    ] = False,
+    coco: Annotated[Path | None, typer.Option(help="Write the faces, and what became of them, as COCO. Default: none.")] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Name the portraits of each new face in the report. Default: off.")] = False,
     *,
     given: dict[str, Any],
 ) -> None:
     """Anonymize pictures and videos: the same names and formats, without metadata."""
     with errors_shown():
-        code = _run_and_tell(inputs, out, options_from(given), overwrite, (start, end, audio), report, debug)
+        code = _run_and_tell(
+            Use(inputs, out, options_from(given), overwrite, (start, end, audio)), Told(report, debug, coco), boxes, boxes_only
+        )
     if code:
         raise typer.Exit(code)
 
 
-def _run_and_tell(
-    inputs: list[Path],
-    out: Path,
-    options: Options,
-    overwrite: bool,
-    span: tuple[float, float | None, str],
-    report: Path | None,
-    debug: bool,
-) -> int:
-    """Handle every input, write the report, and give the exit code."""
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What is handled, and how."""
+
+    inputs: list[Path]
+    out: Path
+    options: Options
+    overwrite: bool
+    span: tuple[float, float | None, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is written about it."""
+
+    report: Path | None
+    debug: bool
+    coco: Path | None
+
+
+def _run_and_tell(use: Use, told: Told, boxes: Path | None, only: bool) -> int:
+    """Handle every input, write the reports, and give the exit code."""
     from deid.batch import files
 
-    files.check_use(inputs, out, report)
-    jobs = files.plan(inputs, out, overwrite)
-    results = run_jobs(jobs, options, overwrite, span)
+    files.check_use(use.inputs, use.out, told.report)
+    if told.coco:
+        files.check_use(use.inputs, use.out, told.coco)
+    jobs = files.plan(use.inputs, use.out, use.overwrite)
+    given, unknown = _given(use.inputs, jobs, boxes, only, record=told.coco is not None)
+    results = run_jobs(jobs, use.options, use.overwrite, use.span, given)
     closing_line(results)
-    if report:
-        from deid.imaging import codec
-
-        codec.write((json.dumps(_report(results, options, debug), indent=2) + "\n").encode(), report, overwrite=True)
+    _write_reports(results, use.options, told, given)
     nothing_begun = not any(job.target for job in jobs)
     if nothing_begun and any(job.refused == "wrong use" for job in jobs):
         return USAGE
     if any(result.failed for result in results) or not results:
         return FAILED
-    return LEFT_OUT if any(result.left_out or result.incomplete for result in results) else 0
+    return LEFT_OUT if unknown or any(result.left_out or result.incomplete for result in results) else 0
+
+
+def _given(inputs: list[Path], jobs: "list[Job]", boxes: Path | None, only: bool, record: bool) -> "tuple[dict[Path, Given], list[str]]":
+    """What is known of each input, and the files that boxes are given for and that are no inputs.
+
+    Raises:
+        ConfigError: boxes alone are asked for and none are given, or they are of none of the inputs.
+        DataError: the boxes cannot be read.
+    """
+    from deid.batch import files
+    from deid.boxes import files as boxed
+
+    if only and boxes is None:
+        raise ConfigError("expected --boxes FILE with --boxes-only, got none")
+    if boxes is None:
+        folders = [path for path in inputs if path.is_dir()]
+        names = {job.source: files.name_of(job.source, folders) for job in jobs}
+        return {source: files.Given(name, record=record) for source, name in names.items()}, []
+    names, known = files.names_of(inputs, jobs), boxed.read(boxes)
+    unknown = [name for name in known if name not in set(names.values())]
+    if len(unknown) == len(known):
+        raise ConfigError(f"cannot use the boxes {boxes}: none of its files is an input" + (f", such as {unknown[0]}" if unknown else ""))
+    for name in unknown:
+        say(f"{name} has boxes in {boxes} and is no input", "left out:", "yellow")
+    for name in (name for name in names.values() if name not in known):
+        say(f"{name} has no boxes in {boxes}: it is searched")
+    return {source: files.Given(name, known.get(name), only, record) for source, name in names.items()}, unknown
+
+
+def _write_reports(results: list[Any], options: Options, told: Told, given: "dict[Path, Given]") -> None:
+    from deid.imaging import codec
+
+    if told.report:
+        codec.write((json.dumps(_report(results, options, told.debug), indent=2) + "\n").encode(), told.report, overwrite=True)
+    if told.coco:
+        from deid.batch import coco
+
+        names = {source: own.name for source, own in given.items()}
+        codec.write((json.dumps(coco.report(results, names)) + "\n").encode(), told.coco, overwrite=True)
 
 
 def run_jobs(
-    jobs: "list[Job]", options: Options, overwrite: bool, span: tuple[float, float | None, str] = (0.0, None, "keep")
+    jobs: "list[Job]",
+    options: Options,
+    overwrite: bool,
+    span: tuple[float, float | None, str] = (0.0, None, "keep"),
+    given: "Mapping[Path, Given] | None" = None,
 ) -> list[Any]:
-    """Do every job and say what became of it; what was refused is told before a model is loaded."""
+    """Do every job and report its result; refused jobs are reported before a model is loaded."""
     from deid.batch import files
 
     for job in jobs:
@@ -78,16 +145,17 @@ def run_jobs(
     if not any(job.target for job in jobs):
         return [files.refused(job) for job in jobs]
     from deid.anonymizer.engine import Anonymizer
-    from deid.video.pipeline import Span
 
-    start, end, audio = span
-    part, engine, results = Span(start, end, audio), Anonymizer(options), []
+    part, engine, results = _part(span), Anonymizer(options), []
     engine.preload()
     with progress("anonymizing", sum(job.target is not None for job in jobs)) as (step, frame):
         index = 0
         for job in jobs:
             # What is left out has no number: a file's seed does not change with what lies beside it.
-            result = files.run_job(job, engine, files.seed_of(options.seed, index), overwrite, part, frame)
+            known = (given or {}).get(job.source)
+            if known is not None and engine.selection is not None:
+                known = replace(known, selection=engine.selection.for_file(known.name))
+            result = files.run_job(job, engine, files.seed_of(options.seed, index), overwrite, part, frame, known)
             for note in result.notes:
                 say(f"{result.source}: {note}")
             results.append(result)
@@ -97,6 +165,15 @@ def run_jobs(
                     say(f"{result.source}: {result.error}", "failed:", "red")
                 step(job.source.name)
     return [_still_there(result) for result in results]
+
+
+def _part(span: tuple[float, float | None, str]) -> "Span | None":
+    """The part of films that is asked for; None for the whole, which needs nothing of films to be imported."""
+    if span == (0.0, None, "keep"):
+        return None
+    from deid.video.pipeline import Span
+
+    return Span(*span)
 
 
 def _still_there(result: Any) -> Any:
@@ -111,10 +188,10 @@ def _still_there(result: Any) -> Any:
 def closing_line(results: list[Any]) -> None:
     done = [r for r in results if not r.error]
     faces, edited = sum(r.n_faces for r in results), sum(r.n_edited for r in results)
-    left_out = [r.source.name for r in results if r.left_out]
+    left_out, kept = [r.source.name for r in results if r.left_out], sum(r.n_kept for r in results)
     say(
         f"{len(done)} files written ({sum(r.n_faces == 0 for r in done)} without a face), {faces} faces: {edited} edited, "
-        f"{faces - edited} covered by fallback; {sum(r.failed for r in results)} files failed"
+        f"{faces - edited} covered by fallback{f', {kept} kept as they are' if kept else ''}; {sum(r.failed for r in results)} files failed"
         + (f"; {len(left_out)} files left out: {', '.join(left_out)}" if left_out else "")
     )
     if all(result.left_out for result in results):
@@ -136,5 +213,6 @@ def _report(results: list[Any], options: Options, debug: bool) -> dict[str, Any]
             "faces": sum(r.n_faces for r in results),
             "edited": sum(r.n_edited for r in results),
             "fallback": sum(r.n_faces - r.n_edited for r in results),
+            "kept": sum(r.n_kept for r in results),
         },
     }

@@ -12,7 +12,7 @@ from deid.cli.common import counted, errors_shown
 app = typer.Typer(no_args_is_help=True, help="Train the networks again.", rich_markup_mode=None)
 
 _DATA = Annotated[Path, typer.Option(help="Folder with the data sets.")]
-_OUT = Annotated[Path, typer.Option(help="Folder for checkpoints and results; a run goes on from a checkpoint that is there.")]
+_OUT = Annotated[Path, typer.Option(help="Folder for checkpoints and results; a run continues from a checkpoint there.")]
 _CONFIG = Annotated[Path | None, typer.Option("--config", help="Settings as TOML. Default: none.")]
 _FROM_SHIPPED = Annotated[bool, typer.Option("--from-shipped", help="Begin with the shipped weights. Default: from nothing.")]
 _IN_LOSS = Annotated[Path | None, typer.Option(help="MobileFaceNet as safetensors: recogniser used in the identity loss. Default: none.")]
@@ -26,6 +26,7 @@ TRAININGS: dict[str, tuple[str, dict[str, Any]]] = {
     "realism": ("Train the realism critic against the shipped generator.", {}),
     "gender": ("Train the gender reader on dlib's embeddings.", {}),
     "age": ("Train the reader of children's faces on dlib's embeddings.", {}),
+    "strangers": ("Make the strangers that tell how near a face is to a person.", {}),
     "selector": ("Measure new faces under many attribute sets, and train the selector on the table.", {"recogniser": (_SECOND, ...)}),
     "detector": ("Train the face detector.", {"teacher": (_TEACHER, ...), "from_shipped": (_FROM_SHIPPED, False)}),
 }

@@ -1,5 +1,6 @@
 """`deid weights`: the networks' files."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deid.cli.common import FAILED, errors_shown
+from deid.core.errors import DependencyError
 from deid.core.messages import plain
 
 app = typer.Typer(no_args_is_help=True, help="List, verify and fetch the networks' weights.", rich_markup_mode=None)
@@ -47,3 +49,19 @@ def fetch_weights(names: Annotated[list[str], typer.Argument(help="Names from `d
     with errors_shown():
         for name in names:
             typer.echo(plain(f"{name}: {weights.fetch(name)}"))
+
+
+@app.command("export")
+def export_weights(
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of weights. Default: the package's own.")] = None,
+) -> None:
+    """Write the networks' graphs for onnxruntime; needed after a training that changes an architecture."""
+    from deid import weights
+
+    with errors_shown():
+        try:
+            from deid.training.graphs import export_graphs
+        except ModuleNotFoundError as error:
+            raise DependencyError(f"expected {error.name}, which writes graphs: pip install onnx torch") from error
+        for path in export_graphs(out or weights.folder()):
+            typer.echo(plain(f"{path.name}: {path.stat().st_size} bytes"))

@@ -1,1 +1,1 @@
-"""Puts a new face into the photo so that no one sees where it begins."""
+"""Compositing: a new face becomes part of the photo without a visible border."""

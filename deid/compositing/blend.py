@@ -1,4 +1,4 @@
-"""Puts a new face into the photo so that no one sees where it begins."""
+"""Blending of a new face into the photo without a visible border."""
 
 import itertools
 from typing import Any
@@ -11,14 +11,17 @@ from deid.core.types import Image
 from deid.imaging import geometry
 from deid.imaging.alignment import TEMPLATE
 
-#: How far the mask's edge fades, as a share of the crop's side.
+#: Feather of a new face's mask, as a share of the crop's side.
 _FEATHER = 0.035
+#: Feather of a cover, such as a blur: the share of the margin's curve over which it fades. The box itself is always covered, so a
+#: wider feather needs a wider margin, or the box shows as an edge.
+_COVER_FEATHER = 0.2
 #: How far up the forehead the mask goes: times the distance from brow to nose tip.
 _FOREHEAD = 0.55
 #: No forehead reaches further up than this many times the distance from brow to nose tip.
 _TO_HAIRLINE = 0.9
-#: The forehead begins so many pixels above the brows, and above where eyes are aligned to. It is skin where the colour lies within
-#: so many spreads of the cheeks' (Lab, medians; light counts less than hue), which are so wide at least.
+#: Start of the forehead, in pixels above the brows and above the aligned eyes. It is skin where the colour lies within
+#: this many spreads of the cheeks' (Lab, medians; light counts less than hue), which are at least this wide.
 _OVER_BROWS, _OVER_EYES, _SKIN, _LEAST_SPREAD = 3.0, 8.0, 3.5, (12.0, 4.0, 4.0)
 #: Where a hat meets new skin, the photo and the edit differ by more grey levels from the median than light does.
 _MOST_OFF = 25.0
@@ -155,7 +158,7 @@ def box_mask(size_hw: tuple[int, int], margin: float) -> NDArray[np.float32]:
     h, w = size_hw
     y = np.abs((np.arange(h) + 0.5) / h * 2 - 1)[:, None]
     x = np.abs((np.arange(w) + 0.5) / w * 2 - 1)[None]
-    fading = np.clip((1.0 - (x**4 + y**4)) / 0.2, 0.0, 1.0)
+    fading = np.clip((1.0 - (x**4 + y**4)) / _COVER_FEATHER, 0.0, 1.0)
     # A pixel more, for boxes whose edges lie between pixels.
     on_box = (x * w <= w / (1 + 2 * margin) + 2) & (y * h <= h / (1 + 2 * margin) + 2)
     return np.asarray(np.where(on_box, 1.0, fading), np.float32)
@@ -192,7 +195,7 @@ def match_colour(edited: Image, source: Image, mask: NDArray[np.float32]) -> Ima
 def match_detail(edited: Image, source: Image, mask: NDArray[np.float32]) -> Image:
     """Sharpen an edited crop until it has as much fine detail inside the mask as the source, up to a gain limit.
 
-    One number a band comes from the source, and it says nothing of who it is. Without it a new face is soft in a sharp photo.
+    One number per band comes from the source, and it reveals nothing of identity. Without it a new face is soft in a sharp photo.
     """
     inside = mask > 0.5
     if not inside.any():

@@ -1,4 +1,4 @@
-"""From a stand-in and a photo to pixels and a mask that can be pasted."""
+"""Pixels and mask for pasting, from a stand-in and a photo."""
 
 from typing import Any
 
@@ -6,16 +6,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing import grain, seam
+from deid.compositing import fill, grain, seam
 from deid.compositing.blend import face_mask, features, skin
+from deid.core.attributes import ATTRIBUTES
 from deid.core.types import AlignedFace, Image, StandIn
 from deid.imaging.geometry import scaled
-from deid.models.attgan import ATTRIBUTES
 
 _GLASSES = ATTRIBUTES.index("Eyeglasses")
-#: From this probability on, frames are taken for worn.
+#: Probability from which the face counts as wearing glasses.
 _WORN = 0.5
-#: Arms of glasses: searched so many pixels (of 128) beyond the jaw line and above and below the eyes, as lines that are this much darker
+#: Arms of glasses: searched this many pixels (of 128) beyond the jaw line and around the eyes, as lines that are this much darker
 #: or brighter than what lies above and below.
 _BEYOND, _BESIDE, _ARM = 20, 11, 12.0
 
@@ -28,7 +28,7 @@ def compose(new: StandIn, face: AlignedFace) -> tuple[Image, NDArray[np.float32]
         face: with landmarks and a crop (n, n, 3) at the photo's scale.
 
     Returns:
-        (n, n, 3) uint8 to be pasted, (n, n) float32 in [0, 1], how much of it shows, and how well it fits, in [0, 1].
+        Pixels to paste, (n, n, 3) uint8 RGB; the mask, (n, n) float32 in [0, 1]; and the fit, in [0, 1].
     """
     assert face.points is not None
     assert face.large is not None
@@ -36,7 +36,7 @@ def compose(new: StandIn, face: AlignedFace) -> tuple[Image, NDArray[np.float32]
     small = new.face if n == old.shape[0] else np.asarray(cv2.resize(new.face, old.shape[:2], interpolation=cv2.INTER_AREA), np.float32)
     glasses = face.attributes is not None and float(face.attributes[_GLASSES]) > _WORN
     way = seam.find_seam(small, old, face.points, new, glasses, face.steady)
-    tuned = np.asarray(new.face + scaled(seam.membrane(small, old, way.path), n), np.float32)
+    tuned = np.asarray(fill.without_hair(new, small) + scaled(seam.membrane(small, old, way.path), n), np.float32)
     new_features, old_features = _near(features(new.points)), _near(features(face.points))
     around = (skin(face.points, face.crop) > 0.6) & ~old_features & (face_mask(face.points) > 0.3)
     tuned = grain.match_grain(

@@ -1,4 +1,4 @@
-"""Gives a new face the sharpness and the grain of the photo."""
+"""Matching of a new face to the sharpness and grain of the photo."""
 
 import itertools
 from collections.abc import Sequence
@@ -21,6 +21,8 @@ _SIGMAS = (0.8, 1.6, 3.2)
 _SCALES = (0.35, 1.5)
 #: Share of missing detail that is added as noise, per band: coarse noise is blotches.
 _NOISE = (1.0, 0.7, 0.0)
+#: What is still off after all bands, skin and features together, is scaled by this at least and at most.
+_REST = (0.75, 1.3)
 #: Regions of fewer pixels say nothing.
 _FEWEST = 50
 
@@ -66,12 +68,27 @@ def match_grain(new: Field, old: Image, inside: Regions, around: Regions, steady
         missing = np.sqrt(max(want[0] ** 2 - (gain * have[0]) ** 2, 0.0))
         if share * missing > 0:
             out += (share * missing * grain)[..., None]
+    out += (_left(out, old, inside, around, steady) - 1.0) * _fine(out)
     return np.asarray(np.clip(out, 0, 255), np.float32)
+
+
+def _left(new: Field, old: Image, inside: Regions, around: Regions, steady: Steady | None) -> float:
+    """How often the fine detail of a new face goes into that of the photo, skin and features together, within limits."""
+    have, want = (
+        np.sqrt(np.square(_fine(np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.float32))[where.skin | where.features]).mean())
+        for image, where in ((new, inside), (np.asarray(old, np.float32), around))
+    )
+    left = np.clip(np.array([want / max(float(have), 1e-3)]), *_REST)
+    return float(steadied(steady, "rest of grain", left, 0.3)[0])
+
+
+def _fine(image: Field) -> Field:
+    return np.asarray(image - cv2.GaussianBlur(image, (0, 0), _SIGMAS[-2] * 1.5), np.float32)
 
 
 @lru_cache(8)
 def _noise(n: int) -> list[Field]:
-    """Bands (n, n) of white noise, of spread 1 each. The same for all faces: noise says nothing of anybody."""
+    """Bands (n, n) of white noise, of spread 1 each. The same for all faces: noise reveals no identity."""
     bands = _bands(np.random.default_rng(0).standard_normal((n, n)).astype(np.float32))
     return [np.asarray(band / band.std(), np.float32) for band in bands]
 

@@ -1,4 +1,4 @@
-"""Moves what surrounds a new face: jaw line, ears and hairline as another head's, hair in another shade.
+"""Changes around a new face: jaw line, ears and hairline of another head, hair in another shade.
 
 Recognisers that were trained on de-identified pictures know people by their heads. The head is found by GrabCut, C. Rother et al.,
 "GrabCut: Interactive Foreground Extraction using Iterated Graph Cuts", SIGGRAPH 2004; the background beyond it stays as it is.
@@ -18,7 +18,7 @@ from deid.imaging.alignment import SIZE, warp
 
 Field = NDArray[np.float32]
 
-#: The crop of a head is so many times as wide as that of a face, with the face a little below its middle.
+#: Width of a head's crop, as a multiple of a face's, with the face a little below its middle.
 _WIDE, _BELOW = 2.0, 8.0
 _SIDE = int(SIZE * _WIDE)
 #: Most by which widths and heights change, and the random field, as shares of the head's size; and cells of that field.
@@ -48,7 +48,7 @@ class Shape:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Shape":
-        """Somebody else's, never nearly the same: every stretch and the shade is at least half of its range."""
+        """Another head's, never nearly the same: every stretch and the shade is at least half of its range."""
         some = rng.uniform(0.5, 1.0, 6) * rng.choice([-1.0, 1.0], 6)
         field = rng.standard_normal((_CELLS, _CELLS, 2)).astype(np.float32)
         return cls(some[:3] * _STRETCH, field, some[3:] * (_LIGHTER, _COLOUR, _COLOUR))

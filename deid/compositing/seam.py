@@ -1,4 +1,4 @@
-"""Puts a stand-in into the photo along a seam where both agree, with the difference along it spread inward.
+"""Pasting of a stand-in along a seam where it agrees with the photo, with the remaining difference spread inward.
 
 Seam: a closed path of least cost around the face, J. Jia et al., "Drag-and-Drop Pasting", SIGGRAPH 2006, here by dynamic programming in
 polar coordinates. Colours: the membrane of P. Perez, M. Gangnet, A. Blake, "Poisson Image Editing", SIGGRAPH 2003, by mean-value
@@ -20,14 +20,14 @@ from deid.imaging.alignment import SIZE
 Field = NDArray[np.float32]
 
 _ANGLES, _STEPS = 96, 24
-#: Where the face must be new: brows, eyes, nose and mouth with so many pixels around them.
+#: The face must be new in brows, eyes, nose and mouth, and in this many pixels around them.
 _AROUND = 3.0
-#: How far above the brows the seam may lie, as a share of the distance from brow to nose, where both faces show skin there: who keeps
-#: the forehead is found six times as often (weights/EXPERIMENTS.md).
+#: How far above the brows the seam may lie, as a share of the distance from brow to nose, where both faces show skin there. With the
+#: old forehead, people are identified six times as often (weights/EXPERIMENTS.md).
 _LIFT = 0.7
-#: The seam stays so many pixels inside the jaw line.
+#: Distance of the seam inside the jaw line, in pixels.
 _INSIDE = 1.0
-#: What the way costs: all the way inwards, a step sideways, and hair.
+#: Costs of the path: distance inward, a step sideways, and hair.
 _OUTWARD, _STRAIGHT, _HIDDEN = 120.0, 2.0, 400.0
 #: A mean disagreement along the seam that halves the fit.
 _ROUGH = 40.0
@@ -87,7 +87,10 @@ def _way(
     allowed = np.minimum(visible, uncovered(points, np.clip(old, 0, 255).astype(np.uint8)))
     # Outward from the core, all behind the first hair is hair.
     open_way = np.minimum.accumulate(_sampled(cv2.GaussianBlur(allowed, (0, 0), 0.8), where), axis=1)
-    steps = _cheapest(cost + _HIDDEN * np.clip(0.6 - open_way, 0, 1))
+    hidden = np.clip(0.6 - open_way, 0, 1)
+    # Hair or frames at the core hide the whole way: the seam then stays near, whatever it gains further out.
+    cost += _HIDDEN * (hidden + hidden.cumsum(axis=1) / _STEPS)
+    steps = _cheapest(cost)
     return steps, float(np.take_along_axis(rough, steps[:, None], 1).mean())
 
 

@@ -13,7 +13,7 @@ class lazy(Generic[T]):  # noqa: N801 - used like `property`
 
     One lock serves all of them, because one part often builds another.
 
-    Example:
+    Examples:
         >>> class Models:
         ...     @lazy
         ...     def detector(self) -> Detector:

@@ -1,4 +1,4 @@
-"""What the command says. Names and errors are data: they are shown as they are, never as markup or as a terminal's commands."""
+"""Messages of the command. Names and errors are data: they are never interpreted as markup or terminal commands."""
 
 from rich.console import Console
 from rich.text import Text
@@ -10,7 +10,7 @@ console = Console(stderr=True)
 def plain(data: object) -> str:
     """Data on one line, with what a terminal would act on written out.
 
-    Example:
+    Examples:
         >>> plain("two\\nlines")
         'two\\\\nlines'
     """
@@ -21,7 +21,7 @@ def say(message: object, lead: str = "", style: str = "") -> None:
     """Print one message on a line of its own.
 
     Args:
-        message: what to say; may hold data.
+        message: message; may hold data.
         lead: words of ours before it, in ``style``; without them the whole message is in it.
         style: of rich, such as ``red``.
     """

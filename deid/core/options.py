@@ -1,4 +1,4 @@
-"""Every option in one place, readable from TOML; an unknown key is an error."""
+"""All options in one place, readable from TOML. An unknown key is an error."""
 
 import dataclasses
 import tomllib
@@ -14,6 +14,7 @@ CONSISTENCIES = ("photo", "dataset")
 STAND_INS = ("portrait", "none")
 REACHES = ("face", "head")
 BOXES = ("also", "only")
+ALSO = ("plates",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,46 +37,57 @@ QUALITIES = {"fast": Budget(8, 1, 3), "balanced": Budget(8, 1, 7), "thorough": B
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How pictures are anonymized.
+    """How pictures and videos are anonymized.
 
     Args:
-        method: `attgan` puts a new face in place; `blur`, `pixelate`, `solid` and `image` cover the old one.
-        detector: a name of `deid.detection.DETECTORS`, or several joined by `+`.
-        threshold: detections with a lower score are ignored; None leaves that to the detectors. Higher values leave faces exposed.
-        min_face: smallest face in pixels that detectors look for.
-        embedders: names of `deid.recognition.EMBEDDERS`; a new face must be far from the old one for each.
-        quality: how much is tried to give a face a good new one: `fast`, `balanced` or `thorough`, see `QUALITIES`.
-        consistency: whom a new face is kept for: `photo` draws a fresh one for every person of every picture; with `dataset` one engine
-            gives the same person the same attribute set in all pictures that it sees, one picture after another.
-        boxes: with `also` a picture whose faces a table names is searched for further ones; with `only` those of the table are all.
-        stand_in: what AttGAN edits: `portrait`, a mix of portraits of people who do not exist, warped and lit as the face; `none`, the
-            face itself.
-        portraits: a bank of portraits of your own, made by `deid portraits build`; None for the shipped one.
-        reach: what is changed: `face`, or `head`, which also moves the outline of the head and shifts the shade of the hair.
-        input_cells: with `stand_in` `none`, how much of a face the generator sees: as much as a mosaic of so many cells across holds.
-        edit_score: faces that the detector is less sure of are covered, not replaced: a face pasted on a bush is no help.
-        min_edit_size: faces smaller than this many pixels are covered: nobody sees the difference, and no recogniser can check.
-        min_iou: least overlap of the face's box with what a second look finds in its place: a face that is not found as it is is
-            covered, and one that is not found again is tried anew.
-        min_realism: least realism score of a new face, in [0, 1], or what the old face scores where that is less.
-        gender_slack: the gender must be read as surely after as before, or with a probability of all but this.
+        method: `attgan` replaces a face by a new one; `blur`, `pixelate`, `solid` and `image` cover it.
+        detector: a name of `deid.detection.DETECTORS`, `yolo:FILE`, `scrfd:FILE`, or several joined by `+`.
+        threshold: ignores detections with a lower score, in [0, 1]; None leaves this to the detectors. Higher values expose faces.
+        min_face: size of the smallest face to detect, in pixels.
+        embedders: names of `deid.recognition.EMBEDDERS`. A new face must exceed the distance threshold of each.
+        quality: effort for each new face: `fast`, `balanced` or `thorough`, see `QUALITIES`.
+        consistency: how long a person keeps a new face. With `photo`, every picture draws new ones. With `dataset`, one engine uses the
+            same attribute set for the same person in all pictures, one picture after another.
+        boxes: `also` searches a picture with known boxes for further faces; `only` takes the known boxes as complete.
+        stand_in: what AttGAN edits: `portrait`, a mix of portraits warped to the face, or `none`, the face itself.
+        portraits: path of your own bank, made by `deid portraits build`; None for the shipped one.
+        reach: `face` changes the face; `head` also moves the outline of the head and changes the shade of the hair.
+        keep: folder of reference photos. These people stay as they are where no doubt is left that it is them.
+        only: folder of reference photos. Everybody else stays as they are where no doubt is left that it is none of them.
+        ignore: zones in which faces stay as they are: ``x0,y0,x1,y1`` in pixels or shares of the picture, a mask that is white there, or
+            a folder of masks with the names of the inputs.
+        also: what else is covered: `plates`.
+        plate_model: path of an ONNX detector of licence plates, of YOLO's kind.
+        input_cells: with `stand_in` `none`, resolution at which the generator sees the face, as cells of a mosaic across it.
+        edit_score: covers a face instead of replacing it when its detection scores less, in [0, 1].
+        min_edit_size: covers smaller faces instead of replacing them, in pixels: no recogniser can check them.
+        min_iou: least IoU of the boxes before and after, in [0, 1]. A new face with less is refused.
+        min_realism: least realism score of a new face, in [0, 1], or the old face's own score where that is less.
+        gender_slack: least certainty of the gender after the edit is 1 less this value, or the certainty before where that is less.
         blur_radius: sigma of `blur` as a share of the face's size.
-        pixelate_cells: cells of `pixelate` across the face's longer side.
+        pixelate_cells: number of cells of `pixelate` across the face's longer side.
         margin: how far the filters reach beyond the box, as a share of its size.
-        solid_rgb: colour of `solid`; None takes the mean colour of what is covered.
-        cover_image: picture that `image` puts over a face.
-        seed: for reproducible output; None draws a fresh one for every picture.
-        device: where the networks run, in torch's words, or `auto`: a GPU when there is one.
-        max_pixels: pictures with more pixels, all frames counted, are refused; so many take about 2 GB of memory.
-        detect_every_s: in a film the whole frame is searched every so many seconds. In between, known faces are followed, and what is
-            new in a frame is searched in that frame.
-        detect_every: the same as a number of frames, at any frame rate; it goes before `detect_every_s` when given.
-        track_score: only faces that the detector is so sure of start a track; others only go on with one.
-        memory: searches that may miss a face before its track is dropped; it stays covered as long before its first sighting.
-        patience_s: seconds after which a face that comes back to its place is still the same one; the gap is filled.
-        patience: the same as a number of frames; it goes before `patience_s` when given.
-        look_ahead_s: seconds that are read before a frame is written: what is first seen in them is covered in it too.
-        look_ahead: the same as a number of frames; it goes before `look_ahead_s` when given.
+        solid_rgb: colour of `solid`, three numbers from 0 to 255; None for the mean colour of what is covered.
+        cover_image: path of the picture that `image` puts over a face.
+        seed: makes the output reproducible; None draws a fresh seed for every picture.
+        device: torch's name of the device for the networks, or `auto`: a GPU when there is one.
+        max_pixels: refuses pictures with more pixels, all frames counted. The default needs about 2 GB of memory.
+        detect_every_s: interval of searches of the whole frame in videos, in seconds. In between, known faces are tracked, and new
+            regions are searched in every frame.
+        detect_every: the same in frames; overrides `detect_every_s`.
+        track_score: least score of a detection that starts a track, in [0, 1]. Lower scores only continue one.
+        memory: missed searches before a track is dropped. A face stays covered as long before its first detection.
+        patience_s: longest gap in a track that is filled, in seconds.
+        patience: the same in frames; overrides `patience_s`.
+        look_ahead_s: seconds that are read before a frame is written: later detections are covered in it too.
+        look_ahead: the same in frames; overrides `look_ahead_s`.
+
+    Raises:
+        ConfigError: a value has the wrong type or is out of range.
+
+    Examples:
+        >>> Options(method="pixelate", pixelate_cells=6).method
+        'pixelate'
     """
 
     method: str = "attgan"
@@ -89,6 +101,11 @@ class Options:
     portraits: str | None = None
     reach: str = "face"
     boxes: str = "also"
+    keep: str | None = None
+    only: str | None = None
+    ignore: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    plate_model: str | None = None
     input_cells: int = 40
     edit_score: float = 0.90
     min_edit_size: float = 16.0
@@ -119,6 +136,7 @@ class Options:
         _one_of("stand_in", self.stand_in, STAND_INS)
         _one_of("reach", self.reach, REACHES)
         _one_of("boxes", self.boxes, BOXES)
+        self._check_selection()
         whole = {
             "min_face": (8, 2000),
             "input_cells": (8, 128),
@@ -160,6 +178,22 @@ class Options:
             raise ConfigError(f"expected embedders to be a list of names, got {self.embedders!r}")
         if not self.embedders:
             raise ConfigError("expected at least one embedder: without one nothing says that a face is another")
+
+    def _check_selection(self) -> None:
+        for name in ("keep", "only", "plate_model"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, str) or not value or "\0" in value):
+                raise ConfigError(f"expected {name} to be a path, got {value!r}")
+        for name in ("ignore", "also"):
+            value = getattr(self, name)
+            if not isinstance(value, tuple) or not all(isinstance(entry, str) and "\0" not in entry for entry in value):
+                raise ConfigError(f"expected {name} to be a list of texts, got {value!r}")
+        for entry in self.also:
+            _one_of("also", entry, ALSO)
+        if self.keep and self.only:
+            raise ConfigError("expected keep or only, got both")
+        if bool(self.also) != bool(self.plate_model):
+            raise ConfigError("expected also = ['plates'] and a plate_model together, got one of them")
 
     @property
     def budget(self) -> Budget:

@@ -1,4 +1,4 @@
-"""The seams: one method each, so that a user's own detector, editor or embedder fits."""
+"""Protocols of one method each, for detectors, editors and embedders of users."""
 
 from typing import Protocol, runtime_checkable
 
@@ -9,45 +9,63 @@ from deid.core.types import AlignedFace, Crops, Detection, EditedFace, Embedding
 
 @runtime_checkable
 class Detector(Protocol):
-    """Finds faces."""
+    """Detects faces.
+
+    Attributes:
+        name: what reports call it.
+    """
 
     name: str
 
     def detect(self, image: Image) -> list[Detection]:
-        """Faces of an (H, W, 3) uint8 RGB image, in any order; none is an empty list."""
+        """Detect all faces of an image.
+
+        Args:
+            image: (H, W, 3) uint8 RGB; must not be changed.
+
+        Returns:
+            Detections in any order; an empty list when there is no face.
+        """
         ...
 
 
 @runtime_checkable
 class Editor(Protocol):
-    """Proposes new faces for an aligned one."""
+    """Proposes new faces for an aligned one.
+
+    Attributes:
+        name: what reports call it.
+    """
 
     name: str
 
     def edit(self, face: AlignedFace, attributes: np.ndarray, strength: float) -> list[EditedFace]:
-        """Proposals for one face.
+        """Propose new faces for one face.
 
         Args:
             face: the aligned face.
             attributes: (N, D) float rows, one per proposal wanted: 13 attributes for the first pass, then numbers and shares of the
                 portraits that stand in, see `deid.editing.sampler`. An editor without attributes returns one proposal.
             strength: the method's own strength, see `deid.core.options`.
+
+        Returns:
+            Proposals of the crop's shape, (128, 128, 3) uint8 RGB; at least one.
         """
         ...
 
 
 @runtime_checkable
 class CoarseEditor(Protocol):
-    """An editor that can be made to see less of a face, and so to keep less of it."""
+    """An editor that can work from a coarser view of a face, and so keep less of it."""
 
     def coarse(self, cells: int) -> Editor:
-        """The same editor, which sees no more of a face than a mosaic of so many cells across holds."""
+        """The same editor with a view of the face as coarse as a mosaic of this many cells across."""
         ...
 
 
 @runtime_checkable
 class Preloadable(Protocol):
-    """A part that reads its files on first use, or when it is told to."""
+    """A part that reads its files on first use, or on request."""
 
     def preload(self) -> None:
         """Read them now."""
@@ -56,21 +74,28 @@ class Preloadable(Protocol):
 
 @runtime_checkable
 class Embedder(Protocol):
-    """Says who is in a crop: two crops of one person lie close together.
+    """Embeds crops: two crops of one person lie close together.
 
     Attributes:
         name: what reports call it.
-        threshold: L2 distance under which it takes two crops for one person, at a false match rate of 1e-3.
+        threshold: L2 distance below which two crops count as one person, at a false match rate of 1e-3.
     """
 
     name: str
     threshold: float
 
     def embed(self, crops: Crops) -> Embeddings:
-        """Aligned crops (N, 128, 128, 3) uint8 RGB to unit-norm rows (N, D) float32."""
+        """Embed aligned crops.
+
+        Args:
+            crops: (N, 128, 128, 3) uint8 RGB; N may be 0.
+
+        Returns:
+            (N, D) float32 rows of unit norm.
+        """
         ...
 
 
 def name_of(part: object) -> str:
-    """What to call a part in a message."""
+    """Name of a part in messages."""
     return str(getattr(part, "name", type(part).__name__))

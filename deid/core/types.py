@@ -1,4 +1,4 @@
-"""The values that travel through the package, frozen and checked once."""
+"""Values that travel through the package, frozen and validated once."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -30,25 +30,38 @@ def check_image(image: object) -> Image:
     return image
 
 
+#: What is covered: the classes of every file of boxes, in the order of their numbers.
+LABELS = ("face", "license_plate")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Detection:
-    """A face that a detector found, or that the user says is there.
+    """A face in a picture, from a detector or from the user.
+
+    Convention:
+        Boxes are (x0, y0, x1, y1) in float pixels. The origin is the top left corner of the image, and the max edge is exclusive.
 
     Args:
-        box_xyxy: (4,) float pixels, exclusive max edge; may reach over the border of the image.
-        score: how sure the detector is, in [0, 1].
-        landmarks: (5, 2) float pixels: the subject's right eye (left in the picture), left eye, nose tip, right and left
-            mouth corner; None when the detector has none.
+        box_xyxy: (4,) float64; may reach over the border of the image.
+        score: the detector's confidence, in [0, 1].
+        landmarks: (5, 2) float64 pixels: the subject's right eye (left in the picture), left eye, nose tip, right and left mouth corner;
+            None when the detector has none.
         detector: its name.
+        label: what it is: one of `LABELS`.
 
     Raises:
-        ValueError: a shape is wrong, a number is not finite, or the box is empty.
+        ValueError: a shape is wrong, a number is not finite, the box is empty, or there is no such label.
+
+    Examples:
+        >>> Detection(np.array([10.0, 20.0, 50.0, 60.0]), score=0.9).size
+        40.0
     """
 
     box_xyxy: NDArray[np.float64]
     score: float = 1.0
     landmarks: NDArray[np.float64] | None = None
     detector: str = "user"
+    label: str = "face"
 
     def __post_init__(self) -> None:
         box = np.asarray(self.box_xyxy, np.float64)
@@ -63,6 +76,8 @@ class Detection:
             if points.shape != (5, 2) or not np.isfinite(points).all():
                 raise ValueError(f"expected finite landmarks (5, 2), got {points.tolist()}")
             object.__setattr__(self, "landmarks", points)
+        if self.label not in LABELS:
+            raise ValueError(f"expected a label of {', '.join(LABELS)}, got {self.label!r}")
 
     @property
     def size(self) -> float:
@@ -74,7 +89,7 @@ class Detection:
         """The same face in an image that is scaled by ``scale`` (2,) and then shifted by ``shift`` (2,), x first."""
         box = self.box_xyxy * np.tile(scale, 2) + np.tile(shift, 2)
         points = None if self.landmarks is None else self.landmarks * scale + shift
-        return Detection(box, self.score, points, self.detector)
+        return Detection(box, self.score, points, self.detector, self.label)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +103,7 @@ class AlignedFace:
         points: (68, 2) dlib's landmarks in the crop, where they are known already.
         large: (n, n, 3) uint8 RGB, the same crop at about the photo's scale, n a multiple of 128; None where only the small one is known.
         attributes: (13,) probability of each attribute, where they are known already.
-        steady: in a film, what keeps this face from flickering (`deid.core.temporal.Steady`).
+        steady: in a video, what keeps this face from flickering (`deid.core.temporal.Steady`).
     """
 
     crop: NDArray[np.uint8]
@@ -102,7 +117,7 @@ class AlignedFace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StandIn:
-    """A face of nobody in a subject's place, at the photo's scale.
+    """An identity-free face in a subject's place, at the photo's scale.
 
     Args:
         face: (n, n, 3) float32 RGB in [0, 255].
@@ -121,7 +136,7 @@ class EditedFace:
 
     Args:
         crop: (128, 128, 3) uint8 RGB.
-        method: the method that made it, such as ``attgan`` or ``blur``.
+        method: the method or filter that made it, such as ``attgan`` or ``blur``.
         attributes: (D,) attribute set of the first pass and its stand-in, see `deid.editing.sampler`; None for methods without one.
         strength: the method's own strength, see `deid.core.options`.
         stand_in: the new face at the photo's scale, where the editor makes one; it is then pasted in place of ``crop``.
@@ -149,16 +164,16 @@ class Distance:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What the gate measured on one edited face, and what it says.
+    """What the gate measured on one edited face, and its verdict.
 
     Args:
         distances: one per embedder.
-        redetected: whether the detector finds the face in place.
-        iou: overlap of the box before and after, in [0, 1]; 0 when it is not found.
+        redetected: whether the detector detects the face in place.
+        iou: IoU of the boxes before and after, in [0, 1]; 0 when it is not detected.
         gender_before: probability of `Male` before, in [0, 1].
         gender_after: the same after.
-        realism: how much the crop looks like a photo of a face, in [0, 1]; None when no face is pasted.
-        reasons: what failed, empty when all passed.
+        realism: the critic's score of the crop, in [0, 1], where 1 is a photo; None when no face is pasted.
+        reasons: each failed check in words; empty when all passed.
     """
 
     distances: tuple[Distance, ...]
@@ -179,18 +194,19 @@ Status: TypeAlias = Literal["passed", "fallback"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceResult:
-    """What became of one face.
+    """The result for one face.
 
     Args:
-        detection: where it was found.
-        method: what is in its place now.
-        status: `passed` when the method that was asked for passed the gate, `fallback` when a harder one took its place.
-        verification: the gate's numbers for what is in its place now.
+        detection: where it was detected.
+        method: what replaces it now, such as `attgan`, `blur` or `solid`.
+        status: `passed` when the requested method passed the gate, `fallback` when a stronger one took its place.
+        verification: the gate's numbers for it.
         attributes: attribute set by name, empty for methods without one.
         strength: the method's own strength.
         seed: what the attribute set was drawn from.
-        why: what the gate said to what was tried before.
+        why: each failed attempt with the gate's reasons, in order.
         portraits: numbers of the bank's portraits in a new face; of N pictures, N + i is the mirror image of i.
+        row: (D,) the editor's attribute set with its stand-in: the same face can be made again from it; None for covers.
     """
 
     detection: Detection
@@ -202,23 +218,20 @@ class FaceResult:
     seed: int = 0
     why: tuple[str, ...] = ()
     portraits: tuple[int, ...] = ()
+    row: NDArray[np.float32] | None = field(default=None, repr=False)
 
     def to_dict(self, debug: bool = False) -> dict[str, Any]:
-        """Plain values for JSON; which portraits a new face is made of only to find out what went wrong."""
+        """Plain values for JSON; ``debug`` adds the portraits of a new face."""
         check = self.verification
-        landmarks = self.detection.landmarks
         return {
-            "box_xyxy": [round(float(v), 2) for v in self.detection.box_xyxy],
-            "landmarks": None if landmarks is None else np.round(landmarks, 2).tolist(),
-            "score": round(self.detection.score, 4),
-            "detector": self.detection.detector,
+            **_place(self.detection),
             "method": self.method,
             "status": self.status,
             "why": list(self.why),
             "strength": self.strength,
             "seed": self.seed,
             "attributes": {k: round(v, 4) for k, v in self.attributes.items()},
-            # Not rounded: what lies just over its threshold must still do so for whoever reads it.
+            # Not rounded: what lies just over its threshold must still do so in the report.
             "distances": [
                 {"embedder": d.embedder, "distance": d.value, "threshold": d.threshold, "passed": d.passed} for d in check.distances
             ],
@@ -231,22 +244,62 @@ class FaceResult:
         }
 
 
+def _place(detection: Detection) -> dict[str, Any]:
+    """Where a face is, as plain values."""
+    landmarks = detection.landmarks
+    return {
+        "box_xyxy": [round(float(v), 2) for v in detection.box_xyxy],
+        "landmarks": None if landmarks is None else np.round(landmarks, 2).tolist(),
+        "score": round(detection.score, 4),
+        "detector": detection.detector,
+        **({} if detection.label == "face" else {"label": detection.label}),
+    }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptFace:
+    """A face that was left as it is, because somebody asked for it.
+
+    Args:
+        detection: where.
+        why: in words.
+    """
+
+    detection: Detection
+    why: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**_place(self.detection), "status": "kept", "why": [self.why]}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageResult:
-    """An anonymised picture and what became of each face in it, largest first."""
+    """An anonymized picture, and a result for each face.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, of the input's size.
+        faces: one per face, largest first.
+        seed: what all edits were drawn from. It repeats them: do not publish it.
+        kept: faces that stay as they are, because somebody asked for it.
+    """
 
     image: Image
     faces: tuple[FaceResult, ...]
     seed: int
+    kept: tuple[KeptFace, ...] = ()
 
     @property
     def n_edited(self) -> int:
+        """Number of faces on which the requested method passed."""
         return sum(face.status == "passed" for face in self.faces)
 
     @property
     def n_fallback(self) -> int:
+        """Number of faces with a stronger method than the requested one."""
         return len(self.faces) - self.n_edited
 
     def to_dict(self, debug: bool = False) -> dict[str, Any]:
         """Plain values for JSON, without the picture; ``debug`` as for a face."""
-        return {"size_hw": list(self.image.shape[:2]), "seed": self.seed, "faces": [f.to_dict(debug) for f in self.faces]}
+        faces = [f.to_dict(debug) for f in self.faces] + [kept.to_dict() for kept in self.kept]
+        return {"size_hw": list(self.image.shape[:2]), "seed": self.seed, "faces": faces}

@@ -1,4 +1,4 @@
-"""Work handed out to several workers, of which any may die at any moment without costing a file."""
+"""Distribution of work to several workers. A worker may die at any moment without losing a file."""
 
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from deid.dataset.work import Record, Task, lost
 
 #: A worker has its next file at hand while it does one; no more, so that memory stays flat and a death costs little.
 _AHEAD = 2
-#: A file on which so many workers died is given up, and so is a run whose workers die so often before they start.
+#: Deaths of workers after which a file is given up, and after which a run is, when they die before they start.
 _ATTEMPTS = 3
 
 
@@ -27,14 +27,14 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """A worker ended by itself; ``why`` says how."""
+    """A worker ended by itself; ``why`` is the reason."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """A worker cannot load its models; ``why`` says what is wrong."""
+    """A worker cannot load its models; ``why`` is the reason."""
 
     why: str
 

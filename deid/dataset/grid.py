@@ -1,4 +1,4 @@
-"""A data set's pictures keep their pixel grid: what EXIF turns is edited upright and stored as it lay, so that every label still fits.
+"""Pixel grids of a data set: a photo with an EXIF rotation is edited upright and stored as it was, so that labels fit.
 
 Labels are in the sensor's pixels for some tools and in upright ones for others, and most formats don't say. With the grid and its one
 EXIF entry kept, a reader that heeds it and one that does not see what they saw before, and boxes, masks and landmarks fit as they did.

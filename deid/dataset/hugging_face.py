@@ -1,4 +1,4 @@
-"""Data sets that the `datasets` package saved to disk: the same splits, rows and columns come out, with new pictures."""
+"""Data sets saved to disk by the `datasets` package: the same splits, rows and columns, with new pictures."""
 
 import json
 import os

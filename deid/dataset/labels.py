@@ -1,4 +1,4 @@
-"""Label files are carried over to the byte, so none may hold a picture: in base64 or another alphabet, as bytes, as numbers.
+"""Label files are copied byte for byte, so none may hold a picture: in base64 or another alphabet, as bytes, as numbers.
 
 There are too many encodings to list, so most checks measure how much a text could hold. Suspicious are a long run without a space that is
 as random as compressed data, and a list of so many numbers that they may be samples. When in doubt, a file is left out and named.
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 #: Text files that describe pictures: COCO's JSON, VOC's XML, YOLO's text and YAML, lists and tables.
 LABELS = frozenset({".cls", ".csv", ".data", ".id", ".json", ".jsonl", ".names", ".tsv", ".txt", ".xml", ".yaml", ".yml"})
-#: So many characters or numbers hold a picture of 16 x 16 samples; a smaller one shows nobody.
+#: Number of characters or numbers that hold a picture of 16 x 16 samples; a smaller one shows nobody.
 _ENOUGH = 256
 #: Bits a character: words and numbers have less than 4.9, base64 5.5 and more even in samples of this length.
 _RANDOM_BITS = 5.2

@@ -1,4 +1,4 @@
-"""What became of every file and every face, in one SQLite file that survives a kill at any moment.
+"""The ledger: the result for every file and face, in one SQLite file that survives a kill at any moment.
 
 It names every input and holds the seeds: it stays with those who hold the originals.
 """
@@ -52,7 +52,7 @@ class Totals:
         left_out: files that are neither pictures nor labels, and labels that must not be copied.
         pending: files that are still to do.
         faces: in the pictures that are done.
-        fallback: faces that a harder method than the one asked for covers.
+        fallback: faces with a stronger method than the requested one.
     """
 
     files: int = 0
@@ -117,7 +117,7 @@ class Ledger:
             self._db.execute("COMMIT")
 
     def facts(self) -> dict[str, Any]:
-        """What was said about the run when it began; empty for a new ledger."""
+        """Settings of the run at its start; empty for a new ledger."""
         return {key: json.loads(value) for key, value in self._db.execute("SELECT key, value FROM run ORDER BY key")}
 
     def begin(self, facts: dict[str, Any], items: Iterable[Item]) -> None:
@@ -191,7 +191,7 @@ class Ledger:
             self._db.execute("DELETE FROM faces WHERE file IN (SELECT id FROM files WHERE status = 'failed')")
 
     def store(self, record: Record, session: int) -> None:
-        """Note what became of a file and its faces, both or nothing."""
+        """Record the result for a file and its faces, both or neither."""
         with self._transaction():
             self._db.execute(
                 "UPDATE files SET status = ?, why = ?, input_sha256 = ?, output_sha256 = ?, size = ?, seed = ?, seconds = ?, faces = ?, "

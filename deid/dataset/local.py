@@ -23,7 +23,7 @@ def cores() -> int:
 
 
 def run(tasks: Iterator[Task], work: Work, workers: int) -> Iterator[Record | Ready]:
-    """One record for each task, from so many processes; see `deid.dataset.crew.run`."""
+    """One record for each task, from a number of processes; see `deid.dataset.crew.run`."""
     return crew.run(tasks, _Processes(work), workers)
 
 

@@ -1,4 +1,4 @@
-"""Workers on a cluster: Ray actors with one copy of the models each. Input and output lie where every machine sees them."""
+"""Workers on a cluster: Ray actors with one copy of the models each. All machines see input and output under one path."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from deid.dataset.work import Record, Task, Work, Worker
 
 
 def run(tasks: Iterator[Task], work: Work, workers: int, address: str | None = None) -> Iterator[Record | Ready]:
-    """One record for each task, from so many actors; see `deid.dataset.crew.run`.
+    """One record for each task, from a number of actors; see `deid.dataset.crew.run`.
 
     Args:
         tasks: what to do.

@@ -1,4 +1,4 @@
-"""One page about a run: its figures, its failures, and the worst faces as they look in the output."""
+"""Report of a run on one page: figures, failures, and the worst faces as they look in the output."""
 
 import base64
 import html
@@ -19,7 +19,7 @@ from deid.dataset.ledger import Ledger
 from deid.imaging import codec, geometry
 
 _N_WORST, _N_FAILURES = 24, 500
-#: A thumbnail shows so many times the face's box, on so many pixels.
+#: Size of a thumbnail in boxes of the face, and in pixels.
 _VIEW, _SIDE = 1.8, 112
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
 table{border-collapse:collapse;margin:.5rem 0}td,th{padding:.15rem .8rem .15rem 0;text-align:left;vertical-align:top}

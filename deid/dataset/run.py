@@ -1,4 +1,4 @@
-"""A run from its listing to its report, in one sitting or in several."""
+"""A run from its listing to its report, in one process or resumed."""
 
 import contextlib
 import os
@@ -31,16 +31,16 @@ ENGINES = ("local", "ray")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Which data set goes where, and by whom.
+    """Input, output and workers of a run.
 
     Args:
         given: a folder, a pattern, a table, a shard or a Hugging Face data set.
-        out: the output; new or empty, unless the run goes on.
+        out: the output; new or empty, unless the run is resumed.
         options: how pictures are anonymized. Without a seed a fresh one is drawn and kept in the ledger.
         workers: processes or actors; as many as there are cores when 0.
         engine: `local` or `ray`.
         address: of the Ray cluster; one is started for the run when None.
-        resume: go on with a run that was broken off.
+        resume: continue an interrupted run.
         make_engine: builds the engine in each worker in place of the options' own; it must pickle.
     """
 
@@ -75,7 +75,7 @@ class Plan:
 
     @property
     def ledger(self) -> Path:
-        """The file with what became of everything."""
+        """The ledger's file."""
         return self.private / "ledger.sqlite"
 
 
@@ -167,11 +167,11 @@ def _is_there(path: Path, size: int) -> bool:
 
 
 def check(plan: Plan, told: Callable[[int, int], None] = lambda done, of: None) -> Iterator[Problem]:
-    """Hold a finished output against its ledger, and look at every picture again; see `deid.dataset.verify`.
+    """Verify a finished output against its ledger, and search every picture again; see `deid.dataset.verify`.
 
     Args:
         plan: of the run; the detector is that of its options.
-        told: called with the pictures that were looked at, and how many there are.
+        told: called with the number of searched pictures, and their total.
 
     Raises:
         DataError: there is no run there.
@@ -210,7 +210,7 @@ def _sweep(out: Path) -> None:
 
 
 def _facts(plan: Plan, ledger: Ledger) -> dict[str, Any]:
-    """What the run is; a run that goes on must be the same.
+    """Settings of the run; a resumed run must have the same.
 
     Raises:
         DataError: it is not.

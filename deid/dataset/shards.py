@@ -1,4 +1,4 @@
-"""Tar shards, such as WebDataset's: members keep their names and their order."""
+"""Tar shards, such as WebDataset's: members keep their names and order."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Where the files of a data set lie, and how their bytes are read: a folder, a glob, or a table of paths.
+"""Sources of a data set: a folder, a glob, or a table of paths, and how their bytes are read.
 
 Shards and Hugging Face data sets, whose outputs are packed again at the end, have files of their own.
 """
@@ -32,10 +32,10 @@ class Item:
         kind: a `picture` is anonymized, a `label` is carried over untouched, an `other` is left out, and a `broken` one failed
             already when it was listed.
         span: where its bytes lie in that file, as (offset, size); None for the whole file.
-        boxes: faces that are known, xyxy pixels of the upright picture; none asks the detector.
+        boxes: known faces, xyxy pixels of the upright picture; none runs the detector.
         rows: the table's row of each box.
-        size: width and height of the picture that the boxes are of, where the table says.
-        identity: who is in it, as the table says; kept in the ledger and used for nothing.
+        size: width and height of the picture that the boxes refer to, where given.
+        identity: person in the table; kept in the ledger and used for nothing.
         why: of an `other` or a `broken` one.
     """
 
@@ -89,7 +89,7 @@ def private_folder(out: Path) -> Path:
 
 
 def kind_of(name: str) -> tuple[Kind, str]:
-    """What becomes of a file with that name, and why when it is left out."""
+    """Kind of a file by its name, and the reason when it is left out."""
     base = name.rsplit("/", 1)[-1].lower()
     suffix = formats.suffix_of(base)
     if base.startswith("."):

@@ -1,4 +1,4 @@
-"""Tables that name files, with boxes and identities; what a table says of a file is checked when the file is read."""
+"""Tables that name files, with boxes and identities. Rows are validated when their file is read."""
 
 import csv
 import json
@@ -26,7 +26,7 @@ _FOUR = re.compile(r"[\[(\s]*-?[\d.]+(?:[eE][-+]?\d+)?(?:[\s,;]+-?[\d.]+(?:[eE][
 
 @dataclass(slots=True)
 class _Joined:
-    """What the rows of one path say together."""
+    """All rows of one path together."""
 
     boxes: tuple[tuple[float, ...], ...] = ()
     rows: tuple[int, ...] = ()
@@ -77,7 +77,7 @@ class Table(FilesAsTheyLie):
         return Item(name, str(self.path), "label")
 
     def _joined(self) -> dict[str, _Joined]:
-        """What is said of each path; the rows of one path are put together."""
+        """Rows by path."""
         joined: dict[str, _Joined] = {}
         for number, row in enumerate(_rows(self.path), 1):
             value = next((row[c] for c in _PATHS if row.get(c)), None)

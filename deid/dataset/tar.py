@@ -1,4 +1,4 @@
-"""The members of a tar file, of whatever is left of it: joined files are read to their end, and every damage is named.
+"""Members of a tar file, intact or damaged: joined files are read to their end, and every damage is named.
 
 Python's `tarfile` ends in silence at the first end mark and at the first damaged header.
 """

@@ -1,4 +1,4 @@
-"""Proves that an output is what the ledger says, every file there, whole, and passed, and nothing else; and looks for faces again."""
+"""Verification of an output: every file matches the ledger, no file is extra, and a second search detects no exposed face."""
 
 import hashlib
 import json
@@ -44,7 +44,7 @@ def verify(ledger: Ledger, source: Source, out: Path) -> Iterator[Problem]:
 
     Args:
         ledger: of the run.
-        source: the data set, which knows how its outputs lie.
+        source: the data set, and the layout of its outputs.
         out: the output.
 
     Returns:
@@ -97,8 +97,8 @@ def look_again(
         ledger: of the run.
         source: the data set; where an input is still there, the output is held against it, and else against the boxes in the ledger.
         out: the output.
-        engine: whose detector is asked.
-        told: called with the pictures that were looked at, and how many there are.
+        engine: whose detector searches.
+        told: called with the number of searched pictures, and their total.
     """
     done = {item.name: (number, item, sha256) for number, item, sha256 in ledger.done()}
     only = ledger.facts().get("options.boxes") == "only"

@@ -1,4 +1,4 @@
-"""What one worker does with one file, wherever the worker runs."""
+"""Processing of one file by a worker, on any machine."""
 
 import hashlib
 import sys
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 #: A file and its number in the listing.
 Task: TypeAlias = tuple[int, Item]
-_PACKAGES = ("torch", "numpy", "opencv-python-headless", "pillow")
+_PACKAGES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "torch")
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What became of one file, without a pixel of it.
+    """The result for one file, without its pixels.
 
     Args:
         number: its number in the listing.
@@ -68,7 +68,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a worker must know; it travels to other processes and machines.
+    """Settings of a worker; it is sent to other processes and machines.
 
     Args:
         source: where the bytes are.
@@ -177,11 +177,11 @@ def build_engine(options: Options) -> "Anonymizer":
     One thread each: as many processes as cores then don't fight, and the outputs don't depend on how many there are.
     """
     import cv2
-    import torch
 
     from deid.anonymizer.engine import Anonymizer
+    from deid.models.threads import use_threads
 
-    torch.set_num_threads(1)
+    use_threads(1)
     cv2.setNumThreads(1)
     engine = Anonymizer(options)
     engine.preload()

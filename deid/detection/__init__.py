@@ -8,7 +8,7 @@ from deid.core.protocols import Detector
 from deid.core.types import Detection, Image
 from deid.detection.merge import merge
 
-__all__ = ["DETECTORS", "EnsembleDetector", "build", "merge", "tiled_centerface"]
+__all__ = ["DETECTORS", "EnsembleDetector", "build_detector", "merge", "tiled_centerface"]
 
 
 def tiled_centerface(min_face: int, device: str, threshold: float | None = None) -> Detector:
@@ -93,7 +93,7 @@ def _yolo(path: Path) -> Detector:
     from deid.detection.tiling import TiledDetector
     from deid.detection.yolo import YoloDetector
 
-    # What the network's input holds is looked at in full size: in a photo shrunk to it, small faces would be lost.
+    # Tiles of the network's input size are searched: in a photo shrunk to it, small faces would be lost.
     detector = YoloDetector(path)
     return TiledDetector(detector, detector.side, detector.side * 3 // 8)
 
@@ -109,7 +109,7 @@ DETECTORS: dict[str, Callable[[int, str], Detector]] = {
     "mtcnn_fast": _mtcnn_fast,
     "mtcnn_once": _mtcnn_once,
 }
-#: Detectors that, with CenterFace beside them, look at further turns: their landmarks tell which way up a photo is.
+#: Detectors that, with CenterFace beside them, search further turns: their landmarks show which way up a photo is.
 _PRECISE = {"mtcnn", "mtcnn_fast", "mtcnn_once"}
 #: Builders of detectors whose ONNX file the user has: ``name:file``.
 FILE_DETECTORS: dict[str, Callable[[Path], Detector]] = {"scrfd": _scrfd, "yolo": _yolo}
@@ -129,10 +129,10 @@ class EnsembleDetector:
 def build_detector(names: str, min_face: int = 15, device: str = "cpu") -> Detector:
     """The detector of a name of `DETECTORS`, of ``name:file`` with a name of `FILE_DETECTORS`, or the union of several joined by ``+``.
 
-    MTCNN with CenterFace, the default, looks at further turns where the upright photo needs it, see `TurnedDetector`.
+    MTCNN with CenterFace, the default, searches further turns where the upright photo needs it, see `TurnedDetector`.
 
     Raises:
-        ConfigError: a name is unknown, or a file is not what its name says.
+        ConfigError: a name is unknown, or a file is of another kind.
         DependencyError: a detector needs a package that is not installed.
     """
     own = names.split("+")

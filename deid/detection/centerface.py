@@ -1,24 +1,24 @@
-"""CenterFace: one look at the whole photo that gives a point, a box and five landmarks for every face.
+"""CenterFace: one network over the whole photo that gives a point, a box and five landmarks for every face.
 
 Y. Xu et al., "CenterFace: Joint Face Detection and Alignment Using Face as Point", Scientific Programming 2020
 (1911.03599).
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from deid import weights
 from deid.core.errors import DetectionError
 from deid.core.types import Detection, Image, check_image
 from deid.imaging import geometry
-from deid.models.centerface import CenterFace
+from deid.models.inference import Network
+from deid.weights.networks import open_network
 
 #: Size in pixels that the smallest face wanted has for the network, and how far a photo is enlarged for that at most.
 _SMALLEST, _MOST_SCALE = 15.0, 2.0
-#: A photo is shrunk to so many pixels along its longer side.
+#: Most pixels along a photo's longer side, to which it is shrunk.
 _MOST_SIDE = 2048
 #: Mirrored border around the photo, as a share of its longer side, and in pixels at least and at most: a face that the edge
 #: cuts is whole with its reflection. A box with less of it inside the photo is a reflection.
@@ -37,19 +37,17 @@ class CenterfaceDetector:
     Args:
         min_face: smallest face in pixels; below 15 the photo is enlarged, above it shrunk.
         threshold: least score.
-        network: what looks; the shipped one when None.
+        network: what looks at pixels (1, H, W, 3); the shipped one when None.
         device: where it runs.
     """
 
     name = "centerface"
 
-    def __init__(self, min_face: int = 15, threshold: float = USUAL, network: CenterFace | None = None, device: str = "cpu") -> None:
-        network = network or weights.load_centerface()
-        self._network = network.to(device).to(memory_format=torch.channels_last).eval()
+    def __init__(self, min_face: int = 15, threshold: float = USUAL, network: Network | None = None, device: str = "cpu") -> None:
+        self._network = network or open_network("centerface", device)
         self._scale = min(_SMALLEST / min_face, _MOST_SCALE)
-        self._threshold, self._device = threshold, device
+        self._threshold = threshold
 
-    @torch.inference_mode()
     def detect(self, image: Image) -> list[Detection]:
         """Faces of an (H, W, 3) uint8 RGB image.
 
@@ -58,9 +56,8 @@ class CenterfaceDetector:
         """
         h, w = check_image(image).shape[:2]
         canvas, scale, pad = self._canvas(image)
-        tensor = torch.from_numpy(canvas[None]).to(self._device).permute(0, 3, 1, 2).float()
         try:
-            scores, boxes, points = decode(self._network(tensor), self._threshold**2)
+            scores, boxes, points = decode(self._network(canvas[None]), self._threshold**2)
         except RuntimeError as error:
             raise DetectionError(f"centerface failed on an image of {h} x {w} pixels: {error}") from error
         boxes, points = (boxes - pad) / np.tile(scale, 2), (points - pad) / scale
@@ -80,8 +77,8 @@ class CenterfaceDetector:
         return np.asarray(canvas, np.uint8), np.array(size) / [w, h], pad
 
 
-def decode(maps: tuple[Tensor, Tensor, Tensor, Tensor], threshold: float) -> tuple[NDArray[np.float64], ...]:
-    """Faces of one image's maps, see `CenterFace.forward`.
+def decode(maps: Sequence[NDArray[np.float32]], threshold: float) -> tuple[NDArray[np.float64], ...]:
+    """Faces of one image's maps, see `deid.models.centerface`.
 
     Args:
         maps: (1, C, h, w) each.
@@ -90,7 +87,7 @@ def decode(maps: tuple[Tensor, Tensor, Tensor, Tensor], threshold: float) -> tup
     Returns:
         Scores (N,), boxes (N, 4) and points (N, 5, 2), x first, in pixels of the network's input.
     """
-    heat, size, offset, points = (m[0].double().cpu().numpy() for m in maps)
+    heat, size, offset, points = (np.asarray(m[0], float) for m in maps)
     ys, xs = np.nonzero(heat[0] >= threshold)
     span = np.exp(size[::-1, ys, xs].T) * _STRIDE
     middle = (np.column_stack([xs, ys]) + offset[::-1, ys, xs].T + 0.5) * _STRIDE

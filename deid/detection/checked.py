@@ -1,4 +1,4 @@
-"""Any detector's answer, checked: it may be a caller's own."""
+"""Validation of a detector's answer: the detector may be the caller's own."""
 
 from deid.core.errors import DeidError, DetectionError
 from deid.core.protocols import Detector, name_of

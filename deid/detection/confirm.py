@@ -1,4 +1,4 @@
-"""A second opinion on doubtful detections, so that low thresholds don't cover half the background."""
+"""Confirmation of doubtful detections, so that low thresholds do not cover half the background."""
 
 from collections.abc import Sequence
 
@@ -10,15 +10,15 @@ from deid.core.types import Detection, Image
 from deid.detection.turned import detect_turned, roll_of
 from deid.imaging import geometry
 
-#: Views of a doubtful face: so many times its box, shrunk or enlarged to so many pixels, and which of the judges looks.
+#: Views of a doubtful face: multiple of its box, size in pixels to which it is scaled, and the number of the judge.
 _VIEWS = ((2.2, 200, 0), (2.2, 200, 1), (1.6, 120, 0), (3.0, 300, 1))
 _SAME_IOU = 0.3
-#: A face that is turned further is looked at upright.
+#: A face that is turned further is searched upright.
 _MOST_ROLL = 35.0
 
 
 class ConfirmedDetector:
-    """A detector whose doubtful finds are looked at again from close by.
+    """A detector whose doubtful detections are searched again in close views.
 
     A detection is dropped only when its score is under ``sure`` and none of four close looks finds a face there.
 

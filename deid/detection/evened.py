@@ -1,4 +1,4 @@
-"""A look at an image with its contrast evened out: what hides in the dark is seen."""
+"""Detection in an image with equalized contrast, for faces in the dark."""
 
 import cv2
 import numpy as np
@@ -22,7 +22,7 @@ def even_out(image: Image, tiles: int = _TILES) -> Image:
 
 
 class EvenedDetector:
-    """A detector that looks at the image with its contrast evened out."""
+    """A detector on the image with equalized contrast."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector

@@ -1,4 +1,4 @@
-"""Our own Faster R-CNN: a second family of detector, for what the cascade misses: cut, blurred and small faces."""
+"""Faster R-CNN trained by this project: for faces that the cascade misses, such as cut, blurred and small ones."""
 
 import threading
 
@@ -6,16 +6,16 @@ import cv2
 import numpy as np
 import torch
 
-from deid import weights
 from deid.core.errors import DetectionError
 from deid.core.types import Detection, Image, check_image
 from deid.imaging import geometry
 from deid.models.face_rcnn import FaceRcnn
+from deid.weights import modules
 
 #: Size in pixels that the smallest face wanted has for the network, and how far a photo is enlarged for that at most. Tried on LFW:
 #: enlarged by 4/3, the network finds no more bystanders, and half as many false alarms again.
 _SMALLEST, _MOST_SCALE = 15.0, 2.0
-#: A photo is shrunk to so many pixels along its longer side, and grown by its own edge to so many at least.
+#: Most pixels along a photo's longer side, to which it is shrunk, and least, to which its border is repeated.
 _MOST_SIDE, _LEAST_SIDE = 1600, 64
 
 
@@ -32,7 +32,7 @@ class FasterRcnnDetector:
     name = "faster_rcnn"
 
     def __init__(self, min_face: int = 15, threshold: float = 0.5, network: FaceRcnn | None = None, device: str = "cpu") -> None:
-        network = network or weights.load_detector()
+        network = network or modules.load_detector()
         self._network = network.to(device).to(memory_format=torch.channels_last).eval()
         self._scale = min(_SMALLEST / min_face, _MOST_SCALE)
         self._threshold, self._device = threshold, device

@@ -1,4 +1,4 @@
-"""One list of faces out of several."""
+"""Merging of several lists of detections into one."""
 
 from collections.abc import Iterable
 

@@ -1,20 +1,18 @@
 """MTCNN: three small networks in a cascade over an image pyramid.
 
 K. Zhang, Z. Zhang, Z. Li, Y. Qiao, "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional
-Networks", SPL 2016. Networks and weights are those in facenet-pytorch's wheel.
+Networks", SPL 2016. The weights are those of facenet-pytorch's wheel.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from facenet_pytorch import MTCNN
 
-from deid import weights
 from deid.core.errors import DetectionError
 from deid.core.types import Detection, Image, check_image
-from deid.detection.cascade import Cascade, Finds
+from deid.detection.cascade import Cascade, Finds, Networks
 from deid.imaging import geometry
+from deid.weights.networks import open_network
 
 #: Mirrored border added around the image, as a share of its longer side, and in pixels at least and at most. A face that the border
 #: cuts in half is whole with its reflection, and is found (tried: of LFW's cut bystanders, black borders miss most).
@@ -23,15 +21,14 @@ _PAD_SHARE, _PAD_LEAST, _PAD_MOST = 0.2, 24, 64
 _LEAST_INSIDE = 0.3
 
 
-def networks(device: str) -> MTCNN:
-    """facenet-pytorch's networks, laid out so that pooling, else a sixth of all that a photo takes, costs nothing.
+def networks(device: str) -> Networks:
+    """MTCNN's networks.
 
     Raises:
-        DependencyError: the package lacks a file.
-        WeightsHashError: its weights are none that are known.
+        ConfigError: there is no such device.
+        WeightsError: a file is missing or altered.
     """
-    weights.check_mtcnn()
-    return MTCNN(device=device).to(memory_format=torch.channels_last)
+    return Networks(*(open_network(name, device) for name in ("pnet", "rnet", "onet")))
 
 
 class MtcnnDetector:
@@ -40,7 +37,7 @@ class MtcnnDetector:
     Args:
         min_face: smallest face in pixels; the time grows with its inverse square.
         thresholds: of P-Net, R-Net and O-Net, each in [0, 1].
-        mirrored: look at the mirror image: the cascade is not symmetric, and finds faces there that it missed.
+        mirrored: search the mirror image: the cascade is not symmetric, and detects faces there that it missed.
         device: where the networks run.
     """
 
@@ -53,7 +50,7 @@ class MtcnnDetector:
         mirrored: bool = False,
         device: str = "cpu",
     ) -> None:
-        self._cascade = Cascade(networks(device), min_face, thresholds, device)
+        self._cascade = Cascade(networks(device), min_face, thresholds)
         self._min_face, self._mirrored = min_face, mirrored
 
     def detect(self, image: Image) -> list[Detection]:

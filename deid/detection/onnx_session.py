@@ -1,4 +1,4 @@
-"""Opens ONNX files; onnxruntime is imported here, and only when one is opened."""
+"""Opening of ONNX files. onnxruntime is imported here only, when a file is opened."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ def open_session(path: Path, threads: int = 0) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise DependencyError(f"expected onnxruntime, which runs {path.name}: pip install 'deid-face[onnx]'") from error
+        raise DependencyError(f"expected onnxruntime, which runs {path.name}: pip install onnxruntime") from error
     if not path.is_file():
         raise ConfigError(f"expected an ONNX model, found no file {path}")
     options = onnxruntime.SessionOptions()

@@ -1,4 +1,4 @@
-"""Quarter turns of pictures, and of the boxes and landmarks in them.
+"""Quarter turns of pictures, and of their boxes and landmarks.
 
 Convention:
     Turns are multiples of 90 degrees, counter-clockwise as seen. Boxes are continuous, landmarks are centres of pixels, as everywhere

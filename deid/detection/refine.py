@@ -1,16 +1,14 @@
-"""A look at where a face is expected: MTCNN's second and third network without the first and its pyramid.
+"""Refinement of an expected face: MTCNN's second and third network without the first and its pyramid.
 
 K. Zhang et al., "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks", SPL 2016. Following a
 known face costs a hundredth of a search of a large frame.
 """
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from deid.core.errors import DetectionError
@@ -22,20 +20,20 @@ from deid.imaging import geometry
 #: Where to look, as shifts in shares of the box's side, and at what scales: the face has moved since it was seen.
 _SHIFTS = ((0.0, 0.0), (-0.15, 0.0), (0.15, 0.0), (0.0, -0.15), (0.0, 0.15))
 _SCALES = (0.85, 1.05, 1.3)
-#: The first look, by O-Net alone, at these scales: a face of this score that overlaps the expected box by so much needs no other one.
+#: Scales of the first look, by O-Net alone: a face of at least this score that overlaps the expected box by so much needs no other look.
 _FIRST_SCALES, _SURE, _SURE_IOU = (0.95, 1.2), 0.9, 0.5
-#: So many of the looks that R-Net likes best go on to O-Net.
+#: Number of R-Net's best views that go on to O-Net.
 _FINALISTS = 3
-#: A face that is not found is looked for once more with its surroundings, so many times the box, evened out.
+#: Size of the patch in which a missed face is searched once more, in boxes, with equalized contrast.
 _SURROUNDINGS = 3.0
-#: A face of more than twice so many pixels is shrunk to them before it is looked at, and what lies about it, so many times its box.
+#: A face of more than twice this size in pixels is shrunk to it first; size of the searched surroundings, in boxes.
 _ENOUGH, _REACH = 96.0, 2.6
 #: A detection that overlaps the expected box by less is another face.
 _SAME_IOU = 0.25
 
 
 class FaceRefiner:
-    """Finds faces again near boxes where they are expected: at a glance, closely where that is not sure, and evened out at last.
+    """Finds faces again near boxes where they are expected.
 
     Args:
         threshold: least score of O-Net, in [0, 1].
@@ -43,10 +41,7 @@ class FaceRefiner:
     """
 
     def __init__(self, threshold: float = 0.4, device: str = "cpu") -> None:
-        network = networks(device)
-        self._rnet, self._onet = network.rnet, network.onet
-        self._threshold, self._device = threshold, device
-        self._lock = threading.Lock()
+        self._networks, self._threshold = networks(device), threshold
 
     def refine(self, image: Image, boxes: Sequence[NDArray[np.float64]]) -> list[Detection | None]:
         """What lies near each box.
@@ -65,13 +60,12 @@ class FaceRefiner:
         if not boxes:
             return []
         try:
-            with self._lock, torch.inference_mode():
-                found = self._glance(image, np.stack(boxes))
-                for look in (self._closely, self._evened):
-                    missed = [i for i, d in enumerate(found) if d is None]
-                    for i, d in zip(missed, look(image, [boxes[i] for i in missed]), strict=True):
-                        found[i] = d
-                return found
+            found = self._glance(image, np.stack(boxes))
+            for look in (self._closely, self._evened):
+                missed = [i for i, d in enumerate(found) if d is None]
+                for i, d in zip(missed, look(image, [boxes[i] for i in missed]), strict=True):
+                    found[i] = d
+            return found
         except RuntimeError as error:
             raise DetectionError(f"mtcnn failed on {len(boxes)} boxes: {error}") from error
 
@@ -90,7 +84,7 @@ class FaceRefiner:
         looks = np.concatenate([_looks(box, _SCALES, _SHIFTS) for box in boxes])
         n = len(_SHIFTS) * len(_SCALES)
         views = [_View.of(image, box) for image, box in zip(images, boxes, strict=True)]
-        shift, score = (out.cpu().numpy() for out in self._rnet(self._crops(views, looks, 24)))
+        score, shift = self._networks.rnet(_crops(views, looks, 24))
         rough = _square(_moved(looks, shift))
         best = np.argsort(-score[:, 1].reshape(len(boxes), n), axis=1)[:, :_FINALISTS] + np.arange(len(boxes))[:, None] * n
         return self._judged(views, boxes, rough[best.ravel()], self._threshold, _SAME_IOU)
@@ -99,7 +93,7 @@ class FaceRefiner:
         self, views: Sequence["_View"], boxes: NDArray[np.float64], squares: NDArray[np.float64], least_score: float, least_iou: float
     ) -> list[Detection | None]:
         """What O-Net sees in squares (K N, 4), K for each of the boxes (N, 4) that a face is expected in."""
-        shift, points, score = (out.cpu().numpy() for out in self._onet(self._crops(views, squares, 48)))
+        score, shift, points = self._networks.onet(_crops(views, squares, 48))
         final, sure = _moved(squares, shift), score[:, 1]
         size = squares[:, 2:] - squares[:, :2]
         marks = np.stack([points[:, :5], points[:, 5:]], axis=-1) * size[:, None] + squares[:, None, :2]
@@ -122,12 +116,6 @@ class FaceRefiner:
         for i, origin, d in zip(own, origins, here, strict=True):
             found[i] = None if d is None else d.moved(np.ones(2), origin)
         return found
-
-    def _crops(self, views: Sequence["_View"], boxes: NDArray[np.float64], side: int) -> torch.Tensor:
-        """Squares of the image, boxes (N, 4), as a network sees them; each view's own follow one another."""
-        each = np.split(boxes, len(views))
-        crops = np.stack([_crop(view.image, box, side) for view, own in zip(views, each, strict=True) for box in view.inside(own)])
-        return (torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2).float() - 127.5) / 128
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,6 +146,13 @@ class _View:
     def inside(self, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
         """Boxes (N, 4) of the whole image in pixels of this one."""
         return np.asarray((boxes - np.tile(self.origin, 2)) * np.tile(self.scale, 2))
+
+
+def _crops(views: Sequence["_View"], boxes: NDArray[np.float64], side: int) -> NDArray[np.float32]:
+    """Squares of the image, boxes (N, 4), as a network sees them; each view's own follow one another."""
+    each = np.split(boxes, len(views))
+    crops = np.stack([_crop(view.image, box, side) for view, own in zip(views, each, strict=True) for box in view.inside(own)])
+    return np.asarray(crops, np.float32)
 
 
 def _best(

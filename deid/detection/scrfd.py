@@ -1,4 +1,4 @@
-"""SCRFD: one network that says for every place and scale whether a face is there.
+"""SCRFD: one network that scores every place and scale for a face.
 
 J. Guo et al., "Sample and Computation Redistribution for Efficient Face Detection", ICLR 2022 (2105.04714).
 """

@@ -1,4 +1,4 @@
-"""A detector that is asked for surer faces alone."""
+"""A detector limited to detections above a score."""
 
 from deid.core.protocols import Detector
 from deid.core.types import Detection, Image
@@ -21,5 +21,5 @@ class ThresholdDetector:
 
 
 def at_least(detector: Detector, least: float | None) -> Detector:
-    """The detector itself where no least score is asked for."""
+    """The detector itself without a least score."""
     return detector if least is None else ThresholdDetector(detector, least)

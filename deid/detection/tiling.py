@@ -14,8 +14,8 @@ class TiledDetector:
     """Any detector, on the whole photo (shrunk if need be) and on tiles at full size.
 
     Args:
-        detector: what looks at each tile.
-        tile: side of a tile in pixels; a photo that is no larger is looked at once.
+        detector: detector for each tile.
+        tile: side of a tile in pixels; a smaller photo is one tile.
         overlap: how far tiles overlap; a face up to this size lies whole in one of them, a larger one is found in the
             shrunk photo.
     """

@@ -1,4 +1,4 @@
-"""Detection at further turns, for people who lie or hang, and for photos from the side of a phone that no EXIF turns upright.
+"""Detection at further turns, for lying people and for photos taken sideways without an EXIF rotation.
 
 Detectors also detect some turned faces in the upright photo, with high scores. The agreement of two detectors on eyes and mouth decides:
 in 20 photos with 88 faces, they agree on a quarter of the detections or more in every upright photo. They never do in one that is turned by
@@ -24,19 +24,19 @@ from deid.imaging import geometry
 
 #: A detection of which less lies inside the photo is a reflection at its edge.
 _LEAST_INSIDE = 0.3
-#: Two detectors agree on a face when both are so sure, their boxes are one face's, and their landmarks lie so many sizes apart at most.
+#: Two detectors agree on a face at this score, with boxes of one face, and with landmarks at most this many sizes apart.
 _FIRST_SURE, _SECOND_SURE, _SAME_POINTS = 0.95, 0.6, 0.12
 #: Share of the detections that two detectors must agree on in a photo that is upright.
 _UPRIGHT_SHARE = 0.25
-#: Share below which a photo is looked at in half its size as well: faces under masks, for example, are sure for neither.
+#: Share below which a photo is also searched at half its size: faces under masks, for example, are certain for neither.
 _SURE_SHARE = 0.4
-#: Faces that are turned further than this are looked at again, turned by the nearest eighth.
+#: Faces that are turned further than this are searched again, turned by the nearest eighth.
 _MOST_ROLL = 25.0
 _QUARTERS, _EIGHTHS = (90, 180, 270), (45, 135, 225, 315)
 #: How far a photo is shrunk for a quick look at the other quarters: of one with nothing in it, and of one that is upright, where a
 #: person may lie all the same. The second is no longer than so many pixels, or it would cost more than a tenth of a blur.
 _EMPTY_SCALE, _UPRIGHT_SCALE, _UPRIGHT_SIDE = 0.5, 0.25, 192
-#: Black between the quarters that are looked at together.
+#: Black pixels between the quarters that are searched together.
 _GAP = 16
 #: Least side in pixels of a photo that is shrunk for that, and the longest of one that is searched at further turns: a turned copy of a
 #: huge one would double what it takes.

@@ -1,4 +1,4 @@
-"""Photos with a weak signal: blurred by motion, full of noise, or crushed by JPEG.
+"""Detection in photos with a weak signal: motion blur, noise, or strong compression.
 
 At half its size such a photo is sharper, less noisy and smoother, and its faces are detected again. Ordinary photos are recognised by the
 steps from pixel to pixel, and cost nothing more.

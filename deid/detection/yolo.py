@@ -1,4 +1,4 @@
-"""Any YOLO face model that the user has as ONNX: `yolo:model.onnx`.
+"""YOLO face models of the user, as ONNX: `yolo:model.onnx`.
 
 What the numbers mean is decided from the shapes of the outputs, for a 640-pixel input and one class:
 
@@ -16,6 +16,7 @@ J. Redmon, A. Farhadi, "YOLOv3: An Incremental Improvement", 2018 (1804.02767), 
 D. Qi et al., "YOLO5Face: Why Reinventing a Face Detector", ECCV workshops 2022 (2105.12931).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ from deid.imaging import geometry
 _Array: TypeAlias = NDArray[np.float64]
 
 _NMS_IOU = 0.45
+_NAME = re.compile(r"(\d+)\s*:\s*['\"]([^'\"]*)['\"]")
 #: Candidates that go into the suppression, best first.
 _MOST_CANDIDATES = 1000
 _GREY = 114
@@ -56,21 +58,46 @@ class _Found:
     landmarks: _Array | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Classes:
+    """Which of a model's classes are taken: ``chosen`` of ``n``."""
+
+    n: int = 1
+    chosen: tuple[int, ...] = (0,)
+
+    @classmethod
+    def of(cls, names: str, wanted: Sequence[str], file: str) -> "_Classes":
+        """From the names in a file, such as ``{0: 'car', 1: 'plate'}``; one class where it has none, or nobody asks."""
+        found = dict(_NAME.findall(names)) if wanted else {}
+        if len(found) < 2:
+            return cls()
+        chosen = tuple(int(i) for i, name in found.items() if any(part in name.lower() for part in wanted))
+        if not chosen:
+            raise ConfigError(f"expected a class of {file} to be called {' or '.join(wanted)}, they are {', '.join(found.values())}")
+        return cls(len(found), chosen)
+
+    def best(self, scores: _Array) -> _Array:
+        """The best score (N,) of the chosen classes, of scores (N, n)."""
+        return np.asarray(scores[:, list(self.chosen)].max(axis=1))
+
+
 class YoloDetector:
     """Boxes, with landmarks when the model has them.
 
     Args:
         path: ONNX file with one input (1, 3, H, W), RGB in [0, 1], of fixed or free size.
         threshold: least score.
+        wanted: of a model with several classes, parts of the names of those that are taken, in lower case. The names are read from the
+            file, where ultralytics' exports have them.
 
     Raises:
         DependencyError: onnxruntime is not installed.
-        ConfigError: the file is no such model.
+        ConfigError: the file is no such model, or none of its classes is wanted.
     """
 
     name = "yolo"
 
-    def __init__(self, path: Path, threshold: float = 0.25) -> None:
+    def __init__(self, path: Path, threshold: float = 0.25, wanted: Sequence[str] = ()) -> None:
         self._session, self._threshold, self._file = open_session(path), threshold, path.name
         inputs = self._session.get_inputs()
         shape = inputs[0].shape
@@ -80,6 +107,7 @@ class YoloDetector:
         self._input = inputs[0].name
         #: Height and width, None where they are free.
         self._fixed: tuple[int | None, int | None] = (_number(shape[2]), _number(shape[3]))
+        self._classes = _Classes.of(self._session.get_modelmeta().custom_metadata_map.get("names", ""), wanted, path.name)
 
     @property
     def side(self) -> int:
@@ -99,7 +127,7 @@ class YoloDetector:
             outputs = [np.asarray(o, np.float64) for o in self._session.run(None, {self._input: blob})]
         except Exception as error:  # onnxruntime has an exception of its own for every way to fail
             raise DetectionError(f"{self._file} failed on an image of {image.shape[0]} x {image.shape[1]} pixels: {error}") from error
-        found = _decode(outputs, canvas.shape[:2], self._file)
+        found = _decode(outputs, canvas.shape[:2], self._file, self._classes)
         keep = np.flatnonzero(found.scores >= self._threshold)
         keep = keep[np.argsort(-found.scores[keep], kind="stable")][:_MOST_CANDIDATES]
         half = found.centre_size[keep, 2:] / 2
@@ -133,7 +161,7 @@ def _number(side: object) -> int | None:
     return side if isinstance(side, int) and side > 0 else None
 
 
-def _decode(outputs: Sequence[_Array], size_hw: tuple[int, ...], file: str) -> _Found:
+def _decode(outputs: Sequence[_Array], size_hw: tuple[int, ...], file: str, classes: _Classes) -> _Found:
     """Candidates of whichever head these outputs (batch axis first) come from."""
     shapes = [o.shape for o in outputs]
     # v5 exports may give the raw maps beside the decoded table.
@@ -142,28 +170,33 @@ def _decode(outputs: Sequence[_Array], size_hw: tuple[int, ...], file: str) -> _
     if table is not None:
         n_cells = {sum(-(-size_hw[0] // s) * -(-size_hw[1] // s) for s in strides) for strides in _STRIDES}
         if table.shape[0] in {3 * n for n in n_cells}:
-            found = _v5(table)
+            found = _v5(table, classes)
         elif table.shape[1] in n_cells:
-            found = _v8(table.T)
+            found = _v8(table.T, classes)
     elif all(o.ndim == 4 and o.shape[1] == 18 for o in outputs) and len(outputs) in _ANCHORS:
         found = _v3([o[0] for o in outputs], size_hw)
     if found is None:
-        raise ConfigError(f"expected the outputs of a YOLO v3, v5 or v8 face model with one class from {file}, got {shapes}")
+        told = "one class" if classes.n == 1 else f"{classes.n} classes"
+        raise ConfigError(f"expected the outputs of a YOLO v3, v5 or v8 model with {told} from {file}, got {shapes}")
     return found
 
 
-def _v5(rows: _Array) -> _Found | None:
+def _v5(rows: _Array, classes: _Classes) -> _Found | None:
     """Rows of centre, size, objectness, landmarks if there are any, class."""
     columns = rows.shape[1]
+    if classes.n > 1:
+        return _Found(rows[:, :4], rows[:, 4] * classes.best(rows[:, 5:])) if columns == 5 + classes.n else None
     if columns not in (6, 15, 16):
         return None
     points = rows[:, 5:15].reshape(-1, 5, 2) if columns > 6 else None
     return _Found(rows[:, :4], rows[:, 4] * (rows[:, -1] if columns != 15 else 1.0), points)
 
 
-def _v8(rows: _Array) -> _Found | None:
+def _v8(rows: _Array, classes: _Classes) -> _Found | None:
     """Rows of centre, size, class, landmarks with or without visibility if there are any."""
     columns = rows.shape[1]
+    if classes.n > 1:
+        return _Found(rows[:, :4], classes.best(rows[:, 4:])) if columns == 4 + classes.n else None
     if columns not in (5, 15, 20):
         return None
     points = rows[:, 5:].reshape(len(rows), 5, -1)[..., :2] if columns > 5 else None

@@ -1,4 +1,4 @@
-"""The two passes of AttGAN: once with an attribute set, once with its opposite, so that gender comes back.
+"""AttGAN's two passes: with an attribute set, then with its opposite, which restores the gender.
 
 They run over an identity-free stand-in, and only what the set changes is added to it: the difference to the same two passes with an empty
 set. What the network loses of any face cancels out, and the stand-in keeps its sharpness. Without a stand-in they edit the face itself,
@@ -9,15 +9,14 @@ import copy
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional
 
 from deid import weights
+from deid.core.attributes import ATTRIBUTES, CROP_SIZE
 from deid.core.errors import EditError
 from deid.core.temporal import held, steadied
 from deid.core.types import AlignedFace, Crops, EditedFace, StandIn
@@ -27,8 +26,11 @@ from deid.editing.stand_in import stand_in
 from deid.editing.thin_plate import warp_to
 from deid.imaging.geometry import scaled
 from deid.landmarks.face_points import FacePoints
-from deid.models.attgan import ATTRIBUTES, CROP_SIZE, Generator, inverted
-from deid.models.packed import packed
+from deid.models.inference import Network, TorchNetwork
+from deid.weights.networks import open_network
+
+if TYPE_CHECKING:
+    from deid.models.attgan import Generator
 
 #: Median of a face's grey levels up to which it is edited as if it were lit, and by how much at most: of darker faces, which the
 #: generator has not learned from, it makes specks.
@@ -42,13 +44,17 @@ _FINE, _COARSE = 1.0, 9.0
 _MOST_CHANGE, _MOST_TINT = 22.0, 5.0
 
 
-def coarsen(images: Tensor, cells: int) -> Tensor:
-    """Images (N, C, H, W) with no more detail than a mosaic of ``cells`` x ``cells`` holds, but without its edges.
+def coarsen(crops: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
+    """Crops (N, 128, 128, 3) with no more detail than a mosaic of ``cells`` x ``cells`` holds, but without its edges.
 
     The generator made hard-edged mosaics into faces with a grid in them.
     """
-    small = functional.adaptive_avg_pool2d(images, cells)
-    return functional.interpolate(small, size=images.shape[2:], mode="bilinear", align_corners=False)
+    starts = np.arange(cells) * CROP_SIZE // cells
+    stops = -(-(np.arange(cells) + 1) * CROP_SIZE // cells)
+    at = np.arange(CROP_SIZE)
+    means = ((starts[:, None] <= at) & (at < stops[:, None])) / (stops - starts)[:, None]
+    small = np.asarray(np.einsum("ij,njkc,lk->nilc", means, crops, means, optimize=True), np.float32)
+    return np.stack([cv2.resize(crop, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_LINEAR) for crop in small])
 
 
 class _TwoPasses:
@@ -61,18 +67,17 @@ class _TwoPasses:
 
     name = "attgan"
 
-    def __init__(self, device: str, network: Generator | None) -> None:
+    def __init__(self, device: str, network: "Generator | None") -> None:
         self._device, self._network = device, network
-        self._ready: Generator | None = None
+        self._ready: Network | None = None
         self._lock = threading.RLock()
 
     @property
-    def network(self) -> Generator:
-        """The generator, read and made ready on first use."""
+    def network(self) -> Network:
+        """Both passes of the generator, read and made ready on first use."""
         with self._lock:
             if self._ready is None:
-                network = self._network or weights.load_generator()
-                self._ready = packed(network.to(self._device).to(memory_format=torch.channels_last))
+                self._ready = open_network("attgan", self._device) if self._network is None else _passes(self._network, self._device)
             return self._ready
 
     def preload(self) -> None:
@@ -83,22 +88,20 @@ class _TwoPasses:
         """
         _ = self.network
 
-    def _seen(self, images: Tensor) -> Tensor:
-        """What the network sees of its input (N, 3, 128, 128)."""
-        return images
+    def _seen(self, crops: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the network sees of its input (N, 128, 128, 3)."""
+        return crops
 
-    @torch.inference_mode()
     def _two_passes(self, crops: Crops, sets: NDArray[np.float32]) -> Crops:
         """Crops (N, 128, 128, 3) under sets (k N, 13): the first N are for them in order, and so are the next."""
-        network = self.network
-        images = self._seen(torch.from_numpy(crops.astype(np.float32) / 127.5 - 1.0).permute(0, 3, 1, 2).to(self._device))
-        a = torch.from_numpy(sets).to(self._device)
-        # A face that several sets edit is encoded once.
-        codes = network.encode(images.contiguous(memory_format=torch.channels_last))
-        first = network.decode(tuple(z.repeat(len(a) // len(crops), 1, 1, 1) for z in codes), a)
-        second = network(first, inverted(a))
-        pixels = (second.clamp(-1, 1) + 1) * 127.5
-        return np.asarray(pixels.round().byte().permute(0, 2, 3, 1).cpu().numpy(), np.uint8)
+        (pixels,) = self.network(self._seen(crops.astype(np.float32)), sets)
+        return np.asarray(pixels.round(), np.uint8)
+
+
+def _passes(network: "Generator", device: str) -> Network:
+    from deid.models.pixels import TwoPasses
+
+    return TorchNetwork(TwoPasses(network), device)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,7 +117,7 @@ class _Change:
 
 
 class AttganEditor(_TwoPasses):
-    """Proposes one new face per attribute set: a stand-in, and what two passes change of it.
+    """Proposes one new face per attribute set: a stand-in, plus the change by two passes.
 
     Args:
         device: where the network runs.
@@ -122,7 +125,7 @@ class AttganEditor(_TwoPasses):
         network: in place of the shipped one.
     """
 
-    def __init__(self, device: str = "cpu", bank: Portraits | None = None, network: Generator | None = None) -> None:
+    def __init__(self, device: str = "cpu", bank: Portraits | None = None, network: "Generator | None" = None) -> None:
         super().__init__(device, network)
         self._bank, self._points = bank, FacePoints()
 
@@ -186,16 +189,16 @@ class FaceAttganEditor(_TwoPasses):
 
     Args:
         device: where the network runs.
-        cells: when given, an edit sees no more of the face than a mosaic of so many cells across holds.
+        cells: when given, resolution at which an edit sees the face, as cells of a mosaic across it.
         network: in place of the shipped one.
     """
 
-    def __init__(self, device: str = "cpu", cells: int | None = None, network: Generator | None = None) -> None:
+    def __init__(self, device: str = "cpu", cells: int | None = None, network: "Generator | None" = None) -> None:
         super().__init__(device, network)
         self.cells = cells
 
     def coarse(self, cells: int) -> "FaceAttganEditor":
-        """The same editor, which sees no more of a face than a mosaic of so many cells across holds."""
+        """The same editor with a view of the face as coarse as a mosaic of this many cells across."""
         _ = self.network
         other = copy.copy(self)
         other.cells = cells
@@ -211,8 +214,8 @@ class FaceAttganEditor(_TwoPasses):
         crops = np.asarray((edited / light).round(), np.uint8)
         return [EditedFace(c, name, a, strength) for c, a in zip(crops, rows, strict=True)]
 
-    def _seen(self, images: Tensor) -> Tensor:
-        return images if self.cells is None else coarsen(images, self.cells)
+    def _seen(self, crops: NDArray[np.float32]) -> NDArray[np.float32]:
+        return crops if self.cells is None else coarsen(crops, self.cells)
 
 
 def _checked(face: AlignedFace, attributes: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Any editor's answer, checked: it may be a caller's own."""
+"""Validation of an editor's answer: the editor may be the caller's own."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""The plain filters: they hide a face instead of replacing it.
+"""Plain filters, which cover a face instead of replacing it.
 
 Each works on an upright crop of the box and its margin at the photo's own resolution, and its strength is relative to
 the face: the same setting hides a near face and a far one alike. Pixelation and blur follow E. Newton, L. Sweeney,

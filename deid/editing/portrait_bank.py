@@ -1,4 +1,4 @@
-"""Makes a bank of portraits out of a folder of pictures."""
+"""Building of a bank of portraits from a folder of pictures."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from safetensors.numpy import save
 
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError, DeidError
 from deid.core.types import Detection, Image
 from deid.detection import build_detector
@@ -18,7 +19,6 @@ from deid.editing.portraits import SIDE, Looks
 from deid.imaging import codec, geometry
 from deid.imaging.alignment import SIZE, TEMPLATE, align_matrix, is_profile, landmarks_of, warp
 from deid.landmarks.face_points import FacePoints
-from deid.models.attgan import ATTRIBUTES
 from deid.recognition.age import AgeReader
 from deid.recognition.attributes import AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder

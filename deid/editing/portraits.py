@@ -1,14 +1,15 @@
-"""Portraits of people who do not exist: the bank, what each looks like, and the choice of those that suit a face.
+"""Portraits of people who do not exist: the bank, the features of each, and the choice of those that suit a face.
 
-A stand-in made from a few portraits in one shape is k-Same after alignment: E. Newton, L. Sweeney, B. Malin, "Preserving Privacy by
-De-identifying Facial Images", TKDE 2005; R. Gross et al., "Semi-Supervised Learning of Multi-Factor Models for Face De-Identification",
-CVPR 2008.
+A stand-in made from a few portraits in one shape is k-Same after alignment.
+
+E. Newton, L. Sweeney, B. Malin, "Preserving Privacy by De-identifying Facial Images", TKDE 2005.
+R. Gross et al., "Semi-Supervised Learning of Multi-Factor Models for Face De-Identification", CVPR 2008.
 """
 
 import io
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Protocol, runtime_checkable
 
 import cv2
@@ -17,23 +18,29 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from deid.compositing.blend import cheeks
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import WeightsFormatError
 from deid.core.types import Image
 from deid.editing.sampler import MIX
 from deid.editing.thin_plate import yaw
-from deid.models.attgan import ATTRIBUTES
+from deid.recognition.age import AgeReader
 
 #: Side of a portrait in pixels: three times that of an aligned crop.
 SIDE = 384
 #: A portrait is drawn from those of so many that suit a face best that lie farthest from the subject by dlib's network.
-_SUITABLE, _FARTHEST = 40, 20
+_SUITABLE, _FARTHEST = 24, 12
+#: What a mismatch of skin (Lab, 0 to 255) counts; so many years count one, and no age counts more than the next number.
+_SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 14, 1 / 12, 1 / 12), 10.0, 3.0
 #: A person with a child's probability over this is a child.
 CHILD = 0.7
 #: Landmarks of a mirrored face, in order.
 _MIRRORED = [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
 _MIRRORED += [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65]
-_YOUNG, _BEARDLESS, _MUSTACHE, _OPEN = (ATTRIBUTES.index(name) for name in ("Young", "No_Beard", "Mustache", "Mouth_Slightly_Open"))
+#: What a mismatch of these attributes counts.
+_COUNTS = {"Young": 2.5, "No_Beard": 2.5, "Mustache": 1.5, "Mouth_Slightly_Open": 1.5, "Bushy_Eyebrows": 1.0}
 _POSE, _LIGHT, _SKIN = 7, 36, 3
+#: Where `pose` says how far the mouth is open, and what a mismatch of that counts besides.
+_GAP, _MOUTH = 2, 0.8
 
 
 def mirrored(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -138,10 +145,11 @@ class Portraits:
         turned = maps[n:].reshape(n, 6, 6)[:, :, ::-1].reshape(n, _LIGHT)
         self.light = np.concatenate([maps[:n], turned])
         self.male, self.child = rest[:, 0] > 0.5, rest[:, 1] > CHILD
+        self._ages = AgeReader()
         self._picture = lru_cache(64)(self._decoded)
 
     def _checked(self, arrays: dict[str, NDArray[np.generic]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Landmarks and looks of a bank, after its pictures are kept; the bank may be anyone's."""
+        """Landmarks and looks of a bank, after its pictures are kept; the bank may be a user's."""
         try:
             self._data, self._ends = np.asarray(arrays["images"], np.uint8), np.asarray(arrays["ends"], np.int64)
             points, looks = np.asarray(arrays["points"], np.float64), np.asarray(arrays["looks"], np.float64)
@@ -158,6 +166,11 @@ class Portraits:
 
     def __len__(self) -> int:
         return 2 * self.n_pictures
+
+    @cached_property
+    def years(self) -> NDArray[np.float64]:
+        """(len,) how old each looks."""
+        return self._ages.years(self.embedding)
 
     def picture(self, number: int) -> Image:
         """(384, 384, 3) uint8 RGB.
@@ -182,11 +195,13 @@ class Portraits:
     def mismatch(self, looks: Looks) -> NDArray[np.float64]:
         """(len,) how badly each portrait suits a face; infinite for the other gender, and for a child in place of an adult."""
         off = np.linalg.norm(self.pose - looks.pose, axis=1)
+        # An open mouth that is shut, or a shut one that is opened, shows more than a turn.
+        off += _MOUTH * np.abs(self.pose[:, _GAP] - looks.pose[_GAP])
         off += 0.6 * np.linalg.norm(self.light - looks.light, axis=1)
-        off += np.abs(self.skin - looks.skin) @ (1 / 20, 1 / 18, 1 / 18)
-        weights_of = np.zeros(len(ATTRIBUTES))
-        weights_of[[_YOUNG, _BEARDLESS, _MUSTACHE, _OPEN]] = 2.5, 2.5, 1.5, 1.2
-        off += np.abs(self.attributes - looks.attributes) @ weights_of
+        off += np.abs(self.skin - looks.skin) @ _SKIN_WEIGHTS
+        if looks.embedding.any():
+            off += np.minimum(np.abs(self.years - self._ages.years(np.asarray(looks.embedding[None], np.float32))) / _YEARS, _MOST_YEARS)
+        off += np.abs(self.attributes - looks.attributes) @ [_COUNTS.get(name, 0.0) for name in ATTRIBUTES]
         off[(self.male != (looks.male > 0.5)) | (self.child != (looks.child > CHILD))] = np.inf
         return np.asarray(off)
 
@@ -196,7 +211,7 @@ class Portraits:
         Args:
             looks: the face.
             rng: where the randomness comes from.
-            taken: numbers that stand in for other people in the same picture.
+            taken: numbers in use for other people in the same picture.
             n: how many.
         """
         off = self.mismatch(looks)
@@ -219,5 +234,5 @@ class PortraitEditor(Protocol):
     """An editor whose new faces begin as portraits."""
 
     def portraits(self) -> Portraits:
-        """The portraits that may stand in."""
+        """The portraits that may be used."""
         ...

@@ -1,4 +1,4 @@
-"""Random attribute sets that change a face and keep its gender, and the stand-in that each is for.
+"""Random attribute sets that change a face and keep its gender, each with its stand-in.
 
 The first of the two passes has the gender attributes flipped; the second inverts every sign and so brings gender back, with the other
 attributes changed.
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.models.attgan import ATTRIBUTES
+from deid.core.attributes import ATTRIBUTES
 
 #: Portraits in a stand-in.
 MIX = 2

@@ -1,4 +1,4 @@
-"""Chooses pairs of stand-in and attribute set for a face before anything is generated.
+"""Selection of pairs of stand-in and attribute set before anything is generated.
 
 A small network looks at a face, at the portraits that would stand in for it, and at the attribute set. It gives the chance that the gate
 lets the new face pass and that it lies as far away as a stranger does, and how good it will be. What it sees is how the pair differs: in
@@ -15,16 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid import weights
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import WeightsFormatError
 from deid.editing.sampler import MIX
-from deid.models.attgan import ATTRIBUTES
 
-#: Of a 6 x 6 map of light these waves (down, across) are looked at one by one: side light, light from above, and what bends.
+#: Of a 6 x 6 map of light the network receives these waves (down, across): side light, light from above, and curvature.
 _WAVES = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))
 _FACE = 7 + len(_WAVES) + 3 + len(ATTRIBUTES)
-#: Numbers of a portrait's record; by so many numbers of its embedding it is known again.
+#: Length of a portrait's record, and of the part of its embedding that identifies it.
 N_RECORDS, _KNOWN_BY = 3, 4
-#: Numbers that the network looks at, and that it gives: what a `Judgement` has.
+#: Number of the network's inputs, and of its outputs: the fields of a `Judgement`.
 N_FEATURES, N_ANSWERS = len(ATTRIBUTES) + 1 + _FACE + MIX * (_FACE + 7) + 2 + N_RECORDS, 4
 
 
@@ -91,7 +91,7 @@ class Mlp:
 
 
 class Records:
-    """How well portraits did when the selector was trained; nothing is known of those of somebody's own bank.
+    """Records of portraits from the selector's training; portraits of another bank have none.
 
     Args:
         who: (K, 4) the first numbers of each portrait's embedding.
@@ -119,7 +119,7 @@ class Records:
 
 
 def features(face: Likeness, bank: Likeness, rows: NDArray[np.float32], records: Records) -> NDArray[np.float64]:
-    """What the network looks at.
+    """Input of the network.
 
     Args:
         face: who is to get a new face.
@@ -178,9 +178,13 @@ class Selector:
         """
         with self._lock:
             if self._model is None:
-                tensors, item = weights.read("selector")
-                self._model = _Model.of({name: tensor.numpy() for name, tensor in tensors.items()}, item.file)
+                arrays, item = weights.read("selector")
+                self._model = _Model.of(arrays, item.file)
             return self._model
+
+    def preload(self) -> None:
+        """Read the network now."""
+        _ = self.model
 
     def judge(self, looks: Likeness, bank: Likeness, rows: NDArray[np.float32]) -> Judgement:
         """What to expect of rows (N, SET_SIZE) for a face, with portraits of a bank."""

@@ -1,4 +1,4 @@
-"""Identity-free stand-ins: portraits of nobody, in the pose and the light of a face, at the photo's own scale.
+"""Identity-free stand-ins: portraits in the pose and light of a face, at the photo's own scale.
 
 Of the subject only the outline of the head, the place of the features and the coarse light go in. Eyes, brows, nose and mouth keep the
 portraits' own shapes.
@@ -32,8 +32,8 @@ _MOUTH = slice(48, 68)
 #: An eye counts as shutting under this share of the portrait's opening; mouths are alike that differ by fewer pixels of 128 between the
 #: lips; and what is inside of them is the photo's where the portrait's gap is smaller than this share of the subject's.
 _SHUT, _SAME_GAP, _TOO_SHUT = 0.7, 1.5, 0.5
-#: Lightness (Lab, 0 to 100) over which highlights are rolled off, and how far light may scale a portrait's.
-_BRIGHT, _SCALES = 85.0, (0.45, 1.8)
+#: Lightness (Lab, 0 to 100) over which highlights are rolled off, by how much they may exceed it, and how far light may scale a portrait's.
+_BRIGHT, _ROOM, _SCALES = 80.0, 14.0, (0.45, 1.8)
 
 
 def stand_in(
@@ -171,20 +171,25 @@ def _visible(bank: Portraits, number: int, maps: Field) -> Field:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Light:
-    """How the light of one picture becomes that of another: smooth fields (128, 128, C) in Lab."""
+    """How the light of one picture becomes that of another: smooth fields (128, 128, C) in Lab.
+
+    Lightness is scaled down, but raised by adding: scaled up, the highlights of a dark skin are white patches on a pale one.
+    """
 
     gain: Field
+    lift: Field
     colour: Field
 
     def steadied(self, steady: Steady | None, name: str) -> "_Light":
-        return _Light(steadied(steady, f"gain {name}", self.gain, 0.15), steadied(steady, f"colour {name}", self.colour, 6.0))
+        parts = (("gain", self.gain, 0.15), ("lift", self.lift, 8.0), ("colour", self.colour, 6.0))
+        return _Light(*(steadied(steady, f"{part} {name}", field, step) for part, field, step in parts))
 
     def on(self, face: Field) -> Field:
         """A face (n, n, 3) in the new light."""
         n = face.shape[0]
         lab = cv2.cvtColor(np.clip(face, 0, 255) / 255, cv2.COLOR_RGB2LAB)
-        lightness = lab[..., :1] * scaled(self.gain, n)[..., None]
-        lightness = np.where(lightness > _BRIGHT, _BRIGHT + 15 * np.tanh((lightness - _BRIGHT) / 15), lightness)
+        lightness = lab[..., :1] * scaled(self.gain, n)[..., None] + scaled(self.lift, n)[..., None]
+        lightness = np.where(lightness > _BRIGHT, _BRIGHT + _ROOM * np.tanh((lightness - _BRIGHT) / _ROOM), lightness)
         out = np.concatenate([lightness, lab[..., 1:] + scaled(self.colour, n)], axis=2).astype(np.float32)
         return np.asarray(np.clip(cv2.cvtColor(out, cv2.COLOR_LAB2RGB), 0, 1) * 255, np.float32)
 
@@ -192,8 +197,9 @@ class _Light:
 def _light_between(face: Field, here: Field, support: Field) -> _Light:
     """What takes the coarse light of a portrait's face (128, 128, 3) to that of the photo ``here``, inside ``support``."""
     new, old = (coarse(np.asarray(cv2.cvtColor(np.clip(a, 0, 255) / 255, cv2.COLOR_RGB2LAB), np.float32), support) for a in (face, here))
-    gain = np.clip(old[..., 0] / np.maximum(new[..., 0], 4), *_SCALES)
-    return _Light(np.asarray(gain, np.float32), np.asarray((old - new)[..., 1:], np.float32))
+    scale = np.clip(old[..., 0] / np.maximum(new[..., 0], 4), *_SCALES)
+    gain = np.minimum(scale, 1.0)
+    return _Light(*(np.asarray(x, np.float32) for x in (gain, (scale - gain) * new[..., 0], (old - new)[..., 1:])))
 
 
 def coarse(image: Field, support: Field, sigma: float = _LIGHT) -> Field:

@@ -1,4 +1,4 @@
-"""Moves aligned faces from one shape to another, by thin-plate splines.
+"""Warping of aligned faces from one shape to another, by thin-plate splines.
 
 F. Bookstein, "Principal Warps: Thin-Plate Splines and the Decomposition of Deformations", PAMI 1989.
 """

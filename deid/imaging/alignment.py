@@ -1,4 +1,4 @@
-"""From a photo to upright crops of one size, and the matrices that lead back."""
+"""Alignment: upright crops of one size, and the matrices back to the photo."""
 
 import cv2
 import numpy as np
@@ -8,7 +8,7 @@ from deid.core.types import AlignedFace, Detection, Image
 from deid.imaging import geometry
 
 SIZE = 128
-#: The largest crop is so many times as large: a face with its surroundings over 512 px is edited at 512.
+#: Largest crop, as a multiple of the small one: a face with its surroundings over 512 px is edited at 512.
 MOST_TIMES = 4
 #: Where the five landmarks lie in the crop: the eyes 36 px apart about (64, 56); nose and mouth at the mean of LFW.
 TEMPLATE = np.array([[46.0, 56.0], [82.0, 56.0], [64.0, 77.0], [49.0, 96.5], [79.0, 96.5]])
@@ -28,7 +28,7 @@ def landmarks_of(detection: Detection) -> NDArray[np.float64]:
 
 
 def is_profile(detection: Detection) -> bool:
-    """Whether the face is seen from the side, where a frontal crop of it shows an ear and the wall; False where no landmarks tell."""
+    """Whether the face is seen from the side, where a frontal crop of it shows an ear and the wall; False without landmarks."""
     if detection.landmarks is None:
         return False
     right, left, _, *mouth = detection.landmarks
@@ -75,7 +75,7 @@ def at_photo_scale(image: Image, matrix: NDArray[np.float64]) -> Image:
 def align(image: Image, detection: Detection) -> AlignedFace:
     """The upright crop (128, 128, 3) of one face.
 
-    Example:
+    Examples:
         >>> face = align(image, detector.detect(image)[0])
         >>> face.crop.shape
         (128, 128, 3)

@@ -1,4 +1,4 @@
-"""Pictures in and out: every format that Pillow reads, upright, and without the metadata that gives people away.
+"""Reading and writing of pictures: every format that Pillow reads, upright, without identifying metadata.
 
 `Picture` separates the pixels that are edited from the rest of a file. It has the frames as RGB for the pipeline, and all that is needed to
 write the same kind of file again: mode, alpha, palette, 16-bit samples, timing, compression.
@@ -29,7 +29,7 @@ from deid.imaging.deep_colour import is_deep
 from deid.imaging.deep_colour import read as read_deep
 from deid.imaging.frame import GREY_MODES, Frame, frame_of, looks_at, luma, with_pixels, with_samples
 
-#: A picture with more pixels is refused before it is decoded: so many take 1 GB while they are read, beside the networks.
+#: A picture with more pixels is refused before it is decoded. This many take 1 GB while they are read, beside the networks.
 MAX_PIXELS = 100_000_000
 #: Formats of which all frames are kept, and those of them that show no time.
 _SEVERAL = {"AVIF", "GIF", "MPO", "PNG", "TIFF", "WEBP"}
@@ -55,7 +55,7 @@ class Picture:
         format: one of Pillow's names.
         icc_profile: what its colours mean, and nothing else.
         save_options: how it was compressed and timed.
-        notes: what of the file is left out or changed, in words.
+        notes: notes on what was left out of the file or changed.
     """
 
     frames: tuple[Frame, ...]
@@ -196,7 +196,7 @@ def _decode(source: PillowImage.Image, data: bytes, path: Path, max_pixels: int)
 
 
 def _frames_of(source: PillowImage.Image, data: bytes) -> tuple[int, list[str]]:
-    """How many frames are kept, and what is said of the others."""
+    """Number of frames that are kept, and a note on the others."""
     n_frames = int(getattr(source, "n_frames", 1))
     if source.format == "MPO" and not _is_stereo(source, data):
         return 1, [f"{n_frames - 1} further pictures in the file left out"]

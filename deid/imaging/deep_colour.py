@@ -1,4 +1,4 @@
-"""Colour pictures of 16 bits a channel, which Pillow cuts to 8: read by OpenCV, written here.
+"""Colour pictures of 16 bits per channel, which Pillow reduces to 8: read by OpenCV, written here.
 
 PNG: W3C, Portable Network Graphics (third edition); TIFF 6.0.
 """

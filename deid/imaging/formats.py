@@ -1,4 +1,4 @@
-"""Which files are pictures by their names, and why others are left out."""
+"""File kinds by name: which files are pictures, and why others are left out."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One frame of a picture: the pixels that are edited, what else is needed to write it again, and what else of it may show a face."""
+"""One frame of a picture: the pixels to edit, the data to write it again, and other channels that may show a face."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""ICC profiles without anything but the description of colours.
+"""ICC profiles reduced to the description of colours.
 
 A profile may hold any number of private tags, and texts of any length: names, device numbers, even the picture as it was. What is
 written is built anew from the numbers of a matrix profile: white point, primaries, tone curves.

@@ -1,4 +1,4 @@
-"""Samples of more than 8 bits: what a detector sees of them, and the way back.
+"""Samples of more than 8 bits: conversion for detectors, and back.
 
 A camera's 12 bits in a file of 16, one hot pixel, or a scene with the sun in it leave a face in a few dark levels of a plain
 division by 256. So the curve to 8 bits follows what the picture holds, and where one curve hides much there is a second look.
@@ -14,9 +14,9 @@ from deid.core.types import Image
 
 #: Levels that a picture's few brightest and darkest samples may lie beyond, as a share of all.
 _OUTLIERS = 0.001
-#: Of so many bits an 8-bit look's histogram must hold, or much is hidden in few levels, and there is a second look.
+#: Least entropy of an 8-bit histogram, in bits. With less, much is hidden in few levels, and the picture is searched twice.
 _LEAST_BITS = 6.0
-#: Samples that are looked at to choose the curves.
+#: Number of samples from which the curves are chosen.
 _ENOUGH = 1_000_000
 
 

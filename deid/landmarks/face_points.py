@@ -3,31 +3,48 @@
 V. Kazemi, J. Sullivan, "One Millisecond Face Alignment with an Ensemble of Regression Trees", CVPR 2014.
 """
 
-import threading
 from functools import cache
 from typing import Any
 
-import dlib
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.weights import dlib_model_file
+from deid import weights
+from deid.landmarks.dlib_file import landmark_arrays
+from deid.landmarks.forest import Forest
+from deid.weights.kept import kept_arrays
 
 #: Where the boxes that the model was trained with lie in an aligned crop of 128 px (median over LFW).
 _BOX = (18, 27, 107, 117)
-_LOCK = threading.Lock()
+_FILE = "shape_predictor_68_face_landmarks.dat"
 
 
 class FacePoints:
-    """Finds the 68 points; the model (100 MB) is read once, on first use."""
+    """Finds the 68 points.
+
+    The model is read once, on first use. dlib's file of it (100 MB) takes a second or more to read: that is done for the first face
+    that a user ever has, and the arrays are kept in the cache, of which no more than 10 MB are looked at for a face.
+    """
+
+    def preload(self) -> None:
+        """Read the model now.
+
+        Raises:
+            WeightsError: dlib's file is altered, or holds something else.
+            DependencyError: the package that ships it is missing.
+        """
+        _forest()
 
     def points(self, crop: NDArray[np.uint8]) -> NDArray[np.float64]:
         """(68, 2) pixels of an aligned crop (128, 128, 3): jaw 0-16, brows 17-26, nose 27-35, eyes 36-47, mouth 48-67."""
-        with _LOCK:
-            shape = _predictor()(np.ascontiguousarray(crop), dlib.rectangle(*_BOX))
-        return np.array([(p.x, p.y) for p in shape.parts()], float)
+        return _forest().points(crop, _BOX)
 
 
 @cache
-def _predictor() -> Any:
-    return dlib.shape_predictor(str(dlib_model_file("shape_predictor_68_face_landmarks.dat")))
+def _forest() -> Forest:
+    # The name tells the file, and changes with what is made of it.
+    return Forest(**kept_arrays(f"landmarks-68-{weights.package_sha256(_FILE)[:16]}-1", _made))
+
+
+def _made() -> dict[str, NDArray[Any]]:
+    return landmark_arrays(weights.dlib_model_file(_FILE).read_bytes())

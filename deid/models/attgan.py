@@ -10,23 +10,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-#: The 13 attributes in the published order. A vector of them is (..., 13) with positive = has it.
-ATTRIBUTES = (
-    "Bald",
-    "Bangs",
-    "Black_Hair",
-    "Blond_Hair",
-    "Brown_Hair",
-    "Bushy_Eyebrows",
-    "Eyeglasses",
-    "Male",
-    "Mouth_Slightly_Open",
-    "Mustache",
-    "No_Beard",
-    "Pale_Skin",
-    "Young",
-)
-CROP_SIZE = 128
+from deid.core.attributes import ATTRIBUTES, CROP_SIZE
+from deid.models.subpixel import subpixel
+
 _LAYERS = 5
 _MAX_WIDTH = 1024
 
@@ -43,7 +29,7 @@ class _ConvBlock(nn.Module):
         self.layers = nn.Sequential(conv, *([norm] if norm else []), nn.LeakyReLU(0.2))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x)  # type: ignore[no-any-return]
+        return self.layers(x)
 
 
 class _UpBlock(nn.Module):
@@ -56,7 +42,16 @@ class _UpBlock(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x)  # type: ignore[no-any-return]
+        return self._traced(x) if torch.onnx.is_in_onnx_export() else self.layers(x)  # type: ignore[no-any-return]
+
+    def _traced(self, x: Tensor) -> Tensor:
+        """The same numbers, as onnxruntime computes them fastest."""
+        *first, up, last = [layer for layer in self.layers if not isinstance(layer, nn.BatchNorm2d)]
+        norm = next((layer for layer in self.layers if isinstance(layer, nn.BatchNorm2d)), None)
+        for layer in first:
+            x = layer(x)
+        assert isinstance(up, nn.ConvTranspose2d)
+        return last(subpixel(x, up, norm))  # type: ignore[no-any-return]
 
 
 class Generator(nn.Module):
@@ -110,7 +105,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Tells real from edited, for the whole face and for patches of about 22 px.
+    """Distinguishes real from edited, for the whole face and for patches of about 22 px.
 
     Unlike the paper's, it has a second head on the 16x16 map that looks at texture alone, and a narrow joint layer: the
     paper's 4x4x1024 -> 1024 layer holds most of its 44.7 M parameters. And it reads no attributes: a generator meets such a
@@ -123,7 +118,7 @@ class Discriminator(nn.Module):
     def __init__(self, width: int = 64) -> None:
         super().__init__()
         widths = [min(width * 2**i, _MAX_WIDTH) for i in range(_LAYERS)]
-        # Instance norm would hide from the texture head what it looks at: how much fine detail there is.
+        # Instance norm would hide the amount of fine detail, which the texture head judges.
         self.texture = nn.Sequential(*(_ConvBlock(i, o, None) for i, o in pairwise([3, *widths[:3]])))
         for module in self.texture.modules():
             if isinstance(module, nn.Conv2d):

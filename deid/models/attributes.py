@@ -1,9 +1,9 @@
-"""A small residual network that reads the 13 attributes of an aligned face."""
+"""A small residual network that classifies the 13 attributes of an aligned face."""
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deid.models.attgan import ATTRIBUTES
+from deid.core.attributes import ATTRIBUTES
 
 
 class _Residual(nn.Module):

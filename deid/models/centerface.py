@@ -1,4 +1,4 @@
-"""CenterFace: MobileNetV2 with a feature pyramid that says for every fourth pixel whether a face's middle is there.
+"""CenterFace: a MobileNetV2 with a feature pyramid that scores every fourth pixel as the middle of a face.
 
 Y. Xu et al., "CenterFace: Joint Face Detection and Alignment Using Face as Point", Scientific Programming 2020
 (1911.03599); M. Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018.
@@ -15,7 +15,7 @@ _STEM, _EXPANSION, _WIDTH = 32, 6, 24
 class CenterFace(nn.Module):
     """Images to maps at a quarter of their size. The batch norms are folded into the convolutions: it is not for training.
 
-    Example:
+    Examples:
         >>> heat, size, offset, points = CenterFace()(images)
     """
 

@@ -10,14 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-CHIP_SIZE = 150
-#: Filters and stride of the residual blocks, from the input upward.
-_BLOCKS = (
-    *[(32, 1)] * 3,
-    *[(64, 2), (64, 1), (64, 1), (64, 1)],
-    *[(128, 2), (128, 1), (128, 1)],
-    *[(256, 2), (256, 1), (256, 1), (256, 2)],
-)
+from deid.models.dlib_file import BLOCKS, WIDTHS
 
 
 class _Block(nn.Module):
@@ -57,11 +50,11 @@ class DlibResNet(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(3, 32, 7, 2), nn.ReLU())
         blocks, n_in = [], 32
-        for n_out, stride in _BLOCKS:
+        for n_out, stride in BLOCKS:
             blocks.append(_Block(n_in, n_out, stride))
             n_in = n_out
         self.blocks = nn.Sequential(*blocks)
-        self.fc = nn.Linear(256, 128, bias=False)
+        self.fc = nn.Linear(*WIDTHS, bias=False)
         self.register_buffer("mean", torch.tensor([122.782, 117.001, 104.298]).view(3, 1, 1), persistent=False)
 
     def forward(self, chips: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ _ROI_SIDE, _ROI_SCALE = 7, 80
 
 
 class _SizeKept(GeneralizedRCNNTransform):  # type: ignore[misc]
-    """Normalises and batches, but resizes nothing: who calls knows how large a face must be."""
+    """Normalises and batches, but resizes nothing: the caller knows how large a face must be."""
 
     def resize(self, image: Tensor, target: dict[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor] | None]:
         return image, target

@@ -1,4 +1,4 @@
-"""A critic that tells photos of faces from noise, smears and other ways to fool a recogniser."""
+"""A critic that distinguishes photos of faces from noise, smears and other inputs that fool recognisers."""
 
 from torch import Tensor, nn
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from deid.core.errors import ConfigError
 from deid.core.protocols import Embedder
 
-__all__ = ["EMBEDDERS", "build"]
+__all__ = ["EMBEDDERS", "build_embedder"]
 
 
 def _dlib_resnet(device: str) -> Embedder:

@@ -1,4 +1,4 @@
-"""Any ArcFace-style recogniser that the user has as ONNX.
+"""ArcFace-style recognisers of the user, as ONNX.
 
 J. Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", CVPR 2019.
 """

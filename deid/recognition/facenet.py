@@ -8,10 +8,11 @@ import threading
 import cv2
 import numpy as np
 import torch
-from facenet_pytorch import InceptionResnetV1
 
 from deid import weights
+from deid.core.errors import DependencyError
 from deid.core.types import Crops, Embeddings
+from deid.weights import modules
 
 #: From pixels of an aligned crop to FaceNet's 160 px input, which shows the face alone: x 20 to 108, y 16 to 104.
 _CROP_TO_FACE = np.array([[160 / 88, 0.0, -20 * 160 / 88], [0.0, 160 / 88, -16 * 160 / 88]])
@@ -29,22 +30,27 @@ class FaceNetEmbedder:
 
     def __init__(self, device: str = "cpu", batch_size: int = 16) -> None:
         self._device, self._batch_size = device, batch_size
-        self._network: InceptionResnetV1 | None = None
+        self._network: torch.nn.Module | None = None
         self._lock = threading.Lock()
 
     @property
-    def network(self) -> InceptionResnetV1:
+    def network(self) -> torch.nn.Module:
         """The network, read on first use.
 
         Raises:
             WeightsMissingError: it has not been fetched.
+            DependencyError: facenet-pytorch is not installed.
         """
         with self._lock:
             if self._network is None:
                 tensors, item = weights.read("facenet")
+                try:
+                    from facenet_pytorch import InceptionResnetV1
+                except ImportError as error:
+                    raise DependencyError("expected facenet-pytorch: pip install 'deid-face[facenet]'") from error
                 network = InceptionResnetV1(pretrained=None, classify=False)
                 # The file holds the training's classification layer too.
-                weights.fill(network, {k: v for k, v in tensors.items() if not k.startswith("logits.")}, item)
+                modules.fill(network, {k: v for k, v in tensors.items() if not k.startswith("logits.")}, item)
                 self._network = network.to(self._device)
             return self._network
 

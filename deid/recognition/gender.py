@@ -1,7 +1,7 @@
-"""Gender of an aligned face, by dlib's embedding of it.
+"""Gender of an aligned face, from dlib's embedding.
 
 The attribute classifier misreads one woman in twelve, and a person who is misread before the edit comes back with the other gender
-after it: the two passes move `Male` away from the wrong side. The embedding, which the gate measures anyway, knows better.
+after it: the two passes move `Male` away from the wrong side. The embedding, which the gate measures anyway, is more reliable.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from deid.recognition.linear import LinearReader
 
 
 class GenderReader(LinearReader):
-    """Tells men from women."""
+    """Distinguishes men from women."""
 
     file = "gender"
 

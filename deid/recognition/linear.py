@@ -1,15 +1,14 @@
-"""Logistic regression on dlib's embedding, which the gate measures anyway: what it says of a face costs nothing."""
+"""Logistic regression on dlib's embedding, which the gate computes anyway."""
 
 import threading
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deid import weights
 from deid.core.types import Embeddings
-
-_SHAPES = {"weight": (128,), "bias": (1,)}
 
 
 class LinearReader:
@@ -19,9 +18,10 @@ class LinearReader:
         arrays: `weight` (128,) and `bias` (1,); the shipped ones of `file` are read on first use when None.
     """
 
-    #: Its entry in the weights' manifest, and the recogniser whose embeddings it reads.
+    #: Its entry in the weights' manifest, the recogniser whose embeddings it reads, and the arrays in the file.
     file: str
     embedder = "dlib_resnet"
+    shapes: ClassVar[Mapping[str, tuple[int, ...]]] = {"weight": (128,), "bias": (1,)}
 
     def __init__(self, arrays: Mapping[str, NDArray[np.float32]] | None = None) -> None:
         self._arrays = arrays
@@ -29,15 +29,19 @@ class LinearReader:
 
     @property
     def arrays(self) -> Mapping[str, NDArray[np.float32]]:
-        """Weight and bias.
+        """Weight and bias, and what else belongs to it.
 
         Raises:
             WeightsError: the file is missing, altered, or holds something else.
         """
         with self._lock:
             if self._arrays is None:
-                self._arrays = weights.read_arrays(self.file, _SHAPES)
+                self._arrays = weights.read_arrays(self.file, self.shapes)
             return self._arrays
+
+    def preload(self) -> None:
+        """Read the arrays now."""
+        _ = self.arrays
 
     def probability(self, embeddings: Embeddings) -> NDArray[np.float64]:
         """dlib's embeddings (N, 128) to probabilities (N,)."""

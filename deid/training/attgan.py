@@ -1,4 +1,4 @@
-"""Trains the generator: first to edit attributes, then to move a stand-in away from itself with what two passes change.
+"""Training of the generator: first single attributes, then the difference of two passes that moves a stand-in away from itself.
 
 Stage one learns single attributes from pictures of them (`deid.training.prototypes`) in place of AttGAN's attribute classifier. A
 generator satisfies that classifier with dots that only classifiers see. Stage two also runs both passes as the product does. With an empty
@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from torch import Tensor, nn
 
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import ConfigError
 from deid.editing.sampler import RANGE, sample_sets
 from deid.landmarks.face_points import FacePoints
-from deid.models.attgan import ATTRIBUTES, Discriminator, Generator, inverted
+from deid.models.attgan import Discriminator, Generator, inverted
 from deid.training import checkpoint, losses
 from deid.training.classifier import ema, to_tensor
 from deid.training.curves import plot
@@ -116,9 +117,9 @@ class GeneratorTraining:
 
     Args:
         data: faces with labels for all attributes (0 or 1).
-        out: folder for the checkpoint, the curves and the sample grids; a run there goes on.
+        out: folder for the checkpoint, the curves and the sample grids; a run there is continued.
         options: settings.
-        recognisers: for whom stage two moves faces.
+        recognisers: recognisers of the identity loss in stage two.
         start: a generator to begin with; it may have fewer shortcuts.
 
     Raises:
@@ -282,7 +283,7 @@ class GeneratorTraining:
         return losses.likeness(edited.float(), painted, 1 + _FOCUS * change / change.mean(dim=(1, 2, 3), keepdim=True))
 
     def _single_edits(self, faces: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
-        """Few attributes of most faces on their other side, as far as a strength goes: what is asked (N, 13) and how it looks.
+        """Few attributes of most faces on their other side, as far as a strength goes: the changes (N, 13) and their pictures.
 
         Attributes that stay are 0, as in M. Liu et al., "STGAN: A Unified Selective Transfer Network", CVPR 2019. AttGAN's own
         input, the attributes of the result, makes the generator infer first which of them the face has.

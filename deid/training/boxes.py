@@ -1,4 +1,4 @@
-"""Where the faces of training photos are, as teacher detectors see them; made once and cached."""
+"""Faces of training photos, as labelled by teacher detectors; computed once and cached."""
 
 import io
 import logging
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 _LFW = ("lfw-deepfunneled.tar", "lfw-deepfunneled", "lfw-py/lfw-deepfunneled", "lfw")
 #: Scores from which a detection is a face: the teacher's and, where it sees none, MTCNN's. What lies below is doubtful.
 SURE_TEACHER, SURE_MTCNN = 0.4, 0.95
-#: Score from which the teacher's finds are kept at all.
+#: Score from which the teacher's detections are kept.
 LEAST_SCORE = 0.3
 #: Enlargement of the teacher's second look, for small bystanders.
 _ENLARGED = 2

@@ -1,4 +1,4 @@
-"""Finds an embedder's threshold: the distance under which one of a thousand pairs of strangers lies.
+"""Calibration of an embedder's threshold: one of a thousand pairs of strangers is closer.
 
     python -m deid.training.calibrate --data DIR --cache DIR [--embedder dlib_resnet]
 

@@ -1,4 +1,4 @@
-"""Training state on disk, so that a run goes on after a kill."""
+"""Training state on disk, so that a run continues after a kill."""
 
 import os
 from pathlib import Path

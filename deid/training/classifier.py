@@ -1,4 +1,4 @@
-"""Trains the attribute classifier."""
+"""Training of the attribute classifier."""
 
 import copy
 import json
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from deid.models.attgan import ATTRIBUTES
+from deid.core.attributes import ATTRIBUTES
 from deid.models.attributes import AttributeClassifier
 from deid.training import checkpoint
 from deid.training.data import FaceData

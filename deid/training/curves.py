@@ -1,4 +1,4 @@
-"""Losses over the steps, as a picture."""
+"""Plot of losses over steps."""
 
 import logging
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Aligned training faces with identities and attributes, made once and cached.
+"""Aligned training faces with identities and attributes, computed once and cached.
 
 Reads the tars `lfw-deepfunneled.tar` and `celeba-small.tar` with their label files, or the same data unpacked: folders
 by person, and CelebA as torchvision lays it out (`celeba/img_align_celeba`, `list_attr_celeba.txt`, `identity_CelebA.txt`).
@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError
 from deid.core.types import Detection, Image
 from deid.detection.mtcnn import MtcnnDetector
 from deid.imaging.alignment import SIZE, align
-from deid.models.attgan import ATTRIBUTES
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Trains the face detector on mosaics of photos that teacher detectors have labelled."""
+"""Training of the face detector on mosaics of photos that teacher detectors have labelled."""
 
 import copy
 import json
@@ -68,7 +68,7 @@ class DetectorTraining:
 
     Args:
         photos: with their faces.
-        out: folder for the checkpoint and the curve; a run there goes on.
+        out: folder for the checkpoint and the curve; a run there is continued.
         options: settings.
         start: a trained network to begin a new run from.
 

@@ -1,4 +1,4 @@
-"""From a trained network to a weights file with its line in the manifest."""
+"""Export of a trained network to a weights file with its manifest entry."""
 
 import json
 import tomllib
@@ -27,8 +27,13 @@ def export(network: nn.Module, name: str, folder: Path, architecture: dict[str, 
 
 def write(data: bytes, name: str, folder: Path, architecture: dict[str, Any], facts: dict[str, str]) -> Path:
     """Write ``folder/name.safetensors`` from its bytes, and its entry in ``folder/manifest.toml``; see `export`."""
+    return write_file(data, f"{name}.safetensors", name, folder, architecture, facts)
+
+
+def write_file(data: bytes, file: str, name: str, folder: Path, architecture: dict[str, Any], facts: dict[str, str]) -> Path:
+    """`write` for a file of any name."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.safetensors"
+    path = folder / file
     path.write_bytes(data)
     manifest = folder / "manifest.toml"
     table = tomllib.loads(manifest.read_text()) if manifest.exists() else {}

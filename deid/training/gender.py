@@ -1,4 +1,4 @@
-"""Trains the reader of gender on dlib's embeddings."""
+"""Training of the gender classifier on dlib's embeddings."""
 
 import json
 from collections.abc import Callable

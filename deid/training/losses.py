@@ -1,4 +1,4 @@
-"""What the generator and its discriminator are trained to do."""
+"""Losses of the generator and its discriminator."""
 
 from torch import Tensor
 from torch.nn import functional

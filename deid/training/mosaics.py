@@ -1,4 +1,4 @@
-"""Training pictures for detectors: photos cut, turned, shrunk and joined, so that faces of every size and half faces are there."""
+"""Training pictures for detectors: photos cropped, turned, shrunk and joined, with faces of every size and cut faces."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ _Cell = tuple[int, int, int, int]
 _SPLIT, _SPLIT_SMALLER, _LEAST_CELL = 0.6, 0.55, 30
 #: How far a photo is enlarged beyond what fills its cell, and beyond its own size, at most.
 _ZOOM, _MOST_SCALE = 2.6, 2.2
-#: A face of which less is left, or that is smaller than so many pixels, is painted over: whether to find it is a matter of taste.
+#: A face with a smaller share left, or with fewer pixels, is painted over: it is no clear target.
 _LEAST_SHARE, _LEAST_FACE = 0.3, 7.0
 
 

@@ -1,4 +1,4 @@
-"""In how many bits training computes."""
+"""Floating-point precision of training."""
 
 import torch
 

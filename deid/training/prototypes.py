@@ -1,4 +1,4 @@
-"""What an attribute looks like: the mean of faces that have it less the mean of those that have not, to be added to any face.
+"""Pictures of attributes: the mean of faces with an attribute less the mean of faces without it.
 
 A judge that tells a generator whether an attribute is seen is met with dots that only judges read. A picture of the wanted
 edit cannot be: D. Rowland, D. Perrett, "Manipulating facial appearance through shape and color", IEEE CG&A 1995.
@@ -7,9 +7,9 @@ edit cannot be: D. Rowland, D. Perrett, "Manipulating facial appearance through 
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.core.attributes import ATTRIBUTES
 from deid.core.types import Image
 from deid.editing.thin_plate import warp_to, yaw
-from deid.models.attgan import ATTRIBUTES
 from deid.training.data import FaceData
 
 _MALE, _GLASSES, _NO_BEARD = (ATTRIBUTES.index(a) for a in ("Male", "Eyeglasses", "No_Beard"))

@@ -1,4 +1,4 @@
-"""Trains the realism critic: photos against what an edit can do wrong.
+"""Training of the realism critic: photos against the typical faults of edits.
 
 The wrong faces are made here: noise, cross-hatching, smears, mosaics, parts in the wrong place. The generator's own edits are
 not among them: a critic that has seen them knows its hand and refuses every edit, the good ones too (tried).
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from deid.core.attributes import ATTRIBUTES
 from deid.editing.sampler import sample_sets
-from deid.models.attgan import ATTRIBUTES, Generator, inverted
+from deid.models.attgan import Generator, inverted
 from deid.models.realism import RealismCritic
 from deid.training.classifier import ema, to_tensor
 from deid.training.data import FaceData

@@ -1,4 +1,4 @@
-"""Recognisers as differentiable functions of aligned crops: what the generator is trained to get away from.
+"""Recognisers as differentiable functions of aligned crops, for the generator's identity loss.
 
 Never put a recogniser here that an evaluation uses as its attacker.
 """
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deid.models.mobilefacenet import MobileFaceNet
-from deid.recognition.dlib_resnet import CROP_TO_CHIP, read_dlib_network
-from deid.weights import dlib_model_file
+from deid.recognition.dlib_resnet import CROP_TO_CHIP
+from deid.weights import modules
 
 #: From pixels of an aligned crop (eyes 36 px apart) to MobileFaceNet's 96 x 112 input (eyes 37.3 px apart).
 _CROP_TO_MOBILE = np.array([[1.037, 0.0, -15.7], [0.0, 1.037, -12.1]])
@@ -67,7 +67,7 @@ def jittered(images: Tensor, rng: np.random.Generator) -> Tensor:
 
 def dlib_recogniser() -> CropRecogniser:
     """dlib's ResNet."""
-    network = read_dlib_network(dlib_model_file("dlib_face_recognition_resnet_model_v1.dat"))
+    network = modules.load_dlib_resnet()
     return CropRecogniser(network, CROP_TO_CHIP, (150, 150), 127.5, 127.5)
 
 

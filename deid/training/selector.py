@@ -1,4 +1,4 @@
-"""Trains the selector on its table: chances and a worth for every face, stand-in and attribute set."""
+"""Training of the selector on its table: chance and worth of every face, stand-in and attribute set."""
 
 import copy
 import json
@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError, DependencyError
 from deid.core.types import Embeddings
 from deid.editing.selector import N_ANSWERS, N_FEATURES, Likeness, Records, Selector, features
-from deid.models.attgan import ATTRIBUTES
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.training.calibrate import FMR
 from deid.training.selector_table import Table
@@ -30,7 +30,7 @@ _RECALL = f"recall at precision {_PRECISION:.0%}"
 #: Share of the training people who say when to stop, and how many rounds without a gain end the training.
 _STOPPING, _PATIENCE, _BATCH = 0.15, 10, 64
 _PARTS = ("weight", "bias")
-#: What portraits have a record of; so many draws count as much as the doubt of them; folds of people.
+#: Values in a portrait's record; number of draws that weigh as much as the prior; folds of people.
 _RECORDED, _DOUBT, _FOLDS = ("utility", "realism", "fit"), 2.5, 8
 
 

@@ -1,4 +1,4 @@
-"""The selector's table: what becomes of many people's faces under many pairs of stand-in and attribute set.
+"""The selector's table: results for many people under many pairs of stand-in and attribute set.
 
 Every new face is made and judged as the product does it: a face of a photo at the photo's own scale, the stand-ins that would be reserved
 for it, the editor's first strength, pasted and seen by the gate. A second recogniser, which the product does not have, looks too.
@@ -25,6 +25,7 @@ from PIL import Image as Pillow
 from deid import weights
 from deid.anonymizer import fallback
 from deid.compositing import blend
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError
 from deid.core.options import Options
 from deid.core.types import AlignedFace, Crops, Embeddings, Image
@@ -36,7 +37,7 @@ from deid.editing.portraits import Looks
 from deid.editing.sampler import SET_SIZE, sample_sets, sample_shares, with_portraits
 from deid.imaging.alignment import align, at_photo_scale, is_profile, warp
 from deid.landmarks.face_points import FacePoints
-from deid.models.attgan import ATTRIBUTES
+from deid.models.threads import use_threads
 from deid.recognition.age import AgeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.training.classifier import to_tensor
@@ -58,7 +59,7 @@ class Table:
 
     Args:
         identities: (F,) whose face.
-        looks: (F, 189) what the face looks like, see `Looks.row`.
+        looks: (F, 189) features of the face, see `Looks.row`.
         second_embeddings: (F, 128) the second recogniser's, before.
         rows: (F, S, SET_SIZE) what the editor was given.
         distance: (F, S) dlib's distance to the face before, the nearer one of the gate's two views.
@@ -66,7 +67,7 @@ class Table:
         iou: (F, S) overlap with what the detector finds again; 0 for nothing.
         realism: (F, S) the critic's score.
         fit: (F, S) how well the new face fits the photo, see `Proposal.fit`.
-        passed: (F, S) what the gate says.
+        passed: (F, S) the gate's verdict.
     """
 
     identities: NDArray[np.str_]
@@ -93,7 +94,7 @@ class Table:
 
     @property
     def faces(self) -> list[Looks]:
-        """What each person looks like."""
+        """Features of each person."""
         cuts = np.cumsum([7, 36, 3, len(ATTRIBUTES), 128])
         parts = (np.split(row.astype(np.float64), cuts) for row in self.looks)
         return [Looks(a, b, c, d, e, float(rest[0]), float(rest[1])) for a, b, c, d, e, rest in parts]
@@ -130,14 +131,14 @@ def join(parts: Sequence[Table]) -> Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """Somebody who is to get a new face.
+    """A person of the table.
 
     Args:
         name: who it is.
         image: (H, W, 3) the photo.
-        face: of the photo, with all that editors ask.
+        face: of the photo, with all inputs of editors.
         source: what the gate remembers.
-        looks: what a portrait for the face must look like.
+        looks: features that a portrait for the face must have.
     """
 
     name: str
@@ -172,13 +173,14 @@ class Bench:
             return None
         aligned = align(image, found)
         source, points = self.gate.source(aligned.crop, found), self._points.points(aligned.crop)
+        assert source.attributes is not None
         face = AlignedFace(aligned.crop, aligned.matrix, found, points, at_photo_scale(image, aligned.matrix), source.attributes)
         embedding = source.embeddings[0][0]
         child = float(self._ages.child(embedding[None])[0])
         return Subject(name, image, face, source, Looks.of(aligned.crop, points, source.attributes, embedding, source.male, child))
 
     def pairs(self, subject: Subject, n: int, n_sets: int, rng: np.random.Generator) -> NDArray[np.float32]:
-        """So many stand-ins, as they are reserved for a face, with so many sets each: (n * n_sets, SET_SIZE) at most."""
+        """Rows for n stand-ins, as reserved for a face, with n_sets sets each: (n * n_sets, SET_SIZE) at most."""
         used: set[int] = set()
         rows = [np.zeros((0, SET_SIZE), np.float32)]
         for _ in range(n):
@@ -191,7 +193,7 @@ class Bench:
         return np.concatenate(rows)
 
     def measure(self, subject: Subject, rows: NDArray[np.float32]) -> Table:
-        """What becomes of one face under rows (S, SET_SIZE)."""
+        """Results for one face under rows (S, SET_SIZE)."""
         face, points = subject.face, subject.face.points
         assert points is not None
         mask = blend.face_mask(points, crop=face.crop)
@@ -234,7 +236,7 @@ class Photo:
 
 
 def people(data: Path, n: int, n_exam: int, seed: int) -> list[Photo]:
-    """One LFW photo of each of so many people: those of the validation split first, then those of the training split.
+    """One LFW photo per person: people of the validation split first, then those of the training split.
 
     Raises:
         DataError: there is no LFW in the folder.
@@ -280,7 +282,7 @@ def make(
         folder: for the parts.
         plan: what is measured.
         workers: processes.
-        report: told the parts that are done, how many there are, and a note.
+        report: called with the number of finished parts, their total, and a note.
 
     Raises:
         DataError: there are no photos, or no face in any.
@@ -313,7 +315,7 @@ def _each(parts: Sequence[_Part], workers: int) -> Iterator[None]:
         yield from map(_measure, parts)
         return
     # Nothing is inherited: torch's threads do not survive a fork.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), use_threads, (1,)) as pool:
         yield from pool.map(_measure, parts)
 
 

@@ -1,4 +1,4 @@
-"""What `deid train` does: data in, weights with their manifest entry out."""
+"""Tasks of `deid train`: data in, weights with their manifest entry out."""
 
 import dataclasses
 import json
@@ -10,15 +10,16 @@ from typing import Any, TypeVar
 from safetensors.numpy import save
 
 from deid import weights
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import ConfigError
 from deid.detection.scrfd import ScrfdDetector
 from deid.editing.portraits import Portraits
 from deid.editing.selector import N_FEATURES
-from deid.models.attgan import ATTRIBUTES
-from deid.training import age, attgan, boxes, classifier, detector, gender, realism, selector, selector_table
+from deid.training import age, attgan, boxes, classifier, detector, gender, realism, selector, selector_table, strangers
 from deid.training.data import joined, load, portraits
 from deid.training.export import export, write
 from deid.training.recognisers import dlib_recogniser, mobilefacenet_recogniser
+from deid.weights import modules
 
 Report = Callable[[int, int, str], None]
 _LICENCE = "non-commercial research: the terms of the training photos"
@@ -62,8 +63,8 @@ def train_attgan(data: Path, out: Path, recogniser: Path | None, from_shipped: b
     options = read_options(attgan.GeneratorOptions, options_file)
     recognisers = [dlib_recogniser(), *([mobilefacenet_recogniser(recogniser)] if recogniser else [])]
     people = joined(load(data, out / "cache"), portraits(data)).split("train")
-    faces = classifier.fill_labels(weights.load_attributes(), people)
-    start = weights.load_generator() if from_shipped else None
+    faces = classifier.fill_labels(modules.load_attributes(), people)
+    start = modules.load_generator() if from_shipped else None
     training = attgan.GeneratorTraining(faces, out, options, recognisers, start)
     network = training.run(report)
     facts = {
@@ -83,9 +84,9 @@ def train_attgan(data: Path, out: Path, recogniser: Path | None, from_shipped: b
 def train_realism(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
     """Train the realism critic against the shipped generator and write ``out/realism.safetensors``."""
     options = read_options(realism.RealismOptions, options_file)
-    faces = classifier.fill_labels(weights.load_attributes(), load(data, out / "cache"))
+    faces = classifier.fill_labels(modules.load_attributes(), load(data, out / "cache"))
     # CelebA's half-size photos are soft all over: next to them a smear counts as real.
-    network = realism.train(faces.where(faces.sources == "lfw"), weights.load_generator(), out, options, report)
+    network = realism.train(faces.where(faces.sources == "lfw"), modules.load_generator(), out, options, report)
     facts = {"input": _INPUT, "data": "LFW deep-funneled, training split, whole and damaged", "licence": _LICENCE}
     export(network, "realism", out, {"width": options.width}, facts | {"command": _command("realism", options)})
 
@@ -108,6 +109,18 @@ def train_age(data: Path, out: Path, options_file: Path | None, report: Report) 
     arrays = age.train(data, out, options, report)
     facts = {"input": "dlib's embedding (N, 128)", "data": "UTKFace and the portraits", "licence": _LICENCE}
     write(save(arrays), "age", out, {}, facts | {"command": _command("age", options)})
+
+
+def train_strangers(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
+    """Make the strangers of dlib's recogniser and write ``out/strangers.safetensors``."""
+    options = read_options(strangers.StrangerOptions, options_file)
+    arrays = strangers.make(data, options, report)
+    facts = {
+        "input": "embeddings (N, 128) of dlib's recogniser: means of three people each",
+        "data": "LFW deep-funneled, people of the training split with one photo",
+        "licence": _LICENCE,
+    }
+    write(save(arrays), "strangers", out, {}, facts | {"command": _command("strangers", options)})
 
 
 def train_selector(data: Path, out: Path, recogniser: Path, options_file: Path | None, report: Report) -> None:
@@ -138,7 +151,7 @@ def train_detector(data: Path, out: Path, teacher: Path, from_shipped: bool, opt
         ConfigError: the teacher cannot be used, or a run from the shipped weights asks for another width than theirs.
     """
     options = read_options(detector.DetectorOptions, options_file)
-    start = weights.load_detector() if from_shipped else None
+    start = modules.load_detector() if from_shipped else None
     photos = boxes.load(data, out / "cache", lambda: ScrfdDetector(teacher, boxes.LEAST_SCORE), report)
     network = detector.DetectorTraining(photos, out, options, start).run(report)
     facts = {

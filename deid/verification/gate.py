@@ -1,58 +1,58 @@
 """The gate: whether a new face may be published.
 
-It judges the crop as it will look in the photo, blended, and not the editor's raw output. A new face passes when every
-embedder takes it for another person, the detector still finds it in place, gender is kept, and it looks like a photo of
-a face: distance alone is a trap, for noise that fools one recogniser is neither private nor useful.
+It judges the crop as it will look in the photo, blended, and not the editor's raw output. A new face passes when all of these hold: every
+embedder places it beyond its threshold, the detector detects it in place, the gender is kept, and it looks like a photo of a face. Distance
+alone is a trap: noise that fools one recogniser is neither private nor useful.
 """
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
-from deid import weights
+from deid.core.lazy import lazy
 from deid.core.options import Options
-from deid.core.protocols import Detector, Embedder
+from deid.core.protocols import Detector, Embedder, Preloadable
 from deid.core.types import Crops, Detection, Distance, Embeddings, Image, Verification
 from deid.detection.confirm import look_closer
 from deid.imaging import geometry
 from deid.imaging.alignment import align
-from deid.models.attgan import ATTRIBUTES
-from deid.models.packed import packed
-from deid.models.realism import RealismCritic
+from deid.models.inference import Network
 from deid.recognition.attributes import MALE, AttributeReader
 from deid.recognition.gender import GenderReader
+from deid.weights.networks import open_network
 
-#: The patch in which a face is looked for again is so many times its box: MTCNN needs some surroundings.
+#: Size of the patch in which a face is detected again, in boxes: MTCNN needs some surroundings.
 _PATCH = 2.2
-#: The patch is shrunk to this many pixels: a face is then about 90 px, and looking takes 20 ms.
+#: The patch is shrunk to this many pixels: a face is then about 90 px, and detection takes 20 ms.
 _PATCH_SIZE = 200
 #: Score under which nothing passes for a photo.
 _NOISE_REALISM = 0.15
-#: Distances beyond so many thresholds are worth no more: chasing distance alone picks noise.
+#: Distances beyond this many thresholds count as this many: distance alone selects noise.
 _DISTANCE_CAP = 1.5
 
 
 def utility(distance: ArrayLike, realism: ArrayLike, iou: ArrayLike = 1.0, score: ArrayLike = 1.0) -> NDArray[np.float64]:
-    """What a new face is worth: ``score * iou * min(distance, cap) * realism``, elementwise.
+    """Utility of a new face: ``score * iou * min(distance, cap) * realism``, elementwise.
 
-    The thesis's utility, with realism as a factor.
+    This is the thesis's utility, with realism as a factor.
 
     Args:
         distance: to the source, in thresholds of the recogniser.
         realism: the critic's score, in [0, 1].
-        iou: overlap of the boxes before and after, in [0, 1]; 1 where the detector was not asked.
-        score: the detector's probability of a face, likewise.
+        iou: overlap of the boxes before and after, in [0, 1]; 1 without a detector.
+        score: the detector's probability of a face, in [0, 1].
+
+    Returns:
+        Utility of the arguments' common shape; higher is better.
     """
     capped = np.minimum(np.asarray(distance, np.float64), _DISTANCE_CAP)
     return np.asarray(capped * np.asarray(realism) * np.asarray(iou) * np.asarray(score), np.float64)
 
 
 class RealismScorer:
-    """How much crops look like photos of faces.
+    """Scores how much crops look like photos of faces.
 
     Args:
         device: where the network runs.
@@ -60,41 +60,38 @@ class RealismScorer:
 
     def __init__(self, device: str = "cpu") -> None:
         self._device = device
-        self._network: RealismCritic | None = None
-        self._lock = threading.Lock()
 
-    @property
-    def network(self) -> RealismCritic:
+    @lazy
+    def network(self) -> Network:
         """The critic, read on first use."""
-        with self._lock:
-            if self._network is None:
-                self._network = packed(weights.load_realism().to(self._device))
-            return self._network
+        return open_network("realism", self._device)
 
-    @torch.inference_mode()
+    def preload(self) -> None:
+        """Read the critic now."""
+        _ = self.network
+
     def score(self, crops: Crops) -> NDArray[np.float32]:
         """Crops (N, 128, 128, 3) to scores (N,) in [0, 1]; 1 is a photo."""
         if not len(crops):
             return np.zeros(0, np.float32)
-        images = torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-        return np.asarray(self.network(images).sigmoid().cpu().numpy(), np.float32)
+        return self.network(crops)[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SourceFace:
-    """What the gate remembers of the face that shall disappear.
+    """What the gate remembers of the face that must disappear.
 
     Args:
         detection: where it is.
         embeddings: (1, D) rows, one per embedder.
-        attributes: (13,) probability of each attribute.
+        attributes: (13,) probability of each attribute; None where only a filter was asked for, which needs none.
         male: probability of a man.
         realism: the critic's score of it, in [0, 1]: a small or compressed face scores low, and a new one in its place cannot do better.
     """
 
     detection: Detection
     embeddings: tuple[Embeddings, ...]
-    attributes: NDArray[np.float32]
+    attributes: NDArray[np.float32] | None
     male: float
     realism: float = 1.0
 
@@ -105,11 +102,11 @@ class Gate:
 
     Args:
         embedders: at least one.
-        detector: what must find the face again; fast and without landmarks of its own needed.
-        attributes: reads what a face is like, and its gender once more.
-        realism: scores pasted faces.
-        gender: reads gender from dlib's embedding; where dlib is none of the embedders, the attributes must do.
+        detector: must detect the face again; landmarks are not needed.
         options: thresholds.
+        attributes: classifier of attributes, and the second classifier of gender.
+        realism: scores pasted faces.
+        gender: classifier of gender on dlib's embedding; without dlib among the embedders, the attributes are used.
     """
 
     embedders: Sequence[Embedder]
@@ -119,23 +116,40 @@ class Gate:
     realism: RealismScorer = field(default_factory=RealismScorer)
     gender: GenderReader = field(default_factory=GenderReader)
 
+    def preload(self) -> None:
+        """Read the networks now.
+
+        Raises:
+            WeightsError: a file is missing, altered, or holds something else.
+            DependencyError: a package is missing.
+        """
+        readers = (self.attributes, self.realism) if self._judges_new_faces else ()
+        for part in (*self.embedders, *readers, self.gender):
+            if isinstance(part, Preloadable):
+                part.preload()
+
+    @property
+    def _judges_new_faces(self) -> bool:
+        return self.options.method == "attgan"
+
     def source(self, crop: Image, detection: Detection) -> SourceFace:
         """Measure the face before it is edited, from its aligned crop (128, 128, 3)."""
-        rows, attributes = self._embed(crop[None]), self.attributes.probabilities(crop[None])
-        realism = float(self.realism.score(crop[None])[0])
+        rows = self._embed(crop[None])
+        if not self._judges_new_faces and self._reads_gender:
+            return SourceFace(detection, rows, None, float(self._male(None, rows)[0]))
+        attributes, realism = self.attributes.probabilities(crop[None]), float(self.realism.score(crop[None])[0])
         return SourceFace(detection, rows, attributes[0], float(self._male(attributes, rows)[0]), realism)
 
-    def identity(self, crop: Image, detection: Detection) -> SourceFace:
-        """Measure nothing of a face but who it is: all that `cover` asks for."""
-        return SourceFace(detection, self._embed(crop[None]), np.zeros(len(ATTRIBUTES), np.float32), 0.5)
-
     def measure(self, source: SourceFace, crops: Crops, accepted: bool = False) -> list[Verification]:
-        """Compare proposals by all but the detector; what a proposal is worth in the photo, `judge` says.
+        """Compare proposals by all checks but the detector; `judge` decides in the photo.
 
         Args:
             source: the face before.
-            crops: (N, 128, 128, 3) proposals for its place, blended.
+            crops: (N, 128, 128, 3) uint8 RGB proposals for its place, blended.
             accepted: see `judge`.
+
+        Returns:
+            One verdict per proposal, with IoU 0.
         """
         embeddings = self._embed(crops)
         return self._judged(source, self._distances(source, embeddings), crops, embeddings, accepted)
@@ -157,31 +171,38 @@ class Gate:
         return replace(check, redetected=iou > 0, iou=iou, reasons=reasons)
 
     def cover(self, source: SourceFace, image: Image) -> Verification:
-        """Judge a filter over the face, in the photo (H, W, 3): it need not be found, look real or keep a gender."""
+        """Judge a filter over the face, in the photo (H, W, 3): only the distances count."""
         iou, _, embeddings = self._look(source, image)
         nearest = self._nearest(source, embeddings)
         return Verification(nearest, iou > 0, iou, source.male, source.male, None, tuple(_too_near(nearest)))
 
     def _look(self, source: SourceFace, image: Image) -> tuple[float, Crops, tuple[Embeddings, ...]]:
-        """How well a face is found in its place in a photo, and the views of it with their embeddings: where it was, and as an
-        attacker aligns it who finds it now."""
+        """IoU of a face detected again in a photo, and views of it with their embeddings: at the old landmarks, and at the new ones, as an
+        attacker aligns it."""
         iou, found = self.find_again(image, source.detection)
         views = np.stack([align(image, d).crop for d in (source.detection, found) if d is not None])
         return iou, views, self._embed(views)
 
     def _nearest(self, source: SourceFace, embeddings: Sequence[Embeddings]) -> tuple[Distance, ...]:
         """The least distance of several views of one face from the source, for each embedder."""
-        # What is no number is no distance at all.
+        # A NaN counts as the least distance.
         return tuple(min(of, key=lambda d: (d.value == d.value, d.value)) for of in zip(*self._distances(source, embeddings), strict=True))
 
     def _embed(self, crops: Crops) -> tuple[Embeddings, ...]:
         return tuple(embedder.embed(crops) for embedder in self.embedders)
 
-    def _male(self, attributes: NDArray[np.float32], embeddings: Sequence[Embeddings]) -> NDArray[np.float64]:
+    @property
+    def _reads_gender(self) -> bool:
+        """Whether one of the embedders is the one that gender is read from."""
+        return any(embedder.name == self.gender.embedder for embedder in self.embedders)
+
+    def _male(self, attributes: NDArray[np.float32] | None, embeddings: Sequence[Embeddings]) -> NDArray[np.float64]:
         """Probability of a man (N,), by the best that is known of N faces."""
         for embedder, rows in zip(self.embedders, embeddings, strict=True):
             if embedder.name == self.gender.embedder:
                 return self.gender.male(rows)
+        if attributes is None:
+            raise ValueError("expected attributes or an embedding that gender is read from, got neither")
         return np.asarray(attributes[:, MALE], np.float64)
 
     def _distances(self, source: SourceFace, embeddings: Sequence[Embeddings]) -> list[tuple[Distance, ...]]:
@@ -200,7 +221,10 @@ class Gate:
         embeddings: Sequence[Embeddings],
         accepted: bool,
     ) -> list[Verification]:
-        """What is said of N new faces, crops (N, 128, 128, 3) with at least N embeddings, but for the detector's word."""
+        """Verdicts on N new faces, crops (N, 128, 128, 3) with at least N embeddings, without the detector."""
+        if source.attributes is None:
+            raise ValueError("expected a face that was measured for a new one, got one that was measured for a filter")
+        before = float(source.attributes[MALE])
         attributes, real = self.attributes.probabilities(crops), self.realism.score(crops)
         male = self._male(attributes, [rows[: len(crops)] for rows in embeddings])
         found = []
@@ -208,8 +232,8 @@ class Gate:
             reasons = _too_near(near)
             if not self._gender_kept(source.male, first, accepted):
                 reasons.append(f"gender not kept: male {source.male:.2f} before, {first:.2f} after")
-            elif self._flipped(source, second):
-                reasons.append(f"gender not kept for a second reader: male {source.attributes[MALE]:.2f} before, {second:.2f} after")
+            elif self._flipped(source.male, before, second):
+                reasons.append(f"gender not kept for a second reader: male {before:.2f} before, {second:.2f} after")
             if score < (least := self._least_realism(source)):
                 reasons.append(f"realism {score:.2f} < {least:.2f}")
             found.append(Verification(near, False, 0.0, source.male, float(first), float(score), tuple(reasons)))
@@ -224,14 +248,14 @@ class Gate:
         own = after if before > 0.5 else 1 - after
         return own >= (0.5 if accepted else min(max(before, 1 - before), 1 - self.options.gender_slack))
 
-    def _flipped(self, source: SourceFace, second: float) -> bool:
+    def _flipped(self, gender: float, before: float, second: float) -> bool:
         """Whether the attribute classifier, where it agreed on the gender before, takes the new face for the other one."""
-        male = source.male > 0.5
+        male = gender > 0.5
         own = second if male else 1 - second
-        return (source.attributes[MALE] > 0.5) == male and own < min(0.5, 1 - self.options.gender_slack)
+        return (before > 0.5) == male and own < min(0.5, 1 - self.options.gender_slack)
 
     def find_again(self, image: Image, detection: Detection) -> tuple[float, Detection | None]:
-        """What the detector finds in a face's place in a photo (H, W, 3), with the IoU of the boxes; (0, None) for nothing."""
+        """Detection in a face's place in a photo (H, W, 3), with the IoU of the boxes; (0, None) for none."""
         found = look_closer(self.detector, image, detection, _PATCH, _PATCH_SIZE)
         iou = geometry.box_iou(np.array([d.box_xyxy for d in found]), detection.box_xyxy).ravel()
         best = int(iou.argmax()) if found else -1

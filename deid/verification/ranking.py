@@ -1,4 +1,4 @@
-"""Which proposals are worth a place in the photo: all are measured, the best are judged there."""
+"""Ranking of proposals: all are measured as crops, the best are judged in the photo."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from deid.compositing.proposal import Proposal
 from deid.verification.gate import Gate, SourceFace, utility
 
-#: So many of the best proposals are pasted and judged in the photo.
+#: Number of the best proposals that are pasted and judged in the photo.
 _JUDGED = 4
 
 
@@ -33,7 +33,7 @@ def promising(
     def value(i: int) -> tuple[bool, float]:
         distance = min((d.value / d.threshold for d in checks[i].distances), default=0.0)
         worth = float(utility(distance, checks[i].realism or 0.0)) * proposals[i].fit
-        # A caller's editor may propose more than it was asked for.
+        # A caller's editor may propose more than requested.
         return checks[i].passed, worth * expected[min(i, len(expected) - 1)]
 
     best = sorted(range(len(checks)), key=value, reverse=True)[:_JUDGED]

@@ -1,4 +1,4 @@
-"""Films and live cameras."""
+"""Videos and live cameras."""
 
 from typing import TYPE_CHECKING, Any
 

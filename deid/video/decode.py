@@ -1,4 +1,4 @@
-"""Films in: frames with their exact times, upright, whatever FFmpeg decodes."""
+"""Decoding of films: upright frames with exact times, of every kind that FFmpeg reads."""
 
 import os
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: A film may end this much before its announced end, in frames: containers round, and audio may be longer than video.
 _SHORT_FRAMES = 1.5
-#: Containers that say no number of frames often announce an end that is not exact, by so many seconds.
+#: Error of the announced end of a container without a number of frames, in seconds.
 _VAGUE_S = Fraction(1, 4)
 #: FFmpeg's numbers of the orders of fields in which the bottom one is shown first.
 _BOTTOM_FIRST = (3, 4)
@@ -36,7 +36,7 @@ class VideoInfo:
         size_hw: in pixels, upright.
         time_base: seconds per tick of a pts.
         rate: mean frames per second.
-        n_frames: how many frames to expect; 0 when the container does not say.
+        n_frames: number of frames to expect; 0 when the container has none.
         aspect: width of a pixel over its height.
         colour: range, matrix, primaries and transfer, in FFmpeg's numbers.
         audio: whether it has sound.
@@ -64,7 +64,7 @@ class Frame:
     Args:
         index: its place in the film or span, from 0.
         pts: when it is shown, in ticks of the film's time base.
-        duration: how long, in the same ticks; 0 when the container does not say.
+        duration: duration in the same ticks; 0 when the container has none.
         picture: pixels as they were decoded, upright.
     """
 
@@ -93,7 +93,7 @@ class Reader:
         VideoReadError: it cannot be opened, or has no frame of video in the span.
         DependencyError: PyAV is not installed.
 
-    Example:
+    Examples:
         >>> with Reader(Path("film.mp4")) as film:
         ...     times = [frame.pts * film.info.time_base for frame in film]
     """
@@ -179,7 +179,7 @@ class Reader:
         self._notes[text] = None
 
     def notes(self) -> tuple[str, ...]:
-        """What is left out or not as it was in the file, in words."""
+        """Notes on what was left out of the file or changed."""
         return (*(f"left out {what}" for what in left_out(self._container, self._stream)), *self._notes)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -270,7 +270,7 @@ class Clock:
         step: ticks that a frame takes where nothing says it.
     """
 
-    #: So many frames may come late, as some encoders write them, without being a new recording.
+    #: Number of frames that may come late, as some encoders write them, without being a new recording.
     _LATE = 3
 
     def __init__(self, step: int) -> None:

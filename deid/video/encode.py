@@ -1,4 +1,4 @@
-"""Films out: the same times, size and colours, sound copied bit for bit, and nothing under the name until it is whole."""
+"""Encoding of films: the same times, size and colours, sound copied bit for bit. The file appears when it is complete."""
 
 import contextlib
 import os
@@ -15,25 +15,12 @@ from numpy.typing import NDArray
 from deid.core.errors import VideoWriteError
 from deid.core.types import Image
 from deid.imaging import codec
-from deid.video.boxes import merged
+from deid.video.containers import CONTAINERS
 from deid.video.decode import Clock, Frame, VideoInfo, has_alpha
 from deid.video.library import pyav, reason
+from deid.video.rectangles import merged
 from deid.video.streams import DEFAULT_ROLE, KEPT_ROLES, language
 
-#: Suffixes of the films that are read and written, with FFmpeg's name of the container.
-CONTAINERS = {
-    ".avi": "avi",
-    ".flv": "flv",
-    ".m4v": "mp4",
-    ".mkv": "matroska",
-    ".mov": "mov",
-    ".mp4": "mp4",
-    ".mpeg": "mpeg",
-    ".mpg": "mpeg",
-    ".ts": "mpegts",
-    ".webm": "webm",
-    ".wmv": "asf",
-}
 #: Encoders by container, best first, with their options; the first one that this build of FFmpeg has is taken. The quality
 #: is set so high that a second encoding is hardly seen. x264 would carry closed captions over.
 _X264 = ("libx264", {"crf": "18", "preset": "veryfast", "a53cc": "0"})

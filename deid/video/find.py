@@ -1,4 +1,4 @@
-"""Where the faces of a film are: searched, followed, remembered in both directions, and steadied.
+"""Faces of a film: detected, tracked, remembered in both directions, and smoothed.
 
 Frames wait in a window until what comes after them is known. A face that is first seen in frame t is looked for backward from
 there, gaps between two sightings are filled, and both ends of a track are covered for some frames more.
@@ -24,9 +24,9 @@ from deid.video.search import SMALLEST, Search
 from deid.video.steady import STEADY, clarity, remembered, steadied
 from deid.video.track import Track, Tracker
 
-#: Two finds with more overlap are one face.
+#: Two detections with more overlap are one face.
 _SAME_IOU = 0.45
-#: A search backward ends after so many frames in which the face is not found.
+#: A search backward ends after this many frames without the face.
 _BACKWARD_MISSES = 2
 #: A face that was missed in so many frames is looked for in every so many-th one from then on.
 _MISSES, _THEN_EVERY = 2, 4
@@ -96,12 +96,12 @@ class FaceFinder(Generic[FrameT]):
     """Finds the faces of frame after frame.
 
     Args:
-        search: looks at whole frames.
+        search: searches whole frames.
         refiner: looks where a face is expected; None to search every frame in full.
         options: `min_face`, `detect_every`, `track_score`, `memory`, `patience` and `look_ahead`.
         rate: frames per second.
 
-    Example:
+    Examples:
         >>> finder = FaceFinder(search.build(options), FaceRefiner(), options)
         >>> for frame in film:
         ...     for found in finder.push(frame):  # look_ahead frames later
@@ -132,7 +132,7 @@ class FaceFinder(Generic[FrameT]):
         self._tracker.patience, self._tracker.memory = pace.patience, 2 * self._options.memory * pace.every
 
     def push(self, frame: FrameT) -> Iterator[FoundFrame[FrameT]]:
-        """Look at the next frame; gives the frames that have waited long enough."""
+        """Search the next frame; returns the frames that have waited long enough."""
         self._index += 1
         image = frame.rgb()
         news = self._novelty.of(image)
@@ -189,7 +189,7 @@ class FaceFinder(Generic[FrameT]):
         return [t for t, n in missed if n < _MISSES or n % _THEN_EVERY == 0]
 
     def _still(self, followed: Sequence[tuple[Track, Detection]]) -> list[tuple[Track, Detection]]:
-        """Known faces that nobody sees now, though nothing in the frame has changed since they were seen: they are where they were."""
+        """Known faces that are not detected now, though nothing in the frame has changed: they are where they were."""
         seen, before = {track.number for track, _ in followed}, self._index - 1
         tracks = [t for t in self._tracker.tracks if t.number in self._known and t.number not in seen and before in t.seen]
         return [(t, t.seen[before]) for t in tracks]
@@ -265,7 +265,7 @@ class FaceFinder(Generic[FrameT]):
         return True
 
     def _portraits(self, known: _Known, leaving: _Slot[FrameT]) -> tuple[tuple[FrameT, Detection], ...]:
-        """The frames at hand in which the face is seen best, apart from each other."""
+        """The frames with the best views of the face, apart from each other."""
         frames = {slot.index: slot.frame for slot in (leaving, *self._window)}
         seen = {i: d for i, d in known.track.seen.items() if i in frames}
         chosen: list[int] = []

@@ -1,4 +1,4 @@
-"""The package that decodes and encodes, and what its errors may say."""
+"""PyAV, and errors of it without addresses."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""Cameras and streams, anonymized while they run: frames are dropped before faces are."""
+"""Cameras and streams, anonymized while they run. Frames are dropped rather than shown without a search."""
 
 import contextlib
 import logging
@@ -14,23 +14,26 @@ import cv2
 import numpy as np
 
 from deid.anonymizer.engine import Anonymizer
-from deid.core.errors import VideoReadError
+from deid.core.errors import ConfigError, VideoReadError
 from deid.core.options import Options
 from deid.core.types import Detection, Image
 from deid.detection.refine import FaceRefiner
 from deid.editing.sampler import MIX, sample_sets, sample_shares, with_portraits
 from deid.imaging.alignment import align
 from deid.video import search
+from deid.video.boxes import Finds
 from deid.video.decode import Reader
 from deid.video.edit import FilmEditor
 from deid.video.find import FaceFinder
 from deid.video.library import pyav, reason, without_login
 from deid.video.pace import Meter
+from deid.video.plates import WithPlates
+from deid.video.search import Search
 from deid.video.sinks import Sink
 
 log = logging.getLogger(__name__)
 
-#: A source that is gone is tried again after so many seconds, twice as many each time, up to the last.
+#: First and longest wait before a lost source is tried again, in seconds; each wait is twice the one before.
 _FIRST_WAIT_S, _LAST_WAIT_S = 0.5, 10.0
 #: A stream that says nothing for so long, or nothing that can be shown, is gone.
 _SILENCE_S = 10.0
@@ -229,7 +232,7 @@ class LiveResult:
     Args:
         n_read: frames that the source gave.
         n_shown: frames that went out.
-        n_dropped: frames that were never looked at, for want of time; none of them went out.
+        n_dropped: frames that were dropped for lack of time; none of them was shown.
         n_lost: how often the source was lost.
         latency_s: mean time from a frame's capture to its showing.
         n_tracks: faces.
@@ -260,24 +263,30 @@ def live(
         engine: edits and judges faces.
         delay: frames that wait before one is shown, so that a face is covered before its first sighting: the latency.
         told: called with a line for the user when the connection is lost.
-        wanted: asked after each frame.
+        wanted: called after each frame.
 
     Raises:
         VideoReadError: the source cannot be opened.
         VideoWriteError: the sink failed.
+        ConfigError: the options ask to leave somebody as they are.
         DeidError: a face could not be handled: nothing is shown from then on.
     """
     connect = camera(source) if isinstance(source, str) else source
     endless = not isinstance(source, str) or _is_device(source) or "://" in source
+    if engine.options.keep or engine.options.only or engine.options.ignore:
+        raise ConfigError("expected no keep, only or ignore: whom to leave as they are is decided over a whole film, with `deid run`")
     options = replace(engine.options, look_ahead=delay)
-    finder: FaceFinder[_Captured] = FaceFinder(search.build(options), FaceRefiner(device=options.device), options)
+    faces: FaceFinder[_Captured] = FaceFinder(search.build(options), FaceRefiner(device=options.device), options)
+    finder: Finds[_Captured] = faces
+    if engine.models.plates is not None:
+        finder = WithPlates(finder, FaceFinder(Search([engine.models.plates]), None, options))
     editor: FilmEditor[_Captured] = FilmEditor(engine, options.seed or 0)
     n_shown, waited_s, meter = 0, 0.0, Meter()
     with _Newest(connect, endless, told) as newest, sink:
         for captured in newest.frames(lambda: wanted() and not sink.closed):
             # Frames that were dropped are none of the finder's: what counts is how often it sees one.
             if (rate := meter.changed(captured.time_s)) is not None:
-                finder.at_rate(rate)
+                faces.at_rate(rate)
             for found in finder.push(captured):
                 done = editor.edit(found)
                 image = done.frame.image if done.image is None else done.image
@@ -291,7 +300,7 @@ def live(
 
 
 def method_for(options: Options, rate: float = _LIVE_RATE) -> str:
-    """`attgan` where one face can be replaced and judged so many times a second, else `blur`."""
+    """`attgan` where one face can be replaced and judged at `_LIVE_RATE`, else `blur`."""
     engine = Anonymizer(replace(options, method="attgan"))
     grey = np.full((256, 256, 3), 127, np.uint8)
     aligned = align(grey, Detection(np.array([64.0, 64.0, 192.0, 192.0])))

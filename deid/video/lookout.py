@@ -1,4 +1,4 @@
-"""Where a frame of a film is searched: all of it now and then, and in every frame what is new in it."""
+"""Regions of a film's frame to search: all of it at intervals, and new regions in every frame."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _LOST = 2.5
 _LITTLE = 0.3
 #: A detection that a region's edge cuts is a piece of something known when less than this share of it is new.
 _LEAST_NEW = 0.2
-#: What stands still has been seen after so many searches by each look: faint detections count when they come twice.
+#: Searches of a still scene by each detector: faint detections count when they come twice.
 _ENOUGH = 2
 _SAME_IOU = 0.4
 
@@ -42,7 +42,7 @@ class Lookout:
     """Searches the frames of a film.
 
     Args:
-        search: looks at frames and parts of them.
+        search: searches frames and parts of them.
         pace: of the film.
         every_frame: search every frame in full by one look, upright, and no parts.
     """
@@ -94,7 +94,7 @@ class Lookout:
         return _apart(sightings)
 
     def _at_first(self, image: Image) -> list[Sighting]:
-        """All looks at a new scene, and at other turns when nobody is seen for sure."""
+        """All searches of a new scene, and of other turns without a confident detection."""
         here = self._turn.degrees
         found = self._search.all(image, here)
         if self._every_frame or any(d.score >= SURE for d in found):
@@ -172,7 +172,7 @@ class Lookout:
         return [(rows, columns) for rows, columns in regions if min(rows.stop - rows.start, columns.stop - columns.start) >= _BESIDE]
 
     def _new_turned(self, image: Image, regions: Sequence[Region], here: Sequence[Detection]) -> list[Sighting]:
-        """The fastest look at what is new, at the other turns: nobody is seen for sure at the film's own."""
+        """The fastest look at what is new, at the other turns: there is no confident detection at the film's own."""
         sightings, best = list[Sighting](), here
         for degrees in self._turn.others():
             found = [d for d in self._search.within(image, regions, degrees, thorough=False) if d.score >= CLEAR]
@@ -182,7 +182,7 @@ class Lookout:
         return sightings
 
     def _otherwise(self, image: Image, index: int, news: News, seen: Sequence[Detection]) -> list[Sighting]:
-        """The fastest look at another turn, now and then."""
+        """The fastest search of another turn, at intervals."""
         degrees = None if news.still else self._turn.due(index, any(d.score >= SURE for d in seen))
         if degrees is None:
             return []

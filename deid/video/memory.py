@@ -1,4 +1,4 @@
-"""The detector's short-term memory: what it saw a moment ago it is taken to see still.
+"""Short-term memory of detections: a recent face counts as still there.
 
 As in the thesis that this project grew from: every remembered face carries a counter of frames in which nothing met it, and
 is forgotten when the counter exceeds the memory's length. It knows nothing of motion: `deid.video.track` does.
@@ -28,7 +28,7 @@ class DetectionMemory:
     Args:
         length: frames that a face is remembered for; 0 for no memory.
 
-    Example:
+    Examples:
         >>> memory = DetectionMemory(2)
         >>> [len(memory.update(found)) for found in ([face], [], [], [])]
         [1, 1, 1, 0]

@@ -1,4 +1,4 @@
-"""A web page that shows the newest frame, again and again: MJPEG, which every browser knows."""
+"""A web page that shows the newest frame, as MJPEG."""
 
 import contextlib
 import hmac
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 _BOUNDARY = "frame"
 _JPEG_QUALITY = 85
 _HERE, _PORT = "127.0.0.1", 8080
-#: So many clients are served at a time; who asks nothing or takes nothing for so many seconds is let go.
+#: Number of clients served at a time, and the seconds after which a client without a request or a read is disconnected.
 _CLIENTS, _CONNECTIONS, _IDLE_S = 8, 32, 10.0
 
 

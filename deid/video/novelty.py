@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.core.types import Image
-from deid.video.boxes import merged
+from deid.video.rectangles import merged
 
 #: Cells across the smallest face.
 _CELLS = 5
 #: A cell differs from this many grey levels in any channel; a window of a smallest face is new when this share of its cells differ and
 #: its mean colour does too. Of 624 faces of 20 to 80 px put into four clips for one frame, 2 were not new by both.
 _DIFFERS, _SHARE, _MEAN_DIFFERS = 12, 0.4, 14
-#: Flow explains a move of so many cells a frame beyond the camera's own: what moves farther has to be found anew.
+#: Longest move that flow explains, in cells per frame beyond the camera's own: what moves farther is detected again.
 _FARTHEST = 3.0
 #: Frames with fewer cells to a side are too small for flow.
 _LEAST_CELLS = 24
@@ -48,7 +48,7 @@ class News:
 
     Args:
         cut: whether a new scene begins; then all of it is new.
-        still: whether it looks like the frame with which the film began to stand still.
+        still: whether it resembles the frame with which the still scene began.
         cells: (h, w) bool, which cells are new.
         strength: (h, w) by how many grey levels the mean around a cell differs.
         cell: side of a cell in pixels.
@@ -63,7 +63,7 @@ class News:
     size_hw: tuple[int, int]
 
     def regions(self, known: Iterable[NDArray[np.float64]] = ()) -> list[Region]:
-        """Parts of the frame to look at, apart from each other, what differs most first; the whole of it when most is new.
+        """Parts of the frame to search, apart from each other, largest difference first; the whole frame when most is new.
 
         Args:
             known: boxes (4,) of faces that were seen in this frame: what is new inside them is theirs.
@@ -124,7 +124,7 @@ class Novelty:
     Args:
         smallest: face in pixels that is to be noticed.
 
-    Example:
+    Examples:
         >>> novelty = Novelty(20)
         >>> novelty.of(first).cut, novelty.of(first).cells.any()
         (True, False)

@@ -9,7 +9,7 @@ from deid.core.options import Options
 
 #: The rate that is assumed where a source names none, and the highest one that is believed: some containers name their clock's.
 USUAL_RATE, _HIGHEST_RATE = 25.0, 60.0
-#: However slow a film is, a face may be away for so many frames, and so many are read ahead.
+#: Least number of frames for a gap in a track, and for the look-ahead, however slow the film is.
 _LEAST_PATIENCE, _LEAST_AHEAD = 3, 4
 #: A search that misses a face counts as so many seconds of its memory at most: covers that nobody sees anything under grow.
 _MEMORY_S = 0.16
@@ -37,12 +37,12 @@ class Pace:
 
     @classmethod
     def of(cls, options: Options, rate: float = USUAL_RATE, every_frame: bool = False) -> "Pace":
-        """From options and the frames per second of a film; a number of frames among the options goes before one of seconds.
+        """From options and the frames per second of a film; an option in frames overrides the one in seconds.
 
         Args:
             options: `detect_every`, `memory`, `patience` and `look_ahead`, in frames or in seconds.
             rate: frames per second.
-            every_frame: search every frame, whatever the options say.
+            every_frame: search every frame, regardless of the options.
         """
         rate = min(rate, _HIGHEST_RATE)
         every = options.detect_every or max(1, round(options.detect_every_s * rate))

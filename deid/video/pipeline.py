@@ -1,30 +1,36 @@
-"""A film in, the same film out: frames are read, searched, edited and written at the same time."""
+"""The pipeline of a video: frames are read, searched, edited and written at the same time."""
 
 import contextlib
 import os
 import secrets
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from deid.anonymizer.engine import Anonymizer
+from deid.anonymizer.selection import Selection
+from deid.boxes.types import BoxedFile, BoxedFrame
 from deid.core.errors import ConfigError, VideoReadError
+from deid.core.options import Options
 from deid.core.types import Image, check_image
 from deid.detection.refine import FaceRefiner
 from deid.models.threads import share
 from deid.video import search
+from deid.video.boxes import Finds, GivenFinder, Recorder, TrackCrops, boxed, kept_tracks, spans, with_tracks
 from deid.video.decode import Frame, Reader
 from deid.video.edit import EditedFrame, FilmEditor
 from deid.video.encode import Writer
 from deid.video.find import FaceFinder, FoundFrame, FrameT
 from deid.video.pace import USUAL_RATE, Pace
+from deid.video.plates import WithPlates
 from deid.video.roles import TrackSummary
+from deid.video.search import Search
 from deid.video.stages import ahead
 
 #: Frames that wait may take this much memory together: of very large ones fewer wait, but as many as a search needs.
 _WINDOW_BYTES = 1 << 30
-#: However many frames a second a film claims to have.
+#: However many frames a second a video claims to have.
 _MOST_AHEAD = 250
 #: Frames that wait between two stages.
 _DEPTH = 3
@@ -32,15 +38,15 @@ _DEPTH = 3
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Which part of a film is handled, and what of its sound.
+    """The part of a video to anonymize, and whether its sound is kept.
 
     Args:
-        start_s: seconds from the film's beginning; what comes before is left out.
-        end_s: what comes then or later is left out; None for all.
+        start_s: first second of the part.
+        end_s: second at which the part ends, exclusive; None for the end of the video.
         audio: `keep` copies the sound bit for bit, `drop` leaves it out.
 
     Raises:
-        ConfigError: a value makes no sense.
+        ConfigError: the end is not after the start, or ``audio`` is neither.
     """
 
     start_s: float = 0.0
@@ -54,17 +60,40 @@ class Span:
             raise ConfigError(f"expected audio to be keep or drop, got {self.audio!r}")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class VideoResult:
-    """What became of a film.
+@dataclass(frozen=True, slots=True)
+class KeptTrack:
+    """A track that was left as it is, because somebody asked for it.
 
     Args:
-        n_frames: frames written.
-        n_people: people that its tracks were taken for.
-        tracks: what became of each.
-        seed: what the new faces were drawn from.
-        problem: what of the film could not be read; empty when all could.
-        notes: streams that were left out, and what is not as it was.
+        track: its number.
+        first: its first frame.
+        last: its last frame.
+        why: in words.
+    """
+
+    track: int
+    first: int
+    last: int
+    why: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {"track": self.track, "frames": [self.first, self.last], "status": "kept", "why": [self.why]}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VideoResult:
+    """The result for a video.
+
+    Args:
+        n_frames: number of frames written.
+        n_people: number of people, as far as the gate's recogniser distinguishes its tracks.
+        tracks: a summary of each track.
+        seed: what the new faces were drawn from. It repeats them: do not publish it.
+        problem: which part of the video could not be read; empty when all could.
+        notes: streams that were left out, and other differences to the input.
+        kept: tracks that stay as they are.
+        boxes: of every frame; None where nobody asked to keep them.
     """
 
     n_frames: int
@@ -73,6 +102,8 @@ class VideoResult:
     seed: int
     problem: str = ""
     notes: tuple[str, ...] = ()
+    kept: tuple[KeptTrack, ...] = ()
+    boxes: BoxedFile | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -82,7 +113,7 @@ class VideoResult:
             "seed": self.seed,
             "problem": self.problem or None,
             "notes": list(self.notes),
-            "tracks": [track.to_dict() for track in self.tracks],
+            "tracks": [track.to_dict() for track in self.tracks] + [track.to_dict() for track in self.kept],
         }
 
 
@@ -95,34 +126,49 @@ def anonymize_video(
     seed: int | None = None,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    boxes: BoxedFile | None = None,
+    selection: Selection | None = None,
+    record: bool = False,
 ) -> VideoResult:
-    """Anonymize one film.
+    """Anonymize one video.
 
     Args:
-        source: the film.
-        target: appears when all of it has been written, and not before; its suffix names the container.
+        source: path of the video.
+        target: path of the output, which appears only when it is complete; its suffix names the container.
         engine: edits and judges faces.
-        span: which part, and what of the sound; all of it when None.
-        seed: for reproducible output; the engine's one when None, and a fresh one when that is None too.
+        span: the part to anonymize; the whole video with its sound when None.
+        seed: makes the output reproducible; None takes the engine's seed, or draws a fresh one.
         overwrite: whether an existing target may be replaced.
         progress: called with the number of frames written and the number to expect, 0 when that is unknown.
+        boxes: where the faces are, in place of a search, see `find_video`.
+        selection: which faces are left as they are; the engine's one when None. What is left as it is is decided for whole tracks, in a
+            pass of its own.
+        record: keep the boxes of every frame in the result.
 
     Returns:
-        What became of it. `problem` is set when the film could be read in part only: the target then holds what could.
+        The result. `problem` is set when only a part of the video could be read: the target then holds that part.
 
     Raises:
         VideoReadError: it cannot be opened or has no frame.
         VideoWriteError: the target exists or cannot be written.
-        DeidError: a face could not be handled. In all three cases there is no target.
+        DeidError: a face could not be edited. In all three cases there is no target.
+
+    Examples:
+        >>> anonymize_video("film.mp4", "anonymous.mp4", deid.Anonymizer()).n_people
+        1
     """
-    span = span or Span()
-    seed = _seed(engine, seed)
+    span, seed, selection = span or Span(), _seed(engine, seed), selection or engine.selection
+    kept: tuple[KeptTrack, ...] = ()
+    if selection is not None or boxes is not None:
+        boxes, kept = _decided(source, engine, span, boxes, selection, progress)
     with Reader(source, span.start_s, span.end_s) as film:
-        editor: FilmEditor[Frame] = FilmEditor(engine, seed, float(film.info.rate))
+        editor: FilmEditor[Frame] = FilmEditor(engine, seed, rate=float(film.info.rate))
         info, sound = film.info, Path(source) if span.audio == "keep" and film.info.audio else None
         with Writer(Path(target), info, sound, overwrite, film.origin_s, film.end_s) as writer:
             n_frames = 0
-            stages = edited(film, engine, editor, info.size_hw, float(info.rate))
+            finder = None if boxes is None else _given(boxes, kept, engine, film)
+            recorder = Recorder(finder or _finder(engine, info.size_hw, float(info.rate)), info.time_base, record)
+            stages = edited(film, engine, editor, info.size_hw, float(info.rate), recorder)
             with contextlib.closing(stages):
                 for done in stages:
                     writer.put(done.frame, done.image, done.touched)
@@ -132,7 +178,85 @@ def anonymize_video(
         if not n_frames:
             raise VideoReadError(f"cannot read {source}: expected at least one frame of video, got none")
         notes = (*film.notes(), *writer.notes)
-        return VideoResult(n_frames, editor.n_people, tuple(editor.tracks), seed, film.problem, notes)
+        file = boxes if boxes is not None else BoxedFile(Path(source).name, info.size_hw[::-1], tuple(recorder.frames), True)
+        return VideoResult(n_frames, editor.n_people, tuple(editor.tracks), seed, film.problem, notes, kept, file if record else None)
+
+
+def find_video(
+    source: str | os.PathLike[str],
+    engine: Anonymizer,
+    *,
+    span: Span | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    watch: Callable[[FoundFrame[Frame]], None] = lambda found: None,
+) -> tuple[BoxedFile, str]:
+    """Find the faces of a film, and edit nothing.
+
+    Args:
+        source: the film.
+        engine: its options say how faces are searched and followed.
+        span: which part; all of it when None.
+        progress: called with the number of frames searched and the number to expect, 0 when that is unknown.
+        watch: called with every frame.
+
+    Returns:
+        The boxes of every frame, and what of the film could not be read; empty when all could.
+
+    Raises:
+        VideoReadError: it cannot be opened or has no frame.
+    """
+    span = span or Span()
+    with Reader(source, span.start_s, span.end_s) as film:
+        info, frames = film.info, list[BoxedFrame]()
+        finder: Finds[Frame] = _finder(engine, info.size_hw, float(info.rate))
+        found = ahead(_found(ahead(film, _DEPTH, "read"), finder), _DEPTH, "find")
+        with contextlib.closing(found):
+            for frame in found:
+                watch(frame)
+                frames.append(boxed(frame, info.time_base))
+                if progress is not None:
+                    progress(len(frames), info.n_frames)
+        return BoxedFile(Path(source).name, info.size_hw[::-1], tuple(frames), True), film.problem
+
+
+def _decided(
+    source: str | os.PathLike[str],
+    engine: Anonymizer,
+    span: Span,
+    boxes: BoxedFile | None,
+    selection: Selection | None,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[BoxedFile, tuple[KeptTrack, ...]]:
+    """The boxes of a film, searched where none are given, and which tracks are left as they are."""
+    selection = selection or Selection(engine.options)
+    crops = TrackCrops(selection)
+    if boxes is None:
+        boxes, _ = find_video(source, engine, span=span, progress=progress, watch=crops.look)
+    else:
+        boxes = with_tracks(_sized(source, span, boxes))
+        if selection.asks_who:
+            _look_at(source, engine, span, boxes, crops)
+    frames = spans(boxes)
+    return boxes, tuple(KeptTrack(track, *frames[track], why) for track, why in kept_tracks(boxes, selection, crops).items())
+
+
+def _sized(source: str | os.PathLike[str], span: Span, boxes: BoxedFile) -> BoxedFile:
+    """Given boxes in pixels of the film."""
+    with Reader(source, span.start_s, span.end_s) as film:
+        return boxes.sized(film.info.size_hw[::-1])
+
+
+def _look_at(source: str | os.PathLike[str], engine: Anonymizer, span: Span, boxes: BoxedFile, crops: TrackCrops) -> None:
+    """Look at the people whom given boxes show."""
+    with Reader(source, span.start_s, span.end_s) as film:
+        for found in _found(ahead(film, _DEPTH, "read"), _given(boxes, (), engine, film)):
+            crops.look(found)
+
+
+def _given(boxes: BoxedFile, kept: Sequence[KeptTrack], engine: Anonymizer, film: Reader) -> GivenFinder[Frame]:
+    info = film.info
+    look_ahead = _finder_options(engine, info.size_hw, float(info.rate)).look_ahead or 0
+    return GivenFinder(boxes, look_ahead, [track.track for track in kept], lambda frame: float(frame.pts * info.time_base))
 
 
 def _seed(engine: Anonymizer, seed: int | None) -> int:
@@ -140,24 +264,38 @@ def _seed(engine: Anonymizer, seed: int | None) -> int:
 
 
 def edited(
-    frames: Iterable[FrameT], engine: Anonymizer, editor: FilmEditor[FrameT], size_hw: tuple[int, int], rate: float = USUAL_RATE
+    frames: Iterable[FrameT],
+    engine: Anonymizer,
+    editor: FilmEditor[FrameT],
+    size_hw: tuple[int, int],
+    rate: float = USUAL_RATE,
+    finder: Finds[FrameT] | None = None,
 ) -> Generator[EditedFrame[FrameT], None, None]:
     """Frames, anonymised: read, searched and edited at the same time.
 
     Closing the iterator ends every stage.
     """
-    finder: FaceFinder[FrameT] = _finder(engine, size_hw, rate)
+    finder = finder or _finder(engine, size_hw, rate)
     read = ahead(frames, _DEPTH, "read")
     found = ahead(_found(read, finder), _DEPTH, "find")
     yield from ahead(_edited(found, editor), _DEPTH, "edit")
 
 
-def _finder(engine: Anonymizer, size_hw: tuple[int, int], rate: float = USUAL_RATE) -> FaceFinder[Any]:
+def _finder(engine: Anonymizer, size_hw: tuple[int, int], rate: float = USUAL_RATE) -> Finds[Any]:
+    options = _finder_options(engine, size_hw, rate)
+    faces: FaceFinder[Any] = FaceFinder(search.build(options), FaceRefiner(device=options.device), options, rate)
+    if engine.models.plates is None:
+        return faces
+    # Nothing follows a plate from frame to frame but where it is found: it is searched in each.
+    return WithPlates(faces, FaceFinder(Search([engine.models.plates]), None, options, rate))
+
+
+def _finder_options(engine: Anonymizer, size_hw: tuple[int, int], rate: float) -> Options:
+    """The engine's options with no more frames read ahead than memory allows."""
     options, pace = engine.options, Pace.of(engine.options, rate)
     fewest = pace.every + pace.memory
     most = max(fewest, _WINDOW_BYTES // max(1, size_hw[0] * size_hw[1] * 3))
-    options = replace(options, look_ahead=min(pace.look_ahead, most, _MOST_AHEAD))
-    return FaceFinder(search.build(options), FaceRefiner(device=options.device), options, rate)
+    return replace(options, look_ahead=min(pace.look_ahead, most, _MOST_AHEAD))
 
 
 def _edited(found: Generator[FoundFrame[FrameT], None, None], editor: FilmEditor[FrameT]) -> Iterator[EditedFrame[FrameT]]:
@@ -166,7 +304,7 @@ def _edited(found: Generator[FoundFrame[FrameT], None, None], editor: FilmEditor
             yield editor.edit(frame)
 
 
-def _found(frames: Generator[FrameT, None, None], finder: FaceFinder[FrameT]) -> Generator[FoundFrame[FrameT], None, None]:
+def _found(frames: Generator[FrameT, None, None], finder: Finds[FrameT]) -> Generator[FoundFrame[FrameT], None, None]:
     with contextlib.closing(frames), share(2):
         for frame in frames:
             yield from finder.push(frame)
@@ -186,27 +324,27 @@ class _ArrayFrame:
 def anonymize_frames(frames: Iterable[Image], engine: Anonymizer, *, seed: int | None = None, rate: float = USUAL_RATE) -> Iterator[Image]:
     """Anonymize frames from anywhere, in their order.
 
-    A frame comes out once ``look_ahead`` more have gone in, or the input has ended: what is first seen later is then covered
-    in it too.
+    A frame is returned once ``look_ahead`` more have been read, or the input has ended. Faces that are first detected later are then
+    covered in it too.
 
     Args:
         frames: (H, W, 3) uint8 RGB, all of one size.
         engine: edits and judges faces.
-        seed: for reproducible output.
+        seed: makes the output reproducible; None takes the engine's seed, or draws a fresh one.
         rate: frames per second.
 
     Returns:
-        One new frame for each.
+        One (H, W, 3) uint8 RGB frame for each input frame, in the same order.
 
     Raises:
-        ValueError: a frame is no image.
+        ValueError: a frame is no (H, W, 3) uint8 array.
 
-    Example:
+    Examples:
         >>> for frame in anonymize_frames(camera, deid.Anonymizer(deid.Options(method="blur"))):
         ...     show(frame)
     """
-    editor: FilmEditor[_ArrayFrame] = FilmEditor(engine, _seed(engine, seed), rate)
-    finder: FaceFinder[_ArrayFrame] | None = None
+    editor: FilmEditor[_ArrayFrame] = FilmEditor(engine, _seed(engine, seed), rate=rate)
+    finder: Finds[_ArrayFrame] | None = None
     for frame in frames:
         finder = finder or _finder(engine, check_image(frame).shape[:2], rate)
         for found in finder.push(_ArrayFrame(check_image(frame))):

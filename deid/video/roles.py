@@ -10,20 +10,20 @@ from deid.core.types import Embeddings
 from deid.video.keyframe import Keyframe
 from deid.video.smooth import LandmarkFilter
 
-#: After a frame in which the gate refused a face, the harder way is kept for so many frames, and for twice as many after the next
+#: After a frame in which the gate refused a face, the stronger level is kept for this many frames, and for twice as many after the next
 #: one: a film must not flicker.
 _HOLD = 50
 
 
 @dataclass(slots=True, eq=False)
 class Person:
-    """Somebody in the film.
+    """A person in the film.
 
     Args:
         number: from 0, in the order of appearance.
         embeddings: (1, D) each, the mean over the portraits; empty when no new face is wanted.
         level: the new face; None when the person is covered.
-        attempts: how often a new face was looked for.
+        attempts: number of attempts to find a new face.
     """
 
     number: int
@@ -38,14 +38,14 @@ class TrackSummary:
 
     Args:
         track: its number.
-        person: whom it was taken for.
+        person: number of its person.
         first: its first frame.
         last: its last frame.
         states: frames by how the face was found.
         methods: frames by what is in the face's place.
         score: the detector's best.
         distance: the least distance to the face before, in units of the threshold; None where no new face was pasted.
-        asked: whether it got what was asked for in any frame, and not covers alone in place of a new face or of a milder cover.
+        asked: whether the requested method passed in any frame, and not only stronger covers in its place.
     """
 
     track: int
@@ -79,7 +79,7 @@ class Role:
     person: Person
     summary: TrackSummary
     cover: Level
-    #: Levels of the new face that are left out, until which frame, and for how many after the next refusal.
+    #: Fallback levels that are skipped, until which frame, and for how many frames after the next refusal.
     level: int = 0
     until: int = -1
     hold: int = _HOLD

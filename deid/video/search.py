@@ -1,4 +1,4 @@
-"""Searches frames: each time with another look, for what one look misses the next one often sees."""
+"""Searches of frames with changing detectors: one often detects what the other misses."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,7 +32,7 @@ class Search:
     Args:
         looks: at least one detector; the last one should be the fastest.
 
-    Example:
+    Examples:
         >>> search = Search([plain, mirrored])
         >>> search.all(first), search.next(second), search.next(third)
     """
@@ -48,7 +48,7 @@ class Search:
         return len(self._looks)
 
     def next(self, image: Image, degrees: int = 0) -> list[Detection]:
-        """What the look whose turn it is finds in an image that is turned counter-clockwise for it."""
+        """Detections of the current search in an image that is turned counter-clockwise for it."""
         look = self._looks[self._turn % len(self._looks)]
         self._turn += 1
         return detect_turned(look, image, degrees)

@@ -1,4 +1,4 @@
-"""Where a live picture goes: a window, a file, a stream, a web page, or a virtual camera."""
+"""Outputs for live pictures: a window, a file, a stream, a web page, or a virtual camera."""
 
 import contextlib
 import importlib
@@ -14,8 +14,9 @@ import numpy as np
 
 from deid.core.errors import ConfigError, DependencyError, VideoWriteError
 from deid.core.types import Image
+from deid.video.containers import CONTAINERS
 from deid.video.decode import Frame, VideoInfo
-from deid.video.encode import CONTAINERS, Writer
+from deid.video.encode import Writer
 from deid.video.library import pyav, reason, without_login
 from deid.video.mjpeg import MjpegSink
 

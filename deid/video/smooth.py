@@ -1,4 +1,4 @@
-"""Landmarks of one face, smooth over time: what trembles is stilled, what moves is followed.
+"""Landmarks of one face, smoothed over time: jitter is removed, motion is followed.
 
 G. Casiez, N. Roussel, D. Vogel, "1 Euro Filter: A Simple Speed-based Low-pass Filter for Noisy Input in Interactive Systems", CHI 2012.
 """

@@ -1,4 +1,4 @@
-"""Steps of a pipeline that run at the same time, each in its thread, with bounded queues between them."""
+"""Stages of a pipeline, each in its own thread, with bounded queues between them."""
 
 import queue
 import threading
@@ -31,7 +31,7 @@ def ahead(items: Iterable[Item], depth: int = 4, name: str = "stage") -> Generat
         depth: items that may wait; then the thread does.
         name: of the thread.
 
-    Example:
+    Examples:
         >>> def detected(frames):
         ...     with contextlib.closing(frames):
         ...         for frame in frames:

@@ -1,4 +1,4 @@
-"""Where a face is in a frame, from the frames in which it was seen."""
+"""Position of a face in a frame, from the frames with a detection."""
 
 import numpy as np
 from numpy.typing import NDArray

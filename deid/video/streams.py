@@ -1,4 +1,4 @@
-"""Which stream of a file is the film, and which of the others are left out."""
+"""Streams of a file: which one is the film, and which others are left out."""
 
 import re
 from collections import Counter
@@ -10,7 +10,7 @@ from deid.video.library import pyav
 
 #: Codecs of still pictures: a stream of one such picture is cover art.
 _STILL = {"bmp", "gif", "jpegls", "mjpeg", "png", "tiff", "webp"}
-#: So many packets tell whether a stream has more than one picture.
+#: Number of packets that show whether a stream has more than one picture.
 _PACKETS = 2000
 #: FFmpeg's flags of a stream's role.
 DEFAULT_ROLE, _ATTACHED, _STILL_IMAGE = 0x1, 0x400, 0x100000

@@ -1,4 +1,4 @@
-"""Which face of this frame is which face of the last one.
+"""Tracking: which face of this frame is which face of the last one.
 
 Boxes move at constant velocity under a Kalman filter and meet the new detections by overlap, the sure ones first, as in
 ByteTrack: Y. Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every Detection Box", ECCV 2022 (2110.06864);
@@ -19,7 +19,7 @@ from deid.video.memory import collides
 _SEEN, _MOVES, _TURNS = 0.05, 0.05, 0.02
 #: A face that nobody sees slows down by this factor a frame: it is not chased out of the picture.
 _DRAG = 0.85
-#: A less sure find of which more lies in a face that was seen already, or more of that in it, is a second look at it.
+#: A less confident detection that shares more of its area with a known face, or of the face's area, is the same face.
 _SECOND_LOOK = 0.5
 #: Less overlap with a prediction decides nothing; then the inscribed circles do, for boxes of about one size.
 _LEAST_IOU, _SIZE_RATIO = 0.2, 1.7
@@ -99,14 +99,14 @@ class Track:
 class Tracker:
     """Gives every detection its track.
 
-    A find that is too faint to start one is kept in mind: found there once more, it is a face as well (N. Wojke et al., "Simple
+    A detection too faint to start one is remembered: detected there once more, it is a face as well (N. Wojke et al., "Simple
     Online and Realtime Tracking with a Deep Association Metric", ICIP 2017: a tentative track). Close to a face that has a track it
     is that one's hair or hand.
 
     Args:
-        start: least score that starts a track at once; lower ones go on with one, or start one when they come twice.
+        start: least score that starts a track at once; lower ones continue one, or start one when they come twice.
         patience: frames that a track waits for its face to come back.
-        memory: frames for which a faint find is kept in mind.
+        memory: frames for which a faint detection is remembered.
     """
 
     def __init__(self, start: float = 0.5, patience: int = 15, memory: int = 15) -> None:

@@ -1,4 +1,4 @@
-"""Which way up a film is: filmed on the side, without a word of it in the file, its faces lie for a detector that looks upright."""
+"""Orientation of a film that was recorded sideways without metadata."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,12 @@ _FIRST_S, _LAST_S, _CHECK_S = 0.2, 0.64, 4.0
 
 
 class TurnMemory:
-    """Remembers the turn of a film, and says when another one is to be tried.
+    """Remembers the turn of a film, and when to try another one.
 
     Args:
         pace: of the film.
 
-    Example:
+    Examples:
         >>> memory = TurnMemory(pace)
         >>> if (degrees := memory.due(index, sure=False)) is not None:
         ...     memory.note(degrees, detect_turned(detector, image, degrees), here)
@@ -46,7 +46,7 @@ class TurnMemory:
 
         Args:
             index: of the frame.
-            sure: whether somebody is seen for sure.
+            sure: whether there is a confident detection.
         """
         if index - self._tried < self._pace.frames(_CHECK_S if sure else self._wait_s):
             return None

@@ -1,4 +1,4 @@
-"""Attackers, from the weakest to the strongest. None of them looks at the gate of `deid`.
+"""Attackers, from the weakest to the strongest. None of them uses the gate of `deid`.
 
 E. Newton, L. Sweeney, B. Malin, "Preserving Privacy by De-identifying Face Images", TKDE 2005 (naive, reverse, parrot);
 J. Todt, S. Hanisch, T. Strufe, "Fantomas: Understanding Face Anonymization Reversibility", PETS 2024 (reconstruction).

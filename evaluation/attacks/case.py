@@ -1,4 +1,4 @@
-"""What an attacker has, and what an attack is."""
+"""Data of an attacker, and the form of an attack."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -47,7 +47,7 @@ class Case:
     """A method under attack.
 
     Args:
-        train: people on whom the attacker ran the method, and has both sides.
+        train: people of whom the attacker has photos before and after the method.
         test: other people; each has at least two photos.
         seed: of everything that is drawn.
         steps: of training the reconstruction network.
@@ -63,7 +63,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Search:
-    """Whom the attacker looks for, where.
+    """Probes and gallery of an attack.
 
     Args:
         gallery: (N, 128, 128, 3) the test faces as the gallery shows them.
@@ -89,7 +89,7 @@ class Attack:
             edit of the face can come; None likewise.
         head: learns a head on the training faces.
         judged: whether the method is to blame for what the attack finds.
-        note: what a reader must know.
+        note: note for the reader.
     """
 
     name: str

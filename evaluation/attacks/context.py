@@ -1,4 +1,4 @@
-"""Context: the face is black in gallery and probe: what do hair and background give away?"""
+"""Context: identity from hair and background. The face is black in gallery and probe."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Parrot: the attacker speaks the method's language: it de-identifies the gallery too, and learns on other people."""
+"""Parrot: the attacker also de-identifies the gallery, and trains a head on other people."""
 
 import numpy as np
 from sklearn.linear_model import Ridge
@@ -27,7 +27,7 @@ def parrot(case: Case) -> Attack:
 
 
 def learn_head(after: Embeddings, before: Embeddings) -> Head:
-    """Ridge regression from what a recogniser makes of de-identified faces to what it makes of the same faces untouched.
+    """Ridge regression from embeddings of de-identified faces to embeddings of the same faces untouched.
 
     What the two have in common is kept, what the method adds is dropped, and the mean, which all outputs of a method share,
     goes away. A. Hoerl, R. Kennard, "Ridge Regression", Technometrics 1970.

@@ -1,4 +1,4 @@
-"""Reconstruction: a network learns to undo the method on other people, then an ordinary recogniser looks at the result."""
+"""Reconstruction: a network is trained on other people to undo the method, then a recogniser compares."""
 
 from collections.abc import Callable, Iterator
 

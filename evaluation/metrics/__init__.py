@@ -1,1 +1,1 @@
-"""Pure functions of arrays. Each says its formula, its direction and where it comes from."""
+"""Metrics: pure functions of arrays, with formula, direction and origin."""

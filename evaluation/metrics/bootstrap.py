@@ -63,7 +63,7 @@ def mean_interval(values: ArrayLike, groups: Sequence[str], seed: int = 0, n_res
         seed: of the resampling.
         n_resamples: how many.
 
-    Example:
+    Examples:
         >>> mean_interval([1.0, 0.0], ["a", "b"]).value
         0.5
     """
@@ -93,7 +93,7 @@ def share_interval(values: ArrayLike, groups: Sequence[str], seed: int = 0, n_re
         seed: of the resampling.
         n_resamples: how many.
 
-    Example:
+    Examples:
         >>> round(share_interval([0, 0, 0], ["a", "b", "c"]).high, 2)
         0.71
     """
@@ -120,7 +120,7 @@ def weighted_interval(
         seed: of the resampling.
         n_resamples: how many.
 
-    Example:
+    Examples:
         >>> weighted_interval(lambda w: float(w @ [1.0, 0.0]) / w.sum(), ["a", "b"], 2).value
         0.5
     """

@@ -1,4 +1,4 @@
-"""Detail: is a new face as sharp and as grainy as what surrounds it?"""
+"""Detail: sharpness and grain of a new face, relative to its surroundings."""
 
 import cv2
 import numpy as np

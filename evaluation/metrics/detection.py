@@ -1,4 +1,4 @@
-"""Detection: does a detector find the points of a face where they are labelled?"""
+"""Detection: recall of a detector on labelled points of faces."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Closed-set identification: whose face is it, of the people in a gallery?
+"""Closed-set identification: ranks of a probe in a gallery of people.
 
 ISO/IEC 19795-1; P. Grother, M. Ngan, "Face Recognition Vendor Test: Identification", NIST IR 8009, 2014.
 
@@ -23,7 +23,7 @@ class Ranks:
 
 
 def ranks(scores: ArrayLike, own: ArrayLike) -> Ranks:
-    """Where each probe's own person stands in the gallery.
+    """Rank of each probe's own person in the gallery.
 
     Formula: ``above_p = #{g: s_pg > s_p,own}``, ``equal_p = #{g: s_pg = s_p,own}``.
     Direction: higher ranks mean more privacy. Paper: NIST IR 8009, section 3.
@@ -32,7 +32,7 @@ def ranks(scores: ArrayLike, own: ArrayLike) -> Ranks:
         scores: (P, G).
         own: (P,) columns.
 
-    Example:
+    Examples:
         >>> ranks([[0.9, 0.1]], [1]).above
         array([1])
     """
@@ -49,7 +49,7 @@ def hits(found: Ranks, k: int) -> NDArray[np.float64]:
 
     Args:
         found: of `ranks`.
-        k: how many candidates the attacker looks at.
+        k: number of candidates that the attacker inspects.
     """
     return np.clip((k - found.above) / found.equal, 0.0, 1.0)
 
@@ -73,7 +73,7 @@ def chance(scores: ArrayLike, own: ArrayLike, k: int, seed: int = 0, n_permutati
     Args:
         scores: (P, G).
         own: (P,) columns.
-        k: how many candidates the attacker looks at.
+        k: number of candidates that the attacker inspects.
         seed: of the permutations.
         n_permutations: how many.
     """

@@ -1,4 +1,4 @@
-"""Landmarks, head pose and mouth: does the face still point and speak the same way?"""
+"""Landmarks, head pose and mouth: change of direction and expression."""
 
 import cv2
 import numpy as np

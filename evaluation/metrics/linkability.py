@@ -1,4 +1,4 @@
-"""Linkability: can a de-identified face be tied to the person, without asking which threshold was used?"""
+"""Linkability: the tie between a de-identified face and the person, without a threshold."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

@@ -1,4 +1,4 @@
-"""Realism: do the faces of the output look like faces of photos, as a set?
+"""Realism: likeness of the output's faces to faces of photos, as sets.
 
 Both take features (N, D) of any network. Values on different features cannot be compared: the report names the network.
 """

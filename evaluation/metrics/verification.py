@@ -1,4 +1,4 @@
-"""Verification: are two faces of one person? Scores are cosines in [-1, 1], higher is more alike.
+"""Verification: mated or non-mated pairs. Scores are cosines in [-1, 1], higher is more alike.
 
 ISO/IEC 19795-1: FMR, the share of non-mated pairs that a threshold accepts; FNMR, the share of mated pairs that it rejects.
 """
@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 
 def accepted(scores: ArrayLike, threshold: float) -> NDArray[np.float64]:
-    """Which pairs (N,) a threshold takes for one person, as 0 or 1; its mean over mated pairs is the TAR, 1 - FNMR.
+    """Which pairs (N,) a threshold accepts, as 0 or 1; the mean over mated pairs is the TAR, 1 - FNMR.
 
     Formula: ``s > t``. Direction: lower means more privacy for mated pairs. Paper: ISO/IEC 19795-1, section 4.5.
     """

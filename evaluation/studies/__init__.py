@@ -1,6 +1,6 @@
-"""Experiments: those that this project grew from, each figure beside the published one, and those that look at new faces.
+"""Studies: experiments with published figures, and experiments on new faces.
 
-A study is a function from `StudyOptions` to `Results`; it says in its measures' notes where its setting differs.
+A study is a function from `StudyOptions` to `Results`; the notes of its measures name differences in the setting.
 """
 
 from collections.abc import Callable
@@ -59,6 +59,12 @@ def _kept(options: StudyOptions) -> Results:
     return kept(options)
 
 
+def _known_people(options: StudyOptions) -> Results:
+    from evaluation.studies.known_people import known_people
+
+    return known_people(options)
+
+
 def _thesis(options: StudyOptions) -> Results:
     from evaluation.studies.thesis import thesis
 
@@ -101,6 +107,12 @@ def _mtcnn_keypoints(options: StudyOptions) -> Results:
     return mtcnn_keypoints(options)
 
 
+def _speed(options: StudyOptions) -> Results:
+    from evaluation.studies.speed import speed
+
+    return speed(options)
+
+
 def _turns(options: StudyOptions) -> Results:
     from evaluation.studies.turns import turns
 
@@ -123,12 +135,14 @@ STUDIES: dict[str, Callable[[StudyOptions], Results]] = {
     "frontier": _frontier,
     "generator": _generator,
     "kept": _kept,
+    "known-people": _known_people,
     "memory": _memory,
     "mtcnn-keypoints": _mtcnn_keypoints,
     "orl-knn": _orl_knn,
     "orl-vgg19": _orl_vgg19,
     "pipeline": _pipeline,
     "selector": _selector,
+    "speed": _speed,
     "thesis": _thesis,
     "turns": _turns,
     "weak-signals": _weak_signals,

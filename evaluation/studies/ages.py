@@ -1,4 +1,4 @@
-"""An independent classifier of ages, not used in making new faces: linear on a recogniser's maps, taught on UTKFace."""
+"""An independent classifier of ages, not used for new faces: linear on a recogniser's maps, trained on UTKFace."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Every attack on several methods: who still finds whom."""
+"""Every attack on several methods."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""One gallery and one set of probe photos that many methods are tried on: what the studies share."""
+"""One gallery and one set of probe photos for many methods, shared by the studies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A blind test: who can tell new faces from untouched photographs, and by what?
+"""A blind test: do readers distinguish new faces from untouched photos, and by which signs?
 
 One run writes numbered sheets, and the key beside the folder; another one scores what a reader wrote. Nothing but the face may tell
 the kinds apart: they are of different people, of equal sizes, and are cut, scaled and compressed alike.
@@ -274,6 +274,6 @@ def _binomial(hits: Sequence[bool]) -> Interval:
 
 
 def _reasons(answers: Sequence[tuple[str, str]]) -> Counter[str]:
-    """How many crops each reason was given for, of those that were taken for new."""
+    """Number of crops for each reason, of those that were called new."""
     given = [{part.strip().lower() for part in reason.split(";") if part.strip()} for said, reason in answers if said == "new"]
     return Counter(reason for parts in given for reason in parts)

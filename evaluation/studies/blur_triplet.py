@@ -1,4 +1,4 @@
-"""Blurred faces: does a network that is trained to know people through a blur know people whom it never met?
+"""Blurred faces: does a network trained on blurred people recognise new people?
 
 Two MobileNetV2 streams, one for sharp and one for blurred photos, are trained with triplets in four ways, and asked how
 alike a sharp and a blurred photo of one person are: on other photos of the people that they learned, and on people of
@@ -127,7 +127,7 @@ def _matcher(name: str, variant: Variant, streams: TwoStreams) -> _Matcher:
 
 
 def _words(variant: Variant) -> str:
-    """What a variant learns from, in words."""
+    """Training data of a variant, in words."""
     low, high = variant.sigmas
     blurred = f"sigma {low:g}" if low == high else f"sigma {low:g} to {high:g} at random"
     cut = f", a square of {variant.least_window:g} to 1 of the side at random" if variant.least_window < 1 else ""

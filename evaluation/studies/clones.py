@@ -1,4 +1,4 @@
-"""No clones: are the new faces of different people different people, and none of the portraits that stood in?"""
+"""Clones: are new faces of different people different people, and none of the portraits?"""
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,13 +34,13 @@ _LEAST = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
-    """What one recogniser makes of N people, one face each.
+    """Embeddings of one recogniser for N people, one face each.
 
     Args:
         recogniser: its name.
         before: (N, D) unit-norm rows of the untouched faces.
         after: (N, D) of the new ones.
-        threshold: cosine over which two faces are taken for one person, fixed on the untouched ones.
+        threshold: cosine above which two faces count as one person, fixed on the untouched ones.
         note: where the threshold comes from.
     """
 
@@ -116,7 +116,7 @@ def _rows(recogniser: Embedder, faces: Sequence[Face]) -> Rows:
 
 
 def pair_lines(rows: Rows, people: Sequence[str], groups: Mapping[str, NDArray[np.bool_]], seed: int) -> list[Measure]:
-    """Of all pairs of new faces of different people, how many are taken for one person, for each group (N,); and how far apart they lie."""
+    """Share of pairs of new faces of different people that count as one person, by group (N,), and their distance."""
     lines = []
     told: dict[str, Any] = {"better": "lower", "unit": "%", "recogniser": rows.recogniser, "chance": WORKING_FMR}
     told["note"] = f"distance under {float(distance_of(rows.threshold)):.3f}, {rows.note}"
@@ -161,7 +161,7 @@ def _mean_distance(rows: Embeddings) -> float:
 
 
 def shared_lines(rows: Rows, portraits: Sequence[tuple[int, ...]]) -> list[Measure]:
-    """Of the pairs that have a portrait in common, and of all others, how many are taken for one person; nothing where nobody says."""
+    """Share of pairs that count as one person, with and without a common portrait; nothing without a report."""
     if not any(portraits):
         return []
     scores = _scores(rows.after)
@@ -224,7 +224,7 @@ def portrait_lines(rows: Rows, table: NDArray[np.float64], own: NDArray[np.bool_
 
 
 def again_lines(rows: Rows, recogniser: Embedder, again: dict[int, NDArray[np.uint8]], people: Sequence[str], seed: int) -> list[Measure]:
-    """How many faces of a second run over the same photos are taken for the person of the first one: other sets, or other mixes."""
+    """Share of faces of a second run that count as the person of the first run: other sets, or other mixes."""
     if not again:
         return []
     numbers = sorted(again)

@@ -1,4 +1,4 @@
-"""How many faces of old group photos each detector finds, and how much else."""
+"""Recall and precision of each detector on old group photos."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ from evaluation.results import Measure, Results, environment, measure
 from evaluation.studies.options import StudyOptions
 
 _NAMES = ("mtcnn_once", "mtcnn", "centerface", "faster_rcnn", "haar", Options().detector)
-#: Of our own network, so many scores are looked at besides its own threshold.
+#: Scores of our own network that are measured besides its own threshold.
 _SCORES = (0.7, 0.9, 0.95, 0.99)
 #: The labels are drawn by hand: boxes that overlap so much, or hold each other's middle, are one face.
 _LEAST_IOU = 0.3

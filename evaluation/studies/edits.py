@@ -1,4 +1,4 @@
-"""What a generator makes of aligned faces: in portraits that stand in for them, as the product runs it, and pass by pass."""
+"""Edits of aligned faces by a generator: with portraits, as in the product, and pass by pass."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load
+from safetensors.numpy import load
 
 from deid import weights
 from deid.anonymizer import fallback
@@ -17,6 +17,7 @@ from deid.anonymizer.fallback import Level
 from deid.check.faces import find
 from deid.compositing import blend
 from deid.compositing.proposal import Proposal
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError, WeightsFormatError, WeightsMissingError
 from deid.core.options import Options
 from deid.core.protocols import Detector
@@ -27,13 +28,14 @@ from deid.editing.portraits import Looks, Portraits
 from deid.editing.sampler import sample_sets, sample_shares, with_portraits
 from deid.imaging.alignment import TEMPLATE, align
 from deid.landmarks.face_points import FacePoints
-from deid.models.attgan import ATTRIBUTES, Generator
+from deid.models.attgan import Generator
 from deid.recognition.age import AgeReader
 from deid.recognition.attributes import MALE, AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.recognition.gender import GenderReader
 from deid.training.classifier import to_tensor
 from deid.training.data import central
+from deid.weights import modules
 from evaluation.datasets import Photo
 
 _BATCH = 32
@@ -67,7 +69,7 @@ class Subjects:
 
     @property
     def male(self) -> NDArray[np.bool_]:
-        """(N,) what the sampler is told."""
+        """(N,) the sampler's input."""
         return np.asarray(self.labels[:, MALE] > 0)
 
 
@@ -94,7 +96,7 @@ def aligned(photos: Sequence[Photo], detector: Detector, tick: Callable[[], None
 
 
 def subjects(crops: Crops, people: Sequence[str], points: FacePoints) -> Subjects:
-    """Aligned faces with what editing and blending ask of them, read as the product reads it."""
+    """Aligned faces with all inputs of editing and blending, computed as in the product."""
     reader = AttributeReader()
     read = np.concatenate([reader.probabilities(crops[i : i + _BATCH]) for i in range(0, len(crops), _BATCH)])
     embeddings = DlibResNetEmbedder().embed(crops)
@@ -120,7 +122,7 @@ def load_generator(path: Path | None) -> Generator:
         WeightsFormatError: it holds something else.
     """
     if path is None:
-        return weights.load_generator()
+        return modules.load_generator()
     try:
         tensors = load(path.read_bytes())
         widths = [len(tensors[f"enc_layers.{i}.layers.0.weight"]) for i in range(5)]
@@ -137,7 +139,7 @@ def load_generator(path: Path | None) -> Generator:
     # Without a shortcut, a layer takes what the one before gives, which is as wide as the encoder's layers are.
     shortcuts = 1 + sum(n > width for n, width in zip(inputs[2:], widths[3:0:-1], strict=True))
     network = Generator(widths[0], ranks=ranks, shortcuts=shortcuts)
-    weights.fill(network, tensors, weights.Entry("attgan", path.name, ""))
+    modules.fill(network, tensors, weights.Entry("attgan", path.name, ""))
     return network
 
 
@@ -159,7 +161,7 @@ def _row(looks: Looks, male: bool, bank: Portraits, rng: np.random.Generator) ->
 
 
 def proposals(level: Level, faces: Subjects, rows: NDArray[np.float32]) -> list[Proposal]:
-    """What the product makes of each face with its row (N, SET_SIZE)."""
+    """The product's result for each face with its row (N, SET_SIZE)."""
     every = zip(faces.faces, rows, faces.masks, strict=True)
     return [checked.propose(level.editor, face, row[None], level.strength, mask)[0] for face, row, mask in every]
 
@@ -192,7 +194,7 @@ def one_pass(network: Generator, crops: Crops, wanted: NDArray[np.float32]) -> C
 
 
 def told(labels: NDArray[np.float32], attribute: int | None = None) -> NDArray[np.float32]:
-    """What a single pass is told (N, 13) so that one attribute of faces with labels (N, 13) changes sides, or none does."""
+    """The input of a single pass (N, 13) with which one attribute of faces with labels (N, 13) changes sides, or none does."""
     wanted = np.zeros_like(labels)
     if attribute is not None:
         wanted[:, attribute] = -labels[:, attribute]

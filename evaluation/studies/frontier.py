@@ -1,4 +1,4 @@
-"""Identification against detection, for every method at several strengths: the lower right corner is the best place.
+"""Identification against detection, for every method at several strengths: the lower right corner is best.
 
 Identification is the better of two attackers: one with a gallery of untouched photos, and one who ran the same tool on the
 gallery. The first alone overestimates the privacy of blur and mosaic.

@@ -1,4 +1,4 @@
-"""The generator alone: one stand-in and one random attribute set a face, no selection and no gate.
+"""The generator alone: one stand-in and one random attribute set per face, no selection and no gate.
 
 Identity, reconstruction, attributes, detection, realism, diversity, ages and skin, and speed, on people whom it has never seen.
 """
@@ -16,9 +16,9 @@ from PIL import Image as PillowImage
 
 from deid import weights
 from deid.compositing.proposal import Proposal
+from deid.core.attributes import ATTRIBUTES
 from deid.core.options import Options
 from deid.core.types import Crops, Detection
-from deid.models.attgan import ATTRIBUTES
 from evaluation import features, methods
 from evaluation.detectors import second_detector
 from evaluation.features import Features
@@ -137,7 +137,7 @@ def iou_change(reference: NDArray[np.float64], before: NDArray[np.float64], afte
 
 
 def _reconstruction(lineup: Lineup) -> list[Measure]:
-    """What a single pass and two leave of a face when they are told to change nothing."""
+    """What one pass and two leave of a face with an empty set."""
     faces, quantities, shown = lineup.faces, [], lineup.faces.crops
     for passes in ("one pass", "two passes"):
         shown = edits.one_pass(lineup.network, shown, edits.told(faces.labels))
@@ -227,7 +227,7 @@ def _speed(lineup: Lineup) -> list[Measure]:
 def _fairness(
     lineup: Lineup, crops: Crops, kinds: Sequence[Sequence[str]], labelled: Sequence[str], rng: np.random.Generator
 ) -> list[Measure]:
-    """What becomes of UTKFace's faces (N, 128, 128, 3), blended, by the groups that each belongs to."""
+    """Results for UTKFace's faces (N, 128, 128, 3), blended, by group."""
     faces = edits.subjects(crops, [str(i) for i in range(len(crops))], lineup.judges.points)
     before = lineup.judges.look(crops)
     made = edits.proposals(lineup.level, faces, edits.draw_rows(faces, lineup.bank, rng))

@@ -1,4 +1,4 @@
-"""What recognisers, a detector, landmarks and a critic see in aligned crops, and how it changes from one set to another."""
+"""Judges of aligned crops: recognisers, a detector, landmarks and a critic, and the change between two sets."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -88,9 +88,9 @@ class Quantity:
         values: (N,); NaN where it was not measured.
         better: `lower` or `higher`.
         share: whether the values are yes and no.
-        by: who says so.
+        by: the judge's name.
         unit: of a value that is no share.
-        note: what a reader must know.
+        note: note for the reader.
     """
 
     name: str

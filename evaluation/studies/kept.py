@@ -1,4 +1,4 @@
-"""What new faces keep of the people: gender and age, for women and men, light and dark skin, by independent classifiers."""
+"""Gender and age of new faces, for women and men, light and dark skin, by independent classifiers."""
 
 import hashlib
 from collections import defaultdict
@@ -25,7 +25,7 @@ from evaluation.studies.lineup import age_group, groups_of, learned_opinion
 from evaluation.studies.options import StudyOptions
 from evaluation.studies.second_opinion import FaceMaps, Lesson
 
-#: The reader of genders learns from so many people who are in neither folder.
+#: Number of people in neither folder from whom the classifier of gender learns.
 _OTHERS = 700
 _WORDS = {True: "men", False: "women"}
 
@@ -64,7 +64,7 @@ def kept(options: StudyOptions) -> Results:
 
 
 def _readers(folder: Path | None, people: set[str]) -> Path | None:
-    """Where the readers are kept: those that were taught on one crowd are not asked about another."""
+    """Where the readers are kept: a classifier trained on one crowd does not judge another."""
     mark = hashlib.sha256("\n".join(sorted(people)).encode()).hexdigest()[:8]
     return folder / f"readers-{mark}" if folder else None
 

@@ -1,4 +1,4 @@
-"""The people whom a generator is tried on, and those who judge it."""
+"""People and judges for studies of a generator."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -37,11 +37,11 @@ class Lineup:
 
     Args:
         network: the generator.
-        bank: the portraits that stand in.
+        bank: the portraits.
         level: what the product tries first with it.
         judges: who looks; the last recogniser is the attacker's, with which nothing was trained or chosen.
         opinion: the second opinion.
-        maps: what it looks at.
+        maps: input.
         faces: one photo each of the people.
         before: what the judges see in them.
         genders: (N,) as they are labelled.

@@ -1,4 +1,4 @@
-"""How long a detector should remember: figures 4.11 and 4.12 of the thesis, and what looking back and tracking add.
+"""Memory of a detector: figures 4.11 and 4.12 of the thesis, and the gain of tracking backward.
 
 A face counts as exposed in a frame when less than 60 % of the middle of its box lies under the boxes that are covered there. Two
 truths: what SCRFD finds at score 0.5 and over, and what MTCNN itself finds before every third of its detections is dropped.

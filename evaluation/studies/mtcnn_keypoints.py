@@ -1,4 +1,4 @@
-"""Does MTCNN put its five points where they belong?"""
+"""Accuracy of MTCNN's five points."""
 
 import numpy as np
 from numpy.typing import NDArray

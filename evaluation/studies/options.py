@@ -1,4 +1,4 @@
-"""What every study takes."""
+"""Options of all studies."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,10 +22,10 @@ class StudyOptions:
         tick: called after each step.
         folder: where the results go, for a study that has more to keep there; None keeps nothing.
         weights: a generator's safetensors file, where the study measures one; None is the shipped one.
-        before: folder of untouched photos, where the study looks at what a tool made of them.
+        before: folder of untouched photos, where the study compares a tool's output.
         after: folder of its outputs, by the same names.
         report: of the run that made them: the JSON of `deid run --report`, or the ledger of `deid dataset`.
-        least_px: size of the faces that are looked at.
+        least_px: least size of the faces.
         crops: in a blind test, both kinds together.
         answers: of readers of a blind test.
         again: folder of another run over the same photos.

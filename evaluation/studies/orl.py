@@ -1,4 +1,4 @@
-"""Blurred ORL faces in ten splits: what the studies on them share."""
+"""Blurred ORL faces in ten splits, shared by the studies on them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

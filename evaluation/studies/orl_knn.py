@@ -1,4 +1,4 @@
-"""Blurred ORL faces, PCA and the nearest neighbour: how little a blur hides from an attacker who blurs too."""
+"""Blurred ORL faces, PCA and the nearest neighbour: how little a blur hides from an attacker who also blurs."""
 
 from typing import Any
 

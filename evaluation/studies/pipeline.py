@@ -1,4 +1,4 @@
-"""The whole product, one photo each of people whom it has never seen: what it tried, what came through, and what was kept.
+"""The whole product on one photo each of people outside all training: attempts, results, and utility.
 
 Who is still recognised, and what was left exposed, is for `compare` to say.
 """
@@ -26,7 +26,7 @@ from evaluation.studies.lineup import groups_of, learned_opinion
 from evaluation.studies.options import StudyOptions
 from evaluation.studies.second_opinion import FaceMaps, SecondOpinion
 
-#: The second opinion learns gender from so many people besides.
+#: Number of further people from whom the second opinion learns gender.
 _OTHERS = 700
 _NOWHERE = np.full(4, np.nan)
 
@@ -40,7 +40,7 @@ class _Subject:
         before: (128, 128, 3) aligned crop.
         after: (128, 128, 3) of the result, cut in the same place.
         boxes: (3, 4) by the second detector before, by MTCNN before, and by MTCNN after; NaN where none is found.
-        faces: what became of all faces of the photo.
+        faces: results of all faces of the photo.
     """
 
     photo: Photo
@@ -86,7 +86,7 @@ def _box(face: Detection | None) -> NDArray[np.float64]:
 
 
 def _tries(subjects: Sequence[_Subject], seed: int) -> list[Measure]:
-    """What became of all faces, bystanders too."""
+    """Results of all faces, bystanders included."""
     faces = [(s.photo.identity, f) for s in subjects for f in s.faces]
     tried = [(name, f) for name, f in faces if _was_tried(f)]
     rows = (

@@ -1,4 +1,4 @@
-"""Measures of whole sets of faces: a search in a gallery, distances between people, likeness to photos as a set."""
+"""Measures of sets of faces: a search in a gallery, distances between people, likeness to photos."""
 
 from collections.abc import Callable, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""A second opinion on attributes: of another architecture than deid's classifier, and learned from people whom that one never saw.
+"""An independent classifier of attributes, with another architecture and other training people than deid's.
 
 What deid's own classifier sees in an edit says little: the generator was trained to please it.
 """
@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from deid.core.attributes import ATTRIBUTES
 from deid.core.protocols import Detector
 from deid.core.types import Crops
-from deid.models.attgan import ATTRIBUTES
 from deid.recognition.arcface import ArcFaceRecogniser
 from deid.training.data import split_of
 from evaluation.datasets import Photo, celeba, data_file
@@ -135,7 +135,7 @@ def celeba_lesson(split: str, detector: Detector, stage: Callable[[str, int], No
 
 
 def gender_lesson(photos: Sequence[Photo], crops: Crops) -> Lesson:
-    """Faces of whom only the gender is known."""
+    """Faces with a label of gender only."""
     signs = np.zeros((len(photos), len(ATTRIBUTES)), np.float32)
     signs[:, ATTRIBUTES.index("Male")] = [{"male": 1.0, "female": -1.0}.get(p.gender, 0.0) for p in photos]
     return Lesson(crops, signs, tuple(p.identity for p in photos))

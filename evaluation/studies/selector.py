@@ -1,4 +1,4 @@
-"""What the selector gains on people whom nothing was trained on, beside drawing lots, the thesis's network, and generating more.
+"""Gain of the selector on people outside all training, against random choice, the thesis's network, and more candidates.
 
 Every pair of stand-in and attribute set that a face might get is made and measured once; each way to choose then picks from the same
 pairs, as the product would. The second recogniser is the one of the training: the attacker's takes no part here.
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from sklearn.neural_network import MLPClassifier
 
 from deid import weights
+from deid.core.attributes import ATTRIBUTES
 from deid.editing.portraits import Portraits
 from deid.editing.selector import Judgement, Selector
-from deid.models.attgan import ATTRIBUTES
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.training import selector_table
 from deid.training.selector import NEAR_STRANGERS, Limits, limits, ranking, tries
@@ -33,7 +33,7 @@ from evaluation.studies.options import StudyOptions
 _RECOGNISER = "recognisers/mobilefacenet-casia.safetensors"
 #: Stand-ins of each face, and sets for each of them.
 _STAND_INS, _SETS = 8, 1
-#: The thesis's network, fitted on the others of so many groups of people.
+#: Number of groups of people: the thesis's network is fitted on the others.
 _THESIS_LAYERS, _FOLDS = (10, 20, 40, 20, 20), 5
 _QUESTIONS = ("passes", "far", "good")
 #: What a quantity was measured by.
@@ -47,7 +47,7 @@ Choice = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Foretold:
-    """What someone says of the pairs before they are made.
+    """Predictions for pairs before they are generated.
 
     Args:
         chances: (F, S, 3) that a pair passes, is far, is good.
@@ -177,7 +177,7 @@ def _mean(choices: Sequence[Choice]) -> Choice:
 
 
 def _lines(section: str, table: Table, choice: Choice, goals: Limits, seed: int) -> list[Measure]:
-    """What became of the pairs that one way chose."""
+    """Results of the pairs that one method chose."""
 
     quantities = [
         Quantity(name, np.asarray((choice * column).sum(axis=1), np.float64), "higher", name in _QUESTIONS, _BY.get(name, ""))

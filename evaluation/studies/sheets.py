@@ -1,4 +1,4 @@
-"""Numbered sheets of crops for a reader: as they are, and enlarged."""
+"""Numbered sheets of crops for a reader, in their size and enlarged."""
 
 import csv
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ def write(crops: Sequence[Image], folder: Path) -> None:
 
 
 def enlarged(crop: Image, factor: int) -> Image:
-    """A crop, so many times as large, every kind of crop by the same smooth interpolation."""
+    """A crop enlarged by a factor, every kind of crop by the same smooth interpolation."""
     size = (crop.shape[1] * factor, crop.shape[0] * factor)
     return crop if factor == 1 else np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_CUBIC), np.uint8)
 

@@ -138,7 +138,7 @@ def _hits(bench: Bench, recogniser: str, rows: NDArray[np.float32], people: Sequ
 
 
 def _table_4_2(bench: Bench, crops: Crops, owner: NDArray[np.int64]) -> list[Measure]:
-    """Anonymised share by bins of the distance that the product measures; identified by the attacker's recogniser."""
+    """Anonymized share by bins of the distance that the product measures; identified by the attacker's recogniser."""
     judge, attacker = bench.recognisers[0], bench.recognisers[-1]
     people = [bench.probe_faces[i].identity for i in owner]
     gap = np.linalg.norm(judge.embed(crops) - bench.rows[judge.name][1][owner], axis=1)

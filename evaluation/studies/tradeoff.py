@@ -1,4 +1,4 @@
-"""Identification against detection, over methods and their strengths: what the frontier and the thesis' figure share."""
+"""Identification against detection over methods and strengths, shared by the frontier and the thesis' figure."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Faces that are exposed in photos which were turned, with the default detector and with its two parts looking upright alone."""
+"""Exposed faces in turned photos, with the default detector and with its two parts on the upright photo only."""
 
 import io
 import time
@@ -23,7 +23,7 @@ from evaluation.studies.memory import is_covered
 from evaluation.studies.options import StudyOptions
 
 TURNS = (0, 90, 180, 270, 135, 45, -45, 60, -60)
-#: Photos are shrunk to so many pixels, and of CMU-MIT every so manieth is taken, up to so many photos.
+#: Size to which photos are shrunk, the step through CMU-MIT's photos, and the most of them.
 _LONGEST, _EVERY, _PHOTOS = 640, 10, 20
 #: A face is known when SCRFD is so sure of it, MTCNN finds it too, and it is so large.
 _LEAST_SCORE, _LEAST_IOU, _LEAST_SIZE = 0.5, 0.4, 15
@@ -61,7 +61,7 @@ def shrunk(image: Image) -> Image:
 
 
 def known(image: Image, judges: tuple[Detector, Detector]) -> list[Detection]:
-    """Faces that MTCNN and SCRFD both find, as SCRFD says."""
+    """Faces that MTCNN and SCRFD both detect, with SCRFD's boxes."""
     first, second = (judge.detect(image) for judge in judges)
     boxes = np.array([d.box_xyxy for d in first]).reshape(-1, 4)
     sure = [d for d in second if d.score >= _LEAST_SCORE and d.size >= _LEAST_SIZE]

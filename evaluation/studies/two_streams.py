@@ -1,4 +1,4 @@
-"""BlurNet and SharpNet: two MobileNetV2 that learn to put a blurred and a sharp photo of one person at one place.
+"""BlurNet and SharpNet: two MobileNetV2 trained to embed a blurred and a sharp photo of one person alike.
 
 M. Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018; F. Schroff, D. Kalenichenko,
 J. Philbin, "FaceNet: A Unified Embedding for Face Recognition and Clustering", CVPR 2015 (triplet loss).
@@ -55,7 +55,7 @@ class TwoStreams(nn.Module):
 
 
 def blur(crops: Crops, sigma: float) -> Crops:
-    """Crops (N, H, W, 3) with a Gaussian blur of so many pixels; 0 leaves them as they are."""
+    """Crops (N, H, W, 3) with a Gaussian blur of a sigma in pixels; 0 changes nothing."""
     return np.stack([filters.blur(c, sigma) for c in crops]) if sigma > 0 and len(crops) else crops
 
 

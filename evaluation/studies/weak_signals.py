@@ -1,4 +1,4 @@
-"""Faces that are exposed in photos with a weak signal, and what is covered in photos without faces."""
+"""Exposed faces in photos with a weak signal, and covers in photos without faces."""
 
 import io
 import time

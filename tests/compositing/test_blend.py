@@ -7,7 +7,7 @@ import pytest
 from deid.compositing import blend
 from deid.core.types import Image
 from deid.imaging import geometry
-from deid.imaging.alignment import TEMPLATE
+from deid.imaging.alignment import TEMPLATE, at_photo_scale
 
 
 def _noise(height: int, width: int, seed: int = 0) -> Image:
@@ -225,3 +225,18 @@ def test_detail_is_never_taken_away() -> None:
     soft, sharp, mask = _texture(2.0), _texture(1.0), blend.face_mask(None)
     np.testing.assert_array_equal(blend.match_detail(sharp, soft, mask), sharp)
     np.testing.assert_array_equal(blend.match_detail(soft, sharp, np.zeros_like(mask)), soft)
+
+
+@pytest.mark.parametrize("eyes_px", [25, 42, 60, 100])
+def test_face_that_is_pasted_back_keeps_its_detail(eyes_px: float) -> None:
+    """The way to the crop and back takes none: else each new face is softer than its photo."""
+    photo = cv2.GaussianBlur(_noise(500, 500), (0, 0), 0.8)
+    scale = 36 / eyes_px
+    matrix = np.array([[scale, 0.0, 64 - scale * 250.3], [0.0, scale, 64 - scale * 249.6]])
+    large = at_photo_scale(photo, matrix)
+    mask = np.pad(np.ones((96, 96), np.float32), 16)
+    times = large.shape[0] / 128
+    out, touched = blend.paste(photo, large, geometry.enlarged(matrix, times), cv2.resize(mask, large.shape[:2]))
+    fine = [x.astype(np.float32) - cv2.GaussianBlur(x.astype(np.float32), (0, 0), 1.5) for x in (photo, out)]
+    before, after = (float(f[touched].std()) for f in fine)
+    assert after / before == pytest.approx(1.0, abs=0.08)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from deid.compositing import blend
 from deid.compositing.compose import compose
+from deid.core.attributes import ATTRIBUTES
 from deid.core.types import AlignedFace, Image, StandIn
 from deid.editing.portraits import Portraits
 from deid.editing.stand_in import stand_in
-from deid.models.attgan import ATTRIBUTES
 
 SKIN = (200.0, 150.0, 120.0)
 GLASSES = ATTRIBUTES.index("Eyeglasses")

@@ -92,3 +92,16 @@ def test_values_stay_in_range(level: int) -> None:
     out = match_grain(np.full((256, 256, 3), level, np.float32), _noisy(20), ALL, ALL)
     assert out.min() >= 0
     assert out.max() <= 255
+
+
+def test_skin_and_features_together_are_as_sharp_as_the_photo() -> None:
+    """Half of the face is smooth, half has features: neither is matched alone."""
+    features = EVERYWHERE.copy()
+    features[:128] = False
+    regions = Regions(EVERYWHERE & ~features, features)
+    rng, rest = np.random.default_rng(2), np.where(features, 1.0, 0.3)[..., None]
+    photo = np.clip(128 + rng.normal(0, 12, (256, 256, 1)) * rest * np.ones(3), 0, 255).astype(np.uint8)
+    face = (128 + cv2.GaussianBlur(rng.normal(0, 12, (256, 256)), (0, 0), 0.7)[..., None] * rest * np.ones(3)).astype(np.float32)
+    out = match_grain(face, photo, regions, regions)
+    assert _detail(out) == pytest.approx(_detail(photo), rel=0.15)
+    assert _detail(face) < 0.7 * _detail(photo)

@@ -7,6 +7,7 @@ from facenet_pytorch import MTCNN
 
 from deid.core.types import Image
 from deid.detection.cascade import Cascade, _Sums
+from deid.detection.mtcnn import networks
 
 _THRESHOLDS = (0.6, 0.7, 0.7)
 
@@ -14,7 +15,7 @@ _THRESHOLDS = (0.6, 0.7, 0.7)
 @pytest.mark.parametrize("min_face", [15, 20, 60])
 def test_finds_what_the_library_finds(min_face: int, astronaut: Image, hopper: Image) -> None:
     theirs = MTCNN(keep_all=True, min_face_size=min_face, thresholds=list(_THRESHOLDS))
-    ours = Cascade(theirs, min_face, _THRESHOLDS, "cpu")
+    ours = Cascade(networks("cpu"), min_face, _THRESHOLDS)
     for image in (astronaut, hopper):
         boxes, scores, points = theirs.detect(image, landmarks=True)
         (found,) = ours.find([image])
@@ -25,7 +26,7 @@ def test_finds_what_the_library_finds(min_face: int, astronaut: Image, hopper: I
 
 
 def test_finds_each_image_s_own_faces(astronaut: Image, hopper: Image) -> None:
-    cascade = Cascade(MTCNN(), 20, _THRESHOLDS, "cpu")
+    cascade = Cascade(networks("cpu"), 20, _THRESHOLDS)
     pair = [np.ascontiguousarray(astronaut[:256, :256]), np.zeros((256, 256, 3), np.uint8), np.ascontiguousarray(hopper[:256, :256])]
     together = cascade.find(pair)
     assert len(together[1].boxes) == 0
@@ -34,7 +35,7 @@ def test_finds_each_image_s_own_faces(astronaut: Image, hopper: Image) -> None:
 
 
 def test_nothing_to_look_at_gives_nothing() -> None:
-    cascade = Cascade(MTCNN(), 20, _THRESHOLDS, "cpu")
+    cascade = Cascade(networks("cpu"), 20, _THRESHOLDS)
     assert cascade.find([]) == []
     (found,) = cascade.find([np.zeros((9, 9, 3), np.uint8)])
     assert found.boxes.shape == (0, 4)

@@ -226,5 +226,5 @@ def test_missing_file_and_no_model(name: str, tmp_path: Path) -> None:
 
 def test_without_onnxruntime(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(DependencyError, match=r"pip install 'deid-face\[onnx\]'"):
+    with pytest.raises(DependencyError, match=r"pip install onnxruntime"):
         YoloDetector(_save(tmp_path / "m.onnx", _v8()))

@@ -17,6 +17,8 @@ from deid.core import options
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _MARK = re.compile(r"<!-- not run: (.+?) -->\s*$")
+#: Numbers that would take too long here, and smaller ones.
+_SMALLER = re.compile(r"<!-- run with (\S+) -> (\S+) -->\s*$")
 #: Kinds that show something and run nothing.
 SHOWN = {"text", "json"}
 
@@ -41,8 +43,10 @@ class Block:
 def blocks(text: str) -> Iterator[Block]:
     """The blocks of a page in their order."""
     for fence in _FENCE.finditer(text):
-        mark = _MARK.search(text[: fence.start()])
-        yield Block(fence[1], fence[2], text[: fence.start()].count("\n") + 1, mark[1] if mark else "")
+        above = text[: fence.start()]
+        mark, smaller = _MARK.search(above), _SMALLER.search(above)
+        code = fence[2].replace(smaller[1], smaller[2]) if smaller else fence[2]
+        yield Block(fence[1], code, above.count("\n") + 1, mark[1] if mark else "")
 
 
 def run(block: Block, names: dict[str, Any]) -> None:

@@ -41,10 +41,11 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, astronaut: Image, hopper: I
         _save(np.full_like(small if "Eileen" in name else officer, 90), root / "deidentified" / name)
     _save(np.full((64, 64, 3), (250, 210, 40), np.uint8), root / "smiley.png")
     (root / "photos" / "labels.txt").write_text("1.jpg astronaut\n")
-    (root / "faces.csv").write_text("path,x0,y0,x1,y1,identity\nphotos/1.jpg,38,15,86,75,Eileen\n")
+    _save(small, root / "people/1.jpg")
+    (root / "people/faces.csv").write_text("path,x0,y0,x1,y1,identity\n1.jpg,38,15,86,75,Eileen\n")
     (root / "examples").symlink_to(Path(__file__).parents[2] / "examples")
     _shard(root / "shards" / "0.tar", small)
-    _film(root / "film.mp4", small)
+    _film(root / "video.mp4", small)
     return root
 
 

@@ -42,9 +42,10 @@ def test_the_first_two_blocks_of_the_readme_are_those_of_the_checks() -> None:
     [
         ("```sh\nls\n```\n", Block("sh", "ls\n", 1)),
         ("a\n\n<!-- not run: it asks a camera -->\n\n```sh\nls\n```\n", Block("sh", "ls\n", 5, "it asks a camera")),
+        ("<!-- run with 900 -> 9 -->\n\n```python\nx = 900\n```\n", Block("python", "x = 9\n", 3)),
         ("<!-- not run: far -->\n\ntext\n\n```python\nx = 1\n```\n", Block("python", "x = 1\n", 5)),
     ],
-    ids=["plain", "marked", "a mark before a text marks nothing"],
+    ids=["plain", "marked", "a smaller number", "a mark before a text marks nothing"],
 )
 def test_blocks(text: str, expected: Block) -> None:
     assert list(blocks(text)) == [expected]

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from deid import weights
 from deid.cli import portraits as cli_portraits
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError, DeidError, ImageWriteError
 from deid.core.types import Crops, Detection, Image
 from deid.editing import portrait_bank
@@ -19,7 +20,6 @@ from deid.editing.portrait_bank import BankBuilder, Portrait, build
 from deid.editing.portraits import SIDE, Looks, Portraits
 from deid.imaging.alignment import align_matrix, landmarks_of, warp
 from deid.imaging.geometry import enlarged
-from deid.models.attgan import ATTRIBUTES
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from deid import weights
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import WeightsError, WeightsFormatError, WeightsHashError, WeightsMissingError
 from deid.core.types import AlignedFace
 from deid.editing import portraits
 from deid.editing.portraits import SIDE, Looks, Portraits, light, mirrored
 from deid.landmarks.face_points import FacePoints
-from deid.models.attgan import ATTRIBUTES
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -267,3 +267,29 @@ def test_attributes_have_the_usual_order(bank: Portraits) -> None:
     """Portraits that the classifier takes for men are those of the gender reader."""
     agree = (bank.attributes[:, ATTRIBUTES.index("Male")] > 0.5) == bank.male
     assert agree.mean() > 0.9
+
+
+def test_old_faces_get_old_portraits_and_young_ones_young(bank: Portraits) -> None:
+    """The middle of a new face is as old as the neck and the hair around it."""
+    adults = np.flatnonzero(~bank.child)
+    by_age = adults[np.argsort(bank.years[adults])]
+    ages = []
+    for some in (*by_age[:8], *by_age[-8:]):
+        # Somebody of that age who is farther from all portraits than their own picture is.
+        looks = _looks(bank, int(some), embedding=bank.embedding[some])
+        chosen = [i for seed in range(10) for i in bank.choose(looks, np.random.default_rng(seed))]
+        ages.append(bank.years[chosen].mean())
+    assert min(ages[8:]) > max(ages[:8])
+    assert np.mean(ages[8:]) > np.mean(ages[:8]) + 15
+
+
+def test_skin_decides_more_than_a_beard(bank: Portraits) -> None:
+    """A pale man with a beard gets no dark portrait."""
+    beard = ATTRIBUTES.index("No_Beard")
+    pale = np.flatnonzero(bank.male & ~bank.child & (bank.skin[:, 0] > 165))[0]
+    attributes = bank.attributes[pale].copy()
+    attributes[beard] = 0.02
+    looks = _looks(bank, int(pale), attributes=attributes)
+    chosen = [i for seed in range(30) for i in bank.choose(looks, np.random.default_rng(seed))]
+    assert bank.skin[chosen, 0].min() > 125
+    assert bank.skin[chosen, 0].mean() > 145

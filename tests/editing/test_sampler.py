@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from deid.core.attributes import ATTRIBUTES
 from deid.editing.sampler import (
     MIX,
     RANGE,
@@ -15,7 +16,6 @@ from deid.editing.sampler import (
     with_portraits,
     without_portraits,
 )
-from deid.models.attgan import ATTRIBUTES
 
 N = 4000
 

@@ -17,6 +17,7 @@ from deid.anonymizer.face import Person
 from deid.anonymizer.fallback import Level
 from deid.anonymizer.identities import People
 from deid.anonymizer.models import Models
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError, WeightsMissingError
 from deid.core.options import QUALITIES, Options
 from deid.core.types import AlignedFace, Crops, Detection, EditedFace, Embeddings, Image
@@ -26,7 +27,6 @@ from deid.editing.portraits import Portraits
 from deid.editing.sampler import portraits_of
 from deid.editing.selector import Judgement, Likeness, Selector
 from deid.imaging.alignment import TEMPLATE
-from deid.models.attgan import ATTRIBUTES
 
 _BROWS = ATTRIBUTES.index("Bushy_Eyebrows")
 FACE = Detection(np.array([28.0, 18.0, 100.0, 112.0]), 1.0, TEMPLATE)

@@ -208,3 +208,17 @@ def test_coarse_light_of_a_constant_is_that_constant() -> None:
     image[support == 0] = 255
     light = coarse(image, support)
     np.testing.assert_allclose(light[40:100, 40:90], np.broadcast_to((90, 120, 150), (60, 50, 3)), rtol=0.05)
+
+
+def test_highlights_of_a_dark_portrait_are_no_patches_on_a_pale_face(bank: Portraits, woman_face: AlignedFace) -> None:
+    """Lightness is raised by adding: what stands out of the skin stands out as much as in the portrait, and not twice as much."""
+    assert woman_face.points is not None
+    dark = int(np.argmin(bank.skin[: bank.n_pictures, 0]))
+    bright = np.full((128, 128, 3), (235, 205, 190), np.uint8)
+    made = stand_in(bank, [dark], [1.0], bright, np.kron(bright, np.ones((2, 2, 1), np.uint8)), woman_face.points)
+    inside = _inside(made)
+    fine = {}
+    for name, picture in (("made", made.face), ("portrait", _scaled(bank.picture(dark), 256).astype(np.float32))):
+        lightness = cv2.cvtColor(np.clip(picture, 0, 255) / 255, cv2.COLOR_RGB2LAB)[..., 0]
+        fine[name] = lightness - cv2.GaussianBlur(lightness, (0, 0), 12)
+    assert np.quantile(fine["made"][inside], 0.98) < 1.3 * np.quantile(fine["portrait"][inside], 0.98)

@@ -11,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError, WeightsFormatError, WeightsMissingError
 from deid.core.types import AlignedFace, Crops, Embeddings
 from deid.editing.attgan import AttganEditor
 from deid.editing.portraits import Portraits
 from deid.editing.sampler import SET_SIZE, portraits_of, sample_sets
 from deid.landmarks.face_points import FacePoints
-from deid.models.attgan import ATTRIBUTES, Generator
+from deid.models.attgan import Generator
 from evaluation import datasets
 from evaluation.studies import edits, generator, lineup, second_opinion
 from evaluation.studies.edits import Subjects

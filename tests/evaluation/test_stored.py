@@ -75,10 +75,17 @@ def test_a_page_of_nothing_or_of_something_else_is_refused(tmp_path: Path) -> No
         stored.write_page(tmp_path, tmp_path / "page.md")
 
 
+def _readme(folder: Path) -> Path:
+    """A README whose table is of the first stored result."""
+    path = folder / "README.md"
+    path.write_text(f"<!-- benchmarks of {next(iter(stored.read_all()))} -->\n<!-- end -->\n")
+    return path
+
+
 def test_the_command_writes_the_page(results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored.write_page, "__defaults__", (tmp_path, tmp_path / "unused.md"))
     stored.store(results, "ours", (), tmp_path)
-    answer = CliRunner().invoke(cli.app, ["benchmarks", "-o", str(tmp_path / "page.md")])
+    answer = CliRunner().invoke(cli.app, ["benchmarks", "-o", str(tmp_path / "page.md"), "--readme", str(_readme(tmp_path))])
     assert answer.exit_code == 0, answer.output
     assert "ours" in (tmp_path / "page.md").read_text()
 

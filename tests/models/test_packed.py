@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from deid import weights
 from deid.models import packed as packed_module
 from deid.models.packed import packed
+from deid.weights import modules
 
 
 class _Everything(nn.Module):
@@ -48,7 +48,7 @@ def test_every_layer_answers_alike(n: int, layout: torch.memory_format) -> None:
 
 
 def test_shipped_generator_answers_alike() -> None:
-    network = weights.load_generator()
+    network = modules.load_generator()
     torch.manual_seed(0)
     images, wanted = torch.rand(2, 3, 128, 128) * 2 - 1, torch.randn(2, network.n_attributes)
     with torch.inference_mode():

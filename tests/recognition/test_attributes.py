@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from deid.core.attributes import ATTRIBUTES
 from deid.core.types import Detection, Image
 from deid.imaging.alignment import align
-from deid.models.attgan import ATTRIBUTES
 from deid.recognition.attributes import MALE, AttributeReader
 
 

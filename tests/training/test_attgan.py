@@ -12,9 +12,10 @@ import pytest
 import torch
 from PIL import Image as PillowImage
 
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import ConfigError
 from deid.editing.sampler import RANGE
-from deid.models.attgan import ATTRIBUTES, Generator
+from deid.models.attgan import Generator
 from deid.training import checkpoint
 from deid.training.attgan import GeneratorOptions, GeneratorTraining, _make_room
 from deid.training.data import FaceData

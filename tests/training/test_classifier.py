@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from deid.models.attgan import ATTRIBUTES
+from deid.core.attributes import ATTRIBUTES
 from deid.models.attributes import AttributeClassifier
 from deid.training.classifier import ClassifierOptions, accuracy, augment, ema, fill_labels, predict, to_tensor, train
 from deid.training.data import FaceData

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError
 from deid.core.types import Image
-from deid.models.attgan import ATTRIBUTES
 from deid.training.data import FaceData, central, joined, load, portraits, split_of
 from deid.training.realism import DAMAGE
 

@@ -17,6 +17,7 @@ from deid.models.face_rcnn import FaceRcnn
 from deid.training import boxes, tasks
 from deid.training.boxes import LabelledPhoto
 from deid.training.detector import DetectorOptions, DetectorTraining, learning_rate
+from deid.weights import modules
 
 TINY = DetectorOptions(channels=8, head=8, steps=4, batch_size=2, side=64)
 
@@ -95,4 +96,4 @@ def test_the_command_writes_weights_that_load(photos: list[LabelledPhoto], tmp_p
     assert entry["architecture"] == {"channels": 8, "head": 8}
     assert entry["command"] == ("deid train detector --data DIR --out OUT, channels = 8, head = 8, steps = 2, batch_size = 2, side = 64")
     monkeypatch.setattr(weights, "folder", lambda: tmp_path / "out")
-    assert isinstance(weights.load_detector(), FaceRcnn)
+    assert isinstance(modules.load_detector(), FaceRcnn)

@@ -14,6 +14,7 @@ from deid.training.attgan import GeneratorOptions
 from deid.training.classifier import ClassifierOptions
 from deid.training.export import export
 from deid.training.tasks import _command, read_options
+from deid.weights import modules
 
 FACTS = {"input": "crops", "data": 'LFW "deep-funneled"', "licence": "research", "command": "deid train # x\\y"}
 
@@ -31,7 +32,7 @@ def test_exported_network_loads_and_computes_the_same(folder: Path) -> None:
     network.train()(torch.rand(4, 3, 128, 128), torch.rand(4, 13))
     network.eval()
     export(network, "attgan", folder, {"width": 4, "n_attributes": 13}, FACTS)
-    loaded = weights.load_generator()
+    loaded = modules.load_generator()
     images, a = torch.rand(2, 3, 128, 128) * 2 - 1, torch.rand(2, 13)
     with torch.inference_mode():
         torch.testing.assert_close(loaded(images, a), network(images, a), atol=0.01, rtol=0.02)
@@ -53,7 +54,7 @@ def test_manifest_keeps_its_other_entries(folder: Path) -> None:
 def test_manifest_of_another_width_is_refused(folder: Path) -> None:
     export(Generator(4), "attgan", folder, {"width": 8, "n_attributes": 13}, FACTS)
     with pytest.raises(WeightsFormatError, match="another architecture"):
-        weights.load_generator()
+        modules.load_generator()
 
 
 def test_options_of_a_run_from_toml(tmp_path: Path) -> None:

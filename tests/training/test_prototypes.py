@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from deid.core.attributes import ATTRIBUTES
 from deid.core.types import Image
 from deid.landmarks.face_points import FacePoints
-from deid.models.attgan import ATTRIBUTES
 from deid.training.data import FaceData
 from deid.training.prototypes import Prototypes, _shut
 

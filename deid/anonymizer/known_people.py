@@ -1,0 +1,167 @@
+"""People whom reference photos show: who in a picture is one of them, and who surely is none.
+
+How near a face is to a person is measured against strangers, because a distance that is small for one pair of faces is usual for
+others: some faces are near to everybody. As in speaker verification: R. Auckenthaler, M. Carey, H. Lloyd-Thomas, "Score Normalization
+for Text-Independent Speaker Verification Systems", 2000.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid import weights
+from deid.core.errors import ConfigError, ImageError, WeightsFormatError
+from deid.core.options import Options
+from deid.core.protocols import Detector, Embedder
+from deid.core.types import Crops, Detection, Embeddings, Image
+from deid.detection.checked import detect
+from deid.imaging import codec, formats
+from deid.imaging.alignment import align, is_profile
+from deid.recognition.mirrored import rows_of
+
+#: So many of the nearest strangers tell what is near.
+_STRANGERS = 5
+#: Nearness under which a face is a person's. Measured on LFW's people outside the strangers, with eight reference photos each: 96 % of
+#: a person's other photos, and 2 in 100 000 of other people's.
+STRICT = 0.75
+#: Nearness under which a single view of a person who is kept in a film must be: 99.5 % of a person's photos are.
+SINGLE = 1.2
+#: Nearness over which a face surely is not a person's: one in a thousand of a person's own photos is, and 93 % of other people's.
+LOOSE = 1.7
+#: Faces of fewer pixels are taken for nobody.
+_LEAST_PX = 40.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """A person to be known again.
+
+    Args:
+        name: of the folder, or of the photos without their numbers.
+        embeddings: (1, D) of unit norm, by embedder: the mean of the person's photos.
+    """
+
+    name: str
+    embeddings: tuple[Embeddings, ...]
+
+
+class KnownPeople:
+    """The people of a folder of reference photos.
+
+    Args:
+        people: at least one.
+        embedders: the first one is compared with strangers; all others must agree by their own thresholds.
+        strangers: (N, D) embeddings of nobody by the first embedder.
+    """
+
+    def __init__(self, people: Sequence[Reference], embedders: Sequence[Embedder], strangers: Embeddings) -> None:
+        self.people, self._embedders, self._strangers = tuple(people), tuple(embedders), strangers
+
+    @classmethod
+    def of(cls, crops: dict[str, Crops], embedders: Sequence[Embedder], strangers: Embeddings | None = None) -> "KnownPeople":
+        """From aligned faces by person; the strangers are the shipped ones of dlib's recogniser when None."""
+        people = [Reference(name, tuple(_mean(rows_of(embedder, own)) for embedder in embedders)) for name, own in crops.items()]
+        return cls(people, embedders, shipped_strangers() if strangers is None else strangers)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(person.name for person in self.people)
+
+    def nearness(self, crops: Crops) -> NDArray[np.float64]:
+        """How near faces (N, 128, 128, 3) are to each person, see `compare`."""
+        return self.compare([rows_of(embedder, crops) for embedder in self._embedders])
+
+    def compare(self, rows: Sequence[Embeddings]) -> NDArray[np.float64]:
+        """How near faces are to each person, (N, P): 0 is the same picture, 1 about as near as the nearest strangers.
+
+        A face that another embedder takes for somebody else is no nearer than `SINGLE`; one that it takes for the person is no farther
+        than `LOOSE`: on a doubt, whoever asks for one or for the other gets no for an answer.
+
+        Args:
+            rows: (N, D) by embedder, as `rows_of` makes them.
+        """
+        people = np.concatenate([person.embeddings[0] for person in self.people])
+        usual = (_apart(rows[0], self._strangers)[:, None] + _apart(people, self._strangers)[None]) / 2
+        near = (1 - rows[0].astype(np.float64) @ people.T) / np.maximum(usual, 1e-9)
+        for k, embedder in enumerate(self._embedders[1:], 1):
+            others = np.concatenate([person.embeddings[k] for person in self.people])
+            same = np.linalg.norm(rows[k][:, None] - others[None], axis=2) < embedder.threshold
+            near = np.where(same, np.minimum(near, LOOSE), np.maximum(near, SINGLE))
+        return np.asarray(near, np.float64)
+
+
+def shipped_strangers() -> Embeddings:
+    """Embeddings (N, 128) of nobody by dlib's recogniser.
+
+    Raises:
+        WeightsError: the file is missing, altered, or holds something else.
+    """
+    tensors, _ = weights.read("strangers")
+    rows = np.asarray(tensors.get("embeddings", np.zeros(0)), np.float32)
+    if rows.ndim != 2 or rows.shape[1] != 128 or len(rows) < _STRANGERS:
+        raise WeightsFormatError(f"expected embeddings (N, 128) of strangers, got {rows.shape}")
+    return rows
+
+
+def _mean(rows: Embeddings) -> Embeddings:
+    mean = rows.mean(axis=0, keepdims=True)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-9), np.float32)
+
+
+def _apart(rows: Embeddings, strangers: Embeddings) -> NDArray[np.float64]:
+    """(N,) one minus the cosine to the nearest strangers, on average."""
+    cosines = np.sort(rows.astype(np.float64) @ strangers.T, axis=1)[:, -_STRANGERS:]
+    return np.asarray(1 - cosines.mean(axis=1))
+
+
+def is_clear(detection: Detection, options: Options) -> bool:
+    """Whether a face is seen so well that it can be told who it is."""
+    return detection.score >= options.edit_score and detection.size >= _LEAST_PX and not is_profile(detection)
+
+
+def read(folder: Path, detector: Detector, options: Options) -> dict[str, Crops]:
+    """Aligned faces (N, 128, 128, 3) by person, of a folder of reference photos.
+
+    A person's photos lie in one subfolder, or are named alike up to a trailing number: ``ada_1.jpg``, ``ada_2.jpg``.
+
+    Raises:
+        ConfigError: there is no such folder, no photo in it, or a photo that does not show exactly one clear face.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"expected a folder of reference photos, got {folder}")
+    crops: dict[str, list[Image]] = {}
+    for path in _photos(folder):
+        crops.setdefault(_person_of(path.relative_to(folder)), []).append(_face(path, detector, options))
+    if not crops:
+        raise ConfigError(f"expected reference photos in {folder}, found none")
+    return {name: np.stack(own) for name, own in crops.items()}
+
+
+def _photos(folder: Path) -> Iterator[Path]:
+    known = formats.known_suffixes()
+    yield from (p for p in sorted(folder.rglob("*")) if p.is_file() and p.suffix.lower() in known and not p.name.startswith("."))
+
+
+def _person_of(path: Path) -> str:
+    if path.parent != Path("."):
+        return path.parent.as_posix()
+    return re.sub(r"[-_ ]?\d+$", "", path.stem) or path.stem
+
+
+def _face(path: Path, detector: Detector, options: Options) -> Image:
+    try:
+        image = codec.read(path, options.max_pixels).frames[0].rgb
+    except ImageError as error:
+        raise ConfigError(f"cannot use the reference photo {path}: {error}") from error
+    found = [d for d in detect(detector, image) if d.score >= options.edit_score and d.label == "face"]
+    if len(found) != 1:
+        shows = f"{len(found)} faces; crop it to one" if found else "no clear face"
+        raise ConfigError(f"cannot use the reference photo {path}: expected one face, it shows {shows}")
+    if not is_clear(found[0], options):
+        how = f"on {found[0].size:.0f} px" if found[0].size < _LEAST_PX else "from the side"
+        raise ConfigError(f"cannot use the reference photo {path}: its face is seen {how}, too little to know somebody by")
+    return align(image, found[0]).crop

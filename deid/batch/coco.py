@@ -1,0 +1,55 @@
+"""A run's report as COCO: every face, with what became of it among its attributes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from deid.batch.files import FileResult
+from deid.boxes import coco
+from deid.boxes.types import Box, BoxedFile, BoxedFrame
+from deid.core.types import ImageResult
+
+
+def report(results: Sequence[FileResult], names: Mapping[Path, str]) -> dict[str, Any]:
+    """Plain values for JSON.
+
+    Args:
+        results: of every file; those of which nothing was written have no image.
+        names: of the files, by source.
+    """
+    done = [result for result in results if result.target is not None]
+    files = [_file(result, names.get(result.source, result.source.name)) for result in done]
+    data = coco.write(files)
+    data["info"] = {"description": "faces, and what deid made of them"}
+    became = [told for result in done for told in _became(result)]
+    for annotation, told in zip(data["annotations"], became, strict=True):
+        annotation["attributes"] |= told
+    return data
+
+
+def _file(result: FileResult, name: str) -> BoxedFile:
+    if result.film is not None:
+        assert result.film.boxes is not None  # a run that is reported as COCO records them
+        return replace(result.film.boxes, name=name)
+    height, width = result.frames[0].image.shape[:2]
+    return BoxedFile(name, (width, height), tuple(_frame(frame) for frame in result.frames))
+
+
+def _frame(frame: ImageResult) -> BoxedFrame:
+    edited = [Box(face.detection) for face in frame.faces]
+    return BoxedFrame((*edited, *(Box(face.detection, keep=True) for face in frame.kept)))
+
+
+def _became(result: FileResult) -> list[dict[str, Any]]:
+    """What became of each face, in the order of the boxes."""
+    if result.film is None:
+        edited = [
+            [{"status": f.status, "method": f.method} for f in frame.faces] + [{"status": "kept"}] * len(frame.kept)
+            for frame in result.frames
+        ]
+        return [told for frame in edited for told in frame]
+    film = result.film
+    by_track: dict[int | None, dict[str, Any]] = {track.track: {"status": "kept", "keep": True} for track in film.kept}
+    by_track |= {track.track: {"status": "passed" if track.asked else "fallback"} for track in film.tracks}
+    return [by_track.get(box.track, {}) for frame in (film.boxes.frames if film.boxes else ()) for box in frame.boxes]

@@ -1,0 +1,55 @@
+"""`deid serve`: the page on this machine, and its REST interface."""
+
+import threading
+import webbrowser
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from deid.cli.common import errors_shown
+from deid.cli.flags import COMMON, options_from, with_flags
+from deid.core.messages import say
+
+_MB = 2**20
+_ADDRESS: dict[str, Any] = {"rich_help_panel": "Address", "show_default": False}
+_LIMITS: dict[str, Any] = {"rich_help_panel": "Limits", "show_default": False}
+
+
+@with_flags(*COMMON)
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Listen at this port; 0 is any free one. Default: 8321.", **_ADDRESS)] = 8321,
+    host: Annotated[
+        str, typer.Option(help="Listen at this address; all but this machine need a token. Default: 127.0.0.1.", **_ADDRESS)
+    ] = "127.0.0.1",
+    name: Annotated[list[str] | None, typer.Option(help="Answer to this name too, NAME or NAME:PORT. Default: none.", **_ADDRESS)] = None,
+    token: Annotated[
+        str, typer.Option(envvar="DEID_TOKEN", help="Ask for this token. Default: a fresh one where one is needed.", **_ADDRESS)
+    ] = "",
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser. Default: off.", **_ADDRESS)] = False,
+    temp: Annotated[Path | None, typer.Option(help="Make the private folder here. Default: the system's folder.", **_LIMITS)] = None,
+    max_photo_mb: Annotated[int, typer.Option(min=1, help="Refuse larger photos. Default: 100.", **_LIMITS)] = 100,
+    max_film_mb: Annotated[int, typer.Option(min=1, help="Refuse larger videos. Default: 2048.", **_LIMITS)] = 2048,
+    max_minutes: Annotated[float, typer.Option(min=0.01, help="Refuse longer videos. Default: 30.", **_LIMITS)] = 30.0,
+    max_files: Annotated[int, typer.Option(min=1, help="Refuse more files on one page. Default: 500.", **_LIMITS)] = 500,
+    *,
+    given: dict[str, Any],
+) -> None:
+    """Serve a page on this machine: drop photos and videos, correct the result, save it. Ctrl-C ends it and deletes its files."""
+    from deid.serve import server
+    from deid.serve.limits import Limits
+
+    with errors_shown():
+        options = options_from(given)
+        size = {"photo_bytes": max_photo_mb * _MB, "film_bytes": max_film_mb * _MB, "pixels": options.max_pixels}
+        limits = Limits(duration_s=max_minutes * 60, files=max_files, **size)
+        address = server.Address(host=host, port=port, names=tuple(name or ()), token=token)
+        server.serve(options, address, limits, temp, lambda url: _announce(url, open_page))
+
+
+def _announce(url: str, open_page: bool) -> None:
+    # The address is what a script reads; the rest is for people.
+    typer.echo(url)
+    say("Ctrl-C ends it and deletes its files")
+    if open_page:
+        threading.Timer(0.5, webbrowser.open, [url]).start()

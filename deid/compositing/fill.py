@@ -1,0 +1,46 @@
+"""Continues a face where a portrait shows hair, a hat or its background."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.core.types import StandIn
+from deid.imaging.geometry import scaled
+
+Field = NDArray[np.float32]
+
+#: What is visible by less than this is filled; how soft the border of what is filled is, in pixels of 128; the side at which the filling
+#: ends in one colour.
+_HIDDEN, _SOFT, _SMALLEST = 0.7, 1.2, 4
+
+
+def without_hair(new: StandIn, small: Field) -> Field:
+    """A new face (n, n, 3) whose hidden parts continue the skin around them.
+
+    Args:
+        new: the new face.
+        small: the same, (128, 128, 3).
+    """
+    hidden = cv2.dilate((new.visible < _HIDDEN).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.float32)
+    skin = continued(small, np.asarray(1 - hidden, np.float32))
+    shown = scaled(np.asarray(cv2.GaussianBlur(hidden, (0, 0), _SOFT), np.float32), new.face.shape[0])[..., None]
+    return np.asarray(new.face + shown * (scaled(skin, new.face.shape[0]) - new.face), np.float32)
+
+
+def continued(image: Field, known: Field) -> Field:
+    """An image (n, n, C) that is smooth where nothing is known of it: the pull and push of S. Gortler et al., "The Lumigraph",
+    SIGGRAPH 1996.
+
+    Args:
+        image: what is there.
+        known: (n, n) in [0, 1], how much of it counts.
+    """
+    if image.shape[0] <= _SMALLEST:
+        mean = (image * known[..., None]).sum(axis=(0, 1)) / max(float(known.sum()), 1e-6)
+        return np.asarray(image * known[..., None] + mean * (1 - known[..., None]), np.float32)
+    top, weight = (np.asarray(cv2.pyrDown(x), np.float32) for x in (image * known[..., None], known))
+    mean = np.asarray(top / np.maximum(weight, 1e-6)[..., None], np.float32)
+    coarse = continued(mean, np.minimum(2 * weight, np.float32(1)))
+    n = image.shape[0]
+    around = np.asarray(cv2.pyrUp(coarse, dstsize=(n, n)), np.float32)
+    return np.asarray(around + known[..., None] * (image - around), np.float32)

@@ -1,0 +1,409 @@
+"""The REST interface, with its OpenAPI document, and the page's files."""
+
+import asyncio
+import json
+import zipfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.background import BackgroundTask
+
+from deid import __version__
+from deid.serve.bodies import BodyLimit, to_file
+from deid.serve.corrections import COVERS, STRONGEST, WEAKEST, CorrectionError
+from deid.serve.guard import Guard
+from deid.serve.jobs import Job
+from deid.serve.session import Desk, NotThereError, RefusedError, Session, TooLargeError
+
+#: How often an event stream looks for news, and after how long it says that it is still there.
+_TICK_S, _BEAT_S = 0.2, 10.0
+_SWEEP_S = 5.0
+_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+class Opened(BaseModel):
+    """A new session."""
+
+    session: str
+
+
+class Progress(BaseModel):
+    """How far a step is; `total` is 0, and `rate` and `seconds_left` are null, where nobody knows."""
+
+    step: str
+    done: int
+    total: int
+    rate: float | None
+    seconds_left: float | None
+
+
+class File(BaseModel):
+    """A file and where it stands."""
+
+    id: str
+    name: str
+    kind: Literal["photo", "film"]
+    state: Literal["queued", "working", "ready", "saved", "failed", "cancelled"]
+    error: str | None = Field(description="Why it failed or, of a file that is ready, why the last step was not done.")
+    progress: Progress | None
+    pending: int
+    opened: bool
+    faces: int
+    doubtful: int
+    saved: bool
+    version: int
+    seconds: float
+
+
+class Files(BaseModel):
+    """A session's files."""
+
+    session: str
+    files: list[File]
+
+
+class Detections(BaseModel):
+    """A file's faces (of a photo) or tracks (of a film), what was done to each, and why."""
+
+    id: str
+    kind: Literal["photo", "film"]
+    version: int
+    view: dict[str, Any] = Field(description="Sizes, frames, stills and their boxes.")
+    faces: list[dict[str, Any]]
+
+
+class OneCorrection(BaseModel):
+    """What is to become of one face. `draw` takes a box and a frame, the others a face; `cover` takes a method and a strength."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["restore", "not_a_face", "keep", "again", "cover", "draw"]
+    face: int | None = Field(None, ge=0)
+    method: Literal["blur", "pixelate", "solid"] | None = Field(None, description=f"One of {', '.join(COVERS)}.")
+    strength: float | None = Field(None, ge=WEAKEST, le=STRONGEST)
+    box_xyxy: tuple[float, float, float, float] | None = Field(None, description="In pixels of the upright picture.")
+    frame: int | None = Field(None, ge=0)
+
+
+class Corrections(BaseModel):
+    """Corrections that are done together, all or none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    corrections: list[OneCorrection]
+
+
+class Status(BaseModel):
+    """What the server is and allows."""
+
+    version: str
+    ready: bool
+    problem: str | None
+    method: str
+    limits: dict[str, float]
+    covers: list[str]
+    strengths: tuple[float, float]
+
+
+def build(desk: Desk, hosts: frozenset[str], token: str = "") -> Guard:
+    """The whole application, guarded.
+
+    Args:
+        desk: does the work.
+        hosts: what `Host` may say.
+        token: that every request must bring; empty for none.
+    """
+    app = FastAPI(
+        title="deid serve",
+        version=__version__,
+        description="Anonymize photos and films, correct what was done, and save it. Nothing is final until it is saved.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lambda _: _swept(desk),
+    )
+    for kind, status in ((NotThereError, 404), (TooLargeError, 413), (RefusedError, 415), (CorrectionError, 422)):
+        app.add_exception_handler(kind, _told(status))
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.include_router(_sessions(desk))
+    app.include_router(_files(desk))
+    app.include_router(_page())
+    return Guard(BodyLimit(app, desk.limits.stalled_s), hosts, token)
+
+
+@asynccontextmanager
+async def _swept(desk: Desk) -> AsyncIterator[None]:
+    """Close forgotten sessions while the server runs."""
+
+    async def sweep() -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            await asyncio.to_thread(desk.sweep)
+
+    task = asyncio.create_task(sweep())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _told(status: int) -> Callable[[Request, Exception], JSONResponse]:
+    return lambda _, error: JSONResponse({"detail": str(error)}, status)
+
+
+def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part != "body")
+    return JSONResponse({"detail": f"{where}: {first['msg']}"}, 422)
+
+
+def _sessions(desk: Desk) -> APIRouter:
+    router = APIRouter(prefix="/api", tags=["sessions"])
+
+    @router.get("/status")
+    async def status() -> Status:
+        """What the server is and allows, and whether its models are loaded."""
+        limits = {
+            name: float(getattr(desk.limits, name))
+            for name in ("photo_bytes", "film_bytes", "pixels", "film_pixels", "duration_s", "files")
+        }
+        return Status(
+            version=__version__,
+            ready=desk.is_ready,
+            problem=desk.problem or None,
+            method=desk.method,
+            limits=limits,
+            covers=list(COVERS),
+            strengths=(WEAKEST, STRONGEST),
+        )
+
+    @router.post("/sessions", status_code=201)
+    async def open_session() -> Opened:
+        """Open a session. Its files are deleted when it is closed, when its page has gone, or after an hour without a request."""
+        return Opened(session=desk.open_session().id)
+
+    @router.get("/sessions/{session}")
+    async def see_session(session: str) -> Files:
+        """A session's files."""
+        return Files.model_validate(_session(desk.session(session)))
+
+    @router.delete("/sessions/{session}", status_code=204)
+    async def close_session(session: str) -> None:
+        """Close a session: its work is cancelled, and its files are deleted."""
+        await asyncio.to_thread(desk.close_session, session)
+
+    @router.get("/sessions/{session}/events", response_class=StreamingResponse, responses=_EVENTS)
+    async def session_events(session: str) -> StreamingResponse:
+        """Server-sent events: the session's files whenever anything about them changes."""
+        desk.session(session)
+        return StreamingResponse(_session_events(desk, session), media_type="text/event-stream")
+
+    @router.post("/sessions/{session}/files", status_code=201, openapi_extra=_BODY)
+    async def submit(
+        session: str,
+        request: Request,
+        name: Annotated[str, Query(max_length=1000, description="The file's name; its suffix says what it is.")],
+        seed: Annotated[int | None, Query(ge=0, lt=2**63, description="For reproducible output.")] = None,
+    ) -> File:
+        """Send a photo or a film as the body, as it is. It is begun with at once."""
+        return File.model_validate((await _received(desk, session, request, name, seed)).to_dict())
+
+    @router.get("/sessions/{session}/results", response_class=FileResponse)
+    async def results(session: str) -> FileResponse:
+        """All saved files and their reports in one zip."""
+        path = await asyncio.to_thread(_zipped, desk, desk.session(session))
+        return FileResponse(path, media_type="application/zip", filename="anonymous.zip", background=BackgroundTask(path.unlink))
+
+    return router
+
+
+_EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+_BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+}
+
+
+async def _received(desk: Desk, session: str, request: Request, name: str, seed: int | None) -> Job:
+    """A file that has come whole; of one that has not, nothing is left."""
+    announced = request.headers.get("content-length", "")
+    kind = desk.expect(session, name, int(announced) if announced.isdigit() else None)
+    upload, most = desk.reserve(name), desk.limits.bytes_of(kind == "film")
+    try:
+        size = await to_file(request.stream(), upload.path, most)
+        if size > most:
+            raise TooLargeError(f"{upload.name}: it is larger than a {kind} may be, {most // 2**20} MB")
+        if not size:
+            raise RefusedError(f"{upload.name}: the file is empty")
+    except BaseException:
+        # Also when the client has gone in the middle of it.
+        desk.discard(upload)
+        raise
+    return desk.submit(session, upload, kind, seed)
+
+
+def _files(desk: Desk) -> APIRouter:
+    router = APIRouter(prefix="/api/files/{file}", tags=["files"])
+
+    @router.get("")
+    async def see(file: str) -> File:
+        """Where a file stands."""
+        return File.model_validate(desk.job(file).to_dict())
+
+    @router.delete("", status_code=204)
+    async def remove(file: str) -> None:
+        """Cancel a file's work and delete it."""
+        await asyncio.to_thread(desk.remove, file)
+
+    @router.get("/events", response_class=StreamingResponse, responses=_EVENTS)
+    async def events(file: str) -> StreamingResponse:
+        """Server-sent events: where the file stands, until it waits for a person."""
+        desk.job(file)
+        return StreamingResponse(_file_events(desk, file), media_type="text/event-stream")
+
+    @router.get("/detections")
+    async def detections(file: str) -> Detections:
+        """A file's faces or tracks."""
+        job = desk.job(file)
+        if job.work is None or not job.opened:
+            raise NotThereError(f"{job.upload.name} is not ready: it is {job.state}")
+        view, faces = job.work.view, [face for face in job.work.faces if face["shown"]]
+        return Detections(id=job.id, kind=job.kind, version=job.version, view=view, faces=faces)  # type: ignore[arg-type]
+
+    @router.post("/corrections", status_code=202)
+    async def correct(file: str, given: Corrections) -> File:
+        """Decide about faces; the file is made again with all corrections so far."""
+        asked = [each.model_dump(exclude_none=True) for each in given.corrections]
+        return File.model_validate(desk.correct(file, asked).to_dict())
+
+    @router.post("/save", status_code=202)
+    async def save(file: str) -> File:
+        """Look at the result once more and make it final."""
+        return File.model_validate(desk.save(file).to_dict())
+
+    @router.get("/result", response_class=FileResponse)
+    async def result(file: str) -> FileResponse:
+        """The saved file."""
+        return FileResponse(desk.result(file), media_type="application/octet-stream", filename=desk.job(file).upload.name)
+
+    @router.get("/report")
+    async def report(file: str) -> dict[str, Any]:
+        """What became of everybody; who was kept is named."""
+        return desk.report(file)
+
+    @router.get("/images/{side}/{frame}", response_class=FileResponse)
+    async def picture(file: str, side: Literal["before", "after"], frame: int) -> FileResponse:
+        """A frame to look at, as JPEG, before or after."""
+        return _shown(desk.job(file), f"{side}-{frame}.jpg")
+
+    @router.get("/faces/{face}/{side}", response_class=FileResponse)
+    async def face(file: str, face: int, side: Literal["before", "after"]) -> FileResponse:
+        """A face to look at, as JPEG, before or after."""
+        return _shown(desk.job(file), f"face-{face}-{side}.jpg")
+
+    return router
+
+
+def _shown(job: Job, name: str) -> FileResponse:
+    path = job.upload.folder / name
+    if not path.is_file():
+        raise NotThereError("there is no such picture")
+    return FileResponse(path, media_type="image/jpeg")
+
+
+def _page() -> APIRouter:
+    """The page's own files, read once: no name that a client sends is looked for on the disk."""
+    router = APIRouter(include_in_schema=False)
+    folder = resources("deid.serve") / "static"
+    assets = {item.name: item.read_bytes() for item in folder.iterdir() if Path(item.name).suffix in _TYPES}
+
+    @router.get("/")
+    async def index() -> Response:
+        return Response(assets["index.html"], media_type="text/html")
+
+    @router.get("/static/{name}")
+    async def asset(name: str) -> Response:
+        if name not in assets:
+            raise NotThereError("there is no such file")
+        return Response(assets[name], media_type=_TYPES[Path(name).suffix])
+
+    return router
+
+
+def _session(session: Session) -> dict[str, Any]:
+    return {"session": session.id, "files": [job.to_dict() for job in list(session.jobs.values())]}
+
+
+def _event(name: str, value: object) -> str:
+    return f"event: {name}\ndata: {json.dumps(value)}\n\n"
+
+
+async def _session_events(desk: Desk, name: str) -> AsyncIterator[str]:
+    """A session's files whenever one changes."""
+    session = desk.attend(name, 1)
+    last, quiet, ready = "", 0.0, False
+    try:
+        while not desk.is_closed:
+            now = json.dumps(_session(session))
+            if now != last or ready != desk.is_ready:
+                last, quiet, ready = now, 0.0, desk.is_ready
+                yield _event("files", {**json.loads(now), "ready": ready, "problem": desk.problem or None})
+            elif quiet >= _BEAT_S:
+                quiet = 0.0
+                yield ": still here\n\n"
+            await asyncio.sleep(_TICK_S)
+            quiet += _TICK_S
+    finally:
+        with suppress(NotThereError):
+            desk.attend(name, -1)
+
+
+async def _file_events(desk: Desk, name: str) -> AsyncIterator[str]:
+    """Where a file stands, until nothing is done to it any more."""
+    job, last = desk.job(name), -1
+    while not desk.is_closed:
+        # Read first: a later change waits for the next turn.
+        pending = job.pending
+        if job.version != last:
+            last = job.version
+            yield _event("file", job.to_dict())
+        if not pending:
+            return
+        await asyncio.sleep(_TICK_S)
+
+
+def _zipped(desk: Desk, session: Session) -> Path:
+    """A zip of what was saved; two files of one name get numbers.
+
+    Raises:
+        NotThereError: nothing was saved.
+    """
+    saved = [job for job in session.jobs.values() if job.state == "saved"]
+    if not saved:
+        raise NotThereError("nothing is saved yet")
+    path, taken = desk.scratch(".zip"), set[str]()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for job in saved:
+            name = _free(job.upload.name, taken)
+            archive.write(job.upload.result, name)
+            archive.writestr(f"{name}.report.json", json.dumps(desk.report(job.id), indent=2))
+    return path
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """The name itself, or with a number where it is taken."""
+    path, number, free = Path(name), 1, name
+    while free in taken:
+        number += 1
+        free = f"{path.stem}-{number}{path.suffix}"
+    taken.add(free)
+    return free

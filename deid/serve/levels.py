@@ -1,0 +1,62 @@
+"""How a decision becomes fallback levels: what is tried on a face, and what follows when the gate refuses it."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from deid.anonymizer import fallback
+from deid.anonymizer.engine import Anonymizer
+from deid.anonymizer.fallback import Level
+from deid.core.protocols import CoarseEditor, Editor
+from deid.core.types import Detection, FaceResult, Image
+from deid.editing.filters import FilterEditor
+from deid.serve.corrections import Decision
+
+#: What follows a chosen strength when the gate refuses it.
+_HARDER = (1.0, 1.5, 2.25)
+
+
+def chosen_covers(engine: Anonymizer, decision: Decision) -> tuple[Level, ...]:
+    """The cover that a person chose, stronger ones of its kind, and the solid one."""
+    solid = fallback.solid_cover(engine.options)
+    if decision.method == "solid":
+        return (solid,)
+    editor = FilterEditor(decision.method, engine.options)
+    return (*(Level(editor, decision.strength * times, False) for times in _HARDER), solid)
+
+
+def again(engine: Anonymizer, result: FaceResult) -> list[Level]:
+    """The same that a face has now."""
+    if result.row is not None:
+        level = Level(_editor(engine), result.strength, True, sets=result.row[None])
+        return list(fallback.levels_after(level, engine.options, engine.editor))
+    levels = list(fallback.covers(engine.options))
+    first = next((i for i, each in enumerate(levels) if (each.editor.name, each.strength) == (result.method, result.strength)), None)
+    if first is not None:
+        return levels[first:]
+    return list(chosen_covers(engine, Decision("cover", result.method, result.strength)))
+
+
+def new_face(engine: Anonymizer, view: tuple[Image, Detection], seed: int, others: Iterable[FaceResult]) -> list[Level] | None:
+    """Another new face, which shares no portrait with those of other people; None where none passes."""
+    if engine.options.method != "attgan":
+        return None
+    taken = [Level(engine.editor, r.strength, True, sets=r.row[None]) for r in others if r.row is not None]
+    level = engine.choose([view], seed, taken)
+    return None if level is None else list(fallback.levels_after(level, engine.options, engine.editor))
+
+
+def covers(engine: Anonymizer) -> list[Level]:
+    """What covers a face that gets no new one."""
+    return list(fallback.covers(engine.options))
+
+
+def _editor(engine: Anonymizer) -> Editor:
+    """Who made the new faces of the first level."""
+    editor = engine.editor
+    return editor.coarse(engine.options.input_cells) if isinstance(editor, CoarseEditor) else editor
+
+
+def face_seed(seed: int, number: int, turn: int) -> int:
+    """What the new face of a face is drawn from, the so-and-so-many-th time."""
+    return int(np.random.SeedSequence([seed, number, turn]).generate_state(1, np.uint64)[0])

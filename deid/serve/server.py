@@ -1,0 +1,156 @@
+"""Server of the page: it runs until Ctrl-C or a signal ends it."""
+
+import contextlib
+import logging
+import secrets
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deid.core.errors import ConfigError, DependencyError
+from deid.core.options import Options
+from deid.serve.limits import Limits
+from deid.serve.session import Desk
+from deid.serve.store import Store
+
+log = logging.getLogger(__name__)
+
+#: Headers may have so many bytes, and so many clients may be connected.
+_HEADERS_BYTES = 32 << 10
+_CONNECTIONS = 128
+#: Options that only runs without a person take.
+_RUNS_ALONE = ("keep", "only", "ignore", "also")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where the page is served.
+
+    Args:
+        host: to listen at.
+        port: the same; 0 for any that is free.
+        names: further names by which browsers reach it.
+        token: that every request must bring; made when it is empty and others than this machine can reach the page.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8321
+    names: tuple[str, ...] = ()
+    token: str = ""
+
+
+def serve(
+    options: Options, address: Address, limits: Limits | None = None, temp: Path | None = None, told: Callable[[str], None] = print
+) -> None:
+    """Serve the page until Ctrl-C or SIGTERM; then nothing of it is left.
+
+    Args:
+        options: how pictures are anonymized.
+        address: where.
+        limits: of what is taken in.
+        temp: where the private folder is made.
+        told: called with the page's address once it listens.
+
+    Raises:
+        ConfigError: the address cannot be used, or an option is for runs alone.
+        DependencyError: the packages of the extra `web` are missing.
+    """
+    try:
+        import uvicorn
+
+        from deid.serve import api, guard
+        from deid.serve.protocol import PatientProtocol
+    except ImportError as error:
+        raise DependencyError(f"the page needs FastAPI and uvicorn: pip install 'deid-face[web]' ({error.name})") from error
+    _check(options)
+    # uvicorn stops when it gets the signal, and then raises it again.
+    _on("SIGTERM", _end)
+    with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
+        listening = stack.enter_context(_listening(address))
+        port = int(listening.getsockname()[1])
+        token = address.token or ("" if guard.is_loopback(address.host) else secrets.token_urlsafe(24))
+        hosts = guard.allowed_hosts(address.host, port, [*address.names, *([] if guard.is_loopback(address.host) else _own_names(port))])
+        store = stack.enter_context(_store(temp))
+        desk = stack.enter_context(Desk(store, lambda: load_engine(options), limits))
+        config = uvicorn.Config(
+            api.build(desk, hosts, token),
+            http=PatientProtocol,
+            ws="none",
+            lifespan="on",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            limit_concurrency=_CONNECTIONS,
+            h11_max_incomplete_event_size=_HEADERS_BYTES,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=2,
+        )
+        shown = address.host if address.host not in ("0.0.0.0", "::") else socket.gethostname()
+        told(f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/" + (f"?token={token}" if token else ""))
+        running = uvicorn.Server(config)
+        if hasattr(signal, "SIGHUP"):
+            _on("SIGHUP", lambda *_: setattr(running, "should_exit", True))
+        running.run(sockets=[listening])
+
+
+def _check(options: Options) -> None:
+    """Refuse options that decide before a run who is left as they are: here a person does."""
+    for name in _RUNS_ALONE:
+        if getattr(options, name, None):
+            raise ConfigError(f"the page takes no option {name}: decide about each face on its card")
+
+
+def _store(temp: Path | None) -> Store:
+    try:
+        return Store(temp)
+    except OSError as error:
+        raise ConfigError(f"cannot make a private folder in {temp or 'the place for temporary files'}: {error.strerror}") from error
+
+
+def _listening(address: Address) -> socket.socket:
+    """A socket at the address, taken before anything is loaded."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((address.host.strip("[]"), address.port))
+        # Who reads the address and connects at once waits, and is not refused.
+        listening.listen(_CONNECTIONS)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot serve at {address.host}:{address.port}: {why}; choose another port with --port") from error
+    return listening
+
+
+def _own_names(port: int) -> list[str]:
+    """Names and addresses by which others reach this machine."""
+    name = socket.gethostname()
+    with contextlib.suppress(OSError):
+        return [f"{name}:{port}", *{f"{info[4][0]}:{port}" for info in socket.getaddrinfo(name, None, socket.AF_INET)}]
+    return [f"{name}:{port}"]
+
+
+def load_engine(options: Options) -> Any:
+    """The engine with all its models."""
+    from deid.anonymizer.engine import Anonymizer
+
+    engine = Anonymizer(options)
+    engine.preload()
+    return engine
+
+
+def _on(name: str, handler: Callable[..., None]) -> None:
+    """Have a signal end the server in order."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(getattr(signal, name), handler)
+
+
+def _end(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,16 @@
+"""The kinds of files that films are written as."""
+
+#: Suffixes of the films that are read and written, with FFmpeg's name of the container.
+CONTAINERS = {
+    ".avi": "avi",
+    ".flv": "flv",
+    ".m4v": "mp4",
+    ".mkv": "matroska",
+    ".mov": "mov",
+    ".mp4": "mp4",
+    ".mpeg": "mpeg",
+    ".mpg": "mpeg",
+    ".ts": "mpegts",
+    ".webm": "webm",
+    ".wmv": "asf",
+}

@@ -1,0 +1,103 @@
+"""The networks that every run needs, by name: through onnxruntime on a CPU, through torch elsewhere and where that is not installed.
+
+A network's graph lies beside its weights as an ONNX file of a few kilobytes without tensors, made by `deid weights export`. The tensors
+come from the weights themselves, so that no second copy of them is stored.
+"""
+
+import functools
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid import weights
+from deid.core.errors import WeightsFormatError
+from deid.models.dlib_file import dlib_arrays
+from deid.models.inference import Network, OnnxNetwork, TorchNetwork, check_device, has_onnxruntime
+
+#: The entry of the manifest that holds each network's weights; none for those of another package.
+SOURCES: dict[str, str | None] = {
+    "attgan": "attgan",
+    "attributes": "attributes",
+    "centerface": "centerface",
+    "dlib_resnet": None,
+    "onet": "mtcnn",
+    "pnet": "mtcnn",
+    "realism": "realism",
+    "rnet": "mtcnn",
+}
+_lock = threading.Lock()
+
+
+def graph_name(name: str) -> str:
+    """The manifest's entry of a network's graph."""
+    return f"{name}_graph"
+
+
+def open_network(name: str, device: str = "cpu") -> Network:
+    """A network of `SOURCES`, opened once in a process. Pixels go in as they are, (N, H, W, 3) in [0, 255].
+
+    Args:
+        name: `pnet`, `rnet` and `onet` are MTCNN's, and take float32 as `attgan` does; the others take uint8.
+        device: in torch's words.
+
+    Raises:
+        ConfigError: there is no such device.
+        WeightsError: a file is missing, altered, or of another architecture.
+        DependencyError: a package is missing.
+    """
+    with _lock:
+        return _opened(name, device, *(_stamp(path) for path in _files(name)))
+
+
+def arrays_of(name: str) -> dict[str, NDArray[Any]]:
+    """A network's tensors as its graph names them.
+
+    Raises:
+        WeightsError: the file is missing, altered, or holds something else.
+        DependencyError: the package that ships it is missing.
+    """
+    source = SOURCES[name]
+    if source is None:
+        return dict(dlib_arrays(weights.dlib_model_file(weights.DLIB_RESNET).read_bytes()))
+    arrays, _ = weights.read(source)
+    prefix = "" if source == name else f"{name}."
+    own = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
+    # Counters of training steps belong to no answer.
+    return {key: array for key, array in own.items() if array.dtype.kind == "f"}
+
+
+def _files(name: str) -> list[Path]:
+    source = SOURCES[name]
+    own = weights.dlib_model_file(weights.DLIB_RESNET) if source is None else weights.path_of(weights.entry(source))
+    return [own, weights.folder() / "manifest.toml"]
+
+
+def _stamp(path: Path) -> tuple[str, int]:
+    """What changes with a file."""
+    return str(path), path.stat().st_mtime_ns if path.exists() else 0
+
+
+@functools.lru_cache(maxsize=32)
+def _opened(name: str, device: str, *stamps: tuple[str, int]) -> Network:
+    if device == "cpu" and has_onnxruntime():
+        return _onnx(name)
+    from deid.weights.modules import MODULES
+
+    check_device(device)
+    return TorchNetwork(MODULES[name](), device)
+
+
+def _onnx(name: str) -> Network:
+    graph = weights.entry(graph_name(name))
+    arrays = arrays_of(name)
+    try:
+        return OnnxNetwork(weights.read_bytes(graph), {key: np.asarray(array, np.float32) for key, array in arrays.items()})
+    except RuntimeError as error:
+        source = SOURCES[name]
+        file = weights.DLIB_RESNET if source is None else weights.entry(source).file
+        raise WeightsFormatError(
+            f"{file} holds another architecture than {graph.file}: {error}; run `deid weights export` after a training, or {weights.MEND}"
+        ) from error

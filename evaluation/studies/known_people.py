@@ -1,0 +1,175 @@
+"""`known-people`: five people of LFW are to be kept; how many of their photos are, and whether anybody else's is.
+
+By the functions of `deid run --keep`. Every photo counts once, by the face that it is named for. LFW's people with one photo of the
+training split are among the strangers that nearness is measured by (in means of three): what is kept among everybody else is told apart.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.anonymizer.known_people import LOOSE, STRICT, KnownPeople, Reference, is_clear, shipped_strangers
+from deid.anonymizer.selection import best_pairs
+from deid.core.options import Options
+from deid.core.types import Detection, Embeddings
+from deid.detection.mtcnn import MtcnnDetector
+from deid.imaging.alignment import align, align_matrix, warp
+from deid.recognition.dlib_resnet import DlibResNetEmbedder
+from deid.recognition.mirrored import rows_of
+from deid.training.data import central, split_of
+from evaluation import datasets
+from evaluation.metrics.bootstrap import mean_interval, share_interval
+from evaluation.results import Measure, Results, environment, measure
+from evaluation.studies.options import StudyOptions
+
+#: People to keep in each draw, reference photos of each, and photos of theirs that are left to be kept.
+_PEOPLE, _REFERENCES, _LEAST_LEFT = 5, 8, 4
+_DRAWS = 200
+#: Photos that LFW's own list of errors gives to the wrong person (vis-www.cs.umass.edu/lfw, "Errata").
+_ERRATA = ("Michael_Schumacher_0008.jpg", "Carlos_Ruckauf_0001.jpg", "Recep_Tayyip_Erdogan_0004.jpg")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Faces:
+    """The main face of every photo.
+
+    Args:
+        rows: (N, 128) embeddings with mirror images.
+        names: (N,) of the photos.
+        people: (N,) whose.
+        clear: (N,) whether it is seen well enough to be kept.
+    """
+
+    rows: Embeddings
+    names: NDArray[np.str_]
+    people: NDArray[np.str_]
+    clear: NDArray[np.bool_]
+
+
+def known_people(options: StudyOptions) -> Results:
+    """Keep five people drawn at random, many times.
+
+    Raises:
+        DataError: LFW is absent.
+    """
+    faces = _faces(options)
+    faces = _where(faces, ~np.isin(faces.names, _ERRATA))
+    strangers = shipped_strangers()
+    counts = {who: int((faces.people[faces.clear] == who).sum()) for who in np.unique(faces.people)}
+    able = sorted(who for who, n in counts.items() if n >= _REFERENCES + _LEAST_LEFT)
+    rng = np.random.default_rng(options.seed)
+    options.stage("draws", _DRAWS)
+    draws = []
+    for _ in range(_DRAWS):
+        draws.append(_draw(faces, [str(who) for who in rng.choice(able, _PEOPLE, replace=False)], strangers, rng))
+        options.tick()
+    settings = {"people": _PEOPLE, "references": _REFERENCES, "draws": _DRAWS, "photos": len(faces.rows), "people to draw from": len(able)}
+    return Results(
+        kind="study",
+        title="People to keep",
+        settings=settings | {"strict": STRICT, "loose": LOOSE, "left out": ", ".join(_ERRATA), "seed": options.seed},
+        environment=environment(),
+        measures=tuple(_measures(draws, options.seed)),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Draw:
+    """One draw.
+
+    Args:
+        kept: (M,) whether each clear photo of the people to keep is kept.
+        owners: (M,) whose.
+        others: (K,) whether each photo of somebody else is kept.
+        seen: (K,) whether it is of the split that the strangers are made of.
+        exposed: (M,) whether each clear photo would stay as it is, were these the only people to go.
+        left: (K,) whether each photo of somebody else would stay as it is then.
+    """
+
+    kept: NDArray[np.bool_]
+    owners: NDArray[np.str_]
+    others: NDArray[np.bool_]
+    seen: NDArray[np.bool_]
+    exposed: NDArray[np.bool_]
+    left: NDArray[np.bool_]
+
+
+def _draw(faces: Faces, people: Sequence[str], strangers: Embeddings, rng: np.random.Generator) -> _Draw:
+    references, own = [], np.isin(faces.people, people)
+    used = np.zeros(len(own), bool)
+    for who in people:
+        chosen = rng.permutation(np.flatnonzero((faces.people == who) & faces.clear))[:_REFERENCES]
+        used[chosen] = True
+        mean = faces.rows[chosen].mean(axis=0, keepdims=True)
+        references.append(Reference(who, (mean / np.linalg.norm(mean),)))
+    near = KnownPeople(references, [DlibResNetEmbedder()], strangers).compare([faces.rows])
+    as_whom = np.full(len(near), "", faces.people.dtype)
+    for i in np.flatnonzero(faces.clear & (near.min(axis=1) < STRICT)):
+        as_whom[i] = next(people[person] for person, _ in best_pairs(near[i : i + 1]))
+    apart = (near.min(axis=1) > LOOSE) & faces.clear
+    mine = own & faces.clear & ~used
+    single = np.array([split_of(f"lfw/{who}") == "train" for who in faces.people[~own]])
+    return _Draw(
+        kept=as_whom[mine] == faces.people[mine],
+        owners=faces.people[mine],
+        others=as_whom[~own] != "",
+        seen=single,
+        exposed=apart[mine],
+        left=apart[~own],
+    )
+
+
+def _measures(draws: Sequence[_Draw], seed: int) -> list[Measure]:
+    kept, owners = np.concatenate([d.kept for d in draws]), [str(o) for d in draws for o in d.owners]
+    number = [str(i) for i in range(len(draws))]
+    others = mean_interval([float(d.others.sum()) for d in draws], number, seed)
+    unseen = mean_interval([float(d.others[~d.seen].sum()) for d in draws], number, seed)
+    none = share_interval([not d.others.any() for d in draws], number, seed)
+    exposed = share_interval(np.concatenate([d.exposed for d in draws]), owners, seed)
+    left = mean_interval([float(d.left.mean()) for d in draws], number, seed)
+    note = f"of about {len(draws[0].others)} photos of others"
+    return [
+        measure("keep", "kept, of the people's other clear photos", share_interval(kept, owners, seed), better="higher", unit="%"),
+        measure("keep", "draws in which nobody else is kept", none, better="higher", unit="%"),
+        measure("keep", "photos of others that are kept, in a draw", others, better="lower", note=note),
+        measure("keep", "the same outside the strangers' split", unseen, better="lower", note=f"of {int((~draws[0].seen).sum())} photos"),
+        measure("only", "exposed, of the people's clear photos", exposed, better="lower", unit="%"),
+        measure("only", "left as they are, of others' photos", left, better="higher", unit="%"),
+    ]
+
+
+def _where(faces: Faces, mask: NDArray[np.bool_]) -> Faces:
+    return Faces(faces.rows[mask], faces.names[mask], faces.people[mask], faces.clear[mask])
+
+
+def _faces(options: StudyOptions) -> Faces:
+    """All of LFW, embedded once for a folder."""
+    path = options.folder / "lfw-dlib.npz" if options.folder else None
+    if path is not None and path.is_file():
+        with np.load(path, allow_pickle=False) as stored:
+            return Faces(stored["rows"], stored["names"], stored["people"], stored["clear"])
+    faces = _embedded(options)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, rows=faces.rows, names=faces.names, people=faces.people, clear=faces.clear)
+    return faces
+
+
+def _embedded(options: StudyOptions) -> Faces:
+    photos, detector, embedder = datasets.lfw(None), MtcnnDetector(min_face=50), DlibResNetEmbedder()
+    options.stage("LFW", len(photos))
+    rows, clear, usual = [], [], Options()
+    for photo in photos:
+        image = photo.image()
+        face = central(detector.detect(image), image)
+        clear.append(face is not None and is_clear(face, usual))
+        crop = _crop(image, face)
+        rows.append(rows_of(embedder, crop[None])[0])
+        options.tick()
+    return Faces(np.stack(rows), np.array([p.name for p in photos]), np.array([p.identity for p in photos]), np.array(clear))
+
+
+def _crop(image: NDArray[np.uint8], face: Detection | None) -> NDArray[np.uint8]:
+    return warp(image, align_matrix(datasets.LFW_POINTS)) if face is None else align(image, face).crop

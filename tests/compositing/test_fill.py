@@ -1,0 +1,44 @@
+"""What a portrait hides of its face is filled with the skin around it."""
+
+import numpy as np
+import pytest
+
+from deid.compositing.fill import continued, without_hair
+from deid.core.types import StandIn
+
+SKIN = np.array([200.0, 150.0, 120.0], np.float32)
+
+
+def _shaded(n: int) -> np.ndarray:
+    """Skin that is lit from one side."""
+    return (SKIN + 40 * (np.arange(n, dtype=np.float32) / n - 0.5)[None, :, None] * np.ones((n, 1, 1))).astype(np.float32)
+
+
+@pytest.mark.parametrize("n", [128, 256, 384])
+def test_strand_of_hair_becomes_skin_and_the_rest_stays(n: int) -> None:
+    face, k = _shaded(n), n // 128
+    face[:, 20 * k : 30 * k] = 15
+    visible = np.ones((128, 128), np.float32)
+    visible[:, 20:30] = 0
+    small = np.ascontiguousarray(face[k // 2 :: k, k // 2 :: k])
+    out = without_hair(StandIn(face, visible, np.zeros((68, 2))), small)
+    assert np.abs(out - _shaded(n))[:, 20 * k : 30 * k].max() < 12
+    np.testing.assert_array_equal(out[:, 40 * k :], face[:, 40 * k :])
+
+
+def test_face_of_which_all_is_seen_stays() -> None:
+    face = np.random.default_rng(0).uniform(0, 255, (128, 128, 3)).astype(np.float32)
+    out = without_hair(StandIn(face, np.ones((128, 128), np.float32), np.zeros((68, 2))), face)
+    np.testing.assert_allclose(out, face, atol=1e-3)
+
+
+def test_what_is_known_stays_and_one_colour_goes_on() -> None:
+    image = np.full((128, 128, 3), 90.0, np.float32)
+    known = np.zeros((128, 128), np.float32)
+    known[50:80, 50:80] = 1
+    image[known == 0] = 255
+    np.testing.assert_allclose(continued(image, known), 90, atol=0.5)
+
+
+def test_nothing_known_gives_numbers() -> None:
+    assert np.isfinite(continued(np.full((128, 128, 3), 9.0, np.float32), np.zeros((128, 128), np.float32))).all()

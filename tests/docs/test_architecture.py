@@ -1,0 +1,20 @@
+"""The map of the code shows every room, and no room that is not there."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "architecture.md").read_text()
+
+
+def test_the_map_has_every_room_of_the_package() -> None:
+    rooms = set(re.findall(r"^\| `deid/(\w+)/` \|", PAGE, re.MULTILINE))
+    assert rooms == {path.parent.name for path in (ROOT / "deid").glob("*/__init__.py")}
+
+
+def test_every_file_that_the_map_names_is_there() -> None:
+    named = re.findall(r"`((?:\w+/)+\w+\.py)`", PAGE + (ROOT / "docs" / "contributing.md").read_text())
+    missing = [name for name in named if not (ROOT / name).is_file() and not (ROOT / "deid" / name).is_file()]
+    # The detector that a newcomer adds.
+    assert missing == ["deid/detection/haar_alt.py"]
+    assert len(named) > 10

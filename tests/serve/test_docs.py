@@ -1,0 +1,49 @@
+"""The commands for curl on the page, run word for word."""
+
+import json
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from deid.serve import api, guard
+from deid.serve.session import Desk
+
+PAGE = Path(__file__).parents[2] / "docs" / "serve.md"
+
+
+@pytest.fixture
+def port(desk_of: Callable[..., Desk]) -> Iterator[int]:
+    """Where a server with a fake engine listens."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        number = int(listening.getsockname()[1])
+        app: Any = api.build(desk_of(), guard.allowed_hosts("127.0.0.1", number))
+        server = uvicorn.Server(uvicorn.Config(app, ws="none", log_level="critical"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        yield number
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.mark.skipif(not all(map(shutil.which, ("bash", "curl", "jq"))), reason="the page's commands need bash, curl and jq")
+def test_the_commands_for_curl_run_word_for_word(port: int, photo: bytes, tmp_path: Path) -> None:
+    (block,) = [text.partition("```")[0] for text in PAGE.read_text().split("```sh\n") if text.startswith("SERVER=")]
+    (tmp_path / "party.jpg").write_bytes(photo)
+    told = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block.replace(":8321", f":{port}")], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert told.returncode == 0, told.stderr
+    assert (tmp_path / "anonymous.jpg").read_bytes().startswith(photo)
+    assert json.loads((tmp_path / "report.json").read_text())["saved"] is True
+    assert '"state": "saved"' in told.stdout

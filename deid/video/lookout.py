@@ -13,10 +13,10 @@ from deid.video.pace import Pace
 from deid.video.search import Search
 from deid.video.turn import CLEAR, SURE, TurnMemory
 
-#: What is new is searched for so many pixels, or so much of a frame, with every frame.
-_PIXELS, _SHARE = 50_000, 0.02
-#: What is not used of that is saved, up to one frame of so many pixels or more, or three smaller ones.
-_SAVED, _MOST_FRAMES = 1_500_000, 3
+#: What is new is searched for so many pixels with every frame: of a small frame, of a large one, and a share of it where that is more.
+_PIXELS, _PIXELS_LARGE, _SHARE, _LARGE = 100_000, 50_000, 0.025, 500_000
+#: What is not used of that is saved, up to one frame of so many pixels or more, or a look by all at a smaller one.
+_SAVED = 1_500_000
 #: A look at a region also takes so many pixels beside it; every further look takes so many times as long as the fastest one.
 _BESIDE, _SLOWER = 24, 2.0
 #: Around a face that was lost, so many times its box is searched.
@@ -149,9 +149,10 @@ class Lookout:
     def _affordable(self, regions: Sequence[Region], size_hw: tuple[int, int], searched: bool) -> tuple[list[Region], bool]:
         """The first regions, as many as has been saved up for, and whether for all looks; none for the fastest one in a searched frame."""
         pixels = size_hw[0] * size_hw[1]
-        most = max(pixels, min(_MOST_FRAMES * pixels, _SAVED))
-        self._saved = min(most, self._saved + max(_PIXELS, _SHARE * pixels))
-        all_looks = (1 + _SLOWER * (self._search.n_looks - 1)) * sum(map(_cost, regions))
+        times = 1 + _SLOWER * (self._search.n_looks - 1)
+        most = max(pixels, min(times * _cost(np.s_[: size_hw[0], : size_hw[1]]), _SAVED))
+        self._saved = min(most, self._saved + (_PIXELS if pixels < _LARGE else max(_PIXELS_LARGE, _SHARE * pixels)))
+        all_looks = times * sum(map(_cost, regions))
         if all_looks <= self._saved:
             self._saved -= all_looks
             return list(regions), True

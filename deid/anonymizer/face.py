@@ -20,10 +20,14 @@ class Tracked:
     Args:
         shape: (68, 2) its landmarks in this frame, smoothed over time.
         steady: what keeps its new face from flickering.
+        source: what was measured of it in the last keyframe; None to measure it in this frame.
+        check: what the gate said of its new face there; None to judge the one of this frame.
     """
 
     shape: NDArray[np.float64]
     steady: Steady
+    source: SourceFace | None = None
+    check: Verification | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,13 +14,13 @@ from deid.compositing import blend, head
 from deid.compositing.proposal import Patch, Proposal
 from deid.core.errors import EditError
 from deid.core.types import AlignedFace, Detection, FaceResult, Image
-from deid.editing.portraits import Looks
+from deid.editing.looks import Looks
 from deid.editing.proposals import propose
 from deid.editing.sampler import named, portraits_of
 from deid.imaging import geometry
 from deid.imaging.alignment import align, at_photo_scale, warp
-from deid.verification.gate import SourceFace
 from deid.verification.ranking import is_far, margin, promising
+from deid.verification.source_face import SourceFace
 
 if TYPE_CHECKING:
     # The parts are given; nothing here builds them.

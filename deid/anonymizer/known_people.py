@@ -55,7 +55,7 @@ class KnownPeople:
     Args:
         people: at least one.
         embedders: the first one is compared with strangers; all others must agree by their own thresholds.
-        strangers: (N, D) embeddings of nobody by the first embedder.
+        strangers: (N, D) embeddings of strangers by the first embedder.
     """
 
     def __init__(self, people: Sequence[Reference], embedders: Sequence[Embedder], strangers: Embeddings) -> None:
@@ -95,7 +95,7 @@ class KnownPeople:
 
 
 def shipped_strangers() -> Embeddings:
-    """Embeddings (N, 128) of nobody by dlib's recogniser.
+    """Embeddings (N, 128) of strangers by dlib's recogniser.
 
     Raises:
         WeightsError: the file is missing, altered, or holds something else.

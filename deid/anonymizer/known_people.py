@@ -86,7 +86,7 @@ class KnownPeople:
         """
         people = np.concatenate([person.embeddings[0] for person in self.people])
         usual = (_apart(rows[0], self._strangers)[:, None] + _apart(people, self._strangers)[None]) / 2
-        near = (1 - rows[0].astype(np.float64) @ people.T) / np.maximum(usual, 1e-9)
+        near = np.maximum(1 - rows[0].astype(np.float64) @ people.T, 0.0) / np.maximum(usual, 1e-9)
         for k, embedder in enumerate(self._embedders[1:], 1):
             others = np.concatenate([person.embeddings[k] for person in self.people])
             same = np.linalg.norm(rows[k][:, None] - others[None], axis=2) < embedder.threshold

@@ -12,7 +12,7 @@ from deid.batch.pictures import Given, anonymize_given
 from deid.batch.walk import is_film
 from deid.core.errors import DataError, DependencyError, ImageError, VideoError
 from deid.core.types import ImageResult
-from deid.imaging import codec
+from deid.imaging import atomic, codec
 
 if TYPE_CHECKING:
     # Torch takes seconds to import; who plans a run needs none of it.
@@ -125,7 +125,7 @@ def run_job(
         picture = codec.read(job.source, engine.options.max_pixels)
         edited, frames = anonymize_given(picture, engine, seed, given)
         data = codec.encode(edited, _format(job.source, job.target))
-        codec.write(data, job.target, overwrite)
+        atomic.write(data, job.target, overwrite)
     except (DataError, DependencyError, ImageError, VideoError) as failure:
         return FileResult(job.source, error=str(failure))
     except Exception as failure:

@@ -7,7 +7,7 @@ from pathlib import Path
 from deid.boxes import coco, cvat, plain, yolo
 from deid.boxes.types import BoxedFile
 from deid.core.errors import ConfigError, DataError
-from deid.imaging import codec
+from deid.imaging import atomic
 
 FORMATS = ("json", "coco", "cvat", "yolo")
 
@@ -37,10 +37,10 @@ def write(files: Sequence[BoxedFile], path: Path, file_format: str, overwrite: b
     """
     if file_format == "yolo":
         for place, text in yolo.write(files).items():
-            codec.write(text.encode(), path / place, overwrite)
+            atomic.write(text.encode(), path / place, overwrite)
         return
     text = {"json": plain.write, "coco": _coco, "cvat": cvat.write}[file_format](files)
-    codec.write(text.encode(), path, overwrite)
+    atomic.write(text.encode(), path, overwrite)
 
 
 def _coco(files: Sequence[BoxedFile]) -> str:

@@ -56,7 +56,7 @@ class Judgement:
         passes: (N,) chance that the gate lets the new face pass, in [0, 1].
         far: (N,) chance that it is also as far from the source as strangers are, by dlib.
         good: (N,) chance that it is so by a second recogniser, too.
-        utility: (N,) expected utility times fit, see `deid.verification.gate.utility`.
+        utility: (N,) expected utility times fit, see `deid.verification.utility.utility`.
     """
 
     passes: NDArray[np.float64]

@@ -13,7 +13,7 @@ from deid.boxes.types import BoxedFile
 from deid.core.errors import DetectionError, VideoReadError
 from deid.core.types import Detection, Image
 from deid.detection.refine import FaceRefiner
-from deid.imaging import codec, geometry
+from deid.imaging import atomic, geometry
 from deid.serve import corrections as checks
 from deid.serve import levels
 from deid.serve.corrections import Correction, CorrectionError, Decision
@@ -178,7 +178,7 @@ class FilmWork:
                 card.portrait = (index, detection, value)
 
     def _put(self, name: str, data: bytes) -> None:
-        codec.write(data, self._upload.folder / name, overwrite=True)
+        atomic.write(data, self._upload.folder / name, overwrite=True)
 
     def correct(self, corrections: Sequence[Correction], progress: Progress) -> None:
         self._messages, self._stale = [], True

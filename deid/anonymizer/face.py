@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.anonymizer.fallback import Level
+from deid.anonymizer.level import Level
 from deid.core.temporal import Steady
 from deid.core.types import Detection, EditedFace, Image, Verification
-from deid.editing.portraits import Looks
-from deid.verification.gate import SourceFace
+from deid.editing.looks import Looks
+from deid.verification.source_face import SourceFace
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -97,8 +97,8 @@ class FaceRefiner:
         final, sure = _moved(squares, shift), score[:, 1]
         size = squares[:, 2:] - squares[:, :2]
         marks = np.stack([points[:, :5], points[:, 5:]], axis=-1) * size[:, None] + squares[:, None, :2]
-        each = [np.split(of, len(boxes)) for of in (final, sure, marks)]
-        return [_best(box, *own, least_score, least_iou) for box, own in zip(boxes, zip(*each, strict=True), strict=True)]
+        each = zip(boxes, *(np.split(of, len(boxes)) for of in (final, sure, marks)), strict=True)
+        return [_best(box, near, scores, points, least_score, least_iou) for box, near, scores, points in each]
 
     def _evened(self, image: Image, boxes: Sequence[NDArray[np.float64]]) -> list[Detection | None]:
         """What lies near boxes once their surroundings are evened out, all in one pass."""

@@ -12,8 +12,8 @@ from deid.anonymizer.cover import cover
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.face import Request, Tracked
 from deid.anonymizer.face_editor import with_own_landmarks
-from deid.anonymizer.fallback import Level
 from deid.anonymizer.identities import RECOGNISABLE
+from deid.anonymizer.level import Level
 from deid.core.types import Detection, Embeddings, FaceResult, Image
 from deid.imaging import geometry
 from deid.imaging.alignment import align, is_profile

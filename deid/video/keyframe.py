@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from deid.core.types import Verification
 from deid.imaging import geometry
-from deid.verification.gate import SourceFace
+from deid.verification.source_face import SourceFace
 
 #: The next keyframe comes after so many seconds at most.
 KEYFRAME_S = 0.32

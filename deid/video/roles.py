@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from deid.anonymizer.fallback import Level
+from deid.anonymizer.level import Level
 from deid.core.temporal import Steady
 from deid.core.types import Embeddings
 from deid.video.keyframe import Keyframe

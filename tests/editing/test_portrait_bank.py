@@ -16,8 +16,9 @@ from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError, DeidError, ImageWriteError
 from deid.core.types import Crops, Detection, Image
 from deid.editing import portrait_bank
+from deid.editing.looks import Looks
 from deid.editing.portrait_bank import BankBuilder, Portrait, build
-from deid.editing.portraits import SIDE, Looks, Portraits
+from deid.editing.portraits import SIDE, Portraits
 from deid.imaging.alignment import align_matrix, landmarks_of, warp
 from deid.imaging.geometry import enlarged
 
@@ -151,8 +152,8 @@ def no_networks(monkeypatch: pytest.MonkeyPatch, bank: Portraits, bank_of: Calla
 @pytest.mark.usefixtures("no_networks")
 def test_bank_comes_back_without_the_pictures_that_were_refused(bank: Portraits, tmp_path: Path) -> None:
     out = tmp_path / "own" / "bank.safetensors"
-    told = dict(build([Path("7.webp"), Path("couple.png"), Path("2.webp")], out))
-    assert told == {Path("7.webp"): "", Path("couple.png"): "couple.png: expected exactly one face, found 2", Path("2.webp"): ""}
+    refused = dict(build([Path("7.webp"), Path("couple.png"), Path("2.webp")], out))
+    assert refused == {Path("7.webp"): "", Path("couple.png"): "couple.png: expected exactly one face, found 2", Path("2.webp"): ""}
     back = Portraits(weights.read_bank(out))
     assert back.n_pictures == 2
     for i, number in enumerate((7, 2)):

@@ -130,7 +130,7 @@ class Lookout:
     ) -> list[Sighting]:
         """Looks at what is new by all looks, as long as enough has been saved up; then by the fastest one, and where faces were lost."""
         size_hw = image.shape[:2]
-        regions, thorough = self._affordable(news.regions([d.box_xyxy for d in seen]), size_hw, searched)
+        regions, thorough = self._affordable(news, [d.box_xyxy for d in seen], size_hw, searched)
         again = [] if searched else self._pay(self._around(lost, size_hw))
         where = [*regions, *again]
         if not where:
@@ -146,17 +146,20 @@ class Lookout:
             sightings += self._new_turned(image, regions, [*seen, *whole])
         return sightings
 
-    def _affordable(self, regions: Sequence[Region], size_hw: tuple[int, int], searched: bool) -> tuple[list[Region], bool]:
+    def _affordable(
+        self, news: News, known: Sequence[NDArray[np.float64]], size_hw: tuple[int, int], searched: bool
+    ) -> tuple[list[Region], bool]:
         """The first regions, as many as has been saved up for, and whether for all looks; none for the fastest one in a searched frame."""
         pixels = size_hw[0] * size_hw[1]
         times = 1 + _SLOWER * (self._search.n_looks - 1)
         most = max(pixels, min(times * _cost(np.s_[: size_hw[0], : size_hw[1]]), _SAVED))
         self._saved = min(most, self._saved + (_PIXELS if pixels < _LARGE else max(_PIXELS_LARGE, _SHARE * pixels)))
+        regions = news.regions(known)
         all_looks = times * sum(map(_cost, regions))
         if all_looks <= self._saved:
             self._saved -= all_looks
             return list(regions), True
-        return [] if searched else self._pay(regions), False
+        return [] if searched else self._pay(news.regions(known, most=1.0)), False
 
     def _pay(self, regions: Iterable[Region]) -> list[Region]:
         """The first regions, as many as has been saved up for."""

@@ -62,23 +62,20 @@ class News:
     cell: int
     size_hw: tuple[int, int]
 
-    def regions(self, known: Iterable[NDArray[np.float64]] = ()) -> list[Region]:
+    def regions(self, known: Iterable[NDArray[np.float64]] = (), most: float = _MOST) -> list[Region]:
         """Parts of the frame to search, apart from each other, largest difference first; the whole frame when most is new.
 
         Args:
             known: boxes (4,) of faces that were seen in this frame: what is new inside them is theirs.
+            most: if more than this share of the frame is new, all of it is one region.
         """
         new = self._unknown(known)
         boxes = merged([self._widened(*place) for place in _places(new)])
-        if sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes) > _MOST * self.size_hw[0] * self.size_hw[1]:
+        if sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes) > most * self.size_hw[0] * self.size_hw[1]:
             return [np.s_[: self.size_hw[0], : self.size_hw[1]]]
         found = np.where(new, self.strength, 0)
         boxes.sort(key=lambda b: -int(found[_span(b[1], b[3], self.cell), _span(b[0], b[2], self.cell)].max(initial=0)))
         return [np.s_[y0:y1, x0:x1] for x0, y0, x1, y1 in boxes]
-
-    def n_places(self, known: Iterable[NDArray[np.float64]] = ()) -> int:
-        """In how many places, apart from each other, something is new."""
-        return len(_places(self._unknown(known)))
 
     def _unknown(self, known: Iterable[NDArray[np.float64]]) -> NDArray[np.bool_]:
         """Cells that are new and not inside a known box."""

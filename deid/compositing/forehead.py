@@ -69,14 +69,23 @@ def _forehead(points: NDArray[np.float64], crop: NDArray[np.uint8]) -> Field:
     brows = points[17:27]
     slope, height = np.polyfit(brows[:, 0], brows[:, 1], 1) if np.ptp(brows[:, 0]) > 1 else (0.0, brows[:, 1].mean())
     y, x = np.mgrid[:SIZE, :SIZE]
-    middle, turn = brows.mean(axis=0), float(np.degrees(np.arctan(slope)))
-    size = _WIDE * np.linalg.norm(points[16] - points[0]), 2 * _HIGH * np.linalg.norm(points[33] - middle)
-    inside: NDArray[Any] = np.zeros((SIZE, SIZE), np.float32)
-    cv2.ellipse(inside, (tuple(map(float, middle)), tuple(map(float, size)), turn), 1.0, -1)
-    inside = cv2.GaussianBlur(inside, (0, 0), _SOFT)
     above = np.clip((slope * x + height - y + 2) / 4, 0, 1)
     skin = cv2.GaussianBlur(cv2.erode(uncovered(points, crop), np.ones((3, 3), np.uint8)), (0, 0), 0.8)
-    return np.asarray(inside * above * skin, np.float32)
+    return np.asarray(_within_head(points, float(np.arctan(slope))) * above * skin, np.float32)
+
+
+def _within_head(points: NDArray[np.float64], turn: float) -> Field:
+    """(128, 128) soft: 1 where a head that is turned by so much (radians, clockwise) may have its forehead."""
+    middle = points[17:27].mean(axis=0)
+    size = _WIDE * np.linalg.norm(points[16] - points[0]), 2 * _HIGH * np.linalg.norm(points[33] - middle)
+    inside: NDArray[Any] = np.zeros((SIZE, SIZE), np.float32)
+    cv2.ellipse(inside, (tuple(map(float, middle)), tuple(map(float, size)), float(np.degrees(turn))), 1.0, -1)
+    # A head that looks aside ends nearer on one side.
+    y, x = np.mgrid[:SIZE, :SIZE]
+    along = x * np.cos(turn) + y * np.sin(turn)
+    left, right = points[[0, 16]] @ (np.cos(turn), np.sin(turn))
+    inside[(along < left + _SOFT) | (along > right - _SOFT)] = 0
+    return np.asarray(cv2.GaussianBlur(inside, (0, 0), _SOFT), np.float32)
 
 
 def _smooth(image: Field, support: NDArray[Any], sigma: float) -> Field:

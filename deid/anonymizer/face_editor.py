@@ -1,26 +1,30 @@
 """The way of one face: prepare, propose, composite, verify, fall back."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.anonymizer import fallback, stand_ins
+from deid.anonymizer import doubt, fallback, stand_ins
 from deid.anonymizer.cover import cover
 from deid.anonymizer.face import Composite, Face, Request
-from deid.anonymizer.fallback import Level
-from deid.anonymizer.models import Models
+from deid.anonymizer.level import Level
 from deid.compositing import blend, head
 from deid.compositing.proposal import Patch, Proposal
 from deid.core.errors import EditError
 from deid.core.types import AlignedFace, Detection, FaceResult, Image
-from deid.editing import checked
 from deid.editing.portraits import Looks
+from deid.editing.proposals import propose
 from deid.editing.sampler import named, portraits_of
 from deid.imaging import geometry
 from deid.imaging.alignment import align, at_photo_scale, warp
 from deid.verification.gate import SourceFace
 from deid.verification.ranking import is_far, margin, promising
+
+if TYPE_CHECKING:
+    # The parts are given; nothing here builds them.
+    from deid.anonymizer.models import Models
 
 #: A detection counts as edited when this share of its middle was.
 LEAST_EDITED = 0.6
@@ -33,7 +37,7 @@ class FaceEditor:
         models: the parts it works with.
     """
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: "Models") -> None:
         self._models, self._options = models, models.options
 
     # Prepare.
@@ -66,7 +70,7 @@ class FaceEditor:
 
     def why_cover(self, image: Image, detection: Detection) -> str:
         """Why a face should be covered and not replaced, or nothing."""
-        return fallback.why_cover(image, detection, self._options, self._models.gate)
+        return doubt.why_cover(image, detection, self._options, self._models.gate)
 
     def _looks(self, source: SourceFace, crop: Image) -> Looks | None:
         """Features that a portrait for a face must have; None where none is needed."""
@@ -144,7 +148,7 @@ class FaceEditor:
         large, steady = at_photo_scale(photo, face.matrix), None if tracked is None else tracked.steady
         aligned = AlignedFace(crop, face.matrix, face.detection, points, large, face.source.attributes, steady)
         mask = blend.face_mask(points, crop=crop)
-        return aligned, checked.propose(level.editor, aligned, sets, level.strength, mask)
+        return aligned, propose(level.editor, aligned, sets, level.strength, mask)
 
     # Composite and verify.
 

@@ -29,7 +29,8 @@ class _ConvBlock(nn.Module):
         self.layers = nn.Sequential(conv, *([norm] if norm else []), nn.LeakyReLU(0.2))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x)
+        y: Tensor = self.layers(x)
+        return y
 
 
 class _UpBlock(nn.Module):
@@ -42,7 +43,8 @@ class _UpBlock(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self._traced(x) if torch.onnx.is_in_onnx_export() else self.layers(x)  # type: ignore[no-any-return]
+        y: Tensor = self._traced(x) if torch.onnx.is_in_onnx_export() else self.layers(x)
+        return y
 
     def _traced(self, x: Tensor) -> Tensor:
         """The same numbers, as onnxruntime computes them fastest."""

@@ -1,7 +1,7 @@
-"""Time and memory of one photo with two faces, beside deface, which covers what CenterFace finds.
+"""Time and memory of one photo with two faces, beside deface, which covers the detections of CenterFace.
 
-Each command runs in turn with the others, in a process of its own, and so does each program with its models loaded. deface is measured
-where its command is on the path; without it the seconds and the memory remain, and no ratio. An environment of its own will do for it.
+Each command runs in its own process, in turn with the others, and so does each program with its models loaded. deface is measured where its
+command is on the path, for example in an environment of its own. Without it, seconds and memory are reported without a ratio.
 """
 
 import json

@@ -55,7 +55,7 @@ class KnownPeople:
     Args:
         people: at least one.
         embedders: the first one is compared with strangers; all others must agree by their own thresholds.
-        strangers: (N, D) embeddings of nobody by the first embedder.
+        strangers: (N, D) embeddings of strangers by the first embedder.
     """
 
     def __init__(self, people: Sequence[Reference], embedders: Sequence[Embedder], strangers: Embeddings) -> None:
@@ -86,7 +86,7 @@ class KnownPeople:
         """
         people = np.concatenate([person.embeddings[0] for person in self.people])
         usual = (_apart(rows[0], self._strangers)[:, None] + _apart(people, self._strangers)[None]) / 2
-        near = (1 - rows[0].astype(np.float64) @ people.T) / np.maximum(usual, 1e-9)
+        near = np.maximum(1 - rows[0].astype(np.float64) @ people.T, 0.0) / np.maximum(usual, 1e-9)
         for k, embedder in enumerate(self._embedders[1:], 1):
             others = np.concatenate([person.embeddings[k] for person in self.people])
             same = np.linalg.norm(rows[k][:, None] - others[None], axis=2) < embedder.threshold
@@ -95,7 +95,7 @@ class KnownPeople:
 
 
 def shipped_strangers() -> Embeddings:
-    """Embeddings (N, 128) of nobody by dlib's recogniser.
+    """Embeddings (N, 128) of strangers by dlib's recogniser.
 
     Raises:
         WeightsError: the file is missing, altered, or holds something else.
@@ -114,7 +114,7 @@ def _mean(rows: Embeddings) -> Embeddings:
 
 def _apart(rows: Embeddings, strangers: Embeddings) -> NDArray[np.float64]:
     """(N,) one minus the cosine to the nearest strangers, on average."""
-    cosines = np.sort(rows.astype(np.float64) @ strangers.T, axis=1)[:, -_STRANGERS:]
+    cosines = np.partition(rows @ strangers.T, -_STRANGERS, axis=1)[:, -_STRANGERS:].astype(np.float64)
     return np.asarray(1 - cosines.mean(axis=1))
 
 

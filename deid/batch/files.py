@@ -1,4 +1,4 @@
-"""Files in, files out: each job is run, and its result says what became of the file."""
+"""Files in, files out: each job is run and returns a result."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -12,7 +12,7 @@ from deid.batch.pictures import Given, anonymize_given
 from deid.batch.walk import is_film
 from deid.core.errors import DataError, DependencyError, ImageError, VideoError
 from deid.core.types import ImageResult
-from deid.imaging import codec
+from deid.imaging import atomic, codec
 
 if TYPE_CHECKING:
     # Torch takes seconds to import; who plans a run needs none of it.
@@ -71,7 +71,7 @@ class FileResult:
 
     @property
     def n_kept(self) -> int:
-        """Faces of a picture's frames, tracks of a film, that were left as they are as was asked."""
+        """Faces of a picture's frames, tracks of a film, that were kept on request."""
         return sum(len(f.kept) for f in self.frames) if self.film is None else len(self.film.kept)
 
     @property
@@ -125,7 +125,7 @@ def run_job(
         picture = codec.read(job.source, engine.options.max_pixels)
         edited, frames = anonymize_given(picture, engine, seed, given)
         data = codec.encode(edited, _format(job.source, job.target))
-        codec.write(data, job.target, overwrite)
+        atomic.write(data, job.target, overwrite)
     except (DataError, DependencyError, ImageError, VideoError) as failure:
         return FileResult(job.source, error=str(failure))
     except Exception as failure:

@@ -46,7 +46,7 @@ def anonymize(
         picture: from `deid.imaging.codec`.
         engine: anonymizes the frames.
         seed: None for a fresh one. All frames of an animation share it.
-        detections: faces that are known already, in every frame; the engine's option ``boxes`` says whether there may be others.
+        detections: known faces, in every frame; the engine's option ``boxes`` says whether there may be others.
     """
     first = known.process(engine, picture.frames[0].rgb, detections, seed)
     frames = (first, *(known.process(engine, f.rgb, detections, first.seed) for f in picture.frames[1:]))

@@ -89,8 +89,8 @@ def _check(
     for reason in found.reasons:
         say(reason, "fails:", "red")
     if report is not None:
-        from deid.imaging import codec
+        from deid.imaging import atomic
 
-        codec.write((json.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n").encode(), report, overwrite=True)
+        atomic.write((json.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n").encode(), report, overwrite=True)
     typer.echo(plain(found.line()))
     return FAILED if not found.passed else LEFT_OUT if found.left_out else 0

@@ -116,15 +116,15 @@ def _given(inputs: list[Path], planned: "list[Job]", boxes: Path | None, only: b
 
 
 def _write_reports(results: list[Any], options: Options, reports: Reports, given: "dict[Path, Given]") -> None:
-    from deid.imaging import codec
+    from deid.imaging import atomic
 
     if reports.report:
-        codec.write((json.dumps(_report(results, options, reports.debug), indent=2) + "\n").encode(), reports.report, overwrite=True)
+        atomic.write((json.dumps(_report(results, options, reports.debug), indent=2) + "\n").encode(), reports.report, overwrite=True)
     if reports.coco:
         from deid.batch import coco
 
         names = {source: own.name for source, own in given.items()}
-        codec.write((json.dumps(coco.report(results, names)) + "\n").encode(), reports.coco, overwrite=True)
+        atomic.write((json.dumps(coco.report(results, names)) + "\n").encode(), reports.coco, overwrite=True)
 
 
 def run_jobs(

@@ -16,7 +16,7 @@ from PIL import ImageOps
 from deid.core.errors import ImageReadError
 from deid.core.types import Image
 from deid.dataset.ledger import Ledger
-from deid.imaging import codec, geometry
+from deid.imaging import atomic, codec, geometry
 
 _N_WORST, _N_FAILURES = 24, 500
 #: Size of a thumbnail in boxes of the face, and in pixels.
@@ -53,7 +53,7 @@ def write(ledger: Ledger, path: Path, read: Callable[[int, str], bytes]) -> None
         _settings(ledger),
     ]
     page = f"<!doctype html><html lang=en><meta charset=utf-8><title>Data set run</title><style>{_STYLE}</style>{''.join(body)}</html>\n"
-    codec.write(page.encode("utf-8", "backslashreplace"), path, overwrite=True)
+    atomic.write(page.encode("utf-8", "backslashreplace"), path, overwrite=True)
 
 
 def _figures(ledger: Ledger) -> str:

@@ -22,7 +22,7 @@ from deid.dataset.grid import orientation, turned_box
 from deid.dataset.items import Item, Source
 from deid.dataset.labels import check_label
 from deid.dataset.records import Record, Task
-from deid.imaging import codec
+from deid.imaging import atomic, codec
 
 if TYPE_CHECKING:
     from deid.anonymizer.engine import Anonymizer
@@ -79,7 +79,7 @@ class Worker:
             data = self._work.source.read(item)
             record = replace(record, input_sha256=hashlib.sha256(data).hexdigest())
             out, faces = self._label(data) if item.kind == "label" else self._picture(data, item, seed)
-            codec.write(out, self._work.target_of(number, item.name), overwrite=True)
+            atomic.write(out, self._work.target_of(number, item.name), overwrite=True)
         except _LabelError as error:
             record = replace(record, status="left out", why=str(error))
         except (ImageError, DataError) as error:

@@ -29,7 +29,7 @@ N_FEATURES, N_ANSWERS = len(ATTRIBUTES) + 1 + _FACE + MIX * (_FACE + 7) + 2 + N_
 
 
 class Likeness(Protocol):
-    """What a face and portraits are compared by, see `deid.editing.portraits.Looks`: arrays (..., 7), (..., 36), (..., 3), (..., 13) and
+    """What a face and portraits are compared by, see `deid.editing.looks.Looks`: arrays (..., 7), (..., 36), (..., 3), (..., 13) and
     (..., 128)."""
 
     @property
@@ -56,7 +56,7 @@ class Judgement:
         passes: (N,) chance that the gate lets the new face pass, in [0, 1].
         far: (N,) chance that it is also as far from the source as strangers are, by dlib.
         good: (N,) chance that it is so by a second recogniser, too.
-        utility: (N,) expected utility times fit, see `deid.verification.gate.utility`.
+        utility: (N,) expected utility times fit, see `deid.verification.utility.utility`.
     """
 
     passes: NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""A film on its way: searched once, edited as often as a person corrects it, looked at again, saved."""
+"""A film on its way: searched once, edited after every correction, searched again, saved."""
 
 import contextlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ from deid.boxes.types import BoxedFile
 from deid.core.errors import DetectionError, VideoReadError
 from deid.core.types import Detection, Image
 from deid.detection.refine import FaceRefiner
-from deid.imaging import codec, geometry
+from deid.imaging import atomic, geometry
 from deid.serve import corrections as checks
 from deid.serve import levels
 from deid.serve.corrections import Correction, CorrectionError, Decision
@@ -22,11 +22,12 @@ from deid.serve.record import SAME_TRACK, Record, RecordingEditor, Stills, frame
 from deid.serve.work import Progress, Upload, named, same, thumbnail
 from deid.video import search
 from deid.video.decode import Frame, Reader, VideoInfo
-from deid.video.edit import LEFT, Choice, EditedFrame, FilmEditor, TrackSummary
+from deid.video.edit import LEFT, Choice, EditedFrame, FilmEditor
 from deid.video.encode import Writer
 from deid.video.find import FoundFrame
 from deid.video.follow import follow
 from deid.video.pipeline import edited
+from deid.video.roles import TrackSummary
 from deid.video.stages import ahead
 from deid.video.steady import clarity
 
@@ -47,7 +48,7 @@ class TrackCard:
     Args:
         track: its number; it never changes.
         origin: `detector`, `drawn`, or `last detection`.
-        summary: what became of it.
+        summary: its result.
         decision: what a person decided.
         turn: number of requests for another new face.
         portrait: the frame that shows it best, where, and how well.
@@ -178,7 +179,7 @@ class FilmWork:
                 card.portrait = (index, detection, value)
 
     def _put(self, name: str, data: bytes) -> None:
-        codec.write(data, self._upload.folder / name, overwrite=True)
+        atomic.write(data, self._upload.folder / name, overwrite=True)
 
     def correct(self, corrections: Sequence[Correction], progress: Progress) -> None:
         self._messages, self._stale = [], True
@@ -244,7 +245,7 @@ class FilmWork:
     def _render(self, progress: Progress) -> None:
         """Edit the film again, without searching it."""
         with Reader(self._upload.path) as film:
-            editor: FilmEditor[Frame] = FilmEditor(self._engine, self._seed, self._choices())
+            editor: FilmEditor[Frame] = FilmEditor(self._engine, self._seed, self._choices(), float(film.info.rate))
             found = ahead(self._record.replay(ahead(film, _DEPTH, "read")), _DEPTH, "replay")
             self._write(film, ahead(_edited(found, editor), _DEPTH, "edit"), progress)
         self._show(editor.tracks)

@@ -1,4 +1,4 @@
-"""A photo on its way: found, given new faces, corrected as often as a person likes, looked at again, saved."""
+"""A photo on its way: searched, edited, corrected, searched again, saved."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ from deid.batch import pictures
 from deid.boxes.types import Box, BoxedFile, BoxedFrame
 from deid.core.errors import DetectionError
 from deid.core.types import Detection, FaceResult, Image
-from deid.imaging import codec
+from deid.imaging import atomic, codec
 from deid.imaging.codec import Picture
 from deid.serve import corrections as checks
 from deid.serve import levels
@@ -224,7 +224,7 @@ class PhotoWork:
 
     def _keep(self, picture: Picture, edited: Picture, outs: Sequence[Image]) -> None:
         """Put on disk what is shown and what will be saved; no pixels stay in memory."""
-        codec.write(codec.encode(edited), self._candidate, overwrite=True)
+        atomic.write(codec.encode(edited), self._candidate, overwrite=True)
         longest = _STILL if len(self._sizes) <= _MANY else _FRAME
         for number in range(len(self._sizes)):
             before, after = picture.frames[number].rgb, outs[number]
@@ -242,7 +242,7 @@ class PhotoWork:
         }
 
     def _write(self, name: str, data: bytes) -> None:
-        codec.write(data, self._upload.folder / name, overwrite=True)
+        atomic.write(data, self._upload.folder / name, overwrite=True)
 
     def _told(self, face: Face) -> dict[str, Any]:
         """A face as plain values."""

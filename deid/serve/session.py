@@ -10,14 +10,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deid.batch import walk
 from deid.boxes import plain
 from deid.core.errors import DeidError
-from deid.imaging.formats import suffix_of, why_not
+from deid.imaging.formats import suffix_of
 from deid.serve.corrections import Correction, CorrectionError
 from deid.serve.jobs import Cancelled, Job, State
 from deid.serve.limits import Limits
 from deid.serve.store import Store, remove
+from deid.serve.uploads import NotThereError, RefusedError, TooLargeError, kind_of, megabytes, plain_name
 from deid.serve.work import Upload, Work
 
 if TYPE_CHECKING:
@@ -25,20 +25,6 @@ if TYPE_CHECKING:
     from deid.anonymizer.engine import Anonymizer
 
 log = logging.getLogger(__name__)
-
-_LONGEST_NAME = 200
-
-
-class RefusedError(DeidError):
-    """A request cannot be done; nothing was changed."""
-
-
-class TooLargeError(RefusedError):
-    """It is over a limit."""
-
-
-class NotThereError(RefusedError):
-    """No such session or file, or not yet."""
 
 
 @dataclass(slots=True, eq=False)
@@ -58,31 +44,6 @@ class Session:
     pages: int = 0
     seen: float = field(default_factory=time.monotonic)
     had_page: bool = False
-
-
-def kind_of(name: str) -> str:
-    """Whether a file of that name is a `photo` or a `film`.
-
-    Raises:
-        RefusedError: it is neither, or cannot be read or written.
-    """
-    if walk.is_film(Path(name)) and not name.startswith("._"):
-        return "film"
-    if why := why_not(name):
-        raise RefusedError(f"{name}: {why}")
-    return "photo"
-
-
-def plain_name(name: str) -> str:
-    """A client's name for a file, to be shown and never opened: the last part, of printable signs.
-
-    Examples:
-        >>> plain_name("../../etc/pass\\nwd.jpg")
-        'passwd.jpg'
-    """
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    shown = "".join(c for c in last if c.isprintable() and c not in '<>:"|?*').strip(". ")
-    return shown[-_LONGEST_NAME:] or "unnamed"
 
 
 class Desk:
@@ -220,7 +181,7 @@ class Desk:
             raise TooLargeError(f"the session has {self.limits.files} files, as many as are allowed; remove some first")
         most = self.limits.bytes_of(kind == "film")
         if size is not None and size > most:
-            raise TooLargeError(f"{plain_name(name)}: {_megabytes(size)} is more than a {kind} may have, {_megabytes(most)}")
+            raise TooLargeError(f"{plain_name(name)}: {megabytes(size)} is more than a {kind} may have, {megabytes(most)}")
         return kind
 
     def reserve(self, name: str) -> Upload:
@@ -298,7 +259,7 @@ class Desk:
         return job
 
     def save(self, name: str) -> Job:
-        """Look at the result once more and make it final.
+        """Search the result once more, and make it final.
 
         Raises:
             RefusedError: the file is not ready.
@@ -320,7 +281,7 @@ class Desk:
         return job.upload.result
 
     def report(self, name: str) -> dict[str, Any]:
-        """What became of everybody.
+        """The report: a result for every face.
 
         Raises:
             NotThereError: nothing has yet.
@@ -416,7 +377,3 @@ def _real_work(upload: Upload, kind: str, engine: "Anonymizer", limits: Limits) 
     from deid.serve.photos import PhotoWork
 
     return PhotoWork(upload, engine, limits)
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 2**20:.0f} MB" if size < 2**30 else f"{size / 2**30:.1f} GB"

@@ -61,7 +61,7 @@ class Upload:
 
 
 class Work(Protocol):
-    """One upload on its way to a saved file; used by one thread, looked at by others."""
+    """One upload on its way to a saved file; used by one thread, read by others."""
 
     kind: str
 
@@ -88,7 +88,7 @@ class Work(Protocol):
         ...
 
     def save(self, progress: Progress) -> None:
-        """Look at the result once more and make it final."""
+        """Search the result once more, and make it final."""
         ...
 
     def boxes(self) -> BoxedFile:
@@ -96,7 +96,7 @@ class Work(Protocol):
         ...
 
     def report(self) -> dict[str, Any]:
-        """What became of everybody."""
+        """The report: a result for every face."""
         ...
 
 

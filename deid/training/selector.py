@@ -18,7 +18,7 @@ from deid.editing.selector import N_ANSWERS, N_FEATURES, Likeness, Records, Sele
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.training.calibrate import FMR
 from deid.training.selector_table import Table
-from deid.verification.gate import utility
+from deid.verification.utility import utility
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from deid.core.types import Crops, Embeddings
 from deid.editing.portraits import Portraits
 from deid.landmarks.face_points import FacePoints
 from deid.models.attgan import Generator
-from deid.verification.gate import RealismScorer
+from deid.verification.realism import RealismScorer
 from evaluation import datasets, recognisers
 from evaluation.datasets import Photo
 from evaluation.pairs import other_photo

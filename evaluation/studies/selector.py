@@ -21,10 +21,10 @@ from deid.core.attributes import ATTRIBUTES
 from deid.editing.portraits import Portraits
 from deid.editing.selector import Judgement, Selector
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
-from deid.training import selector_table
+from deid.training import pairs
 from deid.training.selector import NEAR_STRANGERS, Limits, limits, ranking, tries
 from deid.training.selector_table import Table
-from deid.verification.gate import utility
+from deid.verification.utility import utility
 from evaluation import datasets
 from evaluation.results import Measure, Results, environment
 from evaluation.studies.judges import Quantity, lines
@@ -89,11 +89,11 @@ def selector(options: StudyOptions) -> Results:
 
 def _measured(options: StudyOptions) -> Table:
     """Every pair of every face; parts that were measured before are read from the folder of the results."""
-    people = selector_table.people(datasets.data_folder(), 0, options.people, options.seed)
-    plan = selector_table.Plan(datasets.data_file(_RECOGNISER), _STAND_INS, _SETS, options.seed)
-    options.stage(f"parts of {selector_table.PART} people", -(-len(people) // selector_table.PART))
+    people = pairs.people(datasets.data_folder(), 0, options.people, options.seed)
+    plan = pairs.Plan(datasets.data_file(_RECOGNISER), _STAND_INS, _SETS, options.seed)
+    options.stage(f"parts of {pairs.PART} people", -(-len(people) // pairs.PART))
     with tempfile.TemporaryDirectory() if options.folder is None else nullcontext(str(options.folder)) as folder:
-        return selector_table.make(people, Path(folder) / "table", plan, report=lambda done, total, note: options.tick())
+        return pairs.make(people, Path(folder) / "table", plan, report=lambda done, total, note: options.tick())
 
 
 def _by_selector(judged: Sequence[Judgement]) -> _Predicted:

@@ -88,7 +88,7 @@ def test_stand_in_lands_where_the_crop_came_from(skin_face: AlignedFace, shift: 
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_ladder_ends_in_a_solid_cover(method: str) -> None:
+def test_every_fallback_ends_in_a_solid_cover(method: str) -> None:
     options = Options(method=method, cover_image="x.png")
     ways = list(fallback.levels(options, AttganEditor(network=Generator(2))))
     assert ways[-1].editor.name == "solid"

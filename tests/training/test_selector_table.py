@@ -18,9 +18,11 @@ from deid.editing.sampler import SET_SIZE, portraits_of
 from deid.editing.selector import Selector
 from deid.imaging.alignment import warp
 from deid.models.mobilefacenet import MobileFaceNet
-from deid.training import selector_table, tasks
+from deid.training import pairs, tasks
+from deid.training.bench import Bench, Subject
 from deid.training.data import split_of
-from deid.training.selector_table import Bench, Plan, Subject, Table, join, make, people, read
+from deid.training.pairs import Plan, make, people
+from deid.training.selector_table import Table, join, read
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +82,7 @@ def test_one_photo_of_each_person_and_the_splits_stay_apart(lfw: Path) -> None:
 def test_same_table_after_a_kill_without_whom_no_face_is_found(
     lfw: Path, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selector_table, "PART", 1)
+    monkeypatch.setattr(pairs, "PART", 1)
     few, done = people(lfw, 2, 1, 0), list[int]()
     first = make(few, tmp_path, plan, report=lambda step, steps, note: done.append(step))
     assert done == [1, 2, 3]

@@ -15,7 +15,9 @@ from deid.imaging.alignment import align
 from deid.recognition.attributes import MALE, AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.recognition.gender import GenderReader
-from deid.verification.gate import Gate, RealismScorer, SourceFace
+from deid.verification.gate import Gate
+from deid.verification.realism import RealismScorer
+from deid.verification.source_face import SourceFace
 
 BOX = np.array([50.0, 40, 110, 120])
 FACE = Detection(BOX)
@@ -95,9 +97,9 @@ def test_measure(male: int, crop: Image, said: list[str]) -> None:
 
 
 @pytest.mark.parametrize(("male", "after", "passed"), [(90, 60, True), (90, 49, False), (10, 40, True), (10, 51, False)])
-def test_gender_that_is_settled_must_not_flip(male: int, after: int, passed: bool) -> None:
+def test_gender_that_is_accepted_must_not_flip(male: int, after: int, passed: bool) -> None:
     gate = _gate()
-    (check,) = gate.measure(_source(gate, male), _crop(male=after)[None], settled=True)
+    (check,) = gate.measure(_source(gate, male), _crop(male=after)[None], accepted=True)
     assert check.passed == passed
     assert not gate.measure(_source(gate, male), _crop(male=after)[None])[0].passed
 

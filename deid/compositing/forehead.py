@@ -17,8 +17,10 @@ from deid.imaging.geometry import scaled
 
 Field = NDArray[np.float32]
 
+#: Grain reaches so many medians of its size, and hair is rougher than so many grey levels.
+_LINE, _TEXTURE = 4.0, 6.0
 #: What of the forehead is replaced lies between these two, in pixels of 128: finer is the photo's grain, coarser its light.
-_FINE, _COARSE = 0.6, 14.0
+_FINE, _COARSE = 0.6, 5.0
 #: How much a pixel of the old forehead counts for the light beside one of the new face.
 _OWN = 0.15
 #: The forehead ends in an ellipse: so wide as a share of the jaw's width, so high as a share of the distance from brow to nose, and so
@@ -56,6 +58,9 @@ def calmed(new: Field, mask: Field, face: AlignedFace) -> tuple[Field, Field]:
     alike = scaled(cv2.GaussianBlur(np.clip(2 - 2 * off / _MOST, 0, 1), (0, 0), 1.5), n)
     where, taken = where * alike, taken * alike
     grain = shown - _smooth(shown, np.maximum(where, mask), _FINE * n / SIZE)
+    # What stands out of the grain is a line or a hair.
+    most = _LINE * np.median(np.abs(grain[where > 0.5])) if (where > 0.5).any() else 0.0
+    grain = np.clip(grain, -most, most)
     filled = scaled(light, n) + grain
     out = shown + taken[..., None] * (filled - shown)
     alpha = np.maximum(mask, where)
@@ -70,8 +75,10 @@ def _forehead(points: NDArray[np.float64], crop: NDArray[np.uint8]) -> Field:
     slope, height = np.polyfit(brows[:, 0], brows[:, 1], 1) if np.ptp(brows[:, 0]) > 1 else (0.0, brows[:, 1].mean())
     y, x = np.mgrid[:SIZE, :SIZE]
     above = np.clip((slope * x + height - y + 2) / 4, 0, 1)
-    skin = cv2.GaussianBlur(cv2.erode(uncovered(points, crop), np.ones((3, 3), np.uint8)), (0, 0), 0.8)
-    return np.asarray(_within_head(points, float(np.arctan(slope))) * above * skin, np.float32)
+    inside = _within_head(points, float(np.arctan(slope)))
+    kept = np.minimum(uncovered(points, crop), _without_hair(crop, inside > 0.5))
+    skin = cv2.GaussianBlur(cv2.erode(kept, np.ones((5, 5), np.uint8)), (0, 0), 1.5)
+    return np.asarray(inside * above * skin, np.float32)
 
 
 def _within_head(points: NDArray[np.float64], turn: float) -> Field:
@@ -86,6 +93,16 @@ def _within_head(points: NDArray[np.float64], turn: float) -> Field:
     left, right = points[[0, 16]] @ (np.cos(turn), np.sin(turn))
     inside[(along < left + _SOFT) | (along > right - _SOFT)] = 0
     return np.asarray(cv2.GaussianBlur(inside, (0, 0), _SOFT), np.float32)
+
+
+def _without_hair(crop: NDArray[np.uint8], forehead: NDArray[np.bool_]) -> Field:
+    """(128, 128): 0 on texture that reaches out of the forehead: blond and grey hair has the colour of skin, and lines lie within."""
+    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    fine = grey - cv2.GaussianBlur(grey, (0, 0), 2.5)
+    rough = cv2.GaussianBlur(np.square(fine), (0, 0), 2.0) > _TEXTURE**2
+    _, parts = cv2.connectedComponents(rough.astype(np.uint8))
+    outside = np.unique(parts[rough & ~forehead])
+    return np.asarray(~np.isin(parts, outside[outside > 0]), np.float32)
 
 
 def _smooth(image: Field, support: NDArray[Any], sigma: float) -> Field:

@@ -117,3 +117,16 @@ def test_strand_of_fair_hair_over_the_forehead_stays(woman_face: AlignedFace) ->
 def test_landmarks_in_one_point_give_no_broken_numbers(where: tuple[float, float], woman_face: AlignedFace) -> None:
     face = replace(_plain(woman_face), points=np.tile(np.array(where), (68, 1)))
     assert np.isfinite(_shown(face)).all()
+
+
+def test_hair_of_the_skins_colour_stays_as_it_is(woman_face: AlignedFace) -> None:
+    """Blond or grey strands that come down from the hairline are no forehead: smoothed, they look embossed."""
+    plain = _plain(woman_face)
+    assert plain.large is not None
+    assert plain.points is not None
+    large, low = plain.large.copy(), round((plain.points[17:27, 1].min() - 10) * 2)
+    strands = np.where(np.arange(large.shape[1]) // 4 % 2, 1.0, 0.84)[None, :, None]
+    large[:low] = np.clip(large[:low] * strands, 0, 255).astype(np.uint8)
+    face = _with(plain, large)
+    out = _shown(face)
+    assert np.abs(out - large)[: low - 12].mean() < 1.0

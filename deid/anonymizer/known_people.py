@@ -91,7 +91,7 @@ class KnownPeople:
             others = np.concatenate([person.embeddings[k] for person in self.people])
             same = np.linalg.norm(rows[k][:, None] - others[None], axis=2) < embedder.threshold
             near = np.where(same, np.minimum(near, LOOSE), np.maximum(near, SINGLE))
-        return near
+        return np.asarray(near, np.float64)
 
 
 def shipped_strangers() -> Embeddings:
@@ -101,10 +101,10 @@ def shipped_strangers() -> Embeddings:
         WeightsError: the file is missing, altered, or holds something else.
     """
     tensors, _ = weights.read("strangers")
-    rows = tensors["embeddings"].float().numpy() if "embeddings" in tensors else np.zeros(0)
+    rows = np.asarray(tensors.get("embeddings", np.zeros(0)), np.float32)
     if rows.ndim != 2 or rows.shape[1] != 128 or len(rows) < _STRANGERS:
         raise WeightsFormatError(f"expected embeddings (N, 128) of strangers, got {rows.shape}")
-    return np.asarray(rows, np.float32)
+    return rows
 
 
 def _mean(rows: Embeddings) -> Embeddings:

@@ -357,8 +357,8 @@ def run_job(
         if is_film(job.source):
             from deid.video.pipeline import anonymize_video
 
-            told = {"span": span, "seed": seed, "overwrite": overwrite, "progress": progress, "record": given.record}
-            film = anonymize_video(job.source, job.target, engine, boxes=given.boxes, selection=given.selection, **told)
+            known: dict[str, Any] = {"span": span, "seed": seed, "overwrite": overwrite, "progress": progress, "record": given.record}
+            film = anonymize_video(job.source, job.target, engine, boxes=given.boxes, selection=given.selection, **known)
             error = film.problem and f"written as far as it could be read: {film.problem}"
             return FileResult(job.source, job.target, error, film=film)
         picture = codec.read(job.source, engine.options.max_pixels)

@@ -65,8 +65,8 @@ def _attribute(parent: ET.Element, name: str, kind: str, default: str, values: s
 
 
 def _box(image: ET.Element, box: Box) -> None:
-    corners = dict(zip(("xtl", "ytl", "xbr", "ybr"), (repr(float(v)) for v in box.detection.box_xyxy), strict=True))
-    element = ET.SubElement(image, "box", label=box.label, source="auto", occluded="0", **corners, z_order="0")
+    corners: dict[str, str] = dict(zip(("xtl", "ytl", "xbr", "ybr"), (repr(float(v)) for v in box.detection.box_xyxy), strict=True))
+    element = ET.SubElement(image, "box", {"label": box.label, "source": "auto", "occluded": "0", **corners, "z_order": "0"})
     points = box.detection.landmarks
     told = {
         "score": repr(box.detection.score),

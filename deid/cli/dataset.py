@@ -35,9 +35,7 @@ def dataset(
     with errors_shown():
         options = options_from(given, Options(device="auto"))
         if options.keep or options.only or options.ignore:
-            raise ConfigError(
-                "expected no keep, only or ignore for a data set: its ledger accounts for faces that were edited; use `deid run`"
-            )
+            raise ConfigError("expected no keep, only or ignore for a data set: its ledger has edited faces alone; use `deid run`")
         plan = Plan(given=source, out=out, options=options, workers=workers, engine=engine, address=address, resume=resume)
         code = 0
         if resume or not verify or not plan.ledger.exists():

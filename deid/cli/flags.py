@@ -125,7 +125,7 @@ def options_from(given: Mapping[str, Any], usual: Options | None = None) -> Opti
     Raises:
         ConfigError: an option has no such value, or two flags contradict each other.
     """
-    values = {name: value for name, value in given.items() if value is not None}
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in given.items() if v is not None}
     file, scale, strength = (values.pop(name, None) for name in ("config", "mask_scale", "strength"))
     options = load(file) if file else usual or Options()
     if scale is not None:
@@ -134,7 +134,7 @@ def options_from(given: Mapping[str, Any], usual: Options | None = None) -> Opti
         if scale < 1:
             raise ConfigError(f"expected --mask-scale to be at least 1, got {scale}")
         values["margin"] = (scale - 1) / 2
-    options = replace(options, **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    options = replace(options, **values)
     if strength is not None:
         if strength <= 0:
             raise ConfigError(f"expected --strength to be positive, got {strength}")

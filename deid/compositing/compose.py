@@ -13,7 +13,7 @@ from deid.core.types import AlignedFace, Image, StandIn
 from deid.imaging.geometry import scaled
 
 _GLASSES = ATTRIBUTES.index("Eyeglasses")
-#: From this probability on, frames are taken for worn.
+#: Probability from which the face counts as wearing glasses.
 _WORN = 0.5
 #: Arms of glasses: searched this many pixels (of 128) beyond the jaw line and around the eyes, as lines that are this much darker
 #: or brighter than what lies above and below.
@@ -28,7 +28,7 @@ def compose(new: StandIn, face: AlignedFace) -> tuple[Image, NDArray[np.float32]
         face: with landmarks and a crop (n, n, 3) at the photo's scale.
 
     Returns:
-        (n, n, 3) uint8 to be pasted, (n, n) float32 in [0, 1], how much of it shows, and how well it fits, in [0, 1].
+        Pixels to paste, (n, n, 3) uint8 RGB; the mask, (n, n) float32 in [0, 1]; and the fit, in [0, 1].
     """
     assert face.points is not None
     assert face.large is not None

@@ -22,7 +22,7 @@ def without_hair(new: StandIn, small: Field) -> Field:
         small: the same, (128, 128, 3).
     """
     hidden = cv2.dilate((new.visible < _HIDDEN).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.float32)
-    skin = continued(small, 1 - hidden)
+    skin = continued(small, np.asarray(1 - hidden, np.float32))
     shown = scaled(np.asarray(cv2.GaussianBlur(hidden, (0, 0), _SOFT), np.float32), new.face.shape[0])[..., None]
     return np.asarray(new.face + shown * (scaled(skin, new.face.shape[0]) - new.face), np.float32)
 
@@ -39,7 +39,8 @@ def continued(image: Field, known: Field) -> Field:
         mean = (image * known[..., None]).sum(axis=(0, 1)) / max(float(known.sum()), 1e-6)
         return np.asarray(image * known[..., None] + mean * (1 - known[..., None]), np.float32)
     top, weight = (np.asarray(cv2.pyrDown(x), np.float32) for x in (image * known[..., None], known))
-    coarse = continued(top / np.maximum(weight, 1e-6)[..., None], np.minimum(2 * weight, 1.0))
+    mean = np.asarray(top / np.maximum(weight, 1e-6)[..., None], np.float32)
+    coarse = continued(mean, np.minimum(2 * weight, np.float32(1)))
     n = image.shape[0]
     around = np.asarray(cv2.pyrUp(coarse, dstsize=(n, n)), np.float32)
     return np.asarray(around + known[..., None] * (image - around), np.float32)

@@ -75,7 +75,7 @@ def match_grain(new: Field, old: Image, inside: Regions, around: Regions, steady
 def _left(new: Field, old: Image, inside: Regions, around: Regions, steady: Steady | None) -> float:
     """How often the fine detail of a new face goes into that of the photo, skin and features together, within limits."""
     have, want = (
-        np.sqrt(np.square(_fine(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))[where.skin | where.features]).mean())
+        np.sqrt(np.square(_fine(np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.float32))[where.skin | where.features]).mean())
         for image, where in ((new, inside), (np.asarray(old, np.float32), around))
     )
     left = np.clip(np.array([want / max(float(have), 1e-3)]), *_REST)

@@ -22,12 +22,12 @@ Field = NDArray[np.float32]
 _ANGLES, _STEPS = 96, 24
 #: The face must be new in brows, eyes, nose and mouth, and in this many pixels around them.
 _AROUND = 3.0
-#: How far above the brows the seam may lie, as a share of the distance from brow to nose, where both faces show skin there: who keeps
-#: the forehead is found six times as often (weights/EXPERIMENTS.md).
+#: How far above the brows the seam may lie, as a share of the distance from brow to nose, where both faces show skin there. With the
+#: old forehead, people are identified six times as often (weights/EXPERIMENTS.md).
 _LIFT = 0.7
 #: Distance of the seam inside the jaw line, in pixels.
 _INSIDE = 1.0
-#: What the way costs: all the way inwards, a step sideways, and hair.
+#: Costs of the path: distance inward, a step sideways, and hair.
 _OUTWARD, _STRAIGHT, _HIDDEN = 120.0, 2.0, 400.0
 #: A mean disagreement along the seam that halves the fit.
 _ROUGH = 40.0

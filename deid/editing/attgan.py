@@ -102,7 +102,7 @@ def _passes(network: "Generator", device: str) -> Network:
 
 
 class AttganEditor(_TwoPasses):
-    """Proposes one new face per attribute set: a stand-in, and what two passes change of it.
+    """Proposes one new face per attribute set: a stand-in, plus the change by two passes.
 
     Args:
         device: where the network runs.

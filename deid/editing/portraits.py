@@ -202,7 +202,7 @@ class Portraits:
         off += 0.6 * np.linalg.norm(self.light - looks.light, axis=1)
         off += np.abs(self.skin - looks.skin) @ _SKIN_WEIGHTS
         if looks.embedding.any():
-            off += np.minimum(np.abs(self.years - self._ages.years(looks.embedding[None])) / _YEARS, _MOST_YEARS)
+            off += np.minimum(np.abs(self.years - self._ages.years(np.asarray(looks.embedding[None], np.float32))) / _YEARS, _MOST_YEARS)
         off += np.abs(self.attributes - looks.attributes) @ [_COUNTS.get(name, 0.0) for name in ATTRIBUTES]
         off[(self.male != (looks.male > 0.5)) | (self.child != (looks.child > CHILD))] = np.inf
         return np.asarray(off)

@@ -29,7 +29,7 @@ class _ConvBlock(nn.Module):
         self.layers = nn.Sequential(conv, *([norm] if norm else []), nn.LeakyReLU(0.2))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x)  # type: ignore[no-any-return]
+        return self.layers(x)
 
 
 class _UpBlock(nn.Module):

@@ -371,7 +371,7 @@ async def _file_events(desk: Desk, name: str) -> AsyncIterator[str]:
     """Where a file stands, until nothing is done to it any more."""
     job, last = desk.job(name), -1
     while not desk.is_closed:
-        # Read first: what changes after it is told in the next turn.
+        # Read first: a later change waits for the next turn.
         pending = job.pending
         if job.version != last:
             last = job.version

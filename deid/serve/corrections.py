@@ -49,7 +49,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """One correction as it was asked for.
+    """One requested correction.
 
     Args:
         action: see `Decision`; `draw` adds a face that was missed.

@@ -48,9 +48,9 @@ class TrackCard:
         origin: `detector`, `drawn`, or `last detection`.
         summary: what became of it.
         decision: what a person decided.
-        turn: how often another new face was asked for.
+        turn: number of requests for another new face.
         portrait: the frame that shows it best, where, and how well.
-        note: what could not be done as it was asked for.
+        note: which part of the request was not possible.
     """
 
     track: int
@@ -67,7 +67,7 @@ class FilmWork:
 
     Args:
         upload: the film.
-        engine: anonymises.
+        engine: edits and judges faces.
         limits: of its size and length.
     """
 
@@ -287,7 +287,7 @@ class FilmWork:
         return [d for d in known.exposed(sure, touched) if not same(d, left)]
 
     def _show(self, tracks: Sequence[TrackSummary]) -> None:
-        """Take down what is told."""
+        """Update what the page shows."""
         assert self._info is not None
         for summary in tracks:
             self._cards.setdefault(summary.track, TrackCard(summary.track, "detector")).summary = summary

@@ -87,7 +87,7 @@ class Job:
         return self._cancelled.is_set()
 
     def progress(self, name: str, done: int, total: int) -> None:
-        """Told by the work.
+        """Take note of a step; the work calls it.
 
         Raises:
             Cancelled: nobody waits for it any more.

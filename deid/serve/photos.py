@@ -39,9 +39,9 @@ class Face:
         first: what the program made of it; None for a drawn face until it has been rendered.
         now: what has become of it; None when it is left as it is.
         decision: what a person decided.
-        turn: how often another new face was asked for.
-        levels: the new face that was asked for.
-        note: what could not be done as it was asked for.
+        turn: number of requests for another new face.
+        levels: the requested new face.
+        note: which part of the request was not possible.
     """
 
     number: int
@@ -61,7 +61,7 @@ class PhotoWork:
 
     Args:
         upload: the photo.
-        engine: anonymises.
+        engine: edits and judges faces.
         limits: of its pixels.
 
     Example:

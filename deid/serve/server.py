@@ -1,4 +1,4 @@
-"""Runs the page on this machine until it is told to end."""
+"""Server of the page: it runs until Ctrl-C or a signal ends it."""
 
 import contextlib
 import logging
@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 #: Headers may have so many bytes, and so many clients may be connected.
 _HEADERS_BYTES = 32 << 10
 _CONNECTIONS = 128
+#: Options that only runs without a person take.
+_RUNS_ALONE = ("keep", "only", "ignore", "also")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +53,10 @@ def serve(
         address: where.
         limits: of what is taken in.
         temp: where the private folder is made.
-        told: told the page's address once it listens.
+        told: called with the page's address once it listens.
 
     Raises:
-        ConfigError: the address cannot be used.
+        ConfigError: the address cannot be used, or an option is for runs alone.
         DependencyError: the packages of the extra `web` are missing.
     """
     try:
@@ -64,6 +66,7 @@ def serve(
         from deid.serve.protocol import PatientProtocol
     except ImportError as error:
         raise DependencyError(f"the page needs FastAPI and uvicorn: pip install 'deid-face[web]' ({error.name})") from error
+    _check(options)
     # uvicorn stops when it gets the signal, and then raises it again.
     _on("SIGTERM", _end)
     with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
@@ -94,6 +97,13 @@ def serve(
         if hasattr(signal, "SIGHUP"):
             _on("SIGHUP", lambda *_: setattr(running, "should_exit", True))
         running.run(sockets=[listening])
+
+
+def _check(options: Options) -> None:
+    """Refuse options that decide before a run who is left as they are: here a person does."""
+    for name in _RUNS_ALONE:
+        if getattr(options, name, None):
+            raise ConfigError(f"the page takes no option {name}: decide about each face on its card")
 
 
 def _store(temp: Path | None) -> Store:

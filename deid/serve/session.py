@@ -1,4 +1,4 @@
-"""Everything that is worked on: sessions, their files, and one worker with a queue, independent of how they are asked for."""
+"""Everything that is worked on: sessions, their files, and one worker with a queue, independent of HTTP."""
 
 import logging
 import queue

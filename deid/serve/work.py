@@ -1,4 +1,4 @@
-"""What a photo and a film have in common for whoever looks at them, and how to show a face in words."""
+"""Interface that photos and films share, and how faces are shown."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from deid.core.types import Detection, Image
 from deid.imaging import geometry
 from deid.serve.corrections import Correction, Decision
 
-#: Told the name of a step, how much of it is done, and of how much (0: unknown). Raises when nobody waits for the work any more.
+#: Called with the name of a step, how much of it is done, and of how much (0: unknown). Raises when nobody waits for the work any more.
 Progress: TypeAlias = Callable[[str, int, int], None]
 #: A detection that overlaps a face so much is the same face.
 SAME_IOU = 0.4

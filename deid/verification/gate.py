@@ -1,8 +1,8 @@
 """The gate: whether a new face may be published.
 
-It judges the crop as it will look in the photo, blended, and not the editor's raw output. A new face passes when every
-embedder takes it for another person, the detector still finds it in place, gender is kept, and it looks like a photo of
-a face: distance alone is a trap, for noise that fools one recogniser is neither private nor useful.
+It judges the crop as it will look in the photo, blended, and not the editor's raw output. A new face passes when all of these hold: every
+embedder places it beyond its threshold, the detector detects it in place, the gender is kept, and it looks like a photo of a face. Distance
+alone is a trap: noise that fools one recogniser is neither private nor useful.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from deid.weights.networks import open_network
 
 #: Size of the patch in which a face is detected again, in boxes: MTCNN needs some surroundings.
 _PATCH = 2.2
-#: The patch is shrunk to this many pixels: a face is then about 90 px, and looking takes 20 ms.
+#: The patch is shrunk to this many pixels: a face is then about 90 px, and detection takes 20 ms.
 _PATCH_SIZE = 200
 #: Score under which nothing passes for a photo.
 _NOISE_REALISM = 0.15
@@ -34,15 +34,18 @@ _DISTANCE_CAP = 1.5
 
 
 def utility(distance: ArrayLike, realism: ArrayLike, iou: ArrayLike = 1.0, score: ArrayLike = 1.0) -> NDArray[np.float64]:
-    """What a new face is worth: ``score * iou * min(distance, cap) * realism``, elementwise.
+    """Utility of a new face: ``score * iou * min(distance, cap) * realism``, elementwise.
 
-    The thesis's utility, with realism as a factor.
+    This is the thesis's utility, with realism as a factor.
 
     Args:
         distance: to the source, in thresholds of the recogniser.
         realism: the critic's score, in [0, 1].
         iou: overlap of the boxes before and after, in [0, 1]; 1 without a detector.
-        score: the detector's probability of a face, likewise.
+        score: the detector's probability of a face, in [0, 1].
+
+    Returns:
+        Utility of the arguments' common shape; higher is better.
     """
     capped = np.minimum(np.asarray(distance, np.float64), _DISTANCE_CAP)
     return np.asarray(capped * np.asarray(realism) * np.asarray(iou) * np.asarray(score), np.float64)
@@ -99,11 +102,11 @@ class Gate:
 
     Args:
         embedders: at least one.
-        detector: what must find the face again; fast and without landmarks of its own needed.
-        attributes: reads what a face is like, and its gender once more.
-        realism: scores pasted faces.
-        gender: reads gender from dlib's embedding; where dlib is none of the embedders, the attributes must do.
+        detector: must detect the face again; landmarks are not needed.
         options: thresholds.
+        attributes: classifier of attributes, and the second classifier of gender.
+        realism: scores pasted faces.
+        gender: classifier of gender on dlib's embedding; without dlib among the embedders, the attributes are used.
     """
 
     embedders: Sequence[Embedder]
@@ -142,8 +145,11 @@ class Gate:
 
         Args:
             source: the face before.
-            crops: (N, 128, 128, 3) proposals for its place, blended.
+            crops: (N, 128, 128, 3) uint8 RGB proposals for its place, blended.
             accepted: see `judge`.
+
+        Returns:
+            One verdict per proposal, with IoU 0.
         """
         embeddings = self._embed(crops)
         return self._judged(source, self._distances(source, embeddings), crops, embeddings, accepted)
@@ -165,21 +171,21 @@ class Gate:
         return replace(check, redetected=iou > 0, iou=iou, reasons=reasons)
 
     def cover(self, source: SourceFace, image: Image) -> Verification:
-        """Judge a filter over the face, in the photo (H, W, 3): it need not be found, look real or keep a gender."""
+        """Judge a filter over the face, in the photo (H, W, 3): only the distances count."""
         iou, _, embeddings = self._look(source, image)
         nearest = self._nearest(source, embeddings)
         return Verification(nearest, iou > 0, iou, source.male, source.male, None, tuple(_too_near(nearest)))
 
     def _look(self, source: SourceFace, image: Image) -> tuple[float, Crops, tuple[Embeddings, ...]]:
-        """How well a face is found in its place in a photo, and the views of it with their embeddings: where it was, and as an
-        attacker aligns it who finds it now."""
+        """IoU of a face detected again in a photo, and views of it with their embeddings: at the old landmarks, and at the new ones, as an
+        attacker aligns it."""
         iou, found = self.find_again(image, source.detection)
         views = np.stack([align(image, d).crop for d in (source.detection, found) if d is not None])
         return iou, views, self._embed(views)
 
     def _nearest(self, source: SourceFace, embeddings: Sequence[Embeddings]) -> tuple[Distance, ...]:
         """The least distance of several views of one face from the source, for each embedder."""
-        # What is no number is no distance at all.
+        # A NaN counts as the least distance.
         return tuple(min(of, key=lambda d: (d.value == d.value, d.value)) for of in zip(*self._distances(source, embeddings), strict=True))
 
     def _embed(self, crops: Crops) -> tuple[Embeddings, ...]:
@@ -249,7 +255,7 @@ class Gate:
         return (before > 0.5) == male and own < min(0.5, 1 - self.options.gender_slack)
 
     def find_again(self, image: Image, detection: Detection) -> tuple[float, Detection | None]:
-        """What the detector finds in a face's place in a photo (H, W, 3), with the IoU of the boxes; (0, None) for nothing."""
+        """Detection in a face's place in a photo (H, W, 3), with the IoU of the boxes; (0, None) for none."""
         found = look_closer(self.detector, image, detection, _PATCH, _PATCH_SIZE)
         iou = geometry.box_iou(np.array([d.box_xyxy for d in found]), detection.box_xyxy).ravel()
         best = int(iou.argmax()) if found else -1

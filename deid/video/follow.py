@@ -194,7 +194,7 @@ def _carried(box: NDArray[np.float64], a: NDArray[np.float64], b: NDArray[np.flo
 
 
 def _alike(before: NDArray[np.uint8], after: NDArray[np.uint8], old: NDArray[np.float64], new: NDArray[np.float64]) -> float:
-    """Correlation of what lies in two boxes, in [-1, 1]; 1 where nothing can be told of them."""
+    """Correlation of what lies in two boxes, in [-1, 1]; 1 where they are too small or too even."""
     patches = []
     for grey, box in ((before, old), (after, new)):
         rows, columns = geometry.box_to_slices(box, grey.shape[:2])

@@ -80,7 +80,7 @@ def test_pages_that_exif_turns_are_refused() -> None:
 def test_a_grid_that_is_not_kept_is_no_output(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever encodes may drop what says how a picture is turned."""
     data = _file(_smooth((24, 40, 3)), 6, "PNG")
-    monkeypatch.setattr("deid.dataset.grid.images.encode", lambda picture: _file(_smooth((24, 40, 3)), 1, "PNG"))
+    monkeypatch.setattr("deid.dataset.grid.codec.encode", lambda picture: _file(_smooth((24, 40, 3)), 1, "PNG"))
     with pytest.raises(ImageWriteError, match="cannot keep the pixel grid"):
         encode(codec.decode(data, "a"), 6)
 

@@ -10,6 +10,8 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -139,3 +141,10 @@ def test_others_need_a_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert "token=" not in told[0]
     assert len(told[1].partition("token=")[2]) >= 24
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["keep", "only", "ignore", "also"])
+def test_options_that_decide_for_the_person_are_refused(name: str) -> None:
+    options: Any = SimpleNamespace(**{name: "something"})
+    with pytest.raises(ConfigError, match=f"no option {name}"):
+        server.serve(options, Address(port=0))

@@ -13,7 +13,8 @@ AVOID: Mapping[str, str] = {
     "anonymise": r"anonymis\w*",
     "bare (of a face)": r"bare(?! metal| array| minimum)\b",
     "find (as a noun)": (
-        r"\b(?:an?|the|each|every|its|of|such|these|those|no|further|other|first|faint|sure|two|teacher's|\d+) finds?\b(?! (?:an?|the|it|no|them|its)\b)"
+        r"\b(?:an?|the|each|every|its|of|such|these|those|no|further|other|first|faint|sure|two|teacher's|\d+) finds?\b"
+        r"(?! (?:an?|the|it|no|them|its)\b)"
     ),
     "ladder, rung": r"\b(?:ladders?|rungs?)\b",
     "settled": r"\bsettled\b",

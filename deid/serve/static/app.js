@@ -166,6 +166,8 @@ function showWaiting(now) {
 }
 
 function showFile(now) {
+  $("viewer").dataset.version = state.detections.version;
+  $("viewer").dataset.busy = String(state.busy);
   $("file-name").textContent = now.name;
   $("film").hidden = now.kind !== "film";
   $("pages").hidden = now.kind === "film" || state.detections.view.frames < 2;
@@ -240,7 +242,11 @@ function decide(number, decision) {
 // A photo's corrections are done at once; a film's wait until they are applied together.
 function stage(correction) {
   const now = file();
-  if (!now || state.busy) return;
+  if (!now) return;
+  if (state.busy) {
+    say("Wait: the file is being worked on.");
+    return;
+  }
   if (correction.action === "draw") state.drawn.push(correction);
   else state.staged.set(correction.face, correction);
   say(correction.action === "draw" ? "Face added." : "Correction taken.");
@@ -252,6 +258,11 @@ function stage(correction) {
   showStage();
 }
 
+// What an answer says of a file is newer than what the last event said.
+function absorb(answer) {
+  state.files = state.files.map((each) => (each.id === answer.id && each.version <= answer.version ? answer : each));
+}
+
 const stagedCount = () => state.staged.size + state.drawn.length;
 
 async function apply() {
@@ -261,8 +272,7 @@ async function apply() {
   state.staged.clear();
   state.drawn = [];
   try {
-    state.busy = true;
-    await api.correct(now.id, corrections);
+    absorb(await api.correct(now.id, corrections));
   } catch (error) {
     alertUser(error.message);
   }
@@ -292,7 +302,8 @@ async function save(id) {
   try {
     if (id === state.chosenFile && stagedCount()) await apply();
     state.wantedDownloads.add(id);
-    await api.save(id);
+    absorb(await api.save(id));
+    await refresh();
     say(`Saving ${now.name}.`);
   } catch (error) {
     state.wantedDownloads.delete(id);
@@ -325,7 +336,7 @@ async function saveAll() {
   state.wantedZip = new Set(open.map((each) => each.id));
   for (const each of open.filter((one) => one.state !== "saved")) {
     try {
-      await api.save(each.id);
+      absorb(await api.save(each.id));
     } catch (error) {
       alertUser(error.message);
     }

@@ -18,13 +18,14 @@ from evaluation.attacks.reconstruction import train_restorer
 from evaluation.faces import Face
 from evaluation.masks import blanked, edit_mask
 from evaluation.metrics.verification import auc
+from evaluation.results import Measure
 
 FAST = ("naive", "reverse", "parrot", "context")
 
 
 def _faces(make_face: Callable[..., Face], change: Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]) -> list[Face]:
     faces = []
-    for seed in range(40):
+    for seed in range(24):
         for photo in range(3):
             untouched = make_face(seed, photo)
             faces.append(make_face(seed, photo, change(untouched.crop_before, seed)))
@@ -44,9 +45,15 @@ def test_too_few_people_are_refused(make_face: Callable[..., Face]) -> None:
         split_people([make_face(i, 0) for i in range(9)], 0)
 
 
-def test_untouched_photos_lose_to_every_attack(make_face: Callable[..., Face], recogniser: Embedder) -> None:
+@pytest.fixture(scope="module")
+def untouched(make_face: Callable[..., Face], recogniser: Embedder) -> list[Measure]:
+    """What every attack measures on photos that nobody edited."""
     faces = _faces(make_face, lambda crop, seed: crop)
-    _, lines, _ = attack_faces(faces, [recogniser], AttackOptions(attacks=FAST))
+    return attack_faces(faces, [recogniser], AttackOptions(attacks=FAST))[1]
+
+
+def test_untouched_photos_lose_to_every_attack(untouched: list[Measure]) -> None:
+    lines = untouched
     assert [rank_one(lines, name) for name in ("naive", "reverse", "parrot")] == [1.0] * 3
     assert [m.name for m in lines if m.passed] == []
 
@@ -96,12 +103,13 @@ def test_surroundings_are_of_unit_norm() -> None:
 
 
 def test_the_restorer_learns_and_is_reproducible(make_person: Callable[[int, int], NDArray[np.uint8]]) -> None:
-    before = np.stack([make_person(i, 0) for i in range(24)])
+    before = np.stack([make_person(i, 0) for i in range(16)])
     after = np.stack([255 - cv2.blur(c, (9, 9)) for c in before])
     restore = train_restorer(after, before, 20, 0)
     error = np.abs(restore(after).astype(int) - before).mean()
     assert error < 0.8 * np.abs(after.astype(int) - before).mean()
-    assert (train_restorer(after, before, 1, 5)(after[:2]) == train_restorer(after, before, 1, 5)(after[:2])).all()
+    few = [train_restorer(after[:4], before[:4], 1, 5)(after[:2]) for _ in range(2)]
+    assert (few[0] == few[1]).all()
 
 
 def test_attackers_do_not_know_the_gate() -> None:
@@ -116,9 +124,8 @@ def _imported(node: ast.AST) -> list[str]:
     return [a.name for a in node.names] if isinstance(node, ast.Import) else []
 
 
-def test_blank_faces_are_a_control_that_nobody_is_judged_by(make_face: Callable[..., Face], recogniser: Embedder) -> None:
-    _, lines, _ = attack_faces(_faces(make_face, lambda crop, seed: crop), [recogniser], AttackOptions(attacks=FAST))
-    controls = {(m.section, m.name): m for m in lines if m.name.endswith(", rank 1")}
+def test_blank_faces_are_a_control_that_nobody_is_judged_by(untouched: list[Measure]) -> None:
+    controls = {(m.section, m.name): m for m in untouched if m.name.endswith(", rank 1")}
     assert set(controls) == {(a, f"{c}, rank 1") for a in FAST[:3] for c in ("mask blank", "face in black")}
     assert {m.passed for m in controls.values()} == {None}
     # The box hides all that the recogniser looks at; the mask leaves a rim of the pattern, and so some people are found.

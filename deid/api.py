@@ -82,7 +82,7 @@ def anonymize_pillow(image: PillowImage.Image, engine: Anonymizer, seed: int | N
 
 
 def _is_tensor(image: object) -> "TypeGuard[torch.Tensor]":
-    """Whether it is a tensor, without importing torch, which whoever has a tensor has done."""
+    """Whether it is a tensor. Tensors exist only where torch is imported already."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(image, torch.Tensor)
 

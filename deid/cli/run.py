@@ -168,7 +168,7 @@ def run_jobs(
 
 
 def _part(span: tuple[float, float | None, str]) -> "Span | None":
-    """The part of films that is asked for; None for the whole, which needs nothing of films to be imported."""
+    """The part of videos to edit; None for the whole, which imports nothing of videos."""
     if span == (0.0, None, "keep"):
         return None
     from deid.video.pipeline import Span

@@ -22,8 +22,8 @@ _FILE = "shape_predictor_68_face_landmarks.dat"
 class FacePoints:
     """Finds the 68 points.
 
-    The model is read once, on first use. dlib's file of it (100 MB) takes a second or more to read: that is done for the first face
-    that a user ever has, and the arrays are kept in the cache, of which no more than 10 MB are looked at for a face.
+    The model is read on first use. dlib's file of it (100 MB) takes seconds to read. That happens once; then the arrays are kept in the
+    cache, as a map of which a face needs 10 MB at most.
     """
 
     def preload(self) -> None:

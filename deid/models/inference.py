@@ -67,11 +67,11 @@ def check_device(device: str) -> None:
 
 @functools.cache
 def _share_memory() -> None:
-    """Let all networks take turns in one store of memory, which grows by what is asked for and no more."""
+    """Let all networks share one store of memory, which grows by what is needed."""
     import onnxruntime
 
     place = onnxruntime.OrtMemoryInfo("Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT)
-    # No limit, as much as is asked for at a time, and onnxruntime's own choice of everything else.
+    # No limit, growth by what is needed, and the defaults for everything else.
     how = onnxruntime.OrtArenaCfg(0, 1, -1, -1)
     # Somebody else in this process was first.
     with contextlib.suppress(RuntimeError):

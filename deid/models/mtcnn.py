@@ -2,8 +2,8 @@
 
 K. Zhang, Z. Zhang, Z. Li, Y. Qiao, "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks", SPL 2016.
 
-A PReLU with a slope for each channel is slow in onnxruntime: it took a third of the first network. For its graph the PReLU is written as
-convolutions of one pixel and a ReLU, which give the same numbers, and the first one comes after the pooling and not before.
+A PReLU with a slope for each channel is slow in onnxruntime: it took a third of the first network. In graphs it is written as
+convolutions of one pixel and a ReLU, which give the same numbers. The first one comes after the pooling.
 """
 
 import numpy as np
@@ -35,8 +35,7 @@ def _pool(side: int) -> nn.Module:
 class _First(nn.Sequential):
     """A convolution, its PReLU and a pooling; in a graph for a quarter of the work after the convolution.
 
-    Where a slope is negative, the largest value after the PReLU may come from the least one before it: such channels are pooled with
-    both signs.
+    Where a slope is negative, the largest value after the PReLU may be the least one before it. Such channels are pooled with both signs.
     """
 
     def __init__(self, n_out: int, pool: int) -> None:

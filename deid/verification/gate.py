@@ -84,7 +84,7 @@ class SourceFace:
     Args:
         detection: where it is.
         embeddings: (1, D) rows, one per embedder.
-        attributes: (13,) probability of each attribute; None where only a filter was asked for, which needs none.
+        attributes: (13,) probability of each attribute; None for a filter, which needs none.
         male: probability of a man.
         realism: the critic's score of it, in [0, 1]: a small or compressed face scores low, and a new one in its place cannot do better.
     """

@@ -1,7 +1,7 @@
 """Time and memory of one photo with two faces, beside deface, which covers what CenterFace finds.
 
-Each command runs in turn with the others, in a process of its own, and so does each program with its models loaded. deface is measured
-where its command is on the path; without it the seconds and the memory remain, and no ratio. An environment of its own will do for it.
+The commands run in turns, each in a process of its own. So do the programs that have their models loaded. deface is measured where its
+command is on the path, in an environment of its own if need be. Without it there are seconds and memory, and no ratio.
 """
 
 import json

@@ -73,10 +73,10 @@ class FaceRefiner:
         views = [_View.of(image, box) for image, box in zip(images, boxes, strict=True)]
         score, shift = self._networks.rnet(_crops(views, looks, 24))
         rough = _square(_moved(looks, shift))
-        best = np.argsort(-score[:, 1].reshape(len(boxes), n), axis=1)[:, :_FINALISTS] + np.arange(len(boxes))[:, None] * n
+        best = np.argsort(-score.reshape(len(boxes), n), axis=1)[:, :_FINALISTS] + np.arange(len(boxes))[:, None] * n
         rough = rough[best.ravel()]
         score, shift, points = self._networks.onet(_crops(views, rough, 48))
-        final, sure = _moved(rough, shift), score[:, 1]
+        final, sure = _moved(rough, shift), score
         size = rough[:, 2:] - rough[:, :2]
         marks = np.stack([points[:, :5], points[:, 5:]], axis=-1) * size[:, None] + rough[:, None, :2]
         return [self._best(boxes[i], slice(i * _FINALISTS, (i + 1) * _FINALISTS), final, sure, marks) for i in range(len(boxes))]

@@ -82,9 +82,12 @@ class PNet(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         x, score, shift = self.layers(images), self.score, self.shift
+        # The softmax of two is the sigmoid of their difference.
+        if not torch.onnx.is_in_onnx_export():
+            two = score(x)
+            return (two[:, 1] - two[:, 0]).sigmoid(), shift(x)
         assert score.bias is not None
         assert shift.bias is not None
-        # The softmax of two is the sigmoid of their difference.
         weight, bias = (torch.cat([two[1:] - two[:1], four]) for two, four in ((score.weight, shift.weight), (score.bias, shift.bias)))
         both = functional.conv2d(x, weight, bias)
         return both[:, 0].sigmoid(), both[:, 1:]

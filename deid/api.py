@@ -82,7 +82,7 @@ def anonymize_pillow(image: PillowImage.Image, engine: Anonymizer, seed: int | N
 
 
 def _is_tensor(image: object) -> "TypeGuard[torch.Tensor]":
-    """Whether it is a tensor. Tensors exist only where torch is imported already."""
+    """Whether it is a tensor, without importing torch: a caller with a tensor has imported it."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(image, torch.Tensor)
 

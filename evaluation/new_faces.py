@@ -120,11 +120,11 @@ def new_faces(
 
 
 def _new_of(photo: PhotoResult, pair: FilePair, report: Report | None, least_px: float) -> Iterator[NewFace]:
-    told = None if report is None else _told_of(pair, report)
+    reported = None if report is None else _reported_of(pair, report)
     for face in photo.faces:
-        known = _nearest(face.box_xyxy, told or [])
-        if _is_new(face, least_px) and (told is None or (known is not None and known.new)):
-            boxes = [f.box_xyxy for f in photo.faces if f is not face] + [t.box_xyxy for t in told or [] if t is not known]
+        known = _nearest(face.box_xyxy, reported or [])
+        if _is_new(face, least_px) and (reported is None or (known is not None and known.new)):
+            boxes = [f.box_xyxy for f in photo.faces if f is not face] + [t.box_xyxy for t in reported or [] if t is not known]
             yield NewFace(pair, face, known.portraits if known else (), np.array(boxes, np.float64).reshape(-1, 4))
 
 
@@ -132,13 +132,13 @@ def _is_new(face: Face, least_px: float) -> bool:
     return face.main and face.has_output and face.found_after and face.change >= UNCHANGED_BELOW and face.size_px >= least_px
 
 
-def _told_of(pair: FilePair, report: Report) -> list[Reported]:
+def _reported_of(pair: FilePair, report: Report) -> list[Reported]:
     """Faces of a photo in a report; files are matched by their path, or by its end."""
-    told = report.get(pair.name)
-    return next((faces for name, faces in report.items() if name.endswith(f"/{pair.name}")), []) if told is None else told
+    reported = report.get(pair.name)
+    return next((faces for name, faces in report.items() if name.endswith(f"/{pair.name}")), []) if reported is None else reported
 
 
-def _nearest(box: NDArray[np.float64], told: Sequence[Reported]) -> Reported | None:
-    overlaps = [float(geometry.box_iou(box, t.box_xyxy)[0, 0]) for t in told]
+def _nearest(box: NDArray[np.float64], reported: Sequence[Reported]) -> Reported | None:
+    overlaps = [float(geometry.box_iou(box, t.box_xyxy)[0, 0]) for t in reported]
     best = int(np.argmax(overlaps)) if overlaps else -1
-    return told[best] if best >= 0 and overlaps[best] >= _SAME_IOU else None
+    return reported[best] if best >= 0 and overlaps[best] >= _SAME_IOU else None

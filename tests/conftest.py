@@ -141,7 +141,7 @@ def blur_engine() -> Anonymizer:
 
 @pytest.fixture(scope="session")
 def attgan_engine() -> Anonymizer:
-    """The engine of the main job with a short ladder, loaded once."""
+    """The engine of the main job with few fallback levels, loaded once."""
     return anonymizer(Options(seed=1, quality="fast"))
 
 

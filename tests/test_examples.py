@@ -16,7 +16,7 @@ NEEDS = {"hugging_face_map": "datasets", "rest_client": "fastapi", "supervision_
 
 
 @pytest.fixture(scope="module")
-def told() -> dict[str, str]:
+def expected() -> dict[str, str]:
     """What an example must say besides the name of its picture."""
     return {
         "hugging_face_map": "an astronaut (256, 256)",
@@ -30,7 +30,7 @@ def told() -> dict[str, str]:
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_example(
-    path: Path, told: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    path: Path, expected: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("skimage", reason="the examples take scikit-image's photo: pip install 'deid-face[demo]'")
     if needed := NEEDS.get(path.stem):
@@ -40,7 +40,7 @@ def test_example(
     monkeypatch.setattr(sys, "argv", [str(path)])
     runpy.run_path(str(path), run_name="__main__")
     said = capsys.readouterr().out.strip()
-    assert told[path.stem] in said
+    assert expected[path.stem] in said
     picture = tmp_path / said.splitlines()[-1]
     assert _differs_where_the_face_was(picture), said
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from deid.anonymizer.choice import choose
 from deid.anonymizer.face import Face, Request
 from deid.anonymizer.face_editor import FaceEditor
-from deid.anonymizer.fallback import Level
 from deid.anonymizer.identities import Identities
+from deid.anonymizer.level import Level
 from deid.anonymizer.models import Models
 from deid.anonymizer.scheduler import Scheduler
 from deid.anonymizer.selection import Selection
@@ -26,23 +26,23 @@ from deid.verification.gate import Gate
 
 
 class Anonymizer:
-    """Takes the people out of pictures.
+    """Replaces or covers every face in pictures.
 
-    Models load once, on first use; one instance may be used from several threads.
+    Models load once, on first use. One instance may be used from several threads.
 
     Args:
-        options: how; the defaults when None.
-        detector: finds faces in place of the one that the options name.
-        editor: proposes new faces in place of AttGAN.
-        embedders: judge identity in place of the ones that the options name; at least one.
-        selector: ranks stand-ins and attribute sets in place of the shipped one. With an editor of your own and no selector,
-            both are drawn at random; an editor without portraits has nothing to choose from.
+        options: method, detector, thresholds; the defaults when None.
+        detector: your own, in place of the one in the options.
+        editor: your own, in place of AttGAN.
+        embedders: your own, in place of those in the options; at least one.
+        selector: your own, in place of the shipped one. With an editor of your own and no selector, stand-ins and attribute sets are
+            drawn at random.
         models: all of these parts and more, in place of those that are built.
 
     Raises:
-        ConfigError: an option has no such value.
+        ConfigError: an option has an unknown value.
 
-    Example:
+    Examples:
         >>> result = Anonymizer(Options(seed=7)).process(image)
         >>> [(face.method, face.status) for face in result.faces]
         [('attgan', 'passed')]
@@ -66,12 +66,12 @@ class Anonymizer:
 
     @property
     def detector(self) -> Detector:
-        """What detects the faces."""
+        """The detector."""
         return self.models.detector
 
     @property
     def editor(self) -> Editor:
-        """What proposes new faces."""
+        """The editor, which proposes new faces."""
         return self.models.editor
 
     @property
@@ -81,12 +81,12 @@ class Anonymizer:
 
     @property
     def selector(self) -> Selector | None:
-        """What ranks stand-ins and attribute sets; None where they are drawn at random."""
+        """The selector, which ranks stand-ins and attribute sets; None where they are drawn at random."""
         return self.models.selector
 
     @property
     def gate(self) -> Gate:
-        """What decides whether an edited face may be published."""
+        """The gate, which decides whether an edited face may be published."""
         return self.models.gate
 
     def preload(self) -> None:
@@ -106,17 +106,16 @@ class Anonymizer:
 
         Args:
             image: (H, W, 3) uint8 RGB.
-            detections: faces that are known already; the detector is then asked for no others. One that lies wholly outside
-                the picture is left out.
-            seed: for reproducible output; the options' one when None, and a fresh one when that is None too.
+            detections: known faces; the detector is then not used. A face that lies wholly outside the picture is left out.
+            seed: makes the output reproducible; None takes the options' seed, or draws a fresh one.
             first: in place of what the detector finds at first; the result is searched for others as usual.
             selection: which faces are left as they are; the options' one when None.
 
         Returns:
-            A new picture and what became of each face. Every detected face has been edited, covered, or kept as was asked.
+            A new picture, and a result for each face. Every detected face has been edited, covered, or kept on request.
 
         Raises:
-            ValueError: the image is none.
+            ValueError: the image is no (H, W, 3) uint8 array.
             DetectionError: the detector failed.
             EditError: an editor failed. There is no picture then.
         """
@@ -137,15 +136,15 @@ class Anonymizer:
         return ImageResult(out, tuple(self._editor.result(face) for face in faces), seed, tuple(kept))
 
     def process_requests(self, image: Image, requests: Sequence[Request], seed: int) -> tuple[Image, list[FaceResult]]:
-        """Edit the faces of one frame as a film wants it.
+        """Edit the faces of one frame of a video.
 
         Args:
             image: (H, W, 3) uint8 RGB.
             requests: the faces, at least partly inside the frame, each with its own levels.
-            seed: for reproducible output.
+            seed: makes the output reproducible.
 
         Returns:
-            A new frame, and what became of each face, in the order of the requests.
+            A new frame, and a result for each face, in the order of the requests.
         """
         out, faces = self._scheduler.edit_given(check_image(image), requests, seed)
         became: dict[Request, Face] = {face.request: face for face in faces}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.anonymizer.fallback import Level
+from deid.anonymizer.level import Level
 from deid.core.temporal import Steady
 from deid.core.types import Detection, EditedFace, Image, Verification
 from deid.editing.portraits import Looks

@@ -1,26 +1,30 @@
 """The way of one face: prepare, propose, composite, verify, fall back."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.anonymizer import fallback, stand_ins
+from deid.anonymizer import doubt, fallback, stand_ins
 from deid.anonymizer.cover import cover
 from deid.anonymizer.face import Composite, Face, Request
-from deid.anonymizer.fallback import Level
-from deid.anonymizer.models import Models
+from deid.anonymizer.level import Level
 from deid.compositing import blend, head
 from deid.compositing.proposal import Patch, Proposal
 from deid.core.errors import EditError
 from deid.core.types import AlignedFace, Detection, FaceResult, Image
-from deid.editing import checked
 from deid.editing.portraits import Looks
+from deid.editing.proposals import propose
 from deid.editing.sampler import named, portraits_of
 from deid.imaging import geometry
 from deid.imaging.alignment import align, at_photo_scale, warp
 from deid.verification.gate import SourceFace
-from deid.verification.ranking import promising
+from deid.verification.ranking import is_far, margin, promising
+
+if TYPE_CHECKING:
+    # The parts are given; nothing here builds them.
+    from deid.anonymizer.models import Models
 
 #: A detection counts as edited when this share of its middle was.
 LEAST_EDITED = 0.6
@@ -33,7 +37,7 @@ class FaceEditor:
         models: the parts it works with.
     """
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: "Models") -> None:
         self._models, self._options = models, models.options
 
     # Prepare.
@@ -66,7 +70,7 @@ class FaceEditor:
 
     def why_cover(self, image: Image, detection: Detection) -> str:
         """Why a face should be covered and not replaced, or nothing."""
-        return fallback.why_cover(image, detection, self._options, self._models.gate)
+        return doubt.why_cover(image, detection, self._options, self._models.gate)
 
     def _looks(self, source: SourceFace, crop: Image) -> Looks | None:
         """Features that a portrait for a face must have; None where none is needed."""
@@ -87,6 +91,8 @@ class FaceEditor:
     def edit(self, face: Face, photo: Image) -> Patch:
         """Edit a face at harder and harder levels until it passes; the last one, a solid cover, always does.
 
+        A new face that passes but is near the one before is tried again as often as the budget says, and the farthest is kept.
+
         Args:
             face: as it was prepared; it also receives the result.
             photo: (H, W, 3) uint8 RGB, with all edits so far; it is not changed.
@@ -97,16 +103,27 @@ class FaceEditor:
         Raises:
             EditError: an editor failed, or the levels ended without a cover.
         """
+        best: tuple[Composite, Patch] | None = None
+        more = self._options.budget.farther
         for level in face.levels:
+            if best is not None and not level.pastes_face:
+                break
             if stand_ins.lacks_one(self._models, face, level):
                 face.why += [stand_ins.NO_PORTRAIT] if stand_ins.NO_PORTRAIT not in face.why else []
                 continue
             face.n_tried += 1
-            face.composite, patch = self.replaced(face, level, photo) if level.pastes_face else self._covered(face, level, photo)
-            if face.composite.check.passed or level.last:
-                return patch
-            face.why.append(f"{face.composite.edited.method} x{level.strength:g}: {'; '.join(face.composite.check.reasons)}")
-        raise EditError("the fallback levels ended without a cover")
+            made = self.replaced(face, level, photo) if level.pastes_face else self._covered(face, level, photo)
+            if made[0].check.passed or level.last:
+                best = made if best is None or margin(made[0].check) > margin(best[0].check) else best
+            else:
+                face.why.append(f"{made[0].edited.method} x{level.strength:g}: {'; '.join(made[0].check.reasons)}")
+            if best is not None and (more == 0 or not _may_be_farther(face, best[0])):
+                break
+            more -= best is not None
+        if best is None:
+            raise EditError("the fallback levels ended without a cover")
+        face.composite, patch = best
+        return patch
 
     def replaced(self, face: Face, level: Level, photo: Image) -> tuple[Composite, Patch]:
         """The best of a level's proposals that passes, or the best of those that do not."""
@@ -131,7 +148,7 @@ class FaceEditor:
         large, steady = at_photo_scale(photo, face.matrix), None if tracked is None else tracked.steady
         aligned = AlignedFace(crop, face.matrix, face.detection, points, large, face.source.attributes, steady)
         mask = blend.face_mask(points, crop=crop)
-        return aligned, checked.propose(level.editor, aligned, sets, level.strength, mask)
+        return aligned, propose(level.editor, aligned, sets, level.strength, mask)
 
     # Composite and verify.
 
@@ -196,6 +213,11 @@ class FaceEditor:
             portraits=() if row is None or self._models.portraits is None else tuple(portraits_of(row)[0]),
             row=row,
         )
+
+
+def _may_be_farther(face: Face, made: Composite) -> bool:
+    """Whether another stand-in may give a face a new one that is farther from it, where the one that it has is near."""
+    return bool(face.stand_ins) and made.level.pastes_face and made.level.sets is None and not is_far(made.check)
 
 
 def _with_own_landmarks(detection: Detection) -> Detection:

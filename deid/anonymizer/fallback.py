@@ -1,18 +1,11 @@
 """Fallback levels: from the requested method to a solid cover, and when a face is covered at once."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from deid.anonymizer.level import Level
 from deid.core.options import Options
 from deid.core.protocols import CoarseEditor, Editor
-from deid.core.types import Detection, Image
 from deid.editing.filters import FilterEditor
-from deid.imaging import geometry
-from deid.imaging.alignment import is_profile
-from deid.verification.gate import Gate
 
 #: Strengths of the attribute sets, mildest first.
 STRENGTHS = (1.0, 1.5)
@@ -20,38 +13,6 @@ STRENGTHS = (1.0, 1.5)
 _CELLS = (22, 16)
 #: Strengths of a plain filter, until it passes.
 _FILTER_STRENGTHS = (1.0, 1.5, 2.25)
-#: A face of which less lies inside the photo is covered.
-_LEAST_INSIDE = 0.75
-#: From this score a face is one without a second look. On 1190 LFW photos that takes nine looks in ten away; of the seven detections
-#: that a second look did not confirm, among 1332, the surest had 0.998.
-_CERTAIN = 0.999
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Level:
-    """One way to edit a face.
-
-    Args:
-        editor: who edits.
-        strength: how hard.
-        pastes_face: whether a new face is pasted; otherwise the box is covered.
-        n_sets: attribute sets to generate.
-        n_proposals: sets that the selector ranks for each of them.
-        last: whether no harder level follows.
-        sets: (1, D) attribute set that was chosen for this face before; None to draw `n_sets` new ones.
-        accepted: whether that set was accepted in several frames of the person; this relaxes the gender check.
-        round: which of the levels of this kind it is.
-    """
-
-    editor: Editor
-    strength: float
-    pastes_face: bool
-    n_sets: int = 1
-    n_proposals: int = 1
-    last: bool = False
-    sets: NDArray[np.float32] | None = None
-    accepted: bool = False
-    round: int = 0
 
 
 def levels(options: Options, editor: Editor) -> Iterator[Level]:
@@ -105,19 +66,3 @@ def solid_cover(options: Options) -> Level:
 def plate_covers(options: Options) -> Sequence[Level]:
     """How a licence plate is covered: as hard as the method can, for no gate reads plates; at last by one colour."""
     return [softer_covers(options)[-1], solid_cover(options)]
-
-
-def why_cover(image: Image, detection: Detection, options: Options, gate: Gate) -> str:
-    """Why a face should be covered and not replaced, or nothing."""
-    inside = geometry.share_inside(detection.box_xyxy, image.shape[:2])
-    if detection.score < options.edit_score:
-        return f"score {detection.score:.2f} < {options.edit_score:.2f}"
-    if detection.size < options.min_edit_size:
-        return f"size {detection.size:.0f} px < {options.min_edit_size:.0f} px"
-    if is_profile(detection):
-        return "the face is seen from the side"
-    if inside < _LEAST_INSIDE:
-        return f"only {inside:.0%} of the face lies inside the picture"
-    if detection.score < _CERTAIN and (iou := gate.find_again(image, detection)[0]) < options.min_iou:
-        return f"a second look finds no face there: IoU {iou:.2f} < {options.min_iou:.2f}"
-    return ""

@@ -55,7 +55,7 @@ class KnownPeople:
     Args:
         people: at least one.
         embedders: the first one is compared with strangers; all others must agree by their own thresholds.
-        strangers: (N, D) embeddings of nobody by the first embedder.
+        strangers: (N, D) embeddings of strangers by the first embedder.
     """
 
     def __init__(self, people: Sequence[Reference], embedders: Sequence[Embedder], strangers: Embeddings) -> None:
@@ -78,15 +78,15 @@ class KnownPeople:
     def compare(self, rows: Sequence[Embeddings]) -> NDArray[np.float64]:
         """How near faces are to each person, (N, P): 0 is the same picture, 1 about as near as the nearest strangers.
 
-        A face that another embedder takes for somebody else is no nearer than `SINGLE`; one that it takes for the person is no farther
-        than `LOOSE`: on a doubt, whoever asks for one or for the other gets no for an answer.
+        A face that another embedder takes for another person is no nearer than `SINGLE`. One that it takes for the person is no farther
+        than `LOOSE`. So in doubt, a face is neither surely the person nor surely another one.
 
         Args:
             rows: (N, D) by embedder, as `rows_of` makes them.
         """
         people = np.concatenate([person.embeddings[0] for person in self.people])
         usual = (_apart(rows[0], self._strangers)[:, None] + _apart(people, self._strangers)[None]) / 2
-        near = (1 - rows[0].astype(np.float64) @ people.T) / np.maximum(usual, 1e-9)
+        near = np.maximum(1 - rows[0].astype(np.float64) @ people.T, 0.0) / np.maximum(usual, 1e-9)
         for k, embedder in enumerate(self._embedders[1:], 1):
             others = np.concatenate([person.embeddings[k] for person in self.people])
             same = np.linalg.norm(rows[k][:, None] - others[None], axis=2) < embedder.threshold
@@ -95,7 +95,7 @@ class KnownPeople:
 
 
 def shipped_strangers() -> Embeddings:
-    """Embeddings (N, 128) of nobody by dlib's recogniser.
+    """Embeddings (N, 128) of strangers by dlib's recogniser.
 
     Raises:
         WeightsError: the file is missing, altered, or holds something else.
@@ -119,7 +119,7 @@ def _apart(rows: Embeddings, strangers: Embeddings) -> NDArray[np.float64]:
 
 
 def is_clear(detection: Detection, options: Options) -> bool:
-    """Whether a face is seen so well that it can be told who it is."""
+    """Whether a face is clear enough to be recognised."""
     return detection.score >= options.edit_score and detection.size >= _LEAST_PX and not is_profile(detection)
 
 

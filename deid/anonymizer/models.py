@@ -23,7 +23,8 @@ from deid.models.threads import SideBySide, n_threads
 from deid.recognition import build_embedder
 from deid.recognition.age import AgeReader
 from deid.recognition.attributes import AttributeReader
-from deid.verification.gate import Gate, RealismScorer
+from deid.verification.gate import Gate
+from deid.verification.realism import RealismScorer
 from deid.weights.networks import open_together
 
 
@@ -44,17 +45,11 @@ class Models:
         # A part that is there already hides the one that would be built.
         self.__dict__.update({name: part for name, part in parts.items() if part is not None})
 
-    def shared_with(self, options: Options, *names: str, **parts: Any) -> "Models":
-        """Models of other options that share the parts of these names."""
-        other = Models(options, **parts)
-        other.__dict__.update({name: getattr(self, name) for name in names})
-        return other
-
     @lazy
     def detector(self) -> Detector:
         """Detects the faces."""
         options = self.options
-        return self._with_plates(at_least(build_detector(options.detector, options.min_face, options.device), options.threshold))
+        return _joined(at_least(build_detector(options.detector, options.min_face, options.device), options.threshold), self.plates)
 
     @lazy
     def second_detector(self) -> Detector:
@@ -62,16 +57,13 @@ class Models:
         if "detector" in self._own:
             return self.detector
         options = self.options
-        return self._with_plates(at_least(build_detector("mtcnn_fast", options.min_face, options.device), options.threshold))
+        return _joined(at_least(build_detector("mtcnn_fast", options.min_face, options.device), options.threshold), self.plates)
 
     @lazy
     def plates(self) -> Detector | None:
         """Detects licence plates; None where nobody asks for them."""
         model = self.options.plate_model
         return PlateDetector(Path(model)) if model and "plates" in self.options.also else None
-
-    def _with_plates(self, faces: Detector) -> Detector:
-        return faces if self.plates is None else Together([faces, self.plates])
 
     @lazy
     def editor(self) -> Editor:
@@ -167,3 +159,7 @@ class Models:
             "pnet": True,
         }
         return [name for name, wanted in needed.items() if wanted]
+
+
+def _joined(faces: Detector, plates: Detector | None) -> Detector:
+    return faces if plates is None else Together([faces, plates])

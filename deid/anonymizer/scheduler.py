@@ -1,6 +1,7 @@
 """The order of a photo's faces: those that lie apart at the same time, then a second look for faces that are still exposed."""
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,6 @@ from deid.anonymizer import stand_ins
 from deid.anonymizer.face import Face, Request
 from deid.anonymizer.face_editor import LEAST_EDITED, FaceEditor
 from deid.anonymizer.identities import Identities
-from deid.anonymizer.models import Models
 from deid.anonymizer.selection import Selection
 from deid.compositing import blend, head
 from deid.core.attributes import CROP_SIZE
@@ -18,6 +18,10 @@ from deid.core.options import Options
 from deid.core.types import Detection, Image, KeptFace
 from deid.detection.checked import detect
 from deid.imaging import geometry
+
+if TYPE_CHECKING:
+    # The parts are given; nothing here builds them.
+    from deid.anonymizer.models import Models
 
 #: How often the whole photo is searched again for faces that are still exposed.
 _ROUNDS = 5
@@ -31,7 +35,7 @@ class Scheduler:
         identities: who was seen in earlier pictures.
     """
 
-    def __init__(self, models: Models, identities: Identities) -> None:
+    def __init__(self, models: "Models", identities: Identities) -> None:
         self._models, self._identities, self._editor = models, identities, FaceEditor(models)
 
     def edit_all(

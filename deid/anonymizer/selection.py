@@ -1,4 +1,4 @@
-"""Which faces are left as they are: people to keep, people who alone are to go, zones, and what somebody who looked has marked.
+"""Which faces are left as they are: people to keep, people who alone are edited, zones, and marked faces.
 
 A doubt means that a face is not left as it is.
 """
@@ -52,7 +52,7 @@ class Selection:
         keep: these people stay.
         only: only these people go.
         zones: faces in them stay.
-        marked: faces that somebody who looked has marked to be kept; they are not among those that are split.
+        marked: faces that a person marked to be kept; they are not among those that are split.
         name: of the file that is looked at, which has a mask of its own.
     """
 
@@ -96,7 +96,7 @@ class Selection:
         Args:
             image: the picture as it was.
             detections: faces in it.
-            before: faces that are kept already; a further find of one is neither edited nor told again.
+            before: faces that are kept already; a further detection of one is neither edited nor reported again.
         """
         known = [face.detection for face in before]
         faces = [d for d in detections if not is_among(d, known)]

@@ -1,4 +1,4 @@
-"""A run's report as COCO: every face, with what became of it among its attributes."""
+"""A run's report as COCO: every face, with its result among its attributes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -42,7 +42,7 @@ def _frame(frame: ImageResult) -> BoxedFrame:
 
 
 def _became(result: FileResult) -> list[dict[str, Any]]:
-    """What became of each face, in the order of the boxes."""
+    """Results of the faces, in the order of the boxes."""
     if result.film is None:
         edited = [
             [{"status": f.status, "method": f.method} for f in frame.faces] + [{"status": "kept"}] * len(frame.kept)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deid.batch.files import is_film
+from deid.batch.walk import is_film
 from deid.boxes.types import Box, BoxedFile, BoxedFrame
 from deid.core.errors import DeidError
 from deid.detection.checked import detect

@@ -7,16 +7,16 @@ from pathlib import Path
 from deid.boxes import coco, cvat, plain, yolo
 from deid.boxes.types import BoxedFile
 from deid.core.errors import ConfigError, DataError
-from deid.imaging import codec
+from deid.imaging import atomic
 
 FORMATS = ("json", "coco", "cvat", "yolo")
 
 
 def format_of(path: Path, given: str | None = None) -> str:
-    """The format to write: the given one, or what a name says: XML is CVAT's, JSON is deid's own, a folder YOLO's.
+    """The format to write: the given one, or by name: XML is CVAT's, JSON is deid's own, a folder YOLO's.
 
     Raises:
-        ConfigError: there is no such format, or the name says none.
+        ConfigError: there is no such format, or the name is of none.
     """
     if given is not None:
         if given not in FORMATS:
@@ -37,10 +37,10 @@ def write(files: Sequence[BoxedFile], path: Path, file_format: str, overwrite: b
     """
     if file_format == "yolo":
         for place, text in yolo.write(files).items():
-            codec.write(text.encode(), path / place, overwrite)
+            atomic.write(text.encode(), path / place, overwrite)
         return
     text = {"json": plain.write, "coco": _coco, "cvat": cvat.write}[file_format](files)
-    codec.write(text.encode(), path, overwrite)
+    atomic.write(text.encode(), path, overwrite)
 
 
 def _coco(files: Sequence[BoxedFile]) -> str:

@@ -22,7 +22,7 @@ class Box:
         detection: where.
         track: which face of the film it is; None in pictures.
         state: one of `STATES`, as in `deid.video.find.TrackedFace`.
-        keep: whether somebody who looked wants it left as it is.
+        keep: whether a person marked it to be kept.
 
     Raises:
         ValueError: there is no such state, or the track is negative.
@@ -64,7 +64,7 @@ class BoxedFrame:
 
     Args:
         boxes: in any order.
-        time_s: when a film's frame is shown; None in pictures, and in formats that don't say.
+        time_s: when a film's frame is shown; None in pictures, and in formats without times.
         views: by track that is introduced in this frame; None in formats that hold none.
     """
 

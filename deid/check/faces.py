@@ -65,7 +65,7 @@ FaceT_co = TypeVar("FaceT_co", bound=Face, covariant=True)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """A face of the untouched photo, and where it is looked at in the output.
+    """A face of the untouched photo, and its place in the output.
 
     Args:
         pair: the photo before and after.
@@ -118,7 +118,7 @@ def plain_face(seen: Seen, main: bool, number: int) -> Face:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tally:
-    """What one detector says of one photo before and after.
+    """Detections of one detector in one photo before and after.
 
     Args:
         detector: its name.

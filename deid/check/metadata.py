@@ -21,9 +21,9 @@ _THUMBNAIL = 0x0201
 
 
 def left_in(path: Path) -> tuple[str, ...]:
-    """What metadata is left in a picture, in words; nothing for a file that is none.
+    """Metadata left in a picture, by name; nothing for a file of another kind.
 
-    Example:
+    Examples:
         >>> left_in(Path("from-a-phone.jpg"))
         ('EXIF: GPSInfo, Make, Model', 'EXIF thumbnail')
     """

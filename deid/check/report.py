@@ -19,7 +19,7 @@ class Counts:
         faces: found before.
         unchanged: as they were.
         exposed: unchanged, or, in photos, still recognised.
-        judged: that the recognisers looked at; in films, a few of each track.
+        judged: that the recognisers compared; in films, a few of each track.
         recognised: of these, matched to the same person.
         found: detected again after.
     """
@@ -35,7 +35,7 @@ class Counts:
         return Counts(*(getattr(self, name) + getattr(other, name) for name in Counts.__slots__))
 
     def share(self, name: str) -> float:
-        """Share of the faces that it is asked of; NaN when there are none."""
+        """Share of the judged faces; NaN when there are none."""
         of = self.judged if name == "recognised" else self.faces
         return float(getattr(self, name)) / of if of else math.nan
 
@@ -48,7 +48,7 @@ class FileFindings:
         name: path within the folders, with slashes; a picture's further frames have ``#`` and a number.
         film: whether it is a film.
         counts: of its faces.
-        metadata: what is left in the output, in words.
+        metadata: metadata left in the output.
         faces: plain values of each face, without pixels.
     """
 

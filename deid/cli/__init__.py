@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deid import __version__
+from deid._version import __version__
 from deid.cli import check, dataset, demo, find, live, portraits, run, serve, train, weights
 from deid.cli.common import EXIT_CODES
 
@@ -37,7 +37,7 @@ def main(
 ) -> None:
     """Anonymize faces in photos, videos and data sets.
 
-    Every face gets a new face of nobody, or a cover. `deid run photo.jpg -o out/` is all it takes.
+    Every detected face is replaced by a new one, or covered. Example: `deid run photo.jpg -o out/`.
     """
     # Threads that run torch's short operators wait for Python's lock, and its usual turn of 5 ms is many operators long: with it a
     # film with two faces went through at 1.8 frames a second in place of 2.4.

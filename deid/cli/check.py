@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
+from deid.cli.common import columns
 from deid.core.errors import DeidError
 from deid.core.messages import console, plain, say
 
@@ -24,18 +25,11 @@ EXIT_CODES = (
 
 @contextmanager
 def _progress() -> Iterator["run.Progress"]:
-    from deid.check.run import Progress as Told
+    from deid.check.run import Progress as Callbacks
 
-    columns = (
-        TextColumn("checking"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}", markup=False),
-    )
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns("checking", "{task.description}"), console=console) as bar:
         task = bar.add_task("", total=None)
-        yield Told(lambda total: bar.update(task, total=total), lambda name: bar.update(task, advance=1, description=plain(name)))
+        yield Callbacks(lambda total: bar.update(task, total=total), lambda name: bar.update(task, advance=1, description=plain(name)))
 
 
 def check(
@@ -79,7 +73,7 @@ def _check(
     recognisers: list[Path],
 ) -> int:
     """Check, print, write the report, and return the exit code."""
-    from deid.batch.files import check_place
+    from deid.batch.places import check_place
     from deid.check.judges import Judges
     from deid.check.limits import Limits
     from deid.check.run import check as run_check
@@ -95,8 +89,8 @@ def _check(
     for reason in found.reasons:
         say(reason, "fails:", "red")
     if report is not None:
-        from deid.imaging import codec
+        from deid.imaging import atomic
 
-        codec.write((json.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n").encode(), report, overwrite=True)
+        atomic.write((json.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n").encode(), report, overwrite=True)
     typer.echo(plain(found.line()))
     return FAILED if not found.passed else LEFT_OUT if found.left_out else 0

@@ -35,10 +35,9 @@ def errors_shown() -> Iterator[None]:
         raise typer.Exit(FAILED) from error
 
 
-def columns(what: str = "{task.description}") -> tuple[ProgressColumn, ...]:
-    """Columns of every progress bar."""
-    note = TextColumn("{task.fields[note]}", markup=False)
-    return TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), note
+def columns(what: str = "{task.description}", note: str = "{task.fields[note]}") -> tuple[ProgressColumn, ...]:
+    """Columns of every progress bar: what is done, how much of it, how long it takes, and a note."""
+    return TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn(note, markup=False)
 
 
 @contextmanager

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
-from deid.cli.common import FAILED, LEFT_OUT, errors_shown
+from deid.cli.common import FAILED, LEFT_OUT, columns, counted, errors_shown
 from deid.cli.flags import FLAGS, options_from, with_flags
 from deid.core.errors import ConfigError
 from deid.core.messages import console, say
@@ -51,8 +51,8 @@ def _dataset(plan: Any) -> int:
     from deid.dataset.run import left_out
     from deid.dataset.run import run as run_dataset
 
-    with _dataset_bar() as told:
-        totals = run_dataset(plan, told)
+    with _dataset_bar() as notify:
+        totals = run_dataset(plan, notify)
     names = []
     for name, why in left_out(plan):
         say(f"{name!r}: {why}", "left out:", "yellow")
@@ -75,8 +75,8 @@ def _verify_dataset(plan: Any) -> int:
     from deid.dataset.run import check
 
     problems = 0
-    with _looking_bar() as told:
-        for problem in check(plan, told):
+    with _looking_bar() as notify:
+        for problem in check(plan, notify):
             problems += 1
             say(f"{problem.name!r}: {problem.what}", style="red")
     say(f"{problems} problems" if problems else "verified: every file is there, whole, and passed")
@@ -85,23 +85,17 @@ def _verify_dataset(plan: Any) -> int:
 
 @contextmanager
 def _looking_bar() -> Iterator[Callable[[int, int], None]]:
-    with Progress(TextColumn("looking again"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, of: bar.update(task, completed=done, total=of)
+    with counted("looking again") as step:
+        yield lambda done, of: step(done, of, "")
 
 
 @contextmanager
 def _dataset_bar() -> Iterator[Callable[[Any, Any], None]]:
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[rate]} {task.fields[faces]} faces, {task.fields[fallback]} fallbacks, {task.fields[failed]} failed"),
-    )
-    with Progress(*columns, console=console) as bar:
+    note = "{task.fields[rate]} {task.fields[faces]} faces, {task.fields[fallback]} fallbacks, {task.fields[failed]} failed"
+    with Progress(*columns(note=note), console=console) as bar:
         task = bar.add_task("data set", total=None, rate="", faces=0, fallback=0, failed=0)
 
-        def told(totals: Any, record: Any) -> None:
+        def notify(totals: Any, record: Any) -> None:
             if record.status == "failed":
                 say(f"{record.name!r}: {record.why}", "failed:", "red")
             fields = {"faces": totals.faces, "fallback": totals.fallback, "failed": totals.failed}
@@ -109,4 +103,4 @@ def _dataset_bar() -> Iterator[Callable[[Any, Any], None]]:
             if speed := bar.tasks[0].speed:
                 bar.update(task, rate=f"{speed:.1f}/s,")
 
-        yield told
+        yield notify

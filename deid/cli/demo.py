@@ -38,9 +38,9 @@ def demo(
     from deid.imaging import codec
 
     with errors_shown():
-        from deid.batch import files
+        from deid.batch import jobs
 
-        results = run_jobs(files.plan(list(demo_photos().values()), out, overwrite=True), Options(seed=seed), overwrite=True)
+        results = run_jobs(jobs.plan(list(demo_photos().values()), out, overwrite=True), Options(seed=seed), overwrite=True)
         closing_line(results)
         for result in (r for r in results if not r.error):
             before, after = (codec.read(p).frames[0].rgb for p in (result.source, result.target))

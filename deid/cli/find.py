@@ -11,8 +11,8 @@ from deid.core.messages import say
 from deid.core.options import Options
 
 if TYPE_CHECKING:
-    from deid.batch.files import Job
     from deid.batch.find import Found
+    from deid.batch.jobs import Job
 
 _FORMATS = "json, coco, cvat (for images 1.1), yolo (a folder)"
 
@@ -42,27 +42,27 @@ def _find_and_tell(
     inputs: list[Path], out: Path, file_format: str | None, overwrite: bool, span: tuple[float, float | None], options: Options
 ) -> int:
     """Search every input, write the boxes, and give the exit code."""
-    from deid.batch import files
+    from deid.batch import jobs, places
     from deid.boxes import files as boxes
     from deid.core.errors import ConfigError
 
     chosen = boxes.format_of(out, file_format)
     if out.exists() and not overwrite:
         raise ConfigError(f"cannot write {out}: it exists; pass --overwrite to replace it")
-    files.check_place(out / "x" if chosen == "yolo" else out, "the boxes")
+    places.check_place(out / "x" if chosen == "yolo" else out, "the boxes")
     # Every picture's and film's own name, as a run would handle them.
-    jobs = files.plan(inputs, Path("/nonexistent"))
-    names = files.names_of(inputs, jobs)
-    found = _search(jobs, names, options, span)
+    planned = jobs.plan(inputs, Path("/nonexistent"))
+    names = jobs.names_of(inputs, planned)
+    found = _search(planned, names, options, span)
     boxed = [f.boxes for f in found if f.boxes is not None]
     if boxed:
         boxes.write(boxed, out, chosen, overwrite)
-    n_left_out = sum(job.refused == "left out" for job in jobs)
+    n_left_out = sum(job.refused == "left out" for job in planned)
     say(
         f"{len(boxed)} files searched ({sum(not file.n_boxes for file in boxed)} without a face), {sum(f.n_boxes for f in boxed)} boxes; "
         f"{sum(bool(f.error) for f in found)} files failed" + (f"; {n_left_out} files left out" if n_left_out else "")
     )
-    if not boxed and any(job.refused == "wrong use" for job in jobs):
+    if not boxed and any(job.refused == "wrong use" for job in planned):
         return USAGE
     if not boxed or any(f.error for f in found):
         return FAILED

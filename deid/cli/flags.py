@@ -59,7 +59,7 @@ FLAGS: dict[str, Flag] = {
     "boxes": _flag("--boxes", str, _DETECTION, f"Search pictures whose faces a table names ({BOXES[0]}), or not ({BOXES[1]})."),
     "keep": _flag("--keep", str, _WHO, "Keep the people whom the reference photos in this folder show; a doubt means: not kept.", "none"),
     "only": _flag(
-        "--only", str, _WHO, "Edit only the people whom the reference photos in this folder show, and whoever may be one.", "none"
+        "--only", str, _WHO, "Edit only the people in the reference photos of this folder, and everyone who may be one of them.", "none"
     ),
     "ignore": _flag(
         "--ignore", list[str], _WHO, "Keep faces in a zone: `x0,y0,x1,y1`, a mask (white), or a folder of masks. Repeatable.", "none"
@@ -78,7 +78,7 @@ _FILES_ALONE = ("keep", "only", "ignore", "also", "plate_model")
 VIDEOS: dict[str, Any] = {"rich_help_panel": _VIDEOS, "show_default": False}
 #: What `deid run`, `deid live` and `deid dataset` share.
 COMMON = tuple(name for name in FLAGS if name not in {"boxes", *_FILES_ALONE})
-#: What `deid run` has besides: whom to keep is decided by whole files, and told in its report.
+#: What `deid run` has besides: whom to keep is decided by whole files, and reported.
 FILES = (*COMMON, *_FILES_ALONE)
 #: What says where faces are searched.
 DETECTION = ("detector", "threshold", "min_face", "detect_every_s", "memory", "device", "also", "plate_model")

@@ -42,10 +42,10 @@ def live(
 
         method, options = given["method"], options_from(given)
 
-        def told(line: str) -> None:
+        def notify(line: str) -> None:
             say(line, style="yellow")
 
-        place = sink(to, overwrite, told)
+        place = sink(to, overwrite, notify)
         asked = method or (options.method if options.method != Options().method else None)
         options = replace(options, method=asked or method_for(options))
         engine = Anonymizer(options)
@@ -64,7 +64,7 @@ def live(
                 place,
                 engine,
                 delay=delay,
-                told=told,
+                notify=notify,
                 wanted=lambda: not ended.is_set(),
             )
         finally:

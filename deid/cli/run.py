@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deid import __version__
+from deid._version import __version__
 from deid.cli.common import FAILED, LEFT_OUT, USAGE, errors_shown, progress
 from deid.cli.flags import FILES, VIDEOS, options_from, with_flags
 from deid.core.errors import ConfigError
@@ -16,7 +16,8 @@ from deid.core.messages import say
 from deid.core.options import Options
 
 if TYPE_CHECKING:
-    from deid.batch.files import Given, Job
+    from deid.batch.jobs import Job
+    from deid.batch.pictures import Given
     from deid.video.pipeline import Span
 
 
@@ -42,9 +43,7 @@ def run(
 ) -> None:
     """Anonymize pictures and videos: the same names and formats, without metadata."""
     with errors_shown():
-        code = _run_and_tell(
-            Use(inputs, out, options_from(given), overwrite, (start, end, audio)), Told(report, debug, coco), boxes, boxes_only
-        )
+        code = _run(Use(inputs, out, options_from(given), overwrite, (start, end, audio)), Reports(report, debug, coco), boxes, boxes_only)
     if code:
         raise typer.Exit(code)
 
@@ -61,7 +60,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Reports:
     """What is written about it."""
 
     report: Path | None
@@ -69,43 +68,43 @@ class Told:
     coco: Path | None
 
 
-def _run_and_tell(use: Use, told: Told, boxes: Path | None, only: bool) -> int:
+def _run(use: Use, reports: Reports, boxes: Path | None, only: bool) -> int:
     """Handle every input, write the reports, and give the exit code."""
-    from deid.batch import files
+    from deid.batch import jobs, places
 
-    files.check_use(use.inputs, use.out, told.report)
-    if told.coco:
-        files.check_use(use.inputs, use.out, told.coco)
-    jobs = files.plan(use.inputs, use.out, use.overwrite)
-    given, unknown = _given(use.inputs, jobs, boxes, only, record=told.coco is not None)
-    results = run_jobs(jobs, use.options, use.overwrite, use.span, given)
+    places.check_use(use.inputs, use.out, reports.report)
+    if reports.coco:
+        places.check_use(use.inputs, use.out, reports.coco)
+    planned = jobs.plan(use.inputs, use.out, use.overwrite)
+    given, unknown = _given(use.inputs, planned, boxes, only, record=reports.coco is not None)
+    results = run_jobs(planned, use.options, use.overwrite, use.span, given)
     closing_line(results)
-    _write_reports(results, use.options, told, given)
-    nothing_begun = not any(job.target for job in jobs)
-    if nothing_begun and any(job.refused == "wrong use" for job in jobs):
+    _write_reports(results, use.options, reports, given)
+    nothing_begun = not any(job.target for job in planned)
+    if nothing_begun and any(job.refused == "wrong use" for job in planned):
         return USAGE
     if any(result.failed for result in results) or not results:
         return FAILED
     return LEFT_OUT if unknown or any(result.left_out or result.incomplete for result in results) else 0
 
 
-def _given(inputs: list[Path], jobs: "list[Job]", boxes: Path | None, only: bool, record: bool) -> "tuple[dict[Path, Given], list[str]]":
-    """What is known of each input, and the files that boxes are given for and that are no inputs.
+def _given(inputs: list[Path], planned: "list[Job]", boxes: Path | None, only: bool, record: bool) -> "tuple[dict[Path, Given], list[str]]":
+    """Known boxes of each input, and the files with boxes that are no inputs.
 
     Raises:
-        ConfigError: boxes alone are asked for and none are given, or they are of none of the inputs.
+        ConfigError: `--boxes-only` without boxes, or the boxes are of none of the inputs.
         DataError: the boxes cannot be read.
     """
-    from deid.batch import files
+    from deid.batch import jobs, pictures
     from deid.boxes import files as boxed
 
     if only and boxes is None:
         raise ConfigError("expected --boxes FILE with --boxes-only, got none")
     if boxes is None:
         folders = [path for path in inputs if path.is_dir()]
-        names = {job.source: files.name_of(job.source, folders) for job in jobs}
-        return {source: files.Given(name, record=record) for source, name in names.items()}, []
-    names, known = files.names_of(inputs, jobs), boxed.read(boxes)
+        names = {job.source: jobs.name_of(job.source, folders) for job in planned}
+        return {source: pictures.Given(name, record=record) for source, name in names.items()}, []
+    names, known = jobs.names_of(inputs, planned), boxed.read(boxes)
     unknown = [name for name in known if name not in set(names.values())]
     if len(unknown) == len(known):
         raise ConfigError(f"cannot use the boxes {boxes}: none of its files is an input" + (f", such as {unknown[0]}" if unknown else ""))
@@ -113,19 +112,19 @@ def _given(inputs: list[Path], jobs: "list[Job]", boxes: Path | None, only: bool
         say(f"{name} has boxes in {boxes} and is no input", "left out:", "yellow")
     for name in (name for name in names.values() if name not in known):
         say(f"{name} has no boxes in {boxes}: it is searched")
-    return {source: files.Given(name, known.get(name), only, record) for source, name in names.items()}, unknown
+    return {source: pictures.Given(name, known.get(name), only, record) for source, name in names.items()}, unknown
 
 
-def _write_reports(results: list[Any], options: Options, told: Told, given: "dict[Path, Given]") -> None:
-    from deid.imaging import codec
+def _write_reports(results: list[Any], options: Options, reports: Reports, given: "dict[Path, Given]") -> None:
+    from deid.imaging import atomic
 
-    if told.report:
-        codec.write((json.dumps(_report(results, options, told.debug), indent=2) + "\n").encode(), told.report, overwrite=True)
-    if told.coco:
+    if reports.report:
+        atomic.write((json.dumps(_report(results, options, reports.debug), indent=2) + "\n").encode(), reports.report, overwrite=True)
+    if reports.coco:
         from deid.batch import coco
 
         names = {source: own.name for source, own in given.items()}
-        codec.write((json.dumps(coco.report(results, names)) + "\n").encode(), told.coco, overwrite=True)
+        atomic.write((json.dumps(coco.report(results, names)) + "\n").encode(), reports.coco, overwrite=True)
 
 
 def run_jobs(
@@ -136,7 +135,7 @@ def run_jobs(
     given: "Mapping[Path, Given] | None" = None,
 ) -> list[Any]:
     """Do every job and report its result; refused jobs are reported before a model is loaded."""
-    from deid.batch import files
+    from deid.batch import files, pictures
 
     for job in jobs:
         if job.target is None:
@@ -155,7 +154,7 @@ def run_jobs(
             known = (given or {}).get(job.source)
             if known is not None and engine.selection is not None:
                 known = replace(known, selection=engine.selection.for_file(known.name))
-            result = files.run_job(job, engine, files.seed_of(options.seed, index), overwrite, part, frame, known)
+            result = files.run_job(job, engine, pictures.seed_of(options.seed, index), overwrite, part, frame, known)
             for note in result.notes:
                 say(f"{result.source}: {note}")
             results.append(result)
@@ -168,7 +167,7 @@ def run_jobs(
 
 
 def _part(span: tuple[float, float | None, str]) -> "Span | None":
-    """The part of videos to edit; None for the whole, which imports nothing of videos."""
+    """The requested part of videos; None for the whole, which needs no import of videos."""
     if span == (0.0, None, "keep"):
         return None
     from deid.video.pipeline import Span

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.compositing.skin import skin
 from deid.core.types import Image
 from deid.imaging import geometry
 from deid.imaging.alignment import TEMPLATE
@@ -20,9 +21,8 @@ _COVER_FEATHER = 0.2
 _FOREHEAD = 0.55
 #: No forehead reaches further up than this many times the distance from brow to nose tip.
 _TO_HAIRLINE = 0.9
-#: Start of the forehead, in pixels above the brows and above the aligned eyes. It is skin where the colour lies within
-#: this many spreads of the cheeks' (Lab, medians; light counts less than hue), which are at least this wide.
-_OVER_BROWS, _OVER_EYES, _SKIN, _LEAST_SPREAD = 3.0, 8.0, 3.5, (12.0, 4.0, 4.0)
+#: Start of the forehead, in pixels above the brows and above the aligned eyes.
+_OVER_BROWS, _OVER_EYES = 3.0, 8.0
 #: Where a hat meets new skin, the photo and the edit differ by more grey levels from the median than light does.
 _MOST_OFF = 25.0
 #: Bands of detail: down to which sigma in pixels of a crop each reaches, and how often an edit's own may be added to it: more
@@ -54,20 +54,20 @@ def face_mask(points: NDArray[np.float64] | None, size: int = 128, crop: Image |
     sigma = _FEATHER * size
     mask = cv2.erode(mask, np.ones((3, 3), np.uint8), iterations=max(1, round(sigma / 3)))
     soft = cv2.GaussianBlur(mask, (0, 0), sigma)
-    bare = 1.0 if points is None or crop is None else _bare_forehead(points, crop)
-    return np.asarray(np.clip(soft * bare * _vignette(size), 0, 1), np.float32)
+    uncovered = 1.0 if points is None or crop is None else _uncovered_forehead(points, crop)
+    return np.asarray(np.clip(soft * uncovered * _vignette(size), 0, 1), np.float32)
 
 
-def _bare_forehead(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:
+def _uncovered_forehead(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:
     """(128, 128): 0 above the brows where colours are not those of the cheeks, 1 everywhere else."""
     above = _above_brows(points)
-    bare: NDArray[Any] = np.where(above, skin(points, crop), 1.0).astype(np.float32)
+    shown: NDArray[Any] = np.where(above, skin(points, crop), 1.0).astype(np.float32)
     for tidy in (cv2.MORPH_CLOSE, cv2.MORPH_OPEN):
-        bare = cv2.morphologyEx(bare, tidy, np.ones((5, 5), np.uint8))
+        shown = cv2.morphologyEx(shown, tidy, np.ones((5, 5), np.uint8))
     # A patch of skin colour that hangs together with no face is a hand, a badge, or blond hair.
-    _, parts = cv2.connectedComponents((bare > 0.5).astype(np.uint8))
-    bare = cv2.erode(np.where(parts == parts[72, 64], bare, 0), np.ones((3, 3), np.uint8))
-    return np.asarray(cv2.GaussianBlur(np.where(above, bare, 1), (0, 0), 1.6), np.float32)
+    _, parts = cv2.connectedComponents((shown > 0.5).astype(np.uint8))
+    shown = cv2.erode(np.where(parts == parts[72, 64], shown, 0), np.ones((3, 3), np.uint8))
+    return np.asarray(cv2.GaussianBlur(np.where(above, shown, 1), (0, 0), 1.6), np.float32)
 
 
 def _above_brows(points: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -79,35 +79,6 @@ def _above_brows(points: NDArray[np.float64]) -> NDArray[np.bool_]:
     above: NDArray[Any] = np.zeros((128, 128), np.uint8)
     cv2.fillPoly(above, [np.round(outline).astype(np.int32)], 1)
     return above > 0
-
-
-def _cheeks(points: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(128, 128): the skin under the eyes."""
-    outline = np.concatenate([points[[2, 3, 13, 14, 28, 31, 35]], points[[40, 41, 46, 47]] + (0, 3)])
-    inside: NDArray[Any] = np.zeros((128, 128), np.uint8)
-    cv2.fillConvexPoly(inside, np.round(cv2.convexHull(outline.astype(np.float32))).astype(np.int32), 1)
-    return inside > 0
-
-
-def cheeks(crop: Image, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(3,) median Lab colour (OpenCV's 8-bit scale) of the skin under the eyes in an aligned crop; mid grey where it is not visible."""
-    inside = _cheeks(points)
-    if not inside.any():
-        return np.full(3, 128.0)
-    return np.asarray(np.median(cv2.cvtColor(crop, cv2.COLOR_RGB2LAB)[inside], axis=0), np.float64)
-
-
-def skin(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:
-    """(128, 128) in [0, 1]: how much a colour is that of the skin under the eyes; 1 everywhere where that is not in the crop."""
-    inside = _cheeks(points)
-    if not inside.any():
-        return np.ones((128, 128), np.float32)
-    lab = cv2.cvtColor(cv2.GaussianBlur(crop, (0, 0), 1.0), cv2.COLOR_RGB2LAB).astype(np.float32)
-    found = lab[inside]
-    middle = np.median(found, axis=0)
-    spread = np.maximum(1.48 * np.median(np.abs(found - middle), axis=0), _LEAST_SPREAD) * (1.5, 1.0, 1.0)
-    # Not all or nothing: in a film, what lies between would flicker.
-    return np.asarray(np.clip(_SKIN + 0.5 - np.linalg.norm((lab - middle) / spread, axis=2), 0, 1), np.float32)
 
 
 def uncovered(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:

@@ -6,18 +6,23 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing import fill, grain, seam
-from deid.compositing.blend import face_mask, features, skin
+from deid.compositing import fill, forehead, grain, seam
+from deid.compositing.blend import face_mask, features
+from deid.compositing.skin import skin
 from deid.core.attributes import ATTRIBUTES
 from deid.core.types import AlignedFace, Image, StandIn
 from deid.imaging.geometry import scaled
 
 _GLASSES = ATTRIBUTES.index("Eyeglasses")
-#: Probability from which the face counts as wearing glasses.
-_WORN = 0.5
+#: From this probability on, frames are taken for worn: at 0.5 thin frames are missed, of which the arms stay.
+_WORN = 0.2
 #: Arms of glasses: searched this many pixels (of 128) beyond the jaw line and around the eyes, as lines that are this much darker
 #: or brighter than what lies above and below.
 _BEYOND, _BESIDE, _ARM = 20, 11, 12.0
+#: How far into the face a difference along the seam is felt, in pixels of 128.
+_SPREAD = 18.0
+
+Field = NDArray[np.float32]
 
 
 def compose(new: StandIn, face: AlignedFace) -> tuple[Image, NDArray[np.float32], float]:
@@ -36,7 +41,7 @@ def compose(new: StandIn, face: AlignedFace) -> tuple[Image, NDArray[np.float32]
     small = new.face if n == old.shape[0] else np.asarray(cv2.resize(new.face, old.shape[:2], interpolation=cv2.INTER_AREA), np.float32)
     glasses = face.attributes is not None and float(face.attributes[_GLASSES]) > _WORN
     way = seam.find_seam(small, old, face.points, new, glasses, face.steady)
-    tuned = np.asarray(fill.without_hair(new, small) + scaled(seam.membrane(small, old, way.path), n), np.float32)
+    tuned = np.asarray(fill.without_hair(new, small) + scaled(_shift(small, old, way), n), np.float32)
     new_features, old_features = _near(features(new.points)), _near(features(face.points))
     around = (skin(face.points, face.crop) > 0.6) & ~old_features & (face_mask(face.points) > 0.3)
     tuned = grain.match_grain(
@@ -46,10 +51,23 @@ def compose(new: StandIn, face: AlignedFace) -> tuple[Image, NDArray[np.float32]
         grain.Regions(_enlarged(around, n), _enlarged(old_features, n)),
         face.steady,
     )
-    mask = scaled(way.mask, n)
+    tuned, mask = forehead.calmed(tuned, scaled(way.mask, n), face)
     if glasses:
         tuned, mask = _without_arms(tuned, mask, face)
     return np.asarray(np.clip(tuned, 0, 255).round(), np.uint8), mask, way.fit
+
+
+def _shift(small: Field, old: Field, way: seam.Seam) -> Field:
+    """(128, 128, 3): what to add to a new face: along the seam what makes it meet the photo, in the middle one shift of colour.
+
+    The stand-in has the photo's light already. Spread over all of the face, a hand or a shadow on the seam gives it a cast.
+    """
+    inside = (way.mask > 0.9).astype(np.uint8)
+    if not inside.any():
+        return np.zeros_like(old)
+    middle = np.median((old - small)[inside > 0], axis=0)
+    near = np.exp(-cv2.distanceTransform(inside, cv2.DIST_L2, 3) / _SPREAD)[..., None]
+    return np.asarray(middle + near * (seam.membrane(small, old, way.path) - middle), np.float32)
 
 
 def _near(where: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -21,7 +21,7 @@ def without_hair(new: StandIn, small: Field) -> Field:
         new: the new face.
         small: the same, (128, 128, 3).
     """
-    hidden = cv2.dilate((new.visible < _HIDDEN).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.float32)
+    hidden = cv2.dilate((new.visible < _HIDDEN).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(np.float32)
     skin = continued(small, np.asarray(1 - hidden, np.float32))
     shown = scaled(np.asarray(cv2.GaussianBlur(hidden, (0, 0), _SOFT), np.float32), new.face.shape[0])[..., None]
     return np.asarray(new.face + shown * (scaled(skin, new.face.shape[0]) - new.face), np.float32)

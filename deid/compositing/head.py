@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.compositing import blend
+from deid.compositing.skin import cheeks
 from deid.core.types import Image
 from deid.imaging import geometry
 from deid.imaging.alignment import SIZE, warp
@@ -148,7 +149,7 @@ def _hair(crop: Image, points: NDArray[np.float64], head: Field) -> Field:
     """(s, s) soft: 1 on what belongs to the head, lies outside the face and has not the colour of the cheeks."""
     inset = slice((_SIDE - SIZE) // 2, (_SIDE + SIZE) // 2)
     lab = cv2.cvtColor(crop, cv2.COLOR_RGB2LAB).astype(np.float32)
-    skin = blend.cheeks(np.ascontiguousarray(crop[inset, inset]), points - inset.start)
+    skin = cheeks(np.ascontiguousarray(crop[inset, inset]), points - inset.start)
     unlike = np.linalg.norm((lab - skin) * (0.6, 1.0, 1.0), axis=2)
     face: NDArray[Any] = np.zeros((_SIDE, _SIDE), np.float32)
     cv2.fillConvexPoly(face, np.round(blend.outline(points, _FOREHEAD)).astype(np.int32), 1.0)

@@ -25,14 +25,16 @@ class Budget:
         proposals: attribute sets that the selector sees for each stand-in.
         generated: new faces in a round, each from a stand-in of its own.
         rounds: at the first strength; each harder way has one.
+        farther: further rounds for a face whose new one passes, but is not as far from it as most strangers; the farthest is kept.
     """
 
     proposals: int
     generated: int
     rounds: int
+    farther: int
 
 
-QUALITIES = {"fast": Budget(8, 1, 3), "balanced": Budget(8, 1, 7), "thorough": Budget(8, 6, 3)}
+QUALITIES = {"fast": Budget(8, 1, 3, 0), "balanced": Budget(8, 1, 7, 2), "thorough": Budget(8, 6, 3, 2)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from deid.core.errors import DeidError
-from deid.dataset.work import Record, Task, lost
+from deid.dataset.records import Record, Task, lost
 
 #: A worker has its next file at hand while it does one; no more, so that memory stays flat and a death costs little.
 _AHEAD = 2

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from deid.core.errors import DataError, DependencyError, ImageReadError
+from deid.dataset.folders import private_folder, read_file
+from deid.dataset.items import Item
 from deid.dataset.labels import why_not_text
-from deid.dataset.sources import Item, private_folder, read_file
 
 #: The name of the only split of a data set that has none.
 _ONLY = "all"

@@ -4,40 +4,18 @@ It names every input and holds the seeds: it stays with those who hold the origi
 """
 
 import json
-import os
-import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from deid.core.errors import DataError
-from deid.dataset.sources import Item
-from deid.dataset.work import Record, Task
+from deid.dataset import rows
+from deid.dataset.database import Database
+from deid.dataset.items import Item
+from deid.dataset.records import Record, Task
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS sessions (
-    id INTEGER PRIMARY KEY, started TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP, engine TEXT NOT NULL, workers INTEGER NOT NULL, versions TEXT);
-CREATE TABLE IF NOT EXISTS files (
-    id INTEGER PRIMARY KEY, name UNIQUE NOT NULL, kind TEXT NOT NULL, place NOT NULL, offset INTEGER, length INTEGER, boxes TEXT NOT NULL,
-    box_rows TEXT NOT NULL, box_size TEXT NOT NULL, identity TEXT NOT NULL,
-    status TEXT NOT NULL, why TEXT NOT NULL, input_sha256 TEXT, output_sha256 TEXT, size INTEGER, seed TEXT,
-    seconds REAL, faces INTEGER, session INTEGER);
-CREATE INDEX IF NOT EXISTS files_status ON files (status, id);
-CREATE TABLE IF NOT EXISTS faces (
-    file INTEGER NOT NULL, frame INTEGER NOT NULL, face INTEGER NOT NULL, status TEXT NOT NULL, method TEXT NOT NULL,
-    strength REAL NOT NULL, seed TEXT NOT NULL, passed INTEGER NOT NULL, margin REAL, distances TEXT NOT NULL,
-    box TEXT NOT NULL, score REAL NOT NULL,
-    detector TEXT NOT NULL, redetected INTEGER NOT NULL, iou REAL NOT NULL, realism REAL, gender_before REAL, gender_after REAL,
-    attributes TEXT NOT NULL, why TEXT NOT NULL, PRIMARY KEY (file, frame, face)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS faces_margin ON faces (status, margin);
-"""
-_ITEM = "id, name, place, kind, offset, length, boxes, box_rows, box_size, identity"
 _PAGE = 1000
-#: What a file begins as: only pictures and labels are work.
-_FIRST = {"picture": "pending", "label": "pending", "other": "left out", "broken": "failed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,45 +54,13 @@ class Ledger:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        with self._told():
-            self._db = sqlite3.connect(path, timeout=1.0, isolation_level=None)
-            # Held until the connection ends, also by a kill. A commit survives a kill of the process, the last few not a loss of power.
-            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.executescript(_SCHEMA)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._db.close()
+        self._db = Database(path, rows.SCHEMA)
 
     def __enter__(self) -> "Ledger":
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.close()
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            busy = "; another run has it open" if "locked" in str(error) else ""
-            raise DataError(f"cannot use the ledger {self._path}: {error}{busy}") from error
-        except sqlite3.DatabaseError as error:
-            raise DataError(f"cannot use the ledger {self._path}: {error}") from error
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        with self._told():
-            self._db.execute("BEGIN")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+        self._db.close()
 
     def facts(self) -> dict[str, Any]:
         """Settings of the run at its start; empty for a new ledger."""
@@ -125,15 +71,15 @@ class Ledger:
 
         Files that are listed already keep their number, and what is done stays done; the others are to do again.
         """
-        with self._transaction():
-            self._db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", [(k, json.dumps(v)) for k, v in facts.items()])
-            self._db.executemany(
+        with self._db.transaction():
+            self._db.execute_many("INSERT OR REPLACE INTO run VALUES (?, ?)", [(k, json.dumps(v)) for k, v in facts.items()])
+            self._db.execute_many(
                 """INSERT INTO files (name, kind, place, offset, length, boxes, box_rows, box_size, identity, status, why)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, place = excluded.place, offset = excluded.offset,
                 length = excluded.length, boxes = excluded.boxes, box_rows = excluded.box_rows, box_size = excluded.box_size,
                 identity = excluded.identity, status = excluded.status, why = excluded.why WHERE status != 'done'""",
-                (_listed(item) for item in items),
+                (rows.listed(item) for item in items),
             )
 
     def note(self, key: str, value: object) -> None:
@@ -160,45 +106,35 @@ class Ledger:
         """Files to do, in the order of the listing; rows that change meanwhile do no harm."""
         last = 0
         while True:
-            rows = self._db.execute(
-                f"SELECT {_ITEM} FROM files WHERE status = 'pending' AND id > ? ORDER BY id LIMIT {_PAGE}", (last,)
+            page = self._db.execute(
+                f"SELECT {rows.ITEM} FROM files WHERE status = 'pending' AND id > ? ORDER BY id LIMIT {_PAGE}", (last,)
             ).fetchall()
-            for row in rows:
-                yield row[0], _item(*row[1:])
+            for row in page:
+                yield row[0], rows.item(*row[1:])
                 last = row[0]
-            if not rows:
+            if not page:
                 return
-
-    def done(self) -> list[tuple[int, Item, str]]:
-        """Number, file and input hash of every picture that is done."""
-        query = f"SELECT input_sha256, {_ITEM} FROM files WHERE status = 'done' AND kind = 'picture' ORDER BY id"
-        return [(row[1], _item(*row[2:]), row[0] or "") for row in self._db.execute(query)]
-
-    def boxes(self, number: int) -> list[tuple[int, list[float]]]:
-        """Frame and box of each face of a file."""
-        query = "SELECT frame, box FROM faces WHERE file = ? ORDER BY frame, face"
-        return [(frame, json.loads(box)) for frame, box in self._db.execute(query, (number,))]
 
     def again(self, numbers: Iterable[int]) -> None:
         """Have files done once more."""
-        with self._transaction():
-            self._db.executemany("UPDATE files SET status = 'pending' WHERE id = ?", [(number,) for number in numbers])
+        with self._db.transaction():
+            self._db.execute_many("UPDATE files SET status = 'pending' WHERE id = ?", [(number,) for number in numbers])
 
     def lose(self, numbers: Iterable[int], why: str) -> None:
         """Note that the outputs of files that were done are gone."""
-        with self._transaction():
-            self._db.executemany("UPDATE files SET status = 'failed', why = ? WHERE id = ?", [(why, number) for number in numbers])
+        with self._db.transaction():
+            self._db.execute_many("UPDATE files SET status = 'failed', why = ? WHERE id = ?", [(why, number) for number in numbers])
             self._db.execute("DELETE FROM faces WHERE file IN (SELECT id FROM files WHERE status = 'failed')")
 
     def store(self, record: Record, session: int) -> None:
         """Record the result for a file and its faces, both or neither."""
-        with self._transaction():
+        with self._db.transaction():
             self._db.execute(
                 "UPDATE files SET status = ?, why = ?, input_sha256 = ?, output_sha256 = ?, size = ?, seed = ?, seconds = ?, faces = ?, "
                 "session = ? WHERE id = ?",
                 (
                     record.status,
-                    _plain(record.why),
+                    rows.plain(record.why),
                     record.input_sha256 or None,
                     record.output_sha256 or None,
                     record.size,
@@ -210,8 +146,8 @@ class Ledger:
                 ),
             )
             self._db.execute("DELETE FROM faces WHERE file = ?", (record.number,))
-            rows = (_face(record.number, i, face) for i, face in enumerate(record.faces))
-            self._db.executemany(f"INSERT INTO faces VALUES ({', '.join('?' * 20)})", rows)
+            faces = (rows.face_row(record.number, i, face) for i, face in enumerate(record.faces))
+            self._db.execute_many(f"INSERT INTO faces VALUES ({', '.join('?' * 20)})", faces)
 
     def totals(self) -> Totals:
         """Where the run stands."""
@@ -235,81 +171,11 @@ class Ledger:
             fallback,
         )
 
+    def number(self, name: str) -> int | None:
+        """The number of the file with a name; None where it is not done."""
+        row = self._db.execute("SELECT id FROM files WHERE name = ? AND status = 'done'", (rows.key(name),)).fetchone()
+        return None if row is None else int(row[0])
+
     def select(self, query: str, parameters: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         """Rows of a query, for reports and checks; names as text."""
-        with self._told():
-            for row in self._db.execute(query, parameters):
-                yield tuple(os.fsdecode(value) if isinstance(value, bytes) else value for value in row)
-
-    def outputs(self) -> Iterator[tuple[Any, ...]]:
-        """Number, name and output hash of every file that is done."""
-        yield from self.select("SELECT id, name, output_sha256 FROM files WHERE status = 'done' ORDER BY id")
-
-    def part(self, read: Callable[[int, str], bytes]) -> Callable[[str], bytes | None]:
-        """What gives the bytes of the part with a name; None where nothing is done."""
-
-        def bytes_of(name: str) -> bytes | None:
-            row = self._db.execute("SELECT id FROM files WHERE name = ? AND status = 'done'", (_key(name),)).fetchone()
-            return None if row is None else read(row[0], name)
-
-        return bytes_of
-
-
-def _key(name: str) -> str | bytes:
-    """A file name as SQLite takes it: bytes where they are no UTF-8."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(name)
-    return name
-
-
-def _text(name: str | bytes) -> str:
-    return os.fsdecode(name) if isinstance(name, bytes) else name
-
-
-def _listed(item: Item) -> tuple[Any, ...]:
-    offset, length = item.span or (None, None)
-    said = (json.dumps(item.boxes), json.dumps(item.rows), json.dumps(item.size), _plain(item.identity))
-    return (_key(item.name), item.kind, _key(item.place), offset, length, *said, _FIRST[item.kind], _plain(item.why))
-
-
-def _plain(text: str) -> str:
-    """Text that SQLite takes: file names may hold bytes that are no UTF-8."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _item(
-    name: str | bytes, place: str | bytes, kind: Any, offset: int | None, length: int, boxes: str, rows: str, size: str, identity: str
-) -> Item:
-    span = None if offset is None else (offset, length)
-    faces = tuple(tuple(box) for box in json.loads(boxes))
-    whole = json.loads(size)
-    return Item(_text(name), _text(place), kind, span, faces, tuple(json.loads(rows)), whole and (whole[0], whole[1]), identity)
-
-
-def _face(number: int, index: int, face: dict[str, Any]) -> tuple[Any, ...]:
-    margins = [d["distance"] / d["threshold"] for d in face["distances"]]
-    return (
-        number,
-        face["frame"],
-        index,
-        face["status"],
-        face["method"],
-        face["strength"],
-        # Seeds have 64 bits; SQLite's integers have a sign.
-        str(face["seed"]),
-        face["passed"],
-        min(margins, default=None),
-        json.dumps(face["distances"]),
-        json.dumps(face["box_xyxy"]),
-        face["score"],
-        face["detector"],
-        face["redetected"],
-        face["iou"],
-        face["realism"],
-        face["gender_before"],
-        face["gender_after"],
-        json.dumps(face["attributes"]),
-        json.dumps(face["why"]),
-    )
+        return self._db.select(query, parameters)

@@ -11,7 +11,8 @@ from multiprocessing.process import BaseProcess
 
 from deid.dataset import crew
 from deid.dataset.crew import Dead, Event, Hand, Ready, Unfit
-from deid.dataset.work import Record, Task, Work, Worker
+from deid.dataset.records import Record, Task
+from deid.dataset.work import Work, Worker
 
 #: Nothing is inherited: a forked process would keep its brothers' pipes open, and cannot use a GPU.
 _context = multiprocessing.get_context("spawn")

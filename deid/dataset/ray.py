@@ -8,7 +8,8 @@ from typing import Any
 from deid.core.errors import DependencyError
 from deid.dataset import crew
 from deid.dataset.crew import Dead, Event, Hand, Ready, Unfit
-from deid.dataset.work import Record, Task, Work, Worker
+from deid.dataset.records import Record, Task
+from deid.dataset.work import Work, Worker
 
 
 def run(tasks: Iterator[Task], work: Work, workers: int, address: str | None = None) -> Iterator[Record | Ready]:

@@ -16,7 +16,7 @@ from PIL import ImageOps
 from deid.core.errors import ImageReadError
 from deid.core.types import Image
 from deid.dataset.ledger import Ledger
-from deid.imaging import codec, geometry
+from deid.imaging import atomic, codec, geometry
 
 _N_WORST, _N_FAILURES = 24, 500
 #: Size of a thumbnail in boxes of the face, and in pixels.
@@ -53,7 +53,7 @@ def write(ledger: Ledger, path: Path, read: Callable[[int, str], bytes]) -> None
         _settings(ledger),
     ]
     page = f"<!doctype html><html lang=en><meta charset=utf-8><title>Data set run</title><style>{_STYLE}</style>{''.join(body)}</html>\n"
-    codec.write(page.encode("utf-8", "backslashreplace"), path, overwrite=True)
+    atomic.write(page.encode("utf-8", "backslashreplace"), path, overwrite=True)
 
 
 def _figures(ledger: Ledger) -> str:
@@ -88,13 +88,13 @@ def _gallery(ledger: Ledger, read: Callable[[int, str], bytes], where: str, orde
 def _figure(
     read: Callable[[int, str], bytes], number: int, name: str, frame: int, box: str, method: str, margin: float | None, why: str
 ) -> str:
-    told = f"{method}, {'no distance' if margin is None else f'{margin:.2f} x'}<br>{html.escape(name)}"
+    caption = f"{method}, {'no distance' if margin is None else f'{margin:.2f} x'}<br>{html.escape(name)}"
     reasons = html.escape("; ".join(json.loads(why)), quote=True)
     try:
         source = _thumbnail(codec.decode(read(number, name), name).frames[frame].rgb, json.loads(box))
     except (OSError, ImageReadError, IndexError) as error:
-        return f"<figure>{told}<br>{html.escape(str(error))}</figure>"
-    return f'<figure title="{reasons}"><img alt="" src="data:image/jpeg;base64,{source}"><figcaption>{told}</figcaption></figure>'
+        return f"<figure>{caption}<br>{html.escape(str(error))}</figure>"
+    return f'<figure title="{reasons}"><img alt="" src="data:image/jpeg;base64,{source}"><figcaption>{caption}</figcaption></figure>'
 
 
 def _thumbnail(picture: Image, box: Sequence[float]) -> str:

@@ -11,15 +11,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deid.batch import files
+from deid.batch import places
 from deid.core.errors import DataError, DeidError
 from deid.core.options import Options
 from deid.dataset import local, ray, report
 from deid.dataset.crew import Ready
+from deid.dataset.folders import private_folder
 from deid.dataset.ledger import Ledger, Totals
-from deid.dataset.sources import open_source, private_folder
+from deid.dataset.records import Record, Task
+from deid.dataset.sources import open_source
 from deid.dataset.verify import Problem, look_again, verify
-from deid.dataset.work import Record, Task, Work, build_engine, build_looker
+from deid.dataset.work import Work, build_engine, build_looker
 
 if TYPE_CHECKING:
     from deid.anonymizer.engine import Anonymizer
@@ -79,12 +81,12 @@ class Plan:
         return self.private / "ledger.sqlite"
 
 
-def run(plan: Plan, told: Callable[[Totals, Record], None] = lambda totals, record: None) -> Totals:
+def run(plan: Plan, notify: Callable[[Totals, Record], None] = lambda totals, record: None) -> Totals:
     """Anonymize a data set, or continue an interrupted run.
 
     Args:
         plan: what to do.
-        told: called with where the run stands after each file.
+        notify: called with where the run stands after each file.
 
     Returns:
         Where the run stands at its end: nothing is pending.
@@ -94,7 +96,7 @@ def run(plan: Plan, told: Callable[[Totals, Record], None] = lambda totals, reco
         DeidError: the models cannot be loaded.
     """
     source = open_source(plan.given, plan.out)
-    files.check_place(plan.out / "x", "the output")
+    places.check_place(plan.out / "x", "the output")
     with _begun(plan), _open(plan) as ledger:
         # What is done is not listed as work again, so that a resumed run takes up where it was broken off.
         ledger.begin(_facts(plan, ledger), source.items())
@@ -109,7 +111,7 @@ def run(plan: Plan, told: Callable[[Totals, Record], None] = lambda totals, reco
             ledger.again(_gone(plan, ledger, work))
         if ledger.totals().pending:
             ledger.note("finished", False)
-            _do(plan, ledger, work, told)
+            _do(plan, ledger, work, notify)
         if not ledger.facts().get("finished"):
             ledger.lose(() if work.source.packed else _gone(plan, ledger, work), _GONE)
             _finish(plan, ledger, work)
@@ -166,12 +168,12 @@ def _is_there(path: Path, size: int) -> bool:
         return False
 
 
-def check(plan: Plan, told: Callable[[int, int], None] = lambda done, of: None) -> Iterator[Problem]:
+def check(plan: Plan, notify: Callable[[int, int], None] = lambda done, of: None) -> Iterator[Problem]:
     """Verify a finished output against its ledger, and search every picture again; see `deid.dataset.verify`.
 
     Args:
         plan: of the run; the detector is that of its options.
-        told: called with the number of searched pictures, and their total.
+        notify: called with the number of searched pictures, and their total.
 
     Raises:
         DataError: there is no run there.
@@ -186,7 +188,7 @@ def check(plan: Plan, told: Callable[[int, int], None] = lambda done, of: None) 
             yield problem
         engine = (plan.make_engine or partial(build_looker, plan.options))()
         # What is not as it was written has been named already.
-        yield from (p for p in look_again(ledger, source, plan.out, engine, told) if p.name not in wrong)
+        yield from (p for p in look_again(ledger, source, plan.out, engine, notify) if p.name not in wrong)
 
 
 def _open(plan: Plan) -> Ledger:
@@ -227,7 +229,7 @@ def _facts(plan: Plan, ledger: Ledger) -> dict[str, Any]:
     return facts
 
 
-def _do(plan: Plan, ledger: Ledger, work: Work, told: Callable[[Totals, Record], None]) -> None:
+def _do(plan: Plan, ledger: Ledger, work: Work, notify: Callable[[Totals, Record], None]) -> None:
     workers, totals = plan.workers or local.cores(), ledger.totals()
     session = ledger.start_session(plan.engine, workers)
     for event in _events(plan, ledger.pending(), work, min(workers, totals.pending)):
@@ -236,7 +238,7 @@ def _do(plan: Plan, ledger: Ledger, work: Work, told: Callable[[Totals, Record],
             continue
         ledger.store(event, session)
         totals = _after(totals, event)
-        told(totals, event)
+        notify(totals, event)
 
 
 def _events(plan: Plan, tasks: Iterator[Task], work: Work, workers: int) -> Iterator[Record | Ready]:
@@ -263,6 +265,12 @@ def _finish(plan: Plan, ledger: Ledger, work: Work) -> None:
     """The report, and the parts put together; they stay as long as a file may be tried again."""
     report.write(ledger, plan.private / "report.html", lambda number, name: work.target_of(number, name).read_bytes())
     if work.source.packed:
-        work.source.pack(ledger.part(lambda number, name: work.target_of(number, name).read_bytes()), plan.out)
+        work.source.pack(partial(_part, ledger, work), plan.out)
         if not ledger.totals().failed:
             shutil.rmtree(work.target)
+
+
+def _part(ledger: Ledger, work: Work, name: str) -> bytes | None:
+    """The bytes of the part with a name; None where nothing is done."""
+    number = ledger.number(name)
+    return None if number is None else work.target_of(number, name).read_bytes()

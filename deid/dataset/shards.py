@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deid.core.errors import DataError, ImageReadError
-from deid.dataset.sources import Item, kind_of
+from deid.dataset.folders import kind_of
+from deid.dataset.items import Item
 from deid.dataset.tar import Member, members
 
 

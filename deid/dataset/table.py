@@ -11,7 +11,8 @@ from typing import Any
 
 from deid.core.errors import DataError, DependencyError
 from deid.core.types import Detection
-from deid.dataset.sources import FilesAsTheyLie, Item
+from deid.dataset.folders import FilesAsTheyLie
+from deid.dataset.items import Item
 
 _PATHS, _BOXES, _IDENTITIES = ("path", "file_name", "filename", "file", "image"), ("boxes", "bboxes"), ("identity", "person")
 _CORNERS = (("x0", "y0", "x1", "y1"), ("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"), ("left", "top", "right", "bottom"))
@@ -59,12 +60,12 @@ class Table(FilesAsTheyLie):
         if any(not Path(place).is_relative_to(folder) for place in rows):
             root = Path(os.path.commonpath([str(Path(place).parent) for place in rows]))
         yield self._itself(root)
-        for place, told in sorted(rows.items()):
+        for place, joined in sorted(rows.items()):
             name = Path(place).relative_to(root).as_posix()
             if place == str(self.path.resolve()):
                 raise DataError(f"{self.path} names itself")
-            item = Item(name, place, boxes=told.boxes, rows=told.rows, size=told.size, identity=told.identity)
-            yield replace(item, kind="broken", why="; ".join(told.why)) if told.why else item
+            item = Item(name, place, boxes=joined.boxes, rows=joined.rows, size=joined.size, identity=joined.identity)
+            yield replace(item, kind="broken", why="; ".join(joined.why)) if joined.why else item
 
     def _itself(self, root: Path) -> Item:
         """The table as a file of the data set: a label, where that can be."""
@@ -88,18 +89,18 @@ class Table(FilesAsTheyLie):
         return joined
 
 
-def _add(told: _Joined, number: int, row: Mapping[str, Any]) -> None:
+def _add(joined: _Joined, number: int, row: Mapping[str, Any]) -> None:
     """Add what a row says; what it says wrong is noted: a face that is known must not be lost."""
     try:
         boxes, size = _boxes(row), _size(row)
-        if told.size is not None and size is not None and told.size != size:
-            raise ValueError(f"expected the picture's size as in the rows before it, {told.size}, got {size}")
-        told.boxes, told.rows, told.size = told.boxes + boxes, told.rows + (number,) * len(boxes), size or told.size
+        if joined.size is not None and size is not None and joined.size != size:
+            raise ValueError(f"expected the picture's size as in the rows before it, {joined.size}, got {size}")
+        joined.boxes, joined.rows, joined.size = joined.boxes + boxes, joined.rows + (number,) * len(boxes), size or joined.size
     except RecursionError:
-        told.why.append(f"row {number} of the table: brackets within brackets, too many to be boxes")
+        joined.why.append(f"row {number} of the table: brackets within brackets, too many to be boxes")
     except (ValueError, TypeError, OverflowError) as error:
-        told.why.append(f"row {number} of the table: {error}")
-    told.identity = told.identity or str(next((row[c] for c in _IDENTITIES if row.get(c) is not None), ""))
+        joined.why.append(f"row {number} of the table: {error}")
+    joined.identity = joined.identity or str(next((row[c] for c in _IDENTITIES if row.get(c) is not None), ""))
 
 
 def _rows(path: Path) -> Iterable[Mapping[str, Any]]:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from deid.anonymizer import known
 from deid.core.errors import DeidError, ImageError, ImageReadError
-from deid.dataset import grid
+from deid.dataset import grid, rows
+from deid.dataset.items import Item, Source
 from deid.dataset.ledger import Ledger
-from deid.dataset.sources import Item, Source
 from deid.imaging import codec, geometry
 from deid.imaging.codec import Picture
 
@@ -52,7 +52,7 @@ def verify(ledger: Ledger, source: Source, out: Path) -> Iterator[Problem]:
     """
     yield from _unfinished(ledger)
     yield from _not_passed(ledger)
-    expected = {name: sha256 for _, name, sha256 in ledger.outputs()}
+    expected = dict(ledger.select("SELECT name, output_sha256 FROM files WHERE status = 'done' ORDER BY id"))
     for name, read in source.outputs(out):
         sha256 = expected.pop(name, None)
         if sha256 is None:
@@ -89,7 +89,7 @@ def _not_passed(ledger: Ledger) -> Iterator[Problem]:
 
 
 def look_again(
-    ledger: Ledger, source: Source, out: Path, engine: "Anonymizer", told: Callable[[int, int], None] = lambda done, of: None
+    ledger: Ledger, source: Source, out: Path, engine: "Anonymizer", notify: Callable[[int, int], None] = lambda done, of: None
 ) -> Iterator[Problem]:
     """Search every picture of the output for faces where nothing was edited.
 
@@ -98,9 +98,9 @@ def look_again(
         source: the data set; where an input is still there, the output is held against it, and else against the boxes in the ledger.
         out: the output.
         engine: whose detector searches.
-        told: called with the number of searched pictures, and their total.
+        notify: called with the number of searched pictures, and their total.
     """
-    done = {item.name: (number, item, sha256) for number, item, sha256 in ledger.done()}
+    done = {item.name: (number, item, sha256) for number, item, sha256 in _done(ledger)}
     only = ledger.facts().get("options.boxes") == "only"
     n_seen = 0
     for name, read in source.outputs(out):
@@ -113,7 +113,7 @@ def look_again(
         except (OSError, DeidError, ValueError) as error:
             yield Problem(name, f"cannot be looked at again: {error}")
         n_seen += 1
-        told(n_seen, len(done))
+        notify(n_seen, len(done))
 
 
 def _exposed(
@@ -122,7 +122,7 @@ def _exposed(
     limit = engine.options.max_pixels
     after = codec.decode(data, item.name, limit)
     before = _as_written_untouched(source, item, sha256, limit)
-    boxes = ledger.boxes(number)
+    boxes = _boxes(ledger, number)
     for i, frame in enumerate(after.frames):
         if before is not None and i < len(before.frames) and before.frames[i].rgb.shape == frame.rgb.shape:
             touched = known.changed(before.frames[i].rgb, frame.rgb)
@@ -148,6 +148,18 @@ def _as_written_untouched(source: Source, item: Item, sha256: str, limit: int) -
         return codec.decode(grid.encode(picture, grid.orientation(data)), item.name, limit)
     except (OSError, ImageError):
         return None
+
+
+def _done(ledger: Ledger) -> Iterator[tuple[int, Item, str]]:
+    """Number, file and input hash of every picture that is done."""
+    query = f"SELECT input_sha256, {rows.ITEM} FROM files WHERE status = 'done' AND kind = 'picture' ORDER BY id"
+    yield from ((row[1], rows.item(*row[2:]), row[0] or "") for row in ledger.select(query))
+
+
+def _boxes(ledger: Ledger, number: int) -> list[tuple[int, list[float]]]:
+    """Frame and box of each face of a file."""
+    query = "SELECT frame, box FROM faces WHERE file = ? ORDER BY frame, face"
+    return [(frame, json.loads(box)) for frame, box in ledger.select(query, (number,))]
 
 
 def _inside(boxes: list[list[float]], size_hw: tuple[int, int]) -> NDArray[np.bool_]:

@@ -4,66 +4,30 @@ import hashlib
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deid import __version__
+from deid._version import __version__
 from deid.anonymizer import known
-from deid.batch import files
+from deid.batch import pictures
 from deid.core.errors import DataError, DeidError, ImageError
 from deid.core.options import Options
 from deid.core.types import Detection
 from deid.dataset import grid
 from deid.dataset.grid import orientation, turned_box
+from deid.dataset.items import Item, Source
 from deid.dataset.labels import check_label
-from deid.dataset.sources import Item, Source
-from deid.imaging import codec
+from deid.dataset.records import Record, Task
+from deid.imaging import atomic, codec
 
 if TYPE_CHECKING:
     from deid.anonymizer.engine import Anonymizer
 
-#: A file and its number in the listing.
-Task: TypeAlias = tuple[int, Item]
 _PACKAGES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "torch")
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """The result for one file, without its pixels.
-
-    Args:
-        number: its number in the listing.
-        name: its name.
-        status: `done` when the output is in its place; `failed` when there is none; `left out` for a label that must not be copied.
-        why: it failed.
-        input_sha256: of the bytes that were read; empty when none were.
-        output_sha256: of the bytes that were written.
-        size: of the output in bytes.
-        seed: that the pictures' seeds were drawn from.
-        seconds: it took.
-        label: whether it is a label file.
-        faces: `FaceResult.to_dict` of each face, with ``frame`` and ``passed``.
-    """
-
-    number: int
-    name: str
-    status: Literal["done", "failed", "left out"]
-    why: str = ""
-    input_sha256: str = ""
-    output_sha256: str = ""
-    size: int = 0
-    seed: int = 0
-    seconds: float = 0.0
-    label: bool = False
-    faces: tuple[dict[str, Any], ...] = field(default=())
-
-    @property
-    def n_fallback(self) -> int:
-        return sum(face["status"] == "fallback" for face in self.faces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +73,13 @@ class Worker:
         """Handle one file; what goes wrong with it is in the record and never an exception."""
         started = time.perf_counter()
         number, item = task
-        seed = files.seed_of(self._work.seed, number)
+        seed = pictures.seed_of(self._work.seed, number)
         record = Record(number, item.name, "failed", seed=seed or 0, label=item.kind == "label")
         try:
             data = self._work.source.read(item)
             record = replace(record, input_sha256=hashlib.sha256(data).hexdigest())
             out, faces = self._label(data) if item.kind == "label" else self._picture(data, item, seed)
-            codec.write(out, self._work.target_of(number, item.name), overwrite=True)
+            atomic.write(out, self._work.target_of(number, item.name), overwrite=True)
         except _LabelError as error:
             record = replace(record, status="left out", why=str(error))
         except (ImageError, DataError) as error:
@@ -131,7 +95,7 @@ class Worker:
         picture = codec.decode(data, item.name, self._engine.options.max_pixels)
         turn = orientation(data)
         boxes = known_faces(item, picture.frames[0].rgb.shape[:2], turn)
-        edited, frames = files.anonymize(picture, self._engine, seed, boxes or None)
+        edited, frames = pictures.anonymize(picture, self._engine, seed, boxes or None)
         faces = tuple(
             face.to_dict() | {"frame": number, "passed": face.verification.passed}
             for number, frame in enumerate(frames)
@@ -207,9 +171,3 @@ def versions() -> dict[str, str]:
     if weights := sys.modules.get("deid.weights"):
         found["weights"] = hashlib.sha256((weights.folder() / "manifest.toml").read_bytes()).hexdigest()
     return found
-
-
-def lost(task: Task, why: str) -> Record:
-    """The record of a file whose workers died."""
-    number, item = task
-    return Record(number, item.name, "failed", why)

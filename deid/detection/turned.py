@@ -3,9 +3,6 @@
 Detectors also detect some turned faces in the upright photo, with high scores. The agreement of two detectors on eyes and mouth decides:
 in 20 photos with 88 faces, they agree on a quarter of the detections or more in every upright photo. They never do in one that is turned by
 a quarter turn or more.
-
-Convention:
-    Degrees count counter-clockwise, as in `numpy.rot90` and Pillow's `rotate`. A turn grows the canvas so that nothing is cut.
 """
 
 from collections.abc import Sequence
@@ -17,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.core.protocols import Detector
-from deid.core.types import Detection, Image, check_image
+from deid.core.types import Detection, Image
 from deid.detection.merge import SAME_INSIDE, SAME_IOU, merge
+from deid.detection.views import detect_turned, roll_of, turn, turned_by
 from deid.detection.weak import detect_at_half_size, is_weak
 from deid.imaging import geometry
 from deid.models.threads import SideBySide, n_threads
 
-#: A detection of which less lies inside the photo is a reflection at its edge.
-_LEAST_INSIDE = 0.3
 #: Two detectors agree on a face at this score, with boxes of one face, and with landmarks at most this many sizes apart.
 _FIRST_SURE, _SECOND_SURE, _SAME_POINTS = 0.95, 0.6, 0.12
 #: Share of the detections that two detectors must agree on in a photo that is upright.
@@ -201,58 +197,3 @@ def _at_quarters(detector: Detector, image: Image) -> list[list[Detection]]:
         shifted = [d.moved(np.ones(2), np.array([-float(start), 0.0])) for d in own]
         parts.append([turned_by(d, geometry.invert(matrix)) for d in shifted])
     return parts
-
-
-def detect_turned(detector: Detector, image: Image, degrees: float) -> list[Detection]:
-    """Faces that a detector finds in a turned image, where they lie in the image itself.
-
-    Args:
-        detector: looks at the turned image.
-        image: (H, W, 3) uint8 RGB.
-        degrees: how far the image is turned, counter-clockwise.
-
-    Returns:
-        Detections in pixels of the image as it was given, landmarks too. The box is that of the ellipse that fills the found one.
-    """
-    turned, matrix = turn(image, degrees)
-    found = [turned_by(d, geometry.invert(matrix)) for d in detector.detect(turned)]
-    return [d for d in found if _share_inside(d, image) >= _LEAST_INSIDE]
-
-
-def turn(image: Image, degrees: float) -> tuple[Image, geometry.Matrix]:
-    """An image turned counter-clockwise, and the matrix (2, 3) from its pixels to the turned ones.
-
-    Quarter turns move pixels; others interpolate, and mirror the image into the corners.
-    """
-    h, w = check_image(image).shape[:2]
-    angle = np.deg2rad(degrees)
-    cos, sin = round(float(np.cos(angle)), 12), round(float(np.sin(angle)), 12)
-    linear = np.array([[cos, sin], [-sin, cos]])
-    size = np.maximum(1, np.ceil(np.abs(linear) @ [w, h] - 1e-6)).astype(int)
-    # A pixel's centre is at an integer: the middle of the image is at (w - 1) / 2.
-    matrix = np.column_stack([linear, (size - 1) / 2 - linear @ (np.array([w, h]) - 1) / 2])
-    if degrees % 90 == 0:
-        return np.ascontiguousarray(np.rot90(image, round(degrees / 90))), matrix
-    turned = cv2.warpAffine(image, matrix, (int(size[0]), int(size[1])), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
-    return np.asarray(turned, np.uint8), matrix
-
-
-def turned_by(d: Detection, matrix: geometry.Matrix) -> Detection:
-    """A detection in the pixels that a matrix of `turn` leads to; the box is that of the ellipse that fills the given one."""
-    low, high = d.box_xyxy[:2], d.box_xyxy[2:]
-    # A box's edges are half a pixel off the centres that the matrix maps.
-    middle = geometry.apply(matrix, (low + high - 1) / 2) + 0.5
-    half = np.sqrt(matrix[:, :2] ** 2 @ ((high - low) / 2) ** 2)
-    points = None if d.landmarks is None else geometry.apply(matrix, d.landmarks)
-    return Detection(np.concatenate([middle - half, middle + half]), d.score, points, d.detector)
-
-
-def _share_inside(d: Detection, image: Image) -> float:
-    inside = geometry.box_area(geometry.clip_box(d.box_xyxy, image.shape[:2]))
-    return float(inside[0] / geometry.box_area(d.box_xyxy)[0])
-
-
-def roll_of(landmarks: NDArray[np.float64]) -> float:
-    """Degrees by which a face with landmarks (5, 2) is turned counter-clockwise from upright, in (-180, 180]."""
-    x, y = landmarks[3:].mean(axis=0) - landmarks[:2].mean(axis=0)
-    return float(np.rad2deg(np.arctan2(x, y)))

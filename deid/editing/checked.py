@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing.proposal import Proposal
 from deid.core.errors import DeidError, EditError
 from deid.core.protocols import Editor, name_of
 from deid.core.types import AlignedFace, EditedFace
@@ -30,8 +29,3 @@ def edit(editor: Editor, face: AlignedFace, sets: NDArray[np.float32], strength:
     if not proposals:
         raise EditError(f"{name} proposed no face")
     return proposals
-
-
-def propose(editor: Editor, face: AlignedFace, sets: NDArray[np.float32], strength: float, mask: NDArray[np.float32]) -> list[Proposal]:
-    """New faces that fit into the photo, one for each row of ``sets`` (N, D); ``mask`` (128, 128) says how much of a small crop shows."""
-    return [Proposal.of(edited, face, mask) for edited in edit(editor, face, sets, strength)]

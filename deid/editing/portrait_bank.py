@@ -16,7 +16,7 @@ from deid.core.errors import DataError, DeidError
 from deid.core.types import Detection, Image
 from deid.detection import build_detector
 from deid.editing.portraits import SIDE, Looks
-from deid.imaging import codec, geometry
+from deid.imaging import atomic, codec, geometry
 from deid.imaging.alignment import SIZE, TEMPLATE, align_matrix, is_profile, landmarks_of, warp
 from deid.landmarks.face_points import FacePoints
 from deid.recognition.age import AgeReader
@@ -127,7 +127,7 @@ def build(paths: Sequence[Path], out: Path) -> Iterator[tuple[Path, str]]:
             yield path, ""
     if not kept:
         raise DataError("expected pictures with exactly one usable face, got none")
-    codec.write(save(arrays_of(kept)), out, overwrite=True)
+    atomic.write(save(arrays_of(kept)), out, overwrite=True)
 
 
 def arrays_of(portraits: Sequence[Portrait]) -> dict[str, NDArray[np.generic]]:

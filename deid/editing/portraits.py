@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from deid.compositing.blend import cheeks
+from deid.compositing.skin import cheeks
 from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import WeightsFormatError
 from deid.core.types import Image

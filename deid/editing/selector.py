@@ -56,7 +56,7 @@ class Judgement:
         passes: (N,) chance that the gate lets the new face pass, in [0, 1].
         far: (N,) chance that it is also as far from the source as strangers are, by dlib.
         good: (N,) chance that it is so by a second recogniser, too.
-        utility: (N,) expected utility times fit, see `deid.verification.gate.utility`.
+        utility: (N,) expected utility times fit, see `deid.verification.utility.utility`.
     """
 
     passes: NDArray[np.float64]
@@ -131,8 +131,8 @@ def features(face: Likeness, bank: Likeness, rows: NDArray[np.float32], records:
         (N, N_FEATURES): the set, the shares, the face, how far each portrait and their mix are from it, and the record.
     """
     numbers, shares = np.split(rows[:, len(ATTRIBUTES) :], 2, axis=1)
-    told = np.concatenate([face.pose, _waves(face.light), face.skin, face.attributes])
-    parts = [rows[:, : len(ATTRIBUTES)], shares[:, :1], np.broadcast_to(told, (len(rows), len(told)))]
+    looks = np.concatenate([face.pose, _waves(face.light), face.skin, face.attributes])
+    parts = [rows[:, : len(ATTRIBUTES)], shares[:, :1], np.broadcast_to(looks, (len(rows), len(looks)))]
     portraits = numbers.astype(np.intp).T
     parts += [_apart(face, bank, i) for i in portraits]
     mixed = sum((shares[:, k, None] * bank.embedding[i] for k, i in enumerate(portraits)), np.zeros((len(rows), 1)))

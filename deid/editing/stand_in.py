@@ -31,7 +31,7 @@ _TONE = 6.0
 _MOUTH = slice(48, 68)
 #: An eye counts as shutting under this share of the portrait's opening; mouths are alike that differ by fewer pixels of 128 between the
 #: lips; and what is inside of them is the photo's where the portrait's gap is smaller than this share of the subject's.
-_SHUT, _SAME_GAP, _TOO_SHUT = 0.7, 1.5, 0.5
+_SHUT, _SAME_GAP, _TOO_SHUT = 0.7, 1.5, 0.75
 #: Lightness (Lab, 0 to 100) over which highlights are rolled off, by how much they may exceed it, and how far light may scale a portrait's.
 _BRIGHT, _ROOM, _SCALES = 80.0, 14.0, (0.45, 1.8)
 

@@ -5,37 +5,34 @@ write the same kind of file again: mode, alpha, palette, 16-bit samples, timing,
 """
 
 import contextlib
-import errno
-import importlib.util
 import io
 import os
-import secrets
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from PIL import Image as PillowImage
-from PIL import ImageCms, JpegImagePlugin, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from deid.core.errors import ImageReadError, ImageWriteError
 from deid.core.types import Image
-from deid.imaging import deep_colour, icc
+from deid.imaging import deep_colour
+from deid.imaging.colours import Colours
+from deid.imaging.compression import save_options_of
 from deid.imaging.deep_colour import is_deep
 from deid.imaging.deep_colour import read as read_deep
-from deid.imaging.frame import GREY_MODES, Frame, frame_of, looks_at, luma, with_pixels, with_samples
+from deid.imaging.frame import Frame, frame_of, looks_at, luma, with_pixels, with_samples
+from deid.imaging.plugins import register
 
 #: A picture with more pixels is refused before it is decoded. This many take 1 GB while they are read, beside the networks.
 MAX_PIXELS = 100_000_000
 #: Formats of which all frames are kept, and those of them that show no time.
 _SEVERAL = {"AVIF", "GIF", "MPO", "PNG", "TIFF", "WEBP"}
 _UNTIMED = {"MPO", "TIFF"}
-#: Formats that Pillow knows by name and opens for nobody.
-_STUBS = {"BUFR", "GRIB", "HDF5"}
 #: What a file says that holds a map of light or depth beside its picture.
 _MAPS = (b"hdrgm:", b"HDRGainMap", b"urn:iso:std:iso:ts:21496", b"GDepth:", b"Container:Directory")
 #: Formats that know only black and white.
@@ -111,7 +108,7 @@ def decode(data: bytes, name: str | os.PathLike[str], max_pixels: int = MAX_PIXE
     path = Path(name)
     if not data:
         raise ImageReadError(f"cannot read {path}: the file is empty")
-    _init()
+    register()
     try:
         with warnings.catch_warnings():
             # The limit below is ours; Pillow would warn on half of it and leave the decision to no one.
@@ -127,24 +124,6 @@ def decode(data: bytes, name: str | os.PathLike[str], max_pixels: int = MAX_PIXE
     except Exception as error:
         # Pillow's plugins raise every kind of error on broken files.
         raise ImageReadError(f"cannot read {path}: {_reason(error)}") from error
-
-
-@cache
-def _init() -> None:
-    """Let Pillow read HEIC where `pillow-heif` is installed, without the pictures that such a file holds besides."""
-    if importlib.util.find_spec("pillow_heif") is not None:
-        import pillow_heif
-
-        pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
-
-
-def suffixes() -> set[str]:
-    """Suffixes of the pictures that can be read, lower case, with the dot."""
-    PillowImage.init()
-    _init()
-    # Pillow opens an MPO as the JPEG that it begins with.
-    readable = {*PillowImage.OPEN, "MPO"} - _STUBS
-    return {suffix for suffix, name in PillowImage.registered_extensions().items() if name in readable}
 
 
 @contextlib.contextmanager
@@ -172,8 +151,8 @@ def _decode(source: PillowImage.Image, data: bytes, path: Path, max_pixels: int)
     if source.width * source.height * n_frames > max_pixels:
         raise _too_large(path, source, n_frames, max_pixels)
     file_format = source.format or path.suffix.lstrip(".").upper()
-    options = _save_options(source, file_format, n_frames)
-    colours = _Colours.of(source, file_format)
+    options = save_options_of(source, file_format, n_frames)
+    colours = Colours.of(source, file_format)
     deep = is_deep(source, data)
     frames: list[Frame] = []
     left = max_pixels
@@ -221,89 +200,9 @@ def _is_stereo(source: PillowImage.Image, data: bytes) -> bool:
     return len(kinds) == 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Colours:
-    """What a file's colours mean: a profile of standard tags, or one to convert the pixels from."""
-
-    profile: bytes | None = None
-    convert: bytes | None = None
-    notes: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, source: PillowImage.Image, file_format: str) -> "_Colours":
-        given, mode = source.info.get("icc_profile"), source.mode
-        if not isinstance(given, bytes) or not given:
-            return cls()
-        # A profile describes the colour model it came with: none of CMYK's or Lab's fits the RGB that is written.
-        model = b"GRAY" if mode in GREY_MODES else b"RGB "
-        if icc.model_of(given) != model or mode in {"CMYK", "LAB", "HSV"} or (mode == "YCbCr" and file_format != "JPEG"):
-            return cls(notes=("colour profile of another colour model left out",))
-        profile = icc.standard(given)
-        if profile is not None:
-            return cls(profile)
-        return cls(convert=given if model == b"RGB " else None, notes=("colour profile of tables left out",))
-
-    def applied(self, frame: Frame) -> Frame:
-        """A frame in sRGB, where its profile is none that can be written."""
-        if self.convert is None or frame.deep is not None or frame.grey:
-            return frame
-        try:
-            given, wanted = ImageCms.ImageCmsProfile(io.BytesIO(self.convert)), ImageCms.createProfile("sRGB")
-            converted = ImageCms.profileToProfile(PillowImage.fromarray(frame.rgb), given, wanted)
-        except (ImageCms.PyCMSError, OSError):
-            return frame
-        return frame if converted is None else replace(frame, rgb=np.array(converted))
-
-
 def _too_large(path: Path, page: PillowImage.Image, n_frames: int, max_pixels: int) -> ImageReadError:
     size = f"{page.width} x {page.height}" + (f" in {n_frames} frames" if n_frames > 1 else "")
     return ImageReadError(f"cannot read {path}: {size} is more than {max_pixels} pixels, the limit max_pixels")
-
-
-def _save_options(source: PillowImage.Image, file_format: str, n_frames: int) -> dict[str, Any]:
-    """How the file was compressed and timed, as far as Pillow tells."""
-    options: dict[str, Any] = {}
-    if file_format in {"JPEG", "MPO"}:
-        tables = getattr(source, "quantization", None)
-        # CMYK files have other tables than the RGB that is written.
-        options = {"qtables": tables, "subsampling": _subsampling(source)} if tables and source.mode in {"RGB", "L"} else {"quality": 95}
-    elif file_format == "WEBP":
-        options = {"quality": 95} if _is_lossy_webp(source) else {"lossless": True}
-    elif file_format in {"AVIF", "HEIF"}:
-        options = {"quality": 90}
-    elif file_format == "TIFF":
-        compression = source.info.get("compression")
-        options = {"compression": compression} if compression in {"tiff_lzw", "tiff_adobe_deflate", "packbits"} else {}
-    if n_frames > 1:
-        options["save_all"] = True
-        if getattr(source, "default_image", False) or source.info.get("default_image"):
-            options["default_image"] = True
-        if file_format in {"PNG", "WEBP"} or "loop" in source.info:
-            # A GIF without the entry plays once; one that says 1 plays twice.
-            options["loop"] = source.info.get("loop", 0)
-    return options
-
-
-def _subsampling(source: PillowImage.Image) -> int:
-    found = JpegImagePlugin.get_sampling(source) if isinstance(source, JpegImagePlugin.JpegImageFile) else -1
-    return found if found >= 0 else 0
-
-
-def _is_lossy_webp(source: PillowImage.Image) -> bool:
-    """Whether the first picture of a WebP file is a `VP8` chunk and not a `VP8L` one."""
-    stream = getattr(source, "fp", None)
-    if stream is None:
-        return True
-    position, at = stream.tell(), 12
-    while True:
-        stream.seek(at)
-        name, size = stream.read(4), int.from_bytes(stream.read(4), "little")
-        if len(name) < 4 or name in {b"VP8 ", b"VP8L"}:
-            break
-        # A frame of an animation is a chunk with 16 bytes of its own before the picture's; others are skipped whole.
-        at += 24 if name == b"ANMF" else 8 + size + size % 2
-    stream.seek(position)
-    return bool(name != b"VP8L")
 
 
 def encode(picture: Picture, file_format: str | None = None) -> bytes:
@@ -316,7 +215,7 @@ def encode(picture: Picture, file_format: str | None = None) -> bytes:
     Raises:
         ImageWriteError: Pillow cannot write that format.
     """
-    _init()
+    register()
     own = file_format in (None, picture.format)
     file_format = file_format or picture.format
     frames = [frame for frame in picture.frames if frame.look is None]
@@ -367,81 +266,3 @@ def _page(frame: Frame, file_format: str) -> PillowImage.Image:
     if frame.alpha is not None and file_format not in _OPAQUE:
         page.putalpha(PillowImage.fromarray(frame.alpha))
     return page
-
-
-def write(data: bytes, path: str | os.PathLike[str], overwrite: bool = False) -> None:
-    """Put bytes at a path so that the whole file appears at once, or nothing does, even when killed.
-
-    Raises:
-        ImageWriteError: the file exists and ``overwrite`` is false, or it cannot be written.
-    """
-    path = Path(path)
-    try:
-        with anonymous_file(path.parent) as (file, publish):
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            publish(path, overwrite)
-    except FileExistsError as error:
-        raise ImageWriteError(f"cannot write {path}: it exists; pass --overwrite to replace it") from error
-    except OSError as error:
-        raise ImageWriteError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-@contextlib.contextmanager
-def anonymous_file(folder: Path) -> Iterator[tuple[BinaryIO, Any]]:
-    """A file without a name, which vanishes with the process, and the way to give it one.
-
-    Where the system has no such files (other than Linux), it has a hidden name until then.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from error
-    try:
-        descriptor = os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o666)
-    except (AttributeError, OSError):
-        yield from _hidden_file(folder)
-        return
-    with os.fdopen(descriptor, "wb") as file:
-
-        def publish(path: Path, overwrite: bool) -> None:
-            if not overwrite or not os.path.lexists(path):
-                _give_name(file, path)
-                return
-            hidden = _hidden_name(path.parent)
-            _give_name(file, hidden)
-            try:
-                os.replace(hidden, path)
-            except OSError:
-                hidden.unlink()
-                raise
-
-        yield file, publish
-
-
-def _give_name(file: BinaryIO, path: Path) -> None:
-    # Without a folder's descriptor (unused: the source is absolute) Python calls link(), which does not follow /proc's links.
-    os.link(f"/proc/self/fd/{file.fileno()}", path, src_dir_fd=file.fileno(), follow_symlinks=True)
-
-
-def _hidden_name(folder: Path) -> Path:
-    """A name that nobody else takes, and that is short: a file's own may be as long as the system allows."""
-    return folder / f".{os.getpid()}.{secrets.token_hex(6)}.part"
-
-
-def _hidden_file(folder: Path) -> Iterator[tuple[BinaryIO, Any]]:
-    hidden = _hidden_name(folder)
-    # The mode is the user's, as for any new file; a temporary one's would be closed to everybody else.
-    descriptor = os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-
-    def publish(path: Path, overwrite: bool) -> None:
-        if os.path.lexists(path) and not overwrite:
-            raise FileExistsError(path)
-        os.replace(hidden, path)
-
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file, publish
-    finally:
-        hidden.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image as PillowImage
 
-from deid.imaging import codec
+from deid.imaging import plugins
 
 _RAW = ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .iiq .k25 .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf .raw .rw2 .rwl .sr2 .srf .srw .x3f"
 _FILMS = (
@@ -36,7 +36,7 @@ def suffix_of(name: str | Path) -> str:
 
 def known_suffixes() -> set[str]:
     """Suffixes of the pictures that can be read, lower case, with the dot."""
-    return codec.suffixes()
+    return plugins.suffixes()
 
 
 def is_written(suffix: str) -> bool:

@@ -20,10 +20,10 @@ _FILE = "shape_predictor_68_face_landmarks.dat"
 
 
 class FacePoints:
-    """Finds the 68 points.
+    """Detects the 68 points.
 
-    The model is read on first use. dlib's file of it (100 MB) takes seconds to read. That happens once; then the arrays are kept in the
-    cache, as a map of which a face needs 10 MB at most.
+    The model is read once, on first use. dlib's file of it (100 MB) takes a second or more to read. This happens once per user: the
+    arrays are kept in the cache, and at most 10 MB of them are read for a face.
     """
 
     def preload(self) -> None:

@@ -20,7 +20,7 @@ class Forest:
         first: (levels, trees, splits) pixel at a split.
         second: the pixel that is taken from it.
         threshold: the difference above which the first branch is taken.
-        leaves: (levels, trees, splits + 1, 136); an array that is mapped from a file will do.
+        leaves: (levels, trees, splits + 1, 136); may be a memory-mapped file.
     """
 
     initial: NDArray[np.float32]

@@ -28,7 +28,8 @@ class _ConvBlock(nn.Module):
         self.layers = nn.Sequential(conv, *([norm] if norm else []), nn.LeakyReLU(0.2))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x)
+        y: Tensor = self.layers(x)
+        return y
 
 
 class _UpBlock(nn.Module):

@@ -67,13 +67,13 @@ def check_device(device: str) -> None:
 
 @functools.cache
 def _share_memory() -> None:
-    """Let all networks share one store of memory, which grows by what is needed."""
+    """Let all networks share one arena of memory, which grows by requested sizes only."""
     import onnxruntime
 
     place = onnxruntime.OrtMemoryInfo("Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT)
-    # No limit, growth by what is needed, and the defaults for everything else.
+    # No limit, growth by requested sizes, and onnxruntime's defaults otherwise.
     how = onnxruntime.OrtArenaCfg(0, 1, -1, -1)
-    # Somebody else in this process was first.
+    # Other code in this process was first.
     with contextlib.suppress(RuntimeError):
         onnxruntime.create_and_register_allocator(place, how)
 

@@ -1,8 +1,8 @@
-"""MTCNN's three networks: the first proposes faces in every window of a picture, the others choose among windows.
+"""MTCNN's three networks: one proposes windows, the others choose among them.
 
 K. Zhang, Z. Zhang, Z. Li, Y. Qiao, "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks", SPL 2016.
 
-A PReLU with a slope for each channel is slow in onnxruntime: it took a third of the first network. In graphs it is written as
+A PReLU with a slope for each channel is slow in onnxruntime: it took a third of the first network. In the graph, the PReLU becomes
 convolutions of one pixel and a ReLU, which give the same numbers. The first one comes after the pooling.
 """
 
@@ -38,7 +38,8 @@ def _pool(side: int) -> nn.Module:
 class _First(nn.Sequential):
     """A convolution, its PReLU and a pooling; in a graph for a quarter of the work after the convolution.
 
-    Where a slope is negative, the largest value after the PReLU may be the least one before it. Such channels are pooled with both signs.
+    Where a slope is negative, the largest value after the PReLU may come from the least one before it. Such channels are pooled with
+    both signs.
     """
 
     def __init__(self, n_out: int, pool: int) -> None:

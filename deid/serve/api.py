@@ -12,104 +12,22 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.background import BackgroundTask
+from starlette.requests import ClientDisconnect
 
 from deid import __version__
+from deid.serve import events
 from deid.serve.bodies import BodyLimit, to_file
 from deid.serve.corrections import COVERS, STRONGEST, WEAKEST, CorrectionError
 from deid.serve.guard import Guard
 from deid.serve.jobs import Job
-from deid.serve.session import Desk, NotThereError, RefusedError, Session, TooLargeError
+from deid.serve.schema import Corrections, Detections, File, Files, Opened, Status
+from deid.serve.session import Desk, Session
+from deid.serve.uploads import NotThereError, RefusedError, TooLargeError
 
-#: How often an event stream looks for news, and after how long it says that it is still there.
-_TICK_S, _BEAT_S = 0.2, 10.0
+#: How often sessions are looked at that nobody may come back to, in seconds.
 _SWEEP_S = 5.0
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-
-
-class Opened(BaseModel):
-    """A new session."""
-
-    session: str
-
-
-class Progress(BaseModel):
-    """How far a step is; `total` is 0, and `rate` and `seconds_left` are null, where nobody knows."""
-
-    step: str
-    done: int
-    total: int
-    rate: float | None
-    seconds_left: float | None
-
-
-class File(BaseModel):
-    """A file and where it stands."""
-
-    id: str
-    name: str
-    kind: Literal["photo", "film"]
-    state: Literal["queued", "working", "ready", "saved", "failed", "cancelled"]
-    error: str | None = Field(description="Why it failed or, of a file that is ready, why the last step was not done.")
-    progress: Progress | None
-    pending: int
-    opened: bool
-    faces: int
-    doubtful: int
-    saved: bool
-    version: int
-    seconds: float
-
-
-class Files(BaseModel):
-    """A session's files."""
-
-    session: str
-    files: list[File]
-
-
-class Detections(BaseModel):
-    """A file's faces (of a photo) or tracks (of a film), what was done to each, and why."""
-
-    id: str
-    kind: Literal["photo", "film"]
-    version: int
-    view: dict[str, Any] = Field(description="Sizes, frames, stills and their boxes.")
-    faces: list[dict[str, Any]]
-
-
-class OneCorrection(BaseModel):
-    """What is to become of one face. `draw` takes a box and a frame, the others a face; `cover` takes a method and a strength."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    action: Literal["restore", "not_a_face", "keep", "again", "cover", "draw"]
-    face: int | None = Field(None, ge=0)
-    method: Literal["blur", "pixelate", "solid"] | None = Field(None, description=f"One of {', '.join(COVERS)}.")
-    strength: float | None = Field(None, ge=WEAKEST, le=STRONGEST)
-    box_xyxy: tuple[float, float, float, float] | None = Field(None, description="In pixels of the upright picture.")
-    frame: int | None = Field(None, ge=0)
-
-
-class Corrections(BaseModel):
-    """Corrections that are done together, all or none."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    corrections: list[OneCorrection]
-
-
-class Status(BaseModel):
-    """What the server is and allows."""
-
-    version: str
-    ready: bool
-    problem: str | None
-    method: str
-    limits: dict[str, float]
-    covers: list[str]
-    strengths: tuple[float, float]
 
 
 def build(desk: Desk, hosts: frozenset[str], token: str = "") -> Guard:
@@ -117,7 +35,7 @@ def build(desk: Desk, hosts: frozenset[str], token: str = "") -> Guard:
 
     Args:
         desk: does the work.
-        hosts: what `Host` may say.
+        hosts: allowed values of `Host`.
         token: that every request must bring; empty for none.
     """
     app = FastAPI(
@@ -195,7 +113,7 @@ def _sessions(desk: Desk) -> APIRouter:
     @router.get("/sessions/{session}")
     async def see_session(session: str) -> Files:
         """A session's files."""
-        return Files.model_validate(_session(desk.session(session)))
+        return Files.model_validate(events.as_plain(desk.session(session)))
 
     @router.delete("/sessions/{session}", status_code=204)
     async def close_session(session: str) -> None:
@@ -206,7 +124,7 @@ def _sessions(desk: Desk) -> APIRouter:
     async def session_events(session: str) -> StreamingResponse:
         """Server-sent events: the session's files whenever anything about them changes."""
         desk.session(session)
-        return StreamingResponse(_session_events(desk, session), media_type="text/event-stream")
+        return StreamingResponse(events.of_session(desk, session), media_type="text/event-stream")
 
     @router.post("/sessions/{session}/files", status_code=201, openapi_extra=_BODY)
     async def submit(
@@ -244,8 +162,13 @@ async def _received(desk: Desk, session: str, request: Request, name: str, seed:
             raise TooLargeError(f"{upload.name}: it is larger than a {kind} may be, {most // 2**20} MB")
         if not size:
             raise RefusedError(f"{upload.name}: the file is empty")
+    except ClientDisconnect:
+        desk.discard(upload)
+        raise RefusedError(f"{upload.name}: the upload was broken off") from None
+    except OSError as error:
+        desk.discard(upload)
+        raise TooLargeError(f"{upload.name}: it cannot be stored here: {error.strerror}") from error
     except BaseException:
-        # Also when the client has gone in the middle of it.
         desk.discard(upload)
         raise
     return desk.submit(session, upload, kind, seed)
@@ -265,10 +188,10 @@ def _files(desk: Desk) -> APIRouter:
         await asyncio.to_thread(desk.remove, file)
 
     @router.get("/events", response_class=StreamingResponse, responses=_EVENTS)
-    async def events(file: str) -> StreamingResponse:
+    async def file_events(file: str) -> StreamingResponse:
         """Server-sent events: where the file stands, until it waits for a person."""
         desk.job(file)
-        return StreamingResponse(_file_events(desk, file), media_type="text/event-stream")
+        return StreamingResponse(events.of_file(desk, file), media_type="text/event-stream")
 
     @router.get("/detections")
     async def detections(file: str) -> Detections:
@@ -287,7 +210,7 @@ def _files(desk: Desk) -> APIRouter:
 
     @router.post("/save", status_code=202)
     async def save(file: str) -> File:
-        """Look at the result once more and make it final."""
+        """Search the result once more, and make it final."""
         return File.model_validate(desk.save(file).to_dict())
 
     @router.get("/result", response_class=FileResponse)
@@ -297,17 +220,22 @@ def _files(desk: Desk) -> APIRouter:
 
     @router.get("/report")
     async def report(file: str) -> dict[str, Any]:
-        """What became of everybody; who was kept is named."""
+        """The report: a result for every face, with everyone who was kept."""
         return desk.report(file)
+
+    @router.get("/boxes", response_class=Response, responses={200: {"content": {"application/json": {}}}})
+    async def boxes(file: str) -> Response:
+        """Boxes as `deid find` writes them, corrected: `deid run --boxes` takes them."""
+        return Response(await asyncio.to_thread(desk.boxes, file), media_type="application/json")
 
     @router.get("/images/{side}/{frame}", response_class=FileResponse)
     async def picture(file: str, side: Literal["before", "after"], frame: int) -> FileResponse:
-        """A frame to look at, as JPEG, before or after."""
+        """A frame as JPEG, before or after."""
         return _shown(desk.job(file), f"{side}-{frame}.jpg")
 
     @router.get("/faces/{face}/{side}", response_class=FileResponse)
     async def face(file: str, face: int, side: Literal["before", "after"]) -> FileResponse:
-        """A face to look at, as JPEG, before or after."""
+        """A face as JPEG, before or after."""
         return _shown(desk.job(file), f"face-{face}-{side}.jpg")
 
     return router
@@ -321,7 +249,7 @@ def _shown(job: Job, name: str) -> FileResponse:
 
 
 def _page() -> APIRouter:
-    """The page's own files, read once: no name that a client sends is looked for on the disk."""
+    """The page's own files, read once: names from clients are never opened."""
     router = APIRouter(include_in_schema=False)
     folder = resources("deid.serve") / "static"
     assets = {item.name: item.read_bytes() for item in folder.iterdir() if Path(item.name).suffix in _TYPES}
@@ -337,48 +265,6 @@ def _page() -> APIRouter:
         return Response(assets[name], media_type=_TYPES[Path(name).suffix])
 
     return router
-
-
-def _session(session: Session) -> dict[str, Any]:
-    return {"session": session.id, "files": [job.to_dict() for job in list(session.jobs.values())]}
-
-
-def _event(name: str, value: object) -> str:
-    return f"event: {name}\ndata: {json.dumps(value)}\n\n"
-
-
-async def _session_events(desk: Desk, name: str) -> AsyncIterator[str]:
-    """A session's files whenever one changes."""
-    session = desk.attend(name, 1)
-    last, quiet, ready = "", 0.0, False
-    try:
-        while not desk.is_closed:
-            now = json.dumps(_session(session))
-            if now != last or ready != desk.is_ready:
-                last, quiet, ready = now, 0.0, desk.is_ready
-                yield _event("files", {**json.loads(now), "ready": ready, "problem": desk.problem or None})
-            elif quiet >= _BEAT_S:
-                quiet = 0.0
-                yield ": still here\n\n"
-            await asyncio.sleep(_TICK_S)
-            quiet += _TICK_S
-    finally:
-        with suppress(NotThereError):
-            desk.attend(name, -1)
-
-
-async def _file_events(desk: Desk, name: str) -> AsyncIterator[str]:
-    """Where a file stands, until nothing is done to it any more."""
-    job, last = desk.job(name), -1
-    while not desk.is_closed:
-        # Read first: a later change waits for the next turn.
-        pending = job.pending
-        if job.version != last:
-            last = job.version
-            yield _event("file", job.to_dict())
-        if not pending:
-            return
-        await asyncio.sleep(_TICK_S)
 
 
 def _zipped(desk: Desk, session: Session) -> Path:

@@ -1,4 +1,4 @@
-"""A film on its way: searched once, edited as often as a person corrects it, looked at again, saved."""
+"""A film on its way: searched once, edited after every correction, searched again, saved."""
 
 import contextlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -9,10 +9,11 @@ import numpy as np
 
 from deid.anonymizer import known
 from deid.anonymizer.engine import Anonymizer
+from deid.boxes.types import BoxedFile
 from deid.core.errors import DetectionError, VideoReadError
 from deid.core.types import Detection, Image
 from deid.detection.refine import FaceRefiner
-from deid.imaging import codec, geometry
+from deid.imaging import atomic, geometry
 from deid.serve import corrections as checks
 from deid.serve import levels
 from deid.serve.corrections import Correction, CorrectionError, Decision
@@ -46,7 +47,7 @@ class TrackCard:
     Args:
         track: its number; it never changes.
         origin: `detector`, `drawn`, or `last detection`.
-        summary: what became of it.
+        summary: its result.
         decision: what a person decided.
         turn: number of requests for another new face.
         portrait: the frame that shows it best, where, and how well.
@@ -177,7 +178,7 @@ class FilmWork:
                 card.portrait = (index, detection, value)
 
     def _put(self, name: str, data: bytes) -> None:
-        codec.write(data, self._upload.folder / name, overwrite=True)
+        atomic.write(data, self._upload.folder / name, overwrite=True)
 
     def correct(self, corrections: Sequence[Correction], progress: Progress) -> None:
         self._messages, self._stale = [], True
@@ -326,6 +327,11 @@ class FilmWork:
             "note": card.note,
             "now": plain,
         }
+
+    def boxes(self) -> BoxedFile:
+        gone, kept = ({t for t, c in self._cards.items() if c.decision.action == action} for action in ("not_a_face", "keep"))
+        width, height = self.view["size_wh"]
+        return self._record.boxed(self._upload.name, (width, height), gone, kept)
 
     def report(self) -> dict[str, Any]:
         told = [face for face in self.faces if face["shown"]]

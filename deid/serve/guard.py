@@ -1,4 +1,4 @@
-"""Who may talk to the page: this machine's own pages and programs, and nobody else's.
+"""Who may talk to the page: this machine's own pages and programs only.
 
 A page from anywhere on the web runs in the same browser. It can send requests to 127.0.0.1 (CSRF), and its name may come to mean
 127.0.0.1 after it was loaded (DNS rebinding). Both show in what a browser says of a request: `Host`, `Origin` and `Sec-Fetch-Site`.
@@ -69,7 +69,7 @@ class Guard:
 
     Args:
         app: what is guarded.
-        hosts: what `Host` may say.
+        hosts: allowed values of `Host`.
         token: that every request must bring; empty for none.
     """
 

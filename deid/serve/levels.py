@@ -6,7 +6,7 @@ import numpy as np
 
 from deid.anonymizer import fallback
 from deid.anonymizer.engine import Anonymizer
-from deid.anonymizer.fallback import Level
+from deid.anonymizer.level import Level
 from deid.core.protocols import CoarseEditor, Editor
 from deid.core.types import Detection, FaceResult, Image
 from deid.editing.filters import FilterEditor

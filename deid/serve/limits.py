@@ -1,4 +1,4 @@
-"""How much one page may ask of this machine."""
+"""Limits of uploads and sessions."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A photo on its way: found, given new faces, corrected as often as a person likes, looked at again, saved."""
+"""A photo on its way: searched, edited, corrected, searched again, saved."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -9,11 +9,12 @@ import numpy as np
 from deid.anonymizer import known
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.face import Request
-from deid.anonymizer.fallback import Level
-from deid.batch import files
+from deid.anonymizer.level import Level
+from deid.batch import pictures
+from deid.boxes.types import Box, BoxedFile, BoxedFrame
 from deid.core.errors import DetectionError
 from deid.core.types import Detection, FaceResult, Image
-from deid.imaging import codec
+from deid.imaging import atomic, codec
 from deid.imaging.codec import Picture
 from deid.serve import corrections as checks
 from deid.serve import levels
@@ -64,7 +65,7 @@ class PhotoWork:
         engine: edits and judges faces.
         limits: of its pixels.
 
-    Example:
+    Examples:
         >>> work = PhotoWork(upload, engine, Limits())
         >>> work.process(print)
         >>> work.correct([Correction("keep", face=0)], print)
@@ -103,7 +104,7 @@ class PhotoWork:
         picture = codec.read(self._upload.path, min(self._limits.pixels, self._engine.options.max_pixels))
         self._notes = picture.notes
         progress("new faces", 0, 1)
-        edited, results = files.anonymize(picture, self._engine, self._upload.file_seed)
+        edited, results = pictures.anonymize(picture, self._engine, self._upload.file_seed)
         self._seed = results[0].seed
         self._sizes = [frame.rgb.shape[:2] for frame in picture.frames if frame.look is None]
         for number, result in enumerate(results):
@@ -223,7 +224,7 @@ class PhotoWork:
 
     def _keep(self, picture: Picture, edited: Picture, outs: Sequence[Image]) -> None:
         """Put on disk what is shown and what will be saved; no pixels stay in memory."""
-        codec.write(codec.encode(edited), self._candidate, overwrite=True)
+        atomic.write(codec.encode(edited), self._candidate, overwrite=True)
         longest = _STILL if len(self._sizes) <= _MANY else _FRAME
         for number in range(len(self._sizes)):
             before, after = picture.frames[number].rgb, outs[number]
@@ -241,7 +242,7 @@ class PhotoWork:
         }
 
     def _write(self, name: str, data: bytes) -> None:
-        codec.write(data, self._upload.folder / name, overwrite=True)
+        atomic.write(data, self._upload.folder / name, overwrite=True)
 
     def _told(self, face: Face) -> dict[str, Any]:
         """A face as plain values."""
@@ -261,6 +262,14 @@ class PhotoWork:
             "note": face.note,
             "now": {key: plain[key] for key in _SHOWN if key in plain},
         }
+
+    def boxes(self) -> BoxedFile:
+        def here(number: int) -> BoxedFrame:
+            faces = [f for f in self._faces if f.frame == number and f.decision.action != "not_a_face"]
+            return BoxedFrame(tuple(Box(f.detection, keep=f.decision.action == "keep") for f in faces))
+
+        height, width = self._sizes[0]
+        return BoxedFile(self._upload.name, (width, height), tuple(here(i) for i in range(len(self._sizes))))
 
     def report(self) -> dict[str, Any]:
         def listed(action: str) -> list[dict[str, Any]]:

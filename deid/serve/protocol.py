@@ -1,4 +1,4 @@
-"""HTTP connections that end when a client takes too long to say what it wants."""
+"""HTTP connections that end when a client sends its request too slowly."""
 
 from typing import Any
 

@@ -1,12 +1,13 @@
 """What was found in a film, kept without its pixels: the film can be edited again without being searched again."""
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from deid.boxes.types import Box, BoxedFile, BoxedFrame, View
 from deid.core.types import Detection, Image
 from deid.imaging import geometry
 from deid.serve.work import jpeg
@@ -89,6 +90,16 @@ class Record:
                     yield self._found(window)
             while window:
                 yield self._found(window)
+
+    def boxed(self, name: str, size_wh: tuple[int, int], gone: Collection[int], kept: Collection[int]) -> BoxedFile:
+        """Boxes for `deid run --boxes`, without the tracks ``gone``; those ``kept`` are marked."""
+        frames = []
+        for index, (faces, time_s) in enumerate(zip(self.faces, self.times_s, strict=True)):
+            boxes = tuple(Box(f.detection, f.track, f.state, f.track in kept) for f in faces if f.track not in gone)
+            shown = self.portraits.get(index, {}).items()
+            views = {track: tuple(View(*view) for view in own) for track, own in shown if track not in gone}
+            frames.append(BoxedFrame(boxes, time_s, views))
+        return BoxedFile(name, size_wh, tuple(frames), True)
 
     def _reach(self) -> int:
         ahead = [i - at for at, shown in self.portraits.items() for views in shown.values() for i, _ in views]

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deid.batch import files
+from deid.boxes import plain
 from deid.core.errors import DeidError
-from deid.imaging.formats import suffix_of, why_not
+from deid.imaging.formats import suffix_of
 from deid.serve.corrections import Correction, CorrectionError
 from deid.serve.jobs import Cancelled, Job, State
 from deid.serve.limits import Limits
 from deid.serve.store import Store, remove
+from deid.serve.uploads import NotThereError, RefusedError, TooLargeError, kind_of, megabytes, plain_name
 from deid.serve.work import Upload, Work
 
 if TYPE_CHECKING:
@@ -24,20 +25,6 @@ if TYPE_CHECKING:
     from deid.anonymizer.engine import Anonymizer
 
 log = logging.getLogger(__name__)
-
-_LONGEST_NAME = 200
-
-
-class RefusedError(DeidError):
-    """A request cannot be done; nothing was changed."""
-
-
-class TooLargeError(RefusedError):
-    """It is over a limit."""
-
-
-class NotThereError(RefusedError):
-    """No such session or file, or not yet."""
 
 
 @dataclass(slots=True, eq=False)
@@ -59,31 +46,6 @@ class Session:
     had_page: bool = False
 
 
-def kind_of(name: str) -> str:
-    """Whether a file of that name is a `photo` or a `film`.
-
-    Raises:
-        RefusedError: it is neither, or cannot be read or written.
-    """
-    if files.is_film(Path(name)) and not name.startswith("._"):
-        return "film"
-    if why := why_not(name):
-        raise RefusedError(f"{name}: {why}")
-    return "photo"
-
-
-def plain_name(name: str) -> str:
-    """A client's name for a file, to be shown and never opened: the last part, of printable signs.
-
-    Example:
-        >>> plain_name("../../etc/pass\\nwd.jpg")
-        'passwd.jpg'
-    """
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    shown = "".join(c for c in last if c.isprintable() and c not in '<>:"|?*').strip(". ")
-    return shown[-_LONGEST_NAME:] or "unnamed"
-
-
 class Desk:
     """Takes files in, does one step after another, and gives out what was saved.
 
@@ -93,7 +55,7 @@ class Desk:
         limits: of what is taken in.
         make: gives the work of an upload; the real one when None.
 
-    Example:
+    Examples:
         >>> with Store() as store, Desk(store, lambda: Anonymizer()) as desk:
         ...     job = desk.submit(desk.open_session().id, "party.jpg", save_to)
     """
@@ -219,7 +181,7 @@ class Desk:
             raise TooLargeError(f"the session has {self.limits.files} files, as many as are allowed; remove some first")
         most = self.limits.bytes_of(kind == "film")
         if size is not None and size > most:
-            raise TooLargeError(f"{plain_name(name)}: {_megabytes(size)} is more than a {kind} may have, {_megabytes(most)}")
+            raise TooLargeError(f"{plain_name(name)}: {megabytes(size)} is more than a {kind} may have, {megabytes(most)}")
         return kind
 
     def reserve(self, name: str) -> Upload:
@@ -297,7 +259,7 @@ class Desk:
         return job
 
     def save(self, name: str) -> Job:
-        """Look at the result once more and make it final.
+        """Search the result once more, and make it final.
 
         Raises:
             RefusedError: the file is not ready.
@@ -319,7 +281,7 @@ class Desk:
         return job.upload.result
 
     def report(self, name: str) -> dict[str, Any]:
-        """What became of everybody.
+        """The report: a result for every face.
 
         Raises:
             NotThereError: nothing has yet.
@@ -328,6 +290,14 @@ class Desk:
         if job.work is None or job.state not in ("ready", "saved"):
             raise NotThereError(f"{job.upload.name} has no report yet: it is {job.state}")
         return {**job.work.report(), "saved": job.state == "saved"}
+
+    def boxes(self, name: str) -> str:
+        """Where everybody is, in the format of `deid find`.
+
+        Raises:
+            NotThereError: nobody knows yet.
+        """
+        return plain.write([self._ready(name)[1].boxes()])
 
     def _ready(self, name: str) -> tuple[Job, Work]:
         job = self.job(name)
@@ -407,7 +377,3 @@ def _real_work(upload: Upload, kind: str, engine: "Anonymizer", limits: Limits) 
     from deid.serve.photos import PhotoWork
 
     return PhotoWork(upload, engine, limits)
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 2**20:.0f} MB" if size < 2**30 else f"{size / 2**30:.1f} GB"

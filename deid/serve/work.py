@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid.batch import files
+from deid.batch import pictures
+from deid.boxes.types import BoxedFile
 from deid.core.types import Detection, Image
 from deid.imaging import geometry
 from deid.serve.corrections import Correction, Decision
@@ -44,7 +45,7 @@ class Upload:
     @property
     def file_seed(self) -> int:
         """The seed of the file: `deid run` draws it so for a single one."""
-        seed = files.seed_of(self.seed, 0)
+        seed = pictures.seed_of(self.seed, 0)
         assert seed is not None
         return seed
 
@@ -60,7 +61,7 @@ class Upload:
 
 
 class Work(Protocol):
-    """One upload on its way to a saved file; used by one thread, looked at by others."""
+    """One upload on its way to a saved file; used by one thread, read by others."""
 
     kind: str
 
@@ -87,11 +88,15 @@ class Work(Protocol):
         ...
 
     def save(self, progress: Progress) -> None:
-        """Look at the result once more and make it final."""
+        """Search the result once more, and make it final."""
+        ...
+
+    def boxes(self) -> BoxedFile:
+        """Where everybody is, for `deid run --boxes`: people to keep are marked, and what is no face is left out."""
         ...
 
     def report(self) -> dict[str, Any]:
-        """What became of everybody."""
+        """The report: a result for every face."""
         ...
 
 

@@ -8,7 +8,6 @@ show the set's attributes and its own gender, and be another person to recognise
 """
 
 import copy
-import itertools
 import json
 import logging
 import math
@@ -25,45 +24,21 @@ from torch import Tensor, nn
 
 from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import ConfigError
-from deid.editing.sampler import RANGE, sample_sets
-from deid.landmarks.face_points import FacePoints
-from deid.models.attgan import Discriminator, Generator, inverted
+from deid.models.attgan import Generator, inverted
 from deid.training import checkpoint, losses
-from deid.training.classifier import ema, to_tensor
+from deid.training.classifier import ema
 from deid.training.curves import plot
 from deid.training.data import FaceData
+from deid.training.lessons import Lessons
+from deid.training.opponents import BETAS, Adversary, Recognisers
 from deid.training.precision import autocast
-from deid.training.prototypes import Prototypes
-from deid.training.recognisers import CropRecogniser, jittered
+from deid.training.recognisers import CropRecogniser
 
 log = logging.getLogger(__name__)
-_MALE = ATTRIBUTES.index("Male")
-#: No set of the product asks for them: a beard that is painted looks it.
-_BEARDS = [ATTRIBUTES.index(a) for a in ("Mustache", "No_Beard")]
-_HAIR = _BLACK, _BROWN, _ = [ATTRIBUTES.index(a) for a in ("Black_Hair", "Brown_Hair", "Blond_Hair")]
-#: How much of a prototype takes a face from one side of an attribute to the other so that it is seen: means of many faces are pale.
-#: First to bring one, then to take it: what few people have looks least like itself in the mean.
-_SEEN: Mapping[str, tuple[float, float]] = {
-    "Bangs": (4.0, 2.5),
-    "Brown_Hair": (5.0, 2.0),
-    "Eyeglasses": (2.5, 2.5),
-    "Mouth_Slightly_Open": (2.0, 1.5),
-    "Mustache": (2.5, 2.5),
-    "No_Beard": (2.5, 2.5),
-    "Young": (4.5, 2.5),
-}
-_BROUGHT, _TAKEN = np.array([_SEEN.get(a, (2.0, 2.0)) for a in ATTRIBUTES]).T
 #: How much more than the whole picture the pixels count that an edit changes. A moustache is two in a hundred.
 _FOCUS = 3.0
-#: Share of the faces shown alone that stay as they are, and of those of which two attributes change.
-_UNCHANGED, _TWICE = 0.2, 0.2
-#: The slowest attributes are drawn twice as often.
-_SLOW = ("Brown_Hair", "Bushy_Eyebrows", "Male", "Mouth_Slightly_Open", "Young")
-_OFTEN = np.array([2.0 if a in _SLOW else 1.0 for a in ATTRIBUTES])
 #: Steps in which Adam's first moments come to mean something: without, the first steps undo much of what a generator knows.
 _WARM_UP = 100
-#: Faces whose mean is the average person for a recogniser.
-_AVERAGED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,41 +104,27 @@ class GeneratorTraining:
     def __init__(
         self, data: FaceData, out: Path, options: GeneratorOptions, recognisers: list[CropRecogniser], start: Generator | None = None
     ) -> None:
-        self.data, self.out, self.options = data, out, options
-        self.recognisers = [r.to(options.device) for r in recognisers]
+        self.out, self.options = out, options
         torch.manual_seed(options.seed)
-        self.rng = np.random.default_rng(options.seed)
-        layout, device = torch.channels_last, options.device
-        self._chances = _chances(data, options.shares)
-        finder = FacePoints()
-        self._points = np.stack([finder.points(crop) for crop in data.crops])
-        self._prototypes = Prototypes(data, self._points)
-        self._average_people = [self._average_person(r) for r in self.recognisers]
-        self.generator = _beginning(options, start).to(device).to(memory_format=layout)
+        rng, device = np.random.default_rng(options.seed), options.device
+        self.lessons = Lessons(data, options.shares, rng, device)
+        self.recognisers = Recognisers(recognisers, data, rng, device)
+        self.generator = _beginning(options, start).to(device).to(memory_format=torch.channels_last)
         self.average: Generator = copy.deepcopy(self.generator).eval().requires_grad_(False)
-        self.discriminator = Discriminator(options.width).to(device).to(memory_format=layout)
-        # How fast they learn is for `_pace` to say.
-        betas = (0.5, 0.99)
-        self.g_optimiser = torch.optim.Adam(self.generator.parameters(), betas=betas)
-        self.d_optimiser = torch.optim.Adam(self.discriminator.parameters(), betas=betas)
+        self.adversary = Adversary(options.width, device)
+        # The pace sets the learning rate.
+        self.g_optimiser = torch.optim.Adam(self.generator.parameters(), betas=BETAS)
         self.step = 0
         self.curves: list[dict[str, float]] = []
         self._resume()
-
-    @torch.no_grad()
-    def _average_person(self, recogniser: CropRecogniser) -> Tensor:
-        """The mean embedding (128,) of some faces: seen from there, strangers have a cosine of 0, whichever recogniser."""
-        crops = self.data.crops[self.rng.choice(len(self.data), min(_AVERAGED, len(self.data)), replace=False)]
-        rows = [recogniser(to_tensor(part).to(self.options.device)) for part in np.array_split(crops, -(-len(crops) // 32))]
-        return torch.cat(rows).mean(dim=0)
 
     def _parts(self) -> dict[str, Any]:
         return {
             "generator": self.generator,
             "average": self.average,
-            "discriminator": self.discriminator,
+            "discriminator": self.adversary.network,
             "g_optimiser": self.g_optimiser,
-            "d_optimiser": self.d_optimiser,
+            "d_optimiser": self.adversary.optimiser,
         }
 
     def _resume(self) -> None:
@@ -173,7 +134,7 @@ class GeneratorTraining:
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         self.step, self.curves = state["step"], state["curves"]
-        self.rng = np.random.default_rng((self.options.seed, self.step))
+        self.lessons.rng = np.random.default_rng((self.options.seed, self.step))
         log.info("going on from step %d", self.step)
 
     def save(self) -> None:
@@ -189,7 +150,7 @@ class GeneratorTraining:
         while self.step < self.options.steps:
             self._pace()
             step = self._passes_step if self.step >= self.options.passes_from else self._edit_step
-            values = step(*self._batch())
+            values = step(*self.lessons.batch(self.options.batch_size))
             self.step += 1
             if self.step % 20 == 0:
                 self.curves.append({"step": self.step} | values)
@@ -208,23 +169,9 @@ class GeneratorTraining:
             begin, end, rate = options.passes_from, options.steps, options.learning_rate
         left = (1 + math.cos(math.pi * (self.step - begin) / max(1, end - begin))) / 2
         rate *= (0.1 + 0.9 * left) * min(1.0, (self.step - begin + 1) / _WARM_UP)
-        for optimiser, times in ((self.g_optimiser, 1.0), (self.d_optimiser, 2.0)):
+        for optimiser, times in ((self.g_optimiser, 1.0), (self.adversary.optimiser, 2.0)):
             for group in optimiser.param_groups:
                 group["lr"] = times * rate
-
-    def _batch(self) -> tuple[NDArray[np.intp], Tensor, Tensor]:
-        """Indices (N,) of faces, their images (N, 3, 128, 128) in [-1, 1], and labels (N, 13) of -1 and 1."""
-        pick = self.rng.choice(len(self.data), self.options.batch_size, p=self._chances)
-        return pick, self._to_images(self.data.crops[pick]), self._to_device(self._labels(pick))
-
-    def _labels(self, faces: NDArray[np.intp]) -> NDArray[np.float32]:
-        return self.data.labels[faces].astype(np.float32) * 2 - 1
-
-    def _to_device(self, rows: NDArray[np.floating[Any]]) -> Tensor:
-        return torch.from_numpy(rows.astype(np.float32)).to(self.options.device)
-
-    def _to_images(self, crops: NDArray[np.uint8]) -> Tensor:
-        return to_tensor(crops).to(self.options.device).contiguous(memory_format=torch.channels_last)
 
     def _edit_step(self, faces: NDArray[np.intp], images: Tensor, labels: Tensor) -> dict[str, float]:
         """One step of stage one: single attributes."""
@@ -237,21 +184,21 @@ class GeneratorTraining:
         """One step of stage two: both passes on half of the batch, single attributes on the rest."""
         options, n = self.options, len(images) // 2
         source = images[:n]
-        sets, goal = self._lesson(faces[:n])
+        sets, goal = self.lessons.lesson(faces[:n])
         # Batch norm as at inference: the product edits single faces.
         self.generator.eval()
         same, edited = self._two_passes(source, torch.zeros_like(sets)), self._two_passes(source, sets)
         # With the empty set's part held back from the gradient, what both passes have in common was moved.
         difference = edited - same
         new = source + difference
-        d_loss = self._discriminator_step(images, new.detach())
+        d_loss = self.adversary.step(images, new.detach())
         values = {
             "alone": self._alone(faces[n:], images[n:]),
             "kept": losses.likeness(same, source),
             "shown": losses.likeness(new, goal),
             "smooth": losses.detail(difference),
-            "move": self._moved(source, new),
-            "g": self._adversarial(images, new),
+            "move": self.recognisers.moved(source, new, self.lessons.rng, options.margin),
+            "g": self.adversary.loss(images, new),
         }
         ramp = min(1.0, (self.step - options.passes_from + 1) / options.ramp)
         weights = (options.likeness, options.kept, options.shown, options.smooth, ramp * options.move, ramp * options.adversarial)
@@ -263,75 +210,14 @@ class GeneratorTraining:
             second: Tensor = self.generator(self.generator(images, sets), inverted(sets))
         return second.float()
 
-    def _lesson(self, faces: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
-        """Sets (N, 13) of the first pass for faces (N,), and the target of the second pass: their attributes, their own gender."""
-        shown = self._labels(faces)
-        drawn = [sample_sets(bool(s[_MALE] > 0), 1, self.rng, float(self.rng.uniform(0.5, 1.0)))[0] for s in shown]
-        sets = np.stack(drawn)
-        sets[:, _BEARDS] = 0.0
-        asked = inverted(torch.from_numpy(sets)).numpy().copy()
-        asked[:, _MALE] = 0.0
-        return self._to_device(sets), self._pictures(faces, np.where(asked * shown < 0, asked, 0.0), shown)
-
     def _alone(self, faces: NDArray[np.intp], images: Tensor) -> Tensor:
         """How unlike their pictures single edits of faces (N,) are, the more where there is something to change."""
-        changed, painted = self._single_edits(faces)
+        changed, painted = self.lessons.single_edits(faces)
         with autocast(self.options.device):
             edited = self.generator(images, changed)
         # As much in all for every face, whatever the size of what changes; where nothing does, alike for every pixel.
         change = (painted - images).abs() + 1e-3
         return losses.likeness(edited.float(), painted, 1 + _FOCUS * change / change.mean(dim=(1, 2, 3), keepdim=True))
-
-    def _single_edits(self, faces: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
-        """Few attributes of most faces on their other side, as far as a strength goes: the changes (N, 13) and their pictures.
-
-        Attributes that stay are 0, as in M. Liu et al., "STGAN: A Unified Selective Transfer Network", CVPR 2019. AttGAN's own
-        input, the attributes of the result, makes the generator infer first which of them the face has.
-        """
-        shown = self._labels(faces)
-        strength = self.rng.uniform(0.5, RANGE, (len(faces), 1))
-        numbers = self.rng.choice(3, size=(len(faces), 1), p=(_UNCHANGED, 1 - _UNCHANGED - _TWICE, _TWICE))
-        # Drawn without replacement: the first to arrive of clocks that run at each attribute's rate.
-        moved = (self.rng.exponential(1 / _OFTEN, shown.shape)).argsort(axis=1).argsort(axis=1) < numbers
-        changed = np.where(moved, -shown * strength, 0.0)
-        return self._to_device(changed), self._pictures(faces, changed, shown)
-
-    def _pictures(self, faces: NDArray[np.intp], changed: NDArray[np.floating[Any]], shown: NDArray[np.float32]) -> Tensor:
-        """Faces (N,) that show ``shown`` (N, 13), with some attributes as far on the other side as ``changed`` says."""
-        amounts = np.where(shown < 0, _BROUGHT, _TAKEN) * changed
-        _make_room(amounts, shown)
-        known = zip(self.data.crops[faces], self._points[faces], amounts, strict=True)
-        return self._to_images(np.stack([self._prototypes.change(*one) for one in known]))
-
-    def _moved(self, source: Tensor, new: Tensor) -> Tensor:
-        """How near the new faces are to their sources, for one of the recognisers: they take turns at random."""
-        turn = int(self.rng.integers(len(self.recognisers)))
-        recogniser, average = self.recognisers[turn], self._average_people[turn]
-        with torch.no_grad():
-            before = nn.functional.normalize(recogniser(source) - average)
-        # Not aligned to the pixel and not all sharp: what moves a face must not be a pattern that a shift or a blur undoes.
-        after = nn.functional.normalize(recogniser(jittered(new, self.rng)) - average)
-        return losses.repel(before, after, self.options.margin)
-
-    def _adversarial(self, images: Tensor, fakes: Tensor) -> Tensor:
-        # It judges here and learns nothing: what its own gradients would cost is saved.
-        self.discriminator.requires_grad_(False)
-        real, fake = self._judged(images), self._judged(fakes)
-        self.discriminator.requires_grad_(True)
-        return sum((losses.adversarial_generator(r, f) for r, f in zip(real, fake, strict=True)), torch.zeros(()))
-
-    def _discriminator_step(self, images: Tensor, fakes: Tensor) -> float:
-        real, fake = self._judged(images), self._judged(fakes)
-        loss = sum((losses.adversarial_discriminator(r, f) for r, f in zip(real, fake, strict=True)), torch.zeros(()))
-        self.d_optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.d_optimiser.step()
-        return loss.item()
-
-    def _judged(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        with autocast(self.options.device):
-            judged: tuple[Tensor, Tensor] = self.discriminator(images)
-        return judged
 
     def _generator_step(self, loss: Tensor) -> None:
         self.g_optimiser.zero_grad()
@@ -343,10 +229,11 @@ class GeneratorTraining:
     @torch.inference_mode()
     def sample_grid(self, path: Path, n: int = 10) -> None:
         """A picture of the same few faces: as they are, after two passes with an empty set, and with four differences."""
-        pick = np.random.default_rng(0).choice(len(self.data), n, replace=False, p=self._chances)
-        images = self._to_images(self.data.crops[pick])
+        lessons = self.lessons
+        pick = np.random.default_rng(0).choice(len(lessons.data), n, replace=False, p=lessons.chances)
+        images = lessons.to_images(lessons.data.crops[pick])
         rows = [images, same := self._average_passes(images, torch.zeros(n, len(ATTRIBUTES), device=images.device))]
-        rows += [images + self._average_passes(images, self._lesson(pick)[0]) - same for _ in range(4)]
+        rows += [images + self._average_passes(images, lessons.lesson(pick)[0]) - same for _ in range(4)]
         grid = torch.cat([torch.cat(list(row), dim=2) for row in rows], dim=1)
         pixels = ((grid.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).cpu().numpy()
         PillowImage.fromarray(pixels).save(path)
@@ -369,19 +256,3 @@ def _beginning(options: GeneratorOptions, start: Generator | None) -> Generator:
         # The inputs from further shortcuts are the last ones of a layer.
         own[name].zero_()[tuple(slice(n) for n in value.shape)] = value
     return out
-
-
-def _make_room(amounts: NDArray[np.float64], shown: NDArray[np.float32]) -> None:
-    """Let one colour of hair take another's place, in what is added (N, 13) to faces with labels (N, 13): they are one head's."""
-    for colour, other in itertools.permutations(_HAIR, 2):
-        amounts[(amounts[:, colour] > 0) & (shown[:, other] > 0), other] = -1.0
-    amounts[amounts[:, _BROWN] < 0, _BLACK] = 1.0
-
-
-def _chances(data: FaceData, shares: Mapping[str, float]) -> NDArray[np.float64]:
-    """How often each face is drawn: the sources by share, and as many women as men in each."""
-    chances, male = np.zeros(len(data)), data.labels[:, _MALE] > 0
-    for source, share in shares.items():
-        for group in ((data.sources == source) & male, (data.sources == source) & ~male):
-            chances[group] = share / max(1, group.sum())
-    return np.asarray(chances / chances.sum())

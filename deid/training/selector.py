@@ -18,7 +18,7 @@ from deid.editing.selector import N_ANSWERS, N_FEATURES, Likeness, Records, Sele
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.training.calibrate import FMR
 from deid.training.selector_table import Table
-from deid.verification.gate import utility
+from deid.verification.utility import utility
 
 log = logging.getLogger(__name__)
 
@@ -149,13 +149,13 @@ def train(
     Returns:
         The arrays that `Selector` takes.
     """
-    told, exam = table.split("train"), table.split("validation")
-    goals = limits(told)
-    known, rows = records(told, bank, goals), unseen(told, bank, goals)
+    lesson, exam = table.split("train"), table.split("validation")
+    goals = limits(lesson)
+    known, rows = records(lesson, bank, goals), unseen(lesson, bank, goals)
     mean, spread = rows.mean(axis=(0, 1)), rows.std(axis=(0, 1))
     # Attributes that are never moved have no spread.
     spread = np.where(spread > 1e-4, spread, 1.0)
-    columns = np.stack(list(goals.columns(told).values()), axis=-1)
+    columns = np.stack(list(goals.columns(lesson).values()), axis=-1)
     # All pairs of a face share what the face is like; a pair is chosen for what it is beside the others.
     wanted = columns - columns.mean(axis=1, keepdims=True) + columns.mean(axis=(0, 1))
     level, scale = wanted.mean(axis=(0, 1)), np.maximum(wanted.std(axis=(0, 1)), 1e-4)

@@ -22,6 +22,8 @@ from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.recognition.mirrored import rows_of
 from deid.training.data import central, pictures, split_of
 
+_BATCH = 16
+
 
 @dataclass(frozen=True, slots=True)
 class StrangerOptions:
@@ -46,14 +48,15 @@ def make(data: Path, options: StrangerOptions, progress: Callable[[int, int, str
     if not readers:
         raise DataError(f"expected lfw-deepfunneled.tar, or the folder, in {data}")
     detector, embedder, rows = MtcnnDetector(min_face=50), DlibResNetEmbedder(), []
-    for i, read in enumerate(readers):
-        photo = np.asarray(PillowImage.open(io.BytesIO(read())).convert("RGB"))
-        face = central(detector.detect(photo), photo)
-        if face is not None:
-            rows.append(rows_of(embedder, align(photo, face).crop[None])[0])
+    for start in range(0, len(readers), _BATCH):
+        photos = [np.asarray(PillowImage.open(io.BytesIO(read())).convert("RGB")) for read in readers[start : start + _BATCH]]
+        faces = [(photo, central(found, photo)) for photo, found in zip(photos, detector.detect_batch(photos), strict=True)]
+        crops = [align(photo, face).crop for photo, face in faces if face is not None]
+        if crops:
+            rows.append(rows_of(embedder, np.stack(crops)))
         if progress:
-            progress(i + 1, len(readers), "faces")
-    return {"embeddings": together(np.stack(rows), options.together, options.seed)}
+            progress(start + len(photos), len(readers), "faces")
+    return {"embeddings": together(np.concatenate(rows), options.together, options.seed)}
 
 
 def _people(data: Path) -> Iterator[Callable[[], bytes]]:

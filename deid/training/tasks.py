@@ -15,7 +15,7 @@ from deid.core.errors import ConfigError
 from deid.detection.scrfd import ScrfdDetector
 from deid.editing.portraits import Portraits
 from deid.editing.selector import N_FEATURES
-from deid.training import age, attgan, boxes, classifier, detector, gender, realism, selector, selector_table, strangers
+from deid.training import age, attgan, boxes, classifier, detector, gender, pairs, realism, selector, strangers
 from deid.training.data import joined, load, portraits
 from deid.training.export import export, write
 from deid.training.recognisers import dlib_recogniser, mobilefacenet_recogniser
@@ -130,9 +130,9 @@ def train_selector(data: Path, out: Path, recogniser: Path, options_file: Path |
     """
     options = read_options(selector.SelectorOptions, options_file)
     # LFW alone, as for the critic: CelebA's half-size photos are soft, and no measure of what a new face becomes.
-    few = selector_table.people(data, options.people, options.exam, options.seed)
-    plan = selector_table.Plan(recogniser, options.stand_ins, options.sets, options.seed)
-    table = selector_table.make(few, out / "table", plan, options.workers, report)
+    few = pairs.people(data, options.people, options.exam, options.seed)
+    plan = pairs.Plan(recogniser, options.stand_ins, options.sets, options.seed)
+    table = pairs.make(few, out / "table", plan, options.workers, report)
     table.save(out / "table.npz")
     arrays = selector.train(table, Portraits(weights.read_bank()), out, options, report)
     facts = {

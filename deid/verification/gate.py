@@ -9,19 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from deid.core.lazy import lazy
 from deid.core.options import Options
 from deid.core.protocols import Detector, Embedder, Preloadable
 from deid.core.types import Crops, Detection, Distance, Embeddings, Image, Verification
-from deid.detection.confirm import look_closer
+from deid.detection.views import look_closer
 from deid.imaging import geometry
 from deid.imaging.alignment import align
-from deid.models.inference import Network
 from deid.recognition.attributes import MALE, AttributeReader
 from deid.recognition.gender import GenderReader
-from deid.weights.networks import open_network
+from deid.verification.realism import RealismScorer
 
 #: Size of the patch in which a face is detected again, in boxes: MTCNN needs some surroundings.
 _PATCH = 2.2
@@ -29,52 +27,6 @@ _PATCH = 2.2
 _PATCH_SIZE = 200
 #: Score under which nothing passes for a photo.
 _NOISE_REALISM = 0.15
-#: Distances beyond this many thresholds count as this many: distance alone selects noise.
-_DISTANCE_CAP = 1.5
-
-
-def utility(distance: ArrayLike, realism: ArrayLike, iou: ArrayLike = 1.0, score: ArrayLike = 1.0) -> NDArray[np.float64]:
-    """Utility of a new face: ``score * iou * min(distance, cap) * realism``, elementwise.
-
-    This is the thesis's utility, with realism as a factor.
-
-    Args:
-        distance: to the source, in thresholds of the recogniser.
-        realism: the critic's score, in [0, 1].
-        iou: overlap of the boxes before and after, in [0, 1]; 1 without a detector.
-        score: the detector's probability of a face, in [0, 1].
-
-    Returns:
-        Utility of the arguments' common shape; higher is better.
-    """
-    capped = np.minimum(np.asarray(distance, np.float64), _DISTANCE_CAP)
-    return np.asarray(capped * np.asarray(realism) * np.asarray(iou) * np.asarray(score), np.float64)
-
-
-class RealismScorer:
-    """Scores how much crops look like photos of faces.
-
-    Args:
-        device: where the network runs.
-    """
-
-    def __init__(self, device: str = "cpu") -> None:
-        self._device = device
-
-    @lazy
-    def network(self) -> Network:
-        """The critic, read on first use."""
-        return open_network("realism", self._device)
-
-    def preload(self) -> None:
-        """Read the critic now."""
-        _ = self.network
-
-    def score(self, crops: Crops) -> NDArray[np.float32]:
-        """Crops (N, 128, 128, 3) to scores (N,) in [0, 1]; 1 is a photo."""
-        if not len(crops):
-            return np.zeros(0, np.float32)
-        return self.network(crops)[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +36,7 @@ class SourceFace:
     Args:
         detection: where it is.
         embeddings: (1, D) rows, one per embedder.
-        attributes: (13,) probability of each attribute; None for a filter, which needs none.
+        attributes: (13,) probability of each attribute; None with a filter, which needs none.
         male: probability of a man.
         realism: the critic's score of it, in [0, 1]: a small or compressed face scores low, and a new one in its place cannot do better.
     """
@@ -230,29 +182,14 @@ class Gate:
         found = []
         for near, first, second, score in zip(distances, male, attributes[:, MALE], real, strict=True):
             reasons = _too_near(near)
-            if not self._gender_kept(source.male, first, accepted):
+            if not _gender_kept(source.male, first, accepted, self.options):
                 reasons.append(f"gender not kept: male {source.male:.2f} before, {first:.2f} after")
-            elif self._flipped(source.male, before, second):
+            elif _flipped(source.male, before, second, self.options):
                 reasons.append(f"gender not kept for a second reader: male {before:.2f} before, {second:.2f} after")
-            if score < (least := self._least_realism(source)):
+            if score < (least := _least_realism(source, self.options)):
                 reasons.append(f"realism {score:.2f} < {least:.2f}")
             found.append(Verification(near, False, 0.0, source.male, float(first), float(score), tuple(reasons)))
         return found
-
-    def _least_realism(self, source: SourceFace) -> float:
-        """What a new face must score: the option, or what the face before scored where that is less; never what noise scores."""
-        return min(self.options.min_realism, max(_NOISE_REALISM, source.realism))
-
-    def _gender_kept(self, before: float, after: float, accepted: bool) -> bool:
-        """Whether the same gender is read as surely as before, or surely enough; at all, where it was accepted in several frames."""
-        own = after if before > 0.5 else 1 - after
-        return own >= (0.5 if accepted else min(max(before, 1 - before), 1 - self.options.gender_slack))
-
-    def _flipped(self, gender: float, before: float, second: float) -> bool:
-        """Whether the attribute classifier, where it agreed on the gender before, takes the new face for the other one."""
-        male = gender > 0.5
-        own = second if male else 1 - second
-        return (before > 0.5) == male and own < min(0.5, 1 - self.options.gender_slack)
 
     def find_again(self, image: Image, detection: Detection) -> tuple[float, Detection | None]:
         """Detection in a face's place in a photo (H, W, 3), with the IoU of the boxes; (0, None) for none."""
@@ -264,3 +201,21 @@ class Gate:
 
 def _too_near(distances: Sequence[Distance]) -> list[str]:
     return [f"{d.embedder} distance {d.value:.3f} <= {d.threshold:.3f}" for d in distances if not d.passed]
+
+
+def _least_realism(source: SourceFace, options: Options) -> float:
+    """What a new face must score: the option, or what the face before scored where that is less; never what noise scores."""
+    return min(options.min_realism, max(_NOISE_REALISM, source.realism))
+
+
+def _gender_kept(before: float, after: float, accepted: bool, options: Options) -> bool:
+    """Whether the same gender is read as surely as before, or surely enough; at all, where it was accepted in several frames."""
+    own = after if before > 0.5 else 1 - after
+    return own >= (0.5 if accepted else min(max(before, 1 - before), 1 - options.gender_slack))
+
+
+def _flipped(gender: float, before: float, second: float, options: Options) -> bool:
+    """Whether the attribute classifier, where it agreed on the gender before, takes the new face for the other one."""
+    male = gender > 0.5
+    own = second if male else 1 - second
+    return (before > 0.5) == male and own < min(0.5, 1 - options.gender_slack)

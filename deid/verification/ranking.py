@@ -6,10 +6,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.compositing.proposal import Proposal
-from deid.verification.gate import Gate, SourceFace, utility
+from deid.core.types import Verification
+from deid.verification.gate import Gate, SourceFace
+from deid.verification.utility import utility
 
 #: Number of the best proposals that are pasted and judged in the photo.
 _JUDGED = 4
+#: A new face is far from the one before from so many thresholds on. Of strangers of one gender four in five are as far apart; of new faces
+#: of one person, those that dlib's network finds farther are farther for a network that it does not know (weights/EXPERIMENTS.md).
+_FAR = 1.3
+
+
+def margin(check: Verification) -> float:
+    """Least distance of a new face from the one before, in thresholds; 0 where nothing was asked."""
+    return min((d.value / d.threshold for d in check.distances), default=0.0)
+
+
+def is_far(check: Verification) -> bool:
+    """Whether a new face lies as far from the one before as most strangers."""
+    return margin(check) >= _FAR
 
 
 def promising(
@@ -31,8 +46,7 @@ def promising(
     checks = gate.measure(source, np.stack([p.blended for p in proposals]), accepted)
 
     def value(i: int) -> tuple[bool, float]:
-        distance = min((d.value / d.threshold for d in checks[i].distances), default=0.0)
-        worth = float(utility(distance, checks[i].realism or 0.0)) * proposals[i].fit
+        worth = float(utility(margin(checks[i]), checks[i].realism or 0.0)) * proposals[i].fit
         # A caller's editor may propose more than requested.
         return checks[i].passed, worth * expected[min(i, len(expected) - 1)]
 

@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from typing import Any, Generic, Literal, Protocol, cast
 
 from deid.anonymizer.known_people import is_clear
@@ -34,11 +33,11 @@ class Finds(Protocol[FrameT]):
     def finish(self) -> Iterator[FoundFrame[FrameT]]: ...
 
 
-def boxed(found: FoundFrame[Frame], time_base: Fraction) -> BoxedFrame:
+def boxed(found: FoundFrame[Frame], time_of: Callable[[Frame], float]) -> BoxedFrame:
     """What was found in a frame, as it is written."""
     boxes = tuple(Box(face.detection, face.track, face.state) for face in found.faces)
     views = {track: tuple(View(frame.index, d) for frame, d in own) for track, own in found.portraits.items()}
-    return BoxedFrame(boxes, float(found.frame.pts * time_base), views)
+    return BoxedFrame(boxes, time_of(found.frame), views)
 
 
 class Recorder:
@@ -46,12 +45,12 @@ class Recorder:
 
     Args:
         finder: gives the frames.
-        time_base: seconds per tick of a frame's pts.
+        time_of: says when a frame is shown, in seconds.
         wanted: whether they are kept.
     """
 
-    def __init__(self, finder: Finds[Frame], time_base: Fraction, wanted: bool) -> None:
-        self._finder, self._time_base, self._wanted = finder, time_base, wanted
+    def __init__(self, finder: Finds[Frame], time_of: Callable[[Frame], float], wanted: bool) -> None:
+        self._finder, self._time_of, self._wanted = finder, time_of, wanted
         self.frames: list[BoxedFrame] = []
 
     def push(self, frame: Frame) -> Iterator[FoundFrame[Frame]]:
@@ -62,7 +61,7 @@ class Recorder:
 
     def _kept(self, found: FoundFrame[Frame]) -> FoundFrame[Frame]:
         if self._wanted:
-            self.frames.append(boxed(found, self._time_base))
+            self.frames.append(boxed(found, self._time_of))
         return found
 
 

@@ -12,8 +12,8 @@ from deid.anonymizer import fallback
 from deid.anonymizer.cover import cover
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.face import Request, Tracked
-from deid.anonymizer.fallback import Level
 from deid.anonymizer.identities import RECOGNISABLE
+from deid.anonymizer.level import Level
 from deid.core.temporal import Steady
 from deid.core.types import Detection, Embeddings, Image
 from deid.imaging import geometry

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from deid.core.errors import VideoWriteError
 from deid.core.types import Image
-from deid.imaging import codec
+from deid.imaging import atomic
 from deid.video.containers import CONTAINERS
 from deid.video.decode import Clock, Frame, VideoInfo, has_alpha
 from deid.video.library import pyav, reason
@@ -81,7 +81,7 @@ class Writer:
         with contextlib.ExitStack() as stack, self._told():
             if not self._overwrite and self._target.exists():
                 raise VideoWriteError(f"cannot write {self._target}: it exists; pass --overwrite to replace it")
-            file, self._publish = stack.enter_context(codec.anonymous_file(self._target.parent))
+            file, self._publish = stack.enter_context(atomic.anonymous_file(self._target.parent))
             self._file = file
             self._container = av.open(file, "w", format=container_of(self._target), container_options={"fflags": "+bitexact"})
             stack.callback(self._let_go)

@@ -148,11 +148,11 @@ class _Newest:
     Args:
         connect: gives the frames.
         endless: whether a source that ends is lost rather than done.
-        told: called with a line for the user when the connection is lost or found.
+        notify: called with a line for the user when the connection is lost or found.
     """
 
-    def __init__(self, connect: Camera, endless: bool, told: Callable[[str], None]) -> None:
-        self._connect, self._endless, self._told = connect, endless, told
+    def __init__(self, connect: Camera, endless: bool, notify: Callable[[str], None]) -> None:
+        self._connect, self._endless, self._notify = connect, endless, notify
         self._change = threading.Condition()
         self._frame: _Captured | None = None
         self._done = self._unwanted = False
@@ -202,7 +202,7 @@ class _Newest:
                     return
                 wait_s = _FIRST_WAIT_S if self.n_read > n_before else min(2 * wait_s, _LAST_WAIT_S)
                 self.n_lost += 1
-                self._told(f"{lost}; connecting again in {wait_s:g} s")
+                self._notify(f"{lost}; connecting again in {wait_s:g} s")
                 with self._change:
                     self._change.wait_for(lambda: self._unwanted, wait_s)
         except BaseException as error:
@@ -251,7 +251,7 @@ def live(
     engine: Anonymizer,
     *,
     delay: int = 4,
-    told: Callable[[str], None] = log.warning,
+    notify: Callable[[str], None] = log.warning,
     wanted: Callable[[], bool] = lambda: True,
 ) -> LiveResult:
     """Anonymize a source while it runs, until it ends, the sink is closed, or ``wanted`` says no.
@@ -261,7 +261,7 @@ def live(
         sink: where the frames go.
         engine: edits and judges faces.
         delay: frames that wait before one is shown, so that a face is covered before its first sighting: the latency.
-        told: called with a line for the user when the connection is lost.
+        notify: called with a line for the user when the connection is lost.
         wanted: called after each frame.
 
     Raises:
@@ -280,7 +280,7 @@ def live(
         finder = WithPlates(finder, FaceFinder(Search([engine.models.plates]), None, options))
     editor: FilmEditor[_Captured] = FilmEditor(engine, options.seed or 0)
     n_shown, waited_s = 0, 0.0
-    with _Newest(connect, endless, told) as newest, sink:
+    with _Newest(connect, endless, notify) as newest, sink:
         for captured in newest.frames(lambda: wanted() and not sink.closed):
             for found in finder.push(captured):
                 done = editor.edit(found)

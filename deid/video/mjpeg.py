@@ -34,7 +34,7 @@ class MjpegSink:
 
     Args:
         url: `http://ADDRESS:PORT/?token=TOKEN`; without an address 127.0.0.1, without a port 8080; port 0 takes a free one.
-        told: called with the page's address once it is there, and with a token that was drawn for it.
+        notify: called with the page's address once it is there, and with a token that was drawn for it.
 
     Raises:
         ConfigError: the URL has no such port.
@@ -42,14 +42,14 @@ class MjpegSink:
 
     closed = False
 
-    def __init__(self, url: str, told: Callable[[str], None] = log.info) -> None:
+    def __init__(self, url: str, notify: Callable[[str], None] = log.info) -> None:
         parts = urlsplit(url)
         try:
             self._address = (parts.hostname or _HERE, parts.port if parts.port is not None else _PORT)
         except ValueError:
             raise ConfigError("expected http://ADDRESS:PORT with a port from 0 to 65535") from None
         given = parse_qs(parts.query).get("token", [""])[0]
-        self._told, self._given = told, bool(given)
+        self._notify, self._given = notify, bool(given)
         self._token = given or ("" if is_loopback(self._address[0]) else secrets.token_urlsafe(16))
         self._change = threading.Condition()
         self._jpeg, self._number, self._over = b"", 0, False
@@ -63,7 +63,7 @@ class MjpegSink:
             raise VideoWriteError(f"cannot serve on {host}:{port}: {error.strerror or error}") from error
         self._thread = threading.Thread(target=self._server.serve_forever, name="mjpeg", daemon=True)
         self._thread.start()
-        self._told(f"watch it at {self.url.partition('?')[0] if self._given else self.url}")
+        self._notify(f"watch it at {self.url.partition('?')[0] if self._given else self.url}")
         return self
 
     @property

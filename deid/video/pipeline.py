@@ -166,7 +166,7 @@ def anonymize_video(
         with Writer(Path(target), info, sound, overwrite, film.origin_s, film.end_s) as writer:
             n_frames = 0
             finder = None if boxes is None else _given(boxes, kept, engine, film)
-            recorder = Recorder(finder or _finder(engine, info.size_hw, float(info.rate)), info.time_base, record)
+            recorder = Recorder(finder or _finder(engine, info.size_hw, float(info.rate)), time_of(film), record)
             stages = edited(film, engine, editor, info.size_hw, float(info.rate), recorder)
             with contextlib.closing(stages):
                 for done in stages:
@@ -212,7 +212,7 @@ def find_video(
         with contextlib.closing(found):
             for frame in found:
                 watch(frame)
-                frames.append(boxed(frame, info.time_base))
+                frames.append(boxed(frame, time_of(film)))
                 if progress is not None:
                     progress(len(frames), info.n_frames)
         return BoxedFile(Path(source).name, info.size_hw[::-1], tuple(frames), True), film.problem
@@ -255,7 +255,12 @@ def _look_at(source: str | os.PathLike[str], engine: Anonymizer, span: Span, box
 def _given(boxes: BoxedFile, kept: Sequence[KeptTrack], engine: Anonymizer, film: Reader) -> GivenFinder[Frame]:
     info = film.info
     look_ahead = _finder_options(engine, info.size_hw, float(info.rate)).look_ahead or 0
-    return GivenFinder(boxes, look_ahead, [track.track for track in kept], lambda frame: float(frame.pts * info.time_base))
+    return GivenFinder(boxes, look_ahead, [track.track for track in kept], time_of(film))
+
+
+def time_of(film: Reader) -> Callable[[Frame], float]:
+    """When a frame is shown, in seconds of the whole film and not of the span that is read."""
+    return lambda frame: float(frame.pts * film.info.time_base + film.origin_s)
 
 
 def _seed(engine: Anonymizer, seed: int | None) -> int:

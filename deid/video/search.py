@@ -12,7 +12,7 @@ from deid.detection import build_detector, tiled_centerface
 from deid.detection.evened import EvenedDetector
 from deid.detection.merge import merge
 from deid.detection.threshold import at_least
-from deid.detection.turned import detect_turned
+from deid.detection.views import detect_turned
 from deid.imaging import geometry
 from deid.video.novelty import Region
 

@@ -43,14 +43,14 @@ class Sink(Protocol):
         ...
 
 
-def sink(to: str, overwrite: bool = False, told: Callable[[str], None] = log.info) -> Sink:
+def sink(to: str, overwrite: bool = False, notify: Callable[[str], None] = log.info) -> Sink:
     """The sink of a name.
 
     Args:
         to: `window`, `camera` (a virtual one), `http://ADDRESS:PORT` (MJPEG for any browser; see `MjpegSink`), `rtsp://...`,
             `udp://...` or `tcp://...` (a server that takes a stream), or a file.
         overwrite: whether an existing file may be replaced.
-        told: called with a line for the user when there is something to open.
+        notify: called with a line for the user when there is something to open.
 
     Raises:
         ConfigError: there is no such sink.
@@ -60,15 +60,15 @@ def sink(to: str, overwrite: bool = False, told: Callable[[str], None] = log.inf
     if to == "camera":
         return VirtualCameraSink()
     if to.startswith("http://"):
-        return MjpegSink(to, told)
+        return MjpegSink(to, notify)
     if "://" in to:
         return StreamSink(to)
     if Path(to).suffix.lower() in CONTAINERS:
         return FileSink(Path(to), overwrite)
-    raise ConfigError(f"expected window, camera, a URL or a file with a suffix of {', '.join(CONTAINERS)}, got {_told(to)!r}")
+    raise ConfigError(f"expected window, camera, a URL or a file with a suffix of {', '.join(CONTAINERS)}, got {_without_secrets(to)!r}")
 
 
-def _told(to: str) -> str:
+def _without_secrets(to: str) -> str:
     """A name for messages: what looks like a login ends it."""
     return "..." if "@" in to else without_login(to)
 

@@ -149,7 +149,7 @@ def read_bytes(item: Entry) -> bytes:
 
     Raises:
         WeightsMissingError: it is not there.
-        WeightsHashError: it is another file than the manifest says.
+        WeightsHashError: its hash differs from the manifest's.
     """
     path = path_of(item)
     try:

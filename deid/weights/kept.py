@@ -62,7 +62,7 @@ def _mapped(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _keep(arrays: dict[str, NDArray[Any]], path: Path) -> None:
-    """Write a file and its hash; processes that do so at the same time write the same."""
+    """Write a file and its hash; parallel calls write the same content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     data = save(arrays)
     for place, content in ((path, data), (path.with_suffix(".sha256"), weights.sha256_of(data).encode() + b"\n")):

@@ -20,7 +20,7 @@ from PIL import JpegImagePlugin
 from scipy.stats import binomtest
 
 from deid import Anonymizer
-from deid.batch import files
+from deid.batch import pictures
 from deid.core.errors import DataError
 from deid.core.types import Image
 from deid.imaging import codec, geometry
@@ -179,7 +179,7 @@ def _officials(options: StudyOptions) -> Iterator[Shown]:
     for number, name, read in photos:
         before = np.asarray(PillowImage.open(io.BytesIO(read())).convert("RGB"))
         kind = KINDS[made >= n_real]
-        picture = before if kind == "real" else _with_new_face(engine, before, files.seed_of(options.seed, int(number)))
+        picture = before if kind == "real" else _with_new_face(engine, before, pictures.seed_of(options.seed, int(number)))
         if picture is not None:
             yield Shown(kind, name, name, float(len(before)), view(picture, _WHOLE * len(picture)))
             made += 1
@@ -259,10 +259,10 @@ def score_lines(section: str, key: dict[int, str], answers: dict[int, tuple[str,
     for reason, times in (reasons["new"] + Counter(dict.fromkeys(reasons["real"], 0))).most_common():
         share, control = (n / max(1, len(numbers[kind])) for n, kind in ((times, "new"), (reasons["real"][reason], "real")))
         note = "share of the new faces of which it was said, and of the untouched photos"
-        told = Measure(
+        line = Measure(
             section=f"{section}, reasons", name=reason, value=share, n=times, better="lower", unit="%", control=control, note=note
         )
-        lines.append(told)
+        lines.append(line)
     return lines
 
 

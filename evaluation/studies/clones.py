@@ -118,13 +118,13 @@ def _rows(recogniser: Embedder, faces: Sequence[Face]) -> Rows:
 def pair_lines(rows: Rows, people: Sequence[str], groups: Mapping[str, NDArray[np.bool_]], seed: int) -> list[Measure]:
     """Share of pairs of new faces of different people that count as one person, by group (N,), and their distance."""
     lines = []
-    told: dict[str, Any] = {"better": "lower", "unit": "%", "recogniser": rows.recogniser, "chance": WORKING_FMR}
-    told["note"] = f"distance under {float(distance_of(rows.threshold)):.3f}, {rows.note}"
+    common: dict[str, Any] = {"better": "lower", "unit": "%", "recogniser": rows.recogniser, "chance": WORKING_FMR}
+    common["note"] = f"distance under {float(distance_of(rows.threshold)):.3f}, {rows.note}"
     for group, mask in groups.items():
         names = [p for p, m in zip(people, mask, strict=True) if m]
         if len(names) >= _LEAST:
             new, untouched = (share_of_pairs(_scores(side[mask]) > rows.threshold, names, seed) for side in (rows.after, rows.before))
-            lines.append(measure("clones", "pairs taken for one person", new, group=group, control=untouched.value, **told))
+            lines.append(measure("clones", "pairs taken for one person", new, group=group, control=untouched.value, **common))
     gap, control = (_mean_distance(side) for side in (rows.after, rows.before))
     apart = Measure(section="clones", name="mean distance of a pair", value=gap, n=lines[0].n, recogniser=rows.recogniser, control=control)
     return [*lines, apart]
@@ -170,8 +170,8 @@ def shared_lines(rows: Rows, portraits: Sequence[tuple[int, ...]]) -> list[Measu
     lines = []
     for name, mask in (("a portrait in common", shared & upper), ("no portrait in common", ~shared & upper)):
         value = float((scores[mask] > rows.threshold).mean()) if mask.any() else float("nan")
-        told: dict[str, Any] = {"better": "lower", "unit": "%", "recogniser": rows.recogniser, "chance": WORKING_FMR}
-        lines.append(Measure(section="clones", name=f"{name}: pairs taken for one person", value=value, n=int(mask.sum()), **told))
+        common: dict[str, Any] = {"better": "lower", "unit": "%", "recogniser": rows.recogniser, "chance": WORKING_FMR}
+        lines.append(Measure(section="clones", name=f"{name}: pairs taken for one person", value=value, n=int(mask.sum()), **common))
     return lines
 
 
@@ -215,12 +215,12 @@ def portrait_lines(rows: Rows, table: NDArray[np.float64], own: NDArray[np.bool_
     """Lines of `_portrait_lines` from cosines (N, M) of new faces and portraits, and which of them stood in (N, M)."""
     names = [people[int(i)] for i in np.nonzero(own)[0]]
     taken, gaps = table > rows.threshold, distance_of(table)
-    told: dict[str, Any] = {"recogniser": rows.recogniser, "note": "portraits that stood in; untouched: all other portraits"}
+    common: dict[str, Any] = {"recogniser": rows.recogniser, "note": "portraits that stood in; untouched: all other portraits"}
     share, gap = share_interval(taken[own], names, seed), mean_interval(gaps[own], names, seed)
     others = {"share": float(taken[~own].mean()), "gap": float(gaps[~own].mean())}
     rate: dict[str, Any] = {"better": "lower", "unit": "%", "control": others["share"], "chance": WORKING_FMR}
-    yield measure("portraits", "taken for its portrait", share, **rate, **told)
-    yield measure("portraits", "distance to its portrait", gap, better="higher", control=others["gap"], **told)
+    yield measure("portraits", "taken for its portrait", share, **rate, **common)
+    yield measure("portraits", "distance to its portrait", gap, better="higher", control=others["gap"], **common)
 
 
 def again_lines(rows: Rows, recogniser: Embedder, again: dict[int, NDArray[np.uint8]], people: Sequence[str], seed: int) -> list[Measure]:
@@ -231,5 +231,5 @@ def again_lines(rows: Rows, recogniser: Embedder, again: dict[int, NDArray[np.ui
     second = recogniser.embed(np.stack([again[i] for i in numbers]))
     scores = (np.asarray(rows.after[numbers], np.float64) * second).sum(axis=1)
     share = share_interval(scores > rows.threshold, [people[i] for i in numbers], seed)
-    told: dict[str, Any] = {"better": "lower", "unit": "%", "recogniser": rows.recogniser, "chance": WORKING_FMR}
-    return [measure("another run", "taken for the same person", share, note="the same photo in both runs", **told)]
+    common: dict[str, Any] = {"better": "lower", "unit": "%", "recogniser": rows.recogniser, "chance": WORKING_FMR}
+    return [measure("another run", "taken for the same person", share, note="the same photo in both runs", **common)]

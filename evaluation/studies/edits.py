@@ -13,7 +13,7 @@ from safetensors.numpy import load
 
 from deid import weights
 from deid.anonymizer import fallback
-from deid.anonymizer.fallback import Level
+from deid.anonymizer.level import Level
 from deid.check.faces import find
 from deid.compositing import blend
 from deid.compositing.proposal import Proposal
@@ -25,6 +25,7 @@ from deid.core.types import AlignedFace, Crops, Detection, Image
 from deid.editing import checked
 from deid.editing.attgan import AttganEditor
 from deid.editing.portraits import Looks, Portraits
+from deid.editing.proposals import propose
 from deid.editing.sampler import sample_sets, sample_shares, with_portraits
 from deid.imaging.alignment import TEMPLATE, align
 from deid.landmarks.face_points import FacePoints
@@ -163,7 +164,7 @@ def _row(looks: Looks, male: bool, bank: Portraits, rng: np.random.Generator) ->
 def proposals(level: Level, faces: Subjects, rows: NDArray[np.float32]) -> list[Proposal]:
     """The product's result for each face with its row (N, SET_SIZE)."""
     every = zip(faces.faces, rows, faces.masks, strict=True)
-    return [checked.propose(level.editor, face, row[None], level.strength, mask)[0] for face, row, mask in every]
+    return [propose(level.editor, face, row[None], level.strength, mask)[0] for face, row, mask in every]
 
 
 def crops_of(made: Sequence[Proposal]) -> Crops:
@@ -193,7 +194,7 @@ def one_pass(network: Generator, crops: Crops, wanted: NDArray[np.float32]) -> C
     return np.concatenate(parts)
 
 
-def told(labels: NDArray[np.float32], attribute: int | None = None) -> NDArray[np.float32]:
+def request(labels: NDArray[np.float32], attribute: int | None = None) -> NDArray[np.float32]:
     """The input of a single pass (N, 13) with which one attribute of faces with labels (N, 13) changes sides, or none does."""
     wanted = np.zeros_like(labels)
     if attribute is not None:

@@ -140,7 +140,7 @@ def _reconstruction(lineup: Lineup) -> list[Measure]:
     """What one pass and two leave of a face with an empty set."""
     faces, quantities, shown = lineup.faces, [], lineup.faces.crops
     for passes in ("one pass", "two passes"):
-        shown = edits.one_pass(lineup.network, shown, edits.told(faces.labels))
+        shown = edits.one_pass(lineup.network, shown, edits.request(faces.labels))
         note = "told to change nothing; 128 px"
         quantities.append(Quantity(f"PSNR, {passes}", edits.psnr(shown, faces.crops), "higher", unit="dB", note=note))
     return lines("reconstruction", quantities, faces.people, lineup.groups, lineup.seed)
@@ -150,7 +150,7 @@ def _attributes(lineup: Lineup) -> list[Measure]:
     """For each attribute, one pass with that one on its other side: does the second opinion see it there?"""
     faces, opinion = lineup.faces, lineup.opinion
     before, wanted = opinion.sees(faces.crops)[:, _MOVED], faces.labels[:, _MOVED] < 0
-    moved = (edits.one_pass(lineup.network, faces.crops, edits.told(faces.labels, j)) for j in _MOVED)
+    moved = (edits.one_pass(lineup.network, faces.crops, edits.request(faces.labels, j)) for j in _MOVED)
     after = np.column_stack([opinion.sees(crops)[:, j] for j, crops in zip(_MOVED, moved, strict=True)])
     everybody = groups_of([[]] * len(faces.people))
     found = lines("attributes", flips([ATTRIBUTES[j] for j in _MOVED], before, after, wanted), faces.people, everybody, lineup.seed)

@@ -13,7 +13,7 @@ from deid.core.types import Crops, Embeddings
 from deid.imaging import geometry
 from deid.landmarks.face_points import FacePoints
 from deid.training.data import central
-from deid.verification.gate import RealismScorer
+from deid.verification.realism import RealismScorer
 from evaluation.metrics.bootstrap import mean_interval, share_interval
 from evaluation.results import Measure, measure
 

@@ -48,7 +48,7 @@ def kept(options: StudyOptions) -> Results:
     before, after = crops_of(faces, "before"), crops_of(faces, "after")
     male, years = np.stack([opinion.male(before), opinion.male(after)]), np.stack([ages.years(before), ages.years(after)])
     labels = datasets.genders(datasets.data_folder() / "lfw-gender.csv")
-    told = [labels.get(f.file.rsplit("/", 1)[-1], "") for f in faces]
+    labelled = [labels.get(f.file.rsplit("/", 1)[-1], "") for f in faces]
     note = {
         "reader of ages": f"wrong by {float(ages.error[0]):.1f} years on average, on UTKFace",
         "dark skin": f"cheeks under {DARK_BELOW_DEG:g} degrees of the typology angle in the untouched photo, whose light counts too",
@@ -59,7 +59,7 @@ def kept(options: StudyOptions) -> Results:
         title="kept: gender and age of new faces",
         settings={"faces": len(faces), "people": len({f.identity for f in faces}), "seed": options.seed, **note},
         environment=environment(),
-        measures=tuple(kept_lines(faces, male, years, told, tones(before), options.seed)),
+        measures=tuple(kept_lines(faces, male, years, labelled, tones(before), options.seed)),
     )
 
 

@@ -1,7 +1,7 @@
-"""`known-people`: five people of LFW are to be kept; how many of their photos are, and whether anybody else's is.
+"""`known-people`: share of photos that stay of five LFW people to keep, and of all others.
 
 By the functions of `deid run --keep`. Every photo counts once, by the face that it is named for. LFW's people with one photo of the
-training split are among the strangers that nearness is measured by (in means of three): what is kept among everybody else is told apart.
+training split are among the strangers of nearness (in means of three), so the others are reported separately.
 """
 
 from collections.abc import Sequence

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid import weights
-from deid.anonymizer.fallback import Level
+from deid.anonymizer.level import Level
 from deid.check.judges import mtcnn
 from deid.core.types import Crops, Embeddings
 from deid.editing.portraits import Portraits
 from deid.landmarks.face_points import FacePoints
 from deid.models.attgan import Generator
-from deid.verification.gate import RealismScorer
+from deid.verification.realism import RealismScorer
 from evaluation import datasets, recognisers
 from evaluation.datasets import Photo
 from evaluation.pairs import other_photo

@@ -162,12 +162,12 @@ def _line(
             runs += [f"{clip.name} {i // 25}"] * len(faces)
     section = f"memory {length}"
     name = f"recall, {way}{', every third dropped' if dropped else ''}"
-    bare = hits.count(False)
+    exposed = hits.count(False)
     recall = measure(section, name, share_interval(hits, runs, seed), better="higher", unit="%", recogniser=f"truth: {truth}")
     left = Measure(
         section=section,
         name=name.replace("recall", "faces left exposed"),
-        value=float(bare),
+        value=float(exposed),
         n=len(hits),
         better="lower",
         recogniser=f"truth: {truth}",

@@ -35,8 +35,8 @@ def rank_one_lines(
             some, untouched = trial.where(mask), float(_found_first(control.where(mask)).mean())
             interval = share_interval(_found_first(some), list(some.people), seed)
             chance = identification.chance(some.scores, some.own, 1, seed)[0]
-            told = {"recogniser": by, "group": group, "note": note}
-            found.append(measure(section, name, interval, None, better="lower", unit="%", control=untouched, chance=chance, **told))
+            common = {"recogniser": by, "group": group, "note": note}
+            found.append(measure(section, name, interval, None, better="lower", unit="%", control=untouched, chance=chance, **common))
     return found
 
 

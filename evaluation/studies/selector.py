@@ -21,10 +21,10 @@ from deid.core.attributes import ATTRIBUTES
 from deid.editing.portraits import Portraits
 from deid.editing.selector import Judgement, Selector
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
-from deid.training import selector_table
+from deid.training import pairs
 from deid.training.selector import NEAR_STRANGERS, Limits, limits, ranking, tries
 from deid.training.selector_table import Table
-from deid.verification.gate import utility
+from deid.verification.utility import utility
 from evaluation import datasets
 from evaluation.results import Measure, Results, environment
 from evaluation.studies.judges import Quantity, lines
@@ -46,7 +46,7 @@ Choice = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Foretold:
+class _Predicted:
     """Predictions for pairs before they are generated.
 
     Args:
@@ -64,9 +64,9 @@ def selector(options: StudyOptions) -> Results:
     table, bank, chooser = _measured(options), Portraits(weights.read_bank()), Selector()
     goals = limits(table)
     judged = [chooser.judge(face, bank, rows) for face, rows in zip(table.faces, table.rows, strict=True)]
-    told = {"selector": _by_selector(judged), "thesis's network": _by_thesis(table, goals, options.seed)}
-    found = [line for name, foretold in told.items() for line in _in_order(f"{name}: order of all pairs", foretold, table, goals)]
-    for name, choice in _ways(table, told).items():
+    predicted = {"selector": _by_selector(judged), "thesis's network": _by_thesis(table, goals, options.seed)}
+    found = [line for name, prediction in predicted.items() for line in _in_order(f"{name}: order of all pairs", prediction, table, goals)]
+    for name, choice in _ways(table, predicted).items():
         found += _lines(name, table, choice, goals, options.seed)
     found.append(_time(chooser, bank, table))
     return Results(
@@ -89,34 +89,34 @@ def selector(options: StudyOptions) -> Results:
 
 def _measured(options: StudyOptions) -> Table:
     """Every pair of every face; parts that were measured before are read from the folder of the results."""
-    people = selector_table.people(datasets.data_folder(), 0, options.people, options.seed)
-    plan = selector_table.Plan(datasets.data_file(_RECOGNISER), _STAND_INS, _SETS, options.seed)
-    options.stage(f"parts of {selector_table.PART} people", -(-len(people) // selector_table.PART))
+    people = pairs.people(datasets.data_folder(), 0, options.people, options.seed)
+    plan = pairs.Plan(datasets.data_file(_RECOGNISER), _STAND_INS, _SETS, options.seed)
+    options.stage(f"parts of {pairs.PART} people", -(-len(people) // pairs.PART))
     with tempfile.TemporaryDirectory() if options.folder is None else nullcontext(str(options.folder)) as folder:
-        return selector_table.make(people, Path(folder) / "table", plan, report=lambda done, total, note: options.tick())
+        return pairs.make(people, Path(folder) / "table", plan, report=lambda done, total, note: options.tick())
 
 
-def _by_selector(judged: Sequence[Judgement]) -> _Foretold:
+def _by_selector(judged: Sequence[Judgement]) -> _Predicted:
     chances = np.stack([np.stack([j.passes, j.far, j.good], axis=1) for j in judged])
-    return _Foretold(chances, np.stack([j.value for j in judged]))
+    return _Predicted(chances, np.stack([j.value for j in judged]))
 
 
-def _by_thesis(table: Table, goals: Limits, seed: int) -> _Foretold:
+def _by_thesis(table: Table, goals: Limits, seed: int) -> _Predicted:
     """The thesis's network, which sees the attributes alone, fitted on the other people of the table."""
     fold, chances = np.arange(len(table)) % _FOLDS, np.zeros((*table.passed.shape, len(_QUESTIONS)))
     right = np.stack([goals.columns(table)[name] > 0 for name in _QUESTIONS], axis=-1).astype(int)
     alone = table.rows[..., : len(ATTRIBUTES)]
     for f in range(_FOLDS):
-        told, asked = (alone[mask].reshape(-1, len(ATTRIBUTES)) for mask in (fold != f, fold == f))
+        learned, asked = (alone[mask].reshape(-1, len(ATTRIBUTES)) for mask in (fold != f, fold == f))
         network = MLPClassifier(_THESIS_LAYERS, early_stopping=True, max_iter=500, random_state=seed)
-        network.fit(told, right[fold != f].reshape(-1, len(_QUESTIONS)))
+        network.fit(learned, right[fold != f].reshape(-1, len(_QUESTIONS)))
         chances[fold == f] = network.predict_proba(asked).reshape(chances[fold == f].shape)
-    return _Foretold(chances, chances[..., 2])
+    return _Predicted(chances, chances[..., 2])
 
 
-def _in_order(section: str, foretold: _Foretold, table: Table, goals: Limits) -> list[Measure]:
+def _in_order(section: str, prediction: _Predicted, table: Table, goals: Limits) -> list[Measure]:
     """How good an order someone brings into the pairs before anything is generated."""
-    order, n = np.argsort(-foretold.value, axis=1), table.passed.size
+    order, n = np.argsort(-prediction.value, axis=1), table.passed.size
     rows = []
     for k, name in enumerate(_QUESTIONS):
         right = goals.columns(table)[name] > 0
@@ -133,23 +133,23 @@ def _in_order(section: str, foretold: _Foretold, table: Table, goals: Limits) ->
                 published="3.1",
             )
         )
-        for what, value in ranking(foretold.chances[..., k], right).items():
+        for what, value in ranking(prediction.chances[..., k], right).items():
             unit, said = ("%", "3 %, one model for all") if "recall" in what else ("", "")
             rows.append(Measure(section=section, name=f"{name}: {what}", value=value, n=n, better="higher", unit=unit, published=said))
     return rows
 
 
-def _ways(table: Table, told: Mapping[str, _Foretold]) -> dict[str, Choice]:
+def _ways(table: Table, predicted: Mapping[str, _Predicted]) -> dict[str, Choice]:
     """Ways to come to one pair, by name."""
     shape, half = table.passed.shape, _STAND_INS // 2 * _SETS
     pairs = np.array(list(combinations(range(shape[1]), 2)))
     measured, ones = _by_gate(table), np.ones(shape)
-    ours = told["selector"].value
+    ours = predicted["selector"].value
     best_two = np.argsort(-ours, axis=1)[:, :2]
     return {
         "random, 1 generated": ones / shape[1],
         "random, 2 generated": _mean([_best(measured, np.tile(pair, (shape[0], 1))) for pair in pairs]),
-        f"thesis's network, 1 generated of {shape[1]}": _best(told["thesis's network"].value, None),
+        f"thesis's network, 1 generated of {shape[1]}": _best(predicted["thesis's network"].value, None),
         f"selector, 1 generated of {half}": _best(np.where(np.arange(shape[1]) < half, ours, -np.inf), None),
         f"selector, 1 generated of {shape[1]}": _best(ours, None),
         f"selector, 2 generated of {shape[1]}": _best(measured * ours, best_two),

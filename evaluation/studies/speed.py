@@ -1,7 +1,7 @@
-"""Time and memory of one photo with two faces, beside deface, which covers what CenterFace finds.
+"""Time and memory of one photo with two faces, beside deface, which covers the detections of CenterFace.
 
-The commands run in turns, each in a process of its own. So do the programs that have their models loaded. deface is measured where its
-command is on the path, in an environment of its own if need be. Without it there are seconds and memory, and no ratio.
+Each command runs in its own process, in turn with the others, and so does each program with its models loaded. deface is measured where its
+command is on the path, for example in an environment of its own. Without it, seconds and memory are reported without a ratio.
 """
 
 import json

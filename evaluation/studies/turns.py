@@ -13,7 +13,7 @@ from deid.core.options import Options
 from deid.core.protocols import Detector
 from deid.core.types import Detection, Image
 from deid.detection import EnsembleDetector, build_detector
-from deid.detection.turned import turn, turned_by
+from deid.detection.views import turn, turned_by
 from deid.imaging.geometry import box_iou
 from evaluation import datasets
 from evaluation.datasets import data_folder

@@ -14,7 +14,8 @@ from PIL import Image as PillowImage
 
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.models import Models
-from deid.batch.files import Job, run_job
+from deid.batch.files import run_job
+from deid.batch.jobs import Job
 from deid.compositing import blend
 from deid.core.errors import ConfigError, DetectionError, EditError
 from deid.core.options import METHODS, Options
@@ -24,6 +25,7 @@ from deid.imaging import geometry
 from deid.imaging.alignment import TEMPLATE, align, align_matrix, landmarks_of, warp
 from deid.models.threads import SideBySide
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
+from tests.anonymizer.sharing import shared_with
 
 SOLID = (7, 77, 177)
 
@@ -374,12 +376,12 @@ def _sets_drawn(engine: Anonymizer, image: Image, found: list[Detection], seed: 
             drawn.append(attributes.copy())
             return [EditedFace(face.crop.copy(), self.name)]
 
-    own = Anonymizer(models=engine.models.shared_with(engine.options, "gate", "points", editor=_Listening()))
+    own = Anonymizer(models=shared_with(engine.models, engine.options, "gate", "points", editor=_Listening()))
     return own.process(image, found, seed=seed).seed, np.concatenate(drawn).tobytes()
 
 
 def test_seeds_are_fresh_unless_given(attgan_engine: Anonymizer, astronaut: Image, woman: Detection) -> None:
-    engine = Anonymizer(models=attgan_engine.models.shared_with(replace(attgan_engine.options, seed=None), "gate", "points"))
+    engine = Anonymizer(models=shared_with(attgan_engine.models, replace(attgan_engine.options, seed=None), "gate", "points"))
     runs = [_sets_drawn(engine, astronaut, [woman], seed) for seed in (None, None, 5, 5, 6)]
     assert runs[0][0] != runs[1][0]
     assert len({sets for _, sets in runs[:3]}) == 3
@@ -408,7 +410,7 @@ def with_editor(attgan_engine: Anonymizer, fake_editor: Any) -> Callable[[Any], 
     def build(editor: Any) -> Anonymizer:
         editor = editor if hasattr(editor, "edit") else fake_editor(editor)
         options = Options(seed=1, quality="fast")
-        return Anonymizer(models=attgan_engine.models.shared_with(options, "detector", "gate", "points", editor=editor))
+        return Anonymizer(models=shared_with(attgan_engine.models, options, "detector", "gate", "points", editor=editor))
 
     return build
 

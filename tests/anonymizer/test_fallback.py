@@ -7,13 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 from deid.anonymizer import fallback
-from deid.anonymizer.fallback import Level
+from deid.anonymizer.level import Level
 from deid.compositing import blend
 from deid.compositing.proposal import Proposal
 from deid.core.options import METHODS, QUALITIES, Options
 from deid.core.types import AlignedFace, Detection, EditedFace, StandIn
-from deid.editing import checked
 from deid.editing.attgan import AttganEditor, FaceAttganEditor
+from deid.editing.proposals import propose
 from deid.editing.sampler import SET_SIZE
 from deid.imaging.alignment import TEMPLATE
 from deid.models.attgan import Generator
@@ -51,7 +51,7 @@ def skin_face(officer_face: AlignedFace) -> AlignedFace:
 
 def test_colours_of_a_small_crop_are_the_photos(skin_face: AlignedFace) -> None:
     mask = blend.face_mask(None)
-    (proposal,) = checked.propose(_Orange(False), skin_face, np.zeros((1, SET_SIZE), np.float32), 1.0, mask)
+    (proposal,) = propose(_Orange(False), skin_face, np.zeros((1, SET_SIZE), np.float32), 1.0, mask)
     assert np.abs(proposal.crop[mask > 0.9].mean(axis=0) - skin_face.crop.mean(axis=(0, 1))).max() < 60
     assert proposal.fit == 1.0
     np.testing.assert_array_equal(proposal.blended, blend.blend_crop(proposal.crop, skin_face.crop, mask))
@@ -59,7 +59,7 @@ def test_colours_of_a_small_crop_are_the_photos(skin_face: AlignedFace) -> None:
 
 def test_stand_in_is_pasted_at_the_photos_scale_in_its_colours(skin_face: AlignedFace) -> None:
     mask = blend.face_mask(None)
-    (proposal,) = checked.propose(_Orange(True), skin_face, np.zeros((1, SET_SIZE), np.float32), 1.0, mask)
+    (proposal,) = propose(_Orange(True), skin_face, np.zeros((1, SET_SIZE), np.float32), 1.0, mask)
     assert skin_face.large is not None
     assert proposal.crop.shape == (256, 256, 3)
     assert proposal.mask.shape == (256, 256)
@@ -88,7 +88,7 @@ def test_stand_in_lands_where_the_crop_came_from(skin_face: AlignedFace, shift: 
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_ladder_ends_in_a_solid_cover(method: str) -> None:
+def test_every_fallback_ends_in_a_solid_cover(method: str) -> None:
     options = Options(method=method, cover_image="x.png")
     ways = list(fallback.levels(options, AttganEditor(network=Generator(2))))
     assert ways[-1].editor.name == "solid"

@@ -65,7 +65,7 @@ def test_a_person_to_keep_is_kept_and_nobody_else() -> None:
     selection = Selection(Options(), keep=_people(ada=RED))
     assert _kept(selection, _photo(GREEN, RED, BLUE), _faces(3)) == [1]
     _, kept = selection.split(_photo(RED), _faces(1))
-    assert kept[0].why.startswith("kept as ada (nearness 0.0")
+    assert kept[0].why.startswith("kept as ada (nearness ")
     assert kept[0].to_dict()["status"] == "kept"
 
 

@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from typer.testing import CliRunner, Result
 
 from deid import __version__, weights
-from deid.batch import files
+from deid.batch import pictures
 from deid.cli import app
 from deid.core.errors import DependencyError
 from deid.core.types import Image
@@ -29,7 +29,7 @@ def _deid(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
-def _told(result: Result) -> str:
+def _output(result: Result) -> str:
     """What was printed, on one line."""
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return " ".join(result.output.split())
@@ -59,7 +59,7 @@ def bad(photo: Path) -> Path:
 def test_one_photo(photo: Path, tmp_path: Path) -> None:
     result = _deid("run", photo, "-o", tmp_path / "out.jpg", *FAST)
     assert result.exit_code == 0, result.output
-    assert "1 files written (0 without a face), 1 faces: 1 edited, 0 covered by fallback; 0 files failed" in _told(result)
+    assert "1 files written (0 without a face), 1 faces: 1 edited, 0 covered by fallback; 0 files failed" in _output(result)
     data = (tmp_path / "out.jpg").read_bytes()
     assert b"MARKER" not in data
     with PillowImage.open(tmp_path / "out.jpg") as out:
@@ -70,7 +70,7 @@ def test_good_files_are_done_although_others_are_bad(bad: Path, tmp_path: Path) 
     out = tmp_path / "out"
     result = _deid("run", bad, bad / "missing.jpg", "-o", out, "--report", tmp_path / "run.json", *FAST)
     assert result.exit_code == 1
-    told = _told(result)
+    output = _output(result)
     for name, reason in {
         "empty.jpg": "the file is empty",
         "text.png": "not an image of a known format",
@@ -78,10 +78,11 @@ def test_good_files_are_done_although_others_are_bad(bad: Path, tmp_path: Path) 
         "loop": "leads back",
         "missing.jpg": "No such file",
     }.items():
-        assert name in told
-        assert reason.lower() in told.lower()
+        assert name in output
+        assert reason.lower() in output.lower()
     assert (
-        "2 files written (1 without a face), 1 faces: 1 edited, 0 covered by fallback; 5 files failed; 1 files left out: notes.txt" in told
+        "2 files written (1 without a face), 1 faces: 1 edited, 0 covered by fallback; 5 files failed; 1 files left out: notes.txt"
+        in output
     )
     assert sorted(p.name for p in out.rglob("*")) == ["hopper.jpg", "meadow.png"]
 
@@ -107,14 +108,14 @@ def test_report_names_the_fallback(photo: Path, tmp_path: Path) -> None:
     report = json.loads((tmp_path / "run.json").read_text())
     faces = [face for file in report["files"] for frame in file["frames"] for face in frame["faces"]]
     assert report["totals"]["fallback"] == sum(f["status"] == "fallback" for f in faces)
-    assert f"{report['totals']['edited']} edited, {report['totals']['fallback']} covered by fallback" in _told(result)
+    assert f"{report['totals']['edited']} edited, {report['totals']['fallback']} covered by fallback" in _output(result)
 
 
 def test_nothing_is_replaced_without_overwrite(photo: Path, tmp_path: Path) -> None:
     before = photo.read_bytes()
     in_place = _deid("run", photo.parent, "-o", photo.parent, *FAST)
     assert in_place.exit_code == 2
-    assert "is an input; pass --overwrite" in _told(in_place)
+    assert "is an input; pass --overwrite" in _output(in_place)
     assert photo.read_bytes() == before
     replaced = _deid("run", photo.parent, "-o", photo.parent, "--overwrite", *FAST)
     assert replaced.exit_code == 0, replaced.output
@@ -156,11 +157,11 @@ def test_options_of_the_line_reach_the_run(photo: Path, tmp_path: Path) -> None:
 
 
 def test_banks_have_a_command(tmp_path: Path) -> None:
-    assert "Make a bank of portraits" in _told(_deid("portraits", "--help"))
+    assert "Make a bank of portraits" in _output(_deid("portraits", "--help"))
     (tmp_path / "none").mkdir()
     result = _deid("portraits", "build", tmp_path / "none", "-o", tmp_path / "bank.safetensors")
     assert result.exit_code == 1
-    assert "expected pictures with exactly one usable face, got none" in _told(result)
+    assert "expected pictures with exactly one usable face, got none" in _output(result)
 
 
 def test_options_from_a_file_and_from_the_line(photo: Path, tmp_path: Path) -> None:
@@ -180,7 +181,7 @@ def test_output_that_cannot_be_written(photo: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     result = _deid("run", photo, "-o", tmp_path / "file", *FAST)
     assert result.exit_code == 2
-    assert "Not a directory" in _told(result)
+    assert "Not a directory" in _output(result)
     assert (tmp_path / "file").read_text() == "in the way"
 
 
@@ -188,7 +189,7 @@ def test_report_that_cannot_be_written(photo: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     result = _deid("run", photo, "-o", tmp_path / "out", "--report", tmp_path / "file" / "run.json", *FAST)
     assert result.exit_code == 2
-    assert "run.json: Not a directory" in _told(result)
+    assert "run.json: Not a directory" in _output(result)
 
 
 def test_files_that_are_left_out_have_an_exit_code_and_are_named(photo: Path, tmp_path: Path) -> None:
@@ -196,9 +197,9 @@ def test_files_that_are_left_out_have_an_exit_code_and_are_named(photo: Path, tm
     (photo.parent / "clip.mts").write_bytes(b"x")
     result = _deid("run", photo.parent, "-o", tmp_path / "out", "--report", tmp_path / "run.json", *FAST)
     assert result.exit_code == 3
-    told = _told(result)
-    assert "IMG [1].dng: a camera's raw photo is not read" in told
-    assert "0 files failed; 2 files left out: IMG [1].dng, clip.mts" in told
+    output = _output(result)
+    assert "IMG [1].dng: a camera's raw photo is not read" in output
+    assert "0 files failed; 2 files left out: IMG [1].dng, clip.mts" in output
     report = json.loads((tmp_path / "run.json").read_text())
     assert report["totals"]["left_out"] == 2
     assert [(Path(f["input"]).name, f["status"]) for f in report["files"] if f["error"]] == [
@@ -207,7 +208,7 @@ def test_files_that_are_left_out_have_an_exit_code_and_are_named(photo: Path, tm
     ]
     # The seed of a file does not change with what is left out beside it.
     seeds = [f["frames"][0]["seed"] for f in report["files"] if f.get("frames")]
-    assert seeds == [files.seed_of(1, 0)]
+    assert seeds == [pictures.seed_of(1, 0)]
 
 
 def test_part_of_a_picture_that_is_left_out_has_an_exit_code_and_is_named(photo: Path, tmp_path: Path) -> None:
@@ -216,8 +217,8 @@ def test_part_of_a_picture_that_is_left_out_has_an_exit_code_and_is_named(photo:
     meadow.save(photo.parent / "phone.mpo", save_all=True, append_images=[meadow.resize((32, 24))])
     result = _deid("run", photo.parent, "-o", tmp_path / "out", "--report", tmp_path / "run.json", *FAST)
     assert result.exit_code == 3
-    assert "phone.mpo: 1 further pictures in the file left out" in _told(result)
-    assert "2 files written" in _told(result)
+    assert "phone.mpo: 1 further pictures in the file left out" in _output(result)
+    assert "2 files written" in _output(result)
     notes = {Path(f["input"]).name: f["notes"] for f in json.loads((tmp_path / "run.json").read_text())["files"]}
     assert notes == {"hopper.jpg": [], "phone.mpo": ["1 further pictures in the file left out"]}
 
@@ -234,8 +235,8 @@ def test_stream_of_a_film_that_is_left_out_has_an_exit_code(streams: int, code: 
                 picture = None if value is None else av.VideoFrame.from_ndarray(np.full((48, 64, 3), value, np.uint8), format="rgb24")
                 out.mux(stream.encode(picture))
     result = _deid("run", tmp_path / "a.mkv", "-o", tmp_path / "b.mkv", *FAST)
-    assert result.exit_code == code, _told(result)
-    assert ("left out stream 1: video" in _told(result)) == (streams == 2)
+    assert result.exit_code == code, _output(result)
+    assert ("left out stream 1: video" in _output(result)) == (streams == 2)
 
 
 def test_nothing_but_files_that_are_left_out(tmp_path: Path) -> None:
@@ -244,7 +245,7 @@ def test_nothing_but_files_that_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "in" / "a.cr3").write_bytes(b"x")
     result = _deid("run", tmp_path / "in", "-o", tmp_path / "out", *FAST)
     assert result.exit_code == 3
-    assert "a.cr3: a camera's raw photo" in _told(result)
+    assert "a.cr3: a camera's raw photo" in _output(result)
     assert not (tmp_path / "out").exists()
 
 
@@ -280,7 +281,7 @@ def test_wrong_use_is_told_before_a_model_is_loaded(
     os.mkfifo(tmp_path / "pipe")
     result = _deid("run", *arguments)
     assert result.exit_code == 2
-    assert message in _told(result)
+    assert message in _output(result)
     assert (tmp_path / "old.jpg").read_bytes() == b"old"
     assert not (tmp_path / "out").exists()
 
@@ -289,15 +290,15 @@ def test_wrong_use_is_told_before_a_model_is_loaded(
 def test_addresses_that_are_none(to: str, photo: Path) -> None:
     result = _deid("live", photo, "--to", to)
     assert result.exit_code == 2
-    assert "expected --to http://HOST:PORT" in _told(result)
-    assert "pass" not in _told(result)
+    assert "expected --to http://HOST:PORT" in _output(result)
+    assert "pass" not in _output(result)
 
 
 def test_errors_that_are_not_ours_have_no_traceback(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deid.batch.files.plan", lambda *_: 1 / 0)
+    monkeypatch.setattr("deid.batch.jobs.plan", lambda *_: 1 / 0)
     result = _deid("run", photo, "-o", tmp_path / "out")
     assert result.exit_code == 1
-    assert "error: ZeroDivisionError: division by zero" in _told(result)
+    assert "error: ZeroDivisionError: division by zero" in _output(result)
 
 
 def test_names_are_data(photo: Path, tmp_path: Path) -> None:
@@ -308,7 +309,7 @@ def test_names_are_data(photo: Path, tmp_path: Path) -> None:
     result = _deid("run", photo.parent, "-o", tmp_path / "out", *FAST)
     assert result.exit_code == 1
     for shown in ("[red]x.jpg: not an image", "x[/bold].png: not an image", "two\\nlines.jpg", "\\x1b[31mred.jpg"):
-        assert shown in _told(result)
+        assert shown in _output(result)
     assert "\x1b[31mred" not in result.output
 
 
@@ -316,13 +317,13 @@ def test_the_name_of_an_extra_is_shown(photo: Path, monkeypatch: pytest.MonkeyPa
     def missing(*_: object) -> Any:
         raise DependencyError("videos need PyAV: pip install 'deid-face[video]'")
 
-    monkeypatch.setattr("deid.batch.files.plan", missing)
-    assert "pip install 'deid-face[video]'" in _told(_deid("run", photo, "-o", tmp_path / "out"))
+    monkeypatch.setattr("deid.batch.jobs.plan", missing)
+    assert "pip install 'deid-face[video]'" in _output(_deid("run", photo, "-o", tmp_path / "out"))
 
 
 @pytest.mark.parametrize("command", ["run", "dataset"])
 def test_exit_codes_are_in_the_help(command: str) -> None:
-    assert "0 when every input was handled, 1 when something failed, 2 for wrong use, 3 when files were left out" in _told(
+    assert "0 when every input was handled, 1 when something failed, 2 for wrong use, 3 when files were left out" in _output(
         _deid(command, "--help")
     )
 
@@ -331,7 +332,7 @@ def test_folder_without_pictures(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     result = _deid("run", tmp_path / "in", "-o", tmp_path / "out", *FAST)
     assert result.exit_code == 1
-    assert "no pictures found" in _told(result)
+    assert "no pictures found" in _output(result)
 
 
 WRONG: dict[str, tuple[list[str], str]] = {
@@ -359,7 +360,7 @@ def test_wrong_arguments_end_with_a_message_and_write_nothing(
     monkeypatch.setenv("COLUMNS", "300")
     result = _deid("run", photo, "-o", tmp_path / "out", *arguments)
     assert result.exit_code in {1, 2}
-    assert message in _told(result)
+    assert message in _output(result)
     assert not (tmp_path / "out").exists()
 
 
@@ -368,8 +369,8 @@ def test_output_is_asked_for(photo: Path) -> None:
 
 
 def test_version_and_help() -> None:
-    assert _told(_deid("--version")) == f"deid {__version__}"
-    assert "run" in _told(_deid("--help"))
+    assert _output(_deid("--version")) == f"deid {__version__}"
+    assert "run" in _output(_deid("--help"))
     assert _deid("no-such-command").exit_code == 2
 
 
@@ -402,9 +403,9 @@ def test_spoilt_weights_are_refused_before_the_first_photo(
     spoil(own_weights)
     result = _deid("run", photo, "-o", tmp_path / "out")
     assert result.exit_code == 2
-    assert "attgan.safetensors" in _told(result)
-    assert message in _told(result)
-    assert "install deid-face again" in _told(result)
+    assert "attgan.safetensors" in _output(result)
+    assert message in _output(result)
+    assert "install deid-face again" in _output(result)
     assert not (tmp_path / "out").exists()
 
 
@@ -433,16 +434,16 @@ def test_weights_list(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_weights_fetch(own_weights: Path, tmp_path: Path) -> None:
     shipped = _deid("weights", "fetch", "attgan")
     assert shipped.exit_code == 2
-    assert "shipped with the package" in _told(shipped)
-    assert "unknown weights 'nope'" in _told(_deid("weights", "fetch", "nope"))
+    assert "shipped with the package" in _output(shipped)
+    assert "unknown weights 'nope'" in _output(_deid("weights", "fetch", "nope"))
     source = own_weights / "realism.safetensors"
     entry = weights.entry("realism")
     (own_weights / "manifest.toml").write_text(f'[far]\nfile = "far.safetensors"\nsha256 = "{entry.sha256}"\nurl = "{source.as_uri()}"\n')
-    assert "far: not fetched" in _told(_deid("weights", "verify"))
+    assert "far: not fetched" in _output(_deid("weights", "verify"))
     fetched = _deid("weights", "fetch", "far")
     assert fetched.exit_code == 0
     assert (tmp_path / "cache" / "far.safetensors").exists()
-    assert "far: ok" in _told(_deid("weights", "verify"))
+    assert "far: ok" in _output(_deid("weights", "verify"))
 
 
 def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hopper: Image) -> None:
@@ -466,7 +467,7 @@ def test_demo_without_its_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("deid.cli.demo.demo_photos", none)
     result = _deid("demo", "-o", tmp_path / "demo")
     assert result.exit_code == 2
-    assert "expected matplotlib" in _told(result)
+    assert "expected matplotlib" in _output(result)
 
 
 def test_demo_photos_are_there() -> None:

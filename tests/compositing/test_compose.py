@@ -166,3 +166,17 @@ def test_grain_of_the_photo_is_that_of_the_new_face(officer_face: AlignedFace) -
         return float((grey - cv2.GaussianBlur(grey, (0, 0), 1.2))[mask > 0.95].std())
 
     assert detail(out) == pytest.approx(detail(grainy), rel=0.3)
+
+
+def test_hot_spot_on_the_seam_gives_the_face_no_cast(officer_face: AlignedFace) -> None:
+    """A hand against the cheek, or a bright wall behind the jaw, changes what is near it alone."""
+    face = _skin_face(officer_face, 256, 0.0)
+    assert face.large is not None
+    assert face.points is not None
+    hot, x = face.large.copy(), round(2 * face.points[3:6, 0].mean())
+    hot[:, : x + 16] = 255
+    out, mask = _composed(_flat_stand_in(face, 256), replace(face, crop=_shrunk(hot), large=hot))
+    nose = (face.points[27:36].mean(axis=0) * 2).round().astype(int)
+    middle = np.s_[nose[1] - 12 : nose[1] + 12, nose[0] - 12 : nose[0] + 12]
+    assert mask[middle].min() > 0.9
+    assert np.abs(out[middle].astype(float).mean(axis=(0, 1)) - SKIN).max() < 4

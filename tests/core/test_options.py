@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from deid.core import options
 from deid.core.errors import ConfigError
-from deid.core.options import Options
+from deid.core.options import Options, dump, from_mapping, load
 
 ROUND_TRIPS = {
     "defaults": Options(),
@@ -42,8 +41,8 @@ ROUND_TRIPS = {
 @pytest.mark.parametrize("options", ROUND_TRIPS.values(), ids=ROUND_TRIPS.keys())
 def test_toml_round_trip(options: Options, tmp_path: Path) -> None:
     path = tmp_path / "options.toml"
-    path.write_text(options.dump(options))
-    assert options.load(path) == options
+    path.write_text(dump(options))
+    assert load(path) == options
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -80,12 +79,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("values", "message"), REFUSED.values(), ids=REFUSED.keys())
 def test_value_out_of_range_is_refused_by_name(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        options.from_mapping(values)
+        from_mapping(values)
 
 
 def test_unknown_key_is_refused_and_the_valid_ones_are_listed() -> None:
     with pytest.raises(ConfigError, match="unknown option metod; valid are method, detector"):
-        options.from_mapping({"metod": "blur"})
+        from_mapping({"metod": "blur"})
 
 
 BAD_FILES = {
@@ -102,7 +101,7 @@ def test_bad_file_is_named(content: bytes | None, tmp_path: Path) -> None:
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ConfigError, match=r"wrong\.toml"):
-        options.load(path)
+        load(path)
 
 
 def test_options_are_frozen_and_hashable() -> None:

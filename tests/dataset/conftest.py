@@ -14,8 +14,9 @@ from deid.core.options import Options
 from deid.dataset import local
 from deid.dataset.crew import Ready
 from deid.dataset.ledger import Ledger, Totals
+from deid.dataset.records import Record, Task
 from deid.dataset.run import Plan, run
-from deid.dataset.work import Record, Task, Work, Worker
+from deid.dataset.work import Work, Worker
 
 DRIVE = Path(__file__).with_name("drive.py")
 _spec = importlib.util.spec_from_file_location("drive", DRIVE)
@@ -66,8 +67,8 @@ def run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., T
     monkeypatch.setattr(local, "run", inline)
 
     def here(given: object, out: str = "out", **changes: Any) -> Totals:
-        told = changes.pop("told", lambda totals, record: None)
-        return run(plan(given, tmp_path / out, **changes), told)
+        notify = changes.pop("notify", lambda totals, record: None)
+        return run(plan(given, tmp_path / out, **changes), notify)
 
     return here
 

@@ -8,8 +8,8 @@ import pytest
 from deid.core.errors import DeidError
 from deid.dataset import crew
 from deid.dataset.crew import Dead, Event, Hand, Ready, Unfit
-from deid.dataset.sources import Item
-from deid.dataset.work import Record, Task
+from deid.dataset.items import Item
+from deid.dataset.records import Record, Task
 
 TASKS: list[Task] = [(i, Item(f"{i}.png", "")) for i in range(1, 21)]
 

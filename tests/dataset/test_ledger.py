@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from deid.core.errors import DataError
+from deid.dataset.items import Item
 from deid.dataset.ledger import Ledger, Totals
-from deid.dataset.sources import Item
-from deid.dataset.work import Record
+from deid.dataset.records import Record
 
 ITEMS = [
     Item("a.png", "/in/a.png"),
@@ -58,9 +58,7 @@ def test_what_is_done_is_done(ledger: Ledger) -> None:
     assert [n for n, _ in ledger.pending()] == [2, 7]
     (row,) = ledger.select("SELECT seed, margin, attributes, why FROM faces WHERE file = 1 AND face = 1")
     assert row == (str(2**64 - 1), pytest.approx(1.5), '{"Bangs": 1.0}', '["too near"]')
-    assert list(ledger.outputs()) == [(1, "a.png", "bb"), (3, "c.txt", "bb")]
-    part = ledger.part(lambda number, name: f"{number} {name}".encode())
-    assert (part("a.png"), part("s.tar/f.png"), part("nothing")) == (b"1 a.png", None, None)
+    assert (ledger.number("a.png"), ledger.number("s.tar/f.png"), ledger.number("nothing")) == (1, None, None)
 
 
 def test_listing_again_keeps_numbers_and_what_is_done(ledger: Ledger) -> None:

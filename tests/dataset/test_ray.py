@@ -33,21 +33,21 @@ def cluster() -> Iterator[str]:
     node = subprocess.Popen([*command, *quiet], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert node.stdout is not None
     try:
-        told = []
-        while not told or "runtime started" not in told[-1]:
-            told.append(node.stdout.readline())
-            if not told[-1]:
-                _skip_if_too_busy("".join(told))
-                pytest.fail("".join(told))
+        lines = []
+        while not lines or "runtime started" not in lines[-1]:
+            lines.append(node.stdout.readline())
+            if not lines[-1]:
+                _skip_if_too_busy("".join(lines))
+                pytest.fail("".join(lines))
         yield address
     finally:
         node.terminate()
         node.communicate(timeout=60)
 
 
-def _skip_if_too_busy(told: str) -> None:
+def _skip_if_too_busy(lines: str) -> None:
     """Ray gives its own processes 30 s to start, whatever the machine has to do besides."""
-    if "timed out during startup" in told:
+    if "timed out during startup" in lines:
         pytest.skip("Ray did not start within its own limit of 30 s: the machine is too busy")
 
 

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image as PillowImage
 
 from deid.dataset import report
+from deid.dataset.items import Item
 from deid.dataset.ledger import Ledger
-from deid.dataset.sources import Item
-from deid.dataset.work import Record
+from deid.dataset.records import Record
 
 NAMES = ["far.png", "near <b>.png", "blurred.png", "gone.png"]
 
@@ -60,8 +60,8 @@ def test_thumbnails_are_of_the_output_and_the_nearest_comes_first(page: str) -> 
 
 
 def test_figures_and_failures(page: str) -> None:
-    for told in ("failed: it is &lt;cut&gt;", "attgan, passed<td class=n>2", "blur, fallback<td class=n>1", "0.500", "3,000"):
-        assert told in page
+    for text in ("failed: it is &lt;cut&gt;", "attgan, passed<td class=n>2", "blur, fallback<td class=n>1", "0.500", "3,000"):
+        assert text in page
     assert "<cut>" not in page
     assert "<b>" not in page
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from deid.batch import files
+from deid.batch import pictures
 from deid.core.errors import DataError
 from deid.core.options import Options
 from deid.dataset import local
@@ -53,7 +53,7 @@ def test_what_must_not_be_published_lies_beside_the_output(folder: Path, run_her
 def test_seed_of_a_file_comes_of_its_place(folder: Path, run_here: Run, hashes_of: Hashes, tmp_path: Path) -> None:
     run_here(folder)
     for number, name, seed in _rows(tmp_path, "SELECT id, name, seed FROM files"):
-        assert seed == str(files.seed_of(7, number))
+        assert seed == str(pictures.seed_of(7, number))
         if name.endswith("png"):
             with PillowImage.open(tmp_path / "out" / name) as new:
                 assert (np.asarray(new)[-1, -1] == int(seed) % 251).all()
@@ -178,7 +178,7 @@ def test_resumed_run_equals_an_unbroken_one(
         with pytest.raises(_Broken):
             run_here(folder)
     done: list[str] = []
-    totals = run_here(folder, resume=True, told=lambda totals, record: done.append(record.name))
+    totals = run_here(folder, resume=True, notify=lambda totals, record: done.append(record.name))
     # The first event says that the worker is ready.
     assert len(done) == 9 - max(n - 1, 0)
     assert totals == Totals(9, 6, 3, 0, 0, 0, 6, 0)
@@ -197,7 +197,7 @@ def test_run_without_a_seed_goes_on_with_the_one_it_drew(
     run_here(folder, options=Options(method="solid"), resume=True)
     ((seed,),) = _rows(tmp_path, "SELECT value FROM run WHERE key = 'seed'")
     for number, used in _rows(tmp_path, "SELECT id, seed FROM files"):
-        assert used == str(files.seed_of(int(seed.strip('"')), number))
+        assert used == str(pictures.seed_of(int(seed.strip('"')), number))
 
 
 def test_what_failed_is_tried_again(folder: Path, run_here: Run, tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_finished_run_does_nothing_more(folder: Path, run_here: Run, tmp_path: P
     first = run_here(folder)
     stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")}
     page = (tmp_path / "out.deid" / "report.html").stat().st_mtime_ns
-    assert run_here(folder, resume=True, told=lambda *_: pytest.fail("a file was done twice")) == first
+    assert run_here(folder, resume=True, notify=lambda *_: pytest.fail("a file was done twice")) == first
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")} == stamps
     assert (tmp_path / "out.deid" / "report.html").stat().st_mtime_ns == page
 
@@ -238,7 +238,7 @@ def test_output_that_is_taken_away_in_mid_run_is_no_success(folder: Path, run_he
         if totals.pending == 4:
             shutil.rmtree(tmp_path / "out")
 
-    totals = run_here(folder, told=take_away)
+    totals = run_here(folder, notify=take_away)
     assert (totals.failed, totals.done + totals.labels) == (5, 4)
     assert {why for (why,) in _rows(tmp_path, "SELECT why FROM files WHERE status = 'failed'")} == {
         "its output is gone: it was taken away while the run went on"

@@ -98,7 +98,7 @@ def test_run_that_was_broken_off_while_it_packed(run_here: Callable[..., Any], t
         with pytest.raises(KeyboardInterrupt):
             run_here(shard)
     assert not (tmp_path / "out" / "s.tar").exists()
-    run_here(shard, resume=True, told=lambda *_: pytest.fail("a file was done twice"))
+    run_here(shard, resume=True, notify=lambda *_: pytest.fail("a file was done twice"))
     assert list(_members(tmp_path / "out" / "s.tar")) == ["a.png"]
 
 
@@ -168,4 +168,4 @@ def test_resumed_run_packs_again_what_was_deleted(run_here: Callable[..., Any], 
     (tmp_path / "out" / "s.tar").unlink()
     run_here(shard, resume=True)
     assert (tmp_path / "out" / "s.tar").read_bytes() == before
-    run_here(shard, resume=True, told=lambda *_: pytest.fail("a file was done twice"))
+    run_here(shard, resume=True, notify=lambda *_: pytest.fail("a file was done twice"))

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from deid.core.errors import DataError, ImageReadError
-from deid.dataset.sources import Folder, Glob, kind_of, open_source, read_file
+from deid.dataset.folders import Folder, Glob, kind_of, read_file
+from deid.dataset.sources import open_source
 
 
 def _names(items: Any) -> dict[str, str]:

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image as PillowImage
 
 from deid.core.errors import DataError
-from deid.dataset.sources import Item, open_source
+from deid.dataset.items import Item
+from deid.dataset.sources import open_source
 from deid.dataset.table import Table
 
 

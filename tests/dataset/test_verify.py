@@ -76,9 +76,9 @@ def test_ledger_that_tells_of_bare_faces(change: str, what: str, problems: Calla
     with sqlite3.connect(tmp_path / "out.deid" / "ledger.sqlite") as db:
         db.execute(change)
     db.close()
-    ((name, told), *more) = problems().items()
+    ((name, problem), *more) = problems().items()
     assert name == "a.png"
-    assert what in told or "not in the ledger" in told
+    assert what in problem or "not in the ledger" in problem
     assert not more
 
 

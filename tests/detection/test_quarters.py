@@ -6,7 +6,7 @@ import pytest
 from deid.core.types import Detection, Image
 from deid.detection.mtcnn import MtcnnDetector
 from deid.detection.quarters import TURNS, turn_box, turn_detection, turn_image
-from deid.detection.turned import detect_turned
+from deid.detection.views import detect_turned
 from deid.imaging.geometry import box_iou
 
 

@@ -9,9 +9,9 @@ import pytest
 from deid.core.protocols import Detector
 from deid.core.types import Detection, Image
 from deid.detection import build_detector
-from deid.detection.confirm import look_closer
 from deid.detection.mtcnn import MtcnnDetector
-from deid.detection.turned import TurnedDetector, detect_turned, roll_of, turn, turned_by
+from deid.detection.turned import TurnedDetector
+from deid.detection.views import detect_turned, look_closer, roll_of, turn, turned_by
 from deid.imaging import geometry
 
 POINTS = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]])

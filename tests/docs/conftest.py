@@ -15,7 +15,8 @@ from PIL import Image as PillowImage
 from deid.core.types import Image
 from deid.dataset import local
 from deid.dataset.crew import Ready
-from deid.dataset.work import Record, Task, Work, Worker
+from deid.dataset.records import Record, Task
+from deid.dataset.work import Work, Worker
 
 #: Portraits from which a bank is built.
 _BANK = (0, 1, 2, 3)

@@ -151,8 +151,8 @@ def no_networks(monkeypatch: pytest.MonkeyPatch, bank: Portraits, bank_of: Calla
 @pytest.mark.usefixtures("no_networks")
 def test_bank_comes_back_without_the_pictures_that_were_refused(bank: Portraits, tmp_path: Path) -> None:
     out = tmp_path / "own" / "bank.safetensors"
-    told = dict(build([Path("7.webp"), Path("couple.png"), Path("2.webp")], out))
-    assert told == {Path("7.webp"): "", Path("couple.png"): "couple.png: expected exactly one face, found 2", Path("2.webp"): ""}
+    refused = dict(build([Path("7.webp"), Path("couple.png"), Path("2.webp")], out))
+    assert refused == {Path("7.webp"): "", Path("couple.png"): "couple.png: expected exactly one face, found 2", Path("2.webp"): ""}
     back = Portraits(weights.read_bank(out))
     assert back.n_pictures == 2
     for i, number in enumerate((7, 2)):

@@ -35,7 +35,7 @@ def photos(tmp_path: Path, make_face: Callable[..., Face], monkeypatch: pytest.M
         face = make_face(i, 0, size_px=100.0 + i, box_xyxy=np.array([80.0, 60, 180 + i, 170]))
         found.append(NewFace(pair, face))
 
-    def faces(*unused: object, **told: object) -> Iterator[NewFace]:
+    def faces(*unused: object, **given: object) -> Iterator[NewFace]:
         return iter(found)
 
     monkeypatch.setattr(blind, "new_faces", faces)

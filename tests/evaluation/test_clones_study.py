@@ -98,7 +98,7 @@ def test_the_study_runs_on_people_of_noise(
 ) -> None:
     faces = [make_face(i, 0, make_person(100 + i, 0)) for i in range(48)]
     found = [NewFace(FilePair(f.file, f.identity, Path(f.file), None), f, (i // 2,)) for i, f in enumerate(faces)]
-    monkeypatch.setattr(clones, "new_faces", lambda *unused, **told: iter(found))
+    monkeypatch.setattr(clones, "new_faces", lambda *unused, **given: iter(found))
     monkeypatch.setattr(StudyOptions, "pairs", lambda self, shuffled: [])
     monkeypatch.setattr(clones.recognisers, "load", lambda: [recogniser])
     results = clones.clones(StudyOptions(people=47))

@@ -68,8 +68,8 @@ def test_two_single_passes_are_the_products_change(shortcuts: int) -> None:
     crops, sets, nothing = noise(3), sample_sets(True, 3, np.random.default_rng(0)), np.zeros((3, 13), np.float32)
     changes = AttganEditor(network=network).changes(crops, sets)
 
-    def both(told: NDArray[np.float32], then: NDArray[np.float32]) -> NDArray[np.int_]:
-        return edits.one_pass(network, edits.one_pass(network, crops, told), then).astype(int)
+    def both(request: NDArray[np.float32], then: NDArray[np.float32]) -> NDArray[np.int_]:
+        return edits.one_pass(network, edits.one_pass(network, crops, request), then).astype(int)
 
     assert np.abs(changes - (both(sets, -sets) - both(nothing, nothing))).max() <= 4
     assert np.abs(changes - (both(sets, sets) - both(nothing, nothing))).max() > 4
@@ -112,7 +112,7 @@ def test_proposals_are_the_products_and_show_inside_the_mask_only(officer_face: 
 
 def test_one_attribute_changes_sides() -> None:
     labels = np.array([[1.0] * 13, [-1.0] * 13], np.float32)
-    nothing, one = edits.told(labels), edits.told(labels, 4)
+    nothing, one = edits.request(labels), edits.request(labels, 4)
     assert (nothing == 0).all()
     assert (one != nothing).sum(axis=0).tolist() == [0] * 4 + [2] + [0] * 8
     assert one[:, 4].tolist() == [-1.0, 1.0]

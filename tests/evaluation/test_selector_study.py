@@ -7,7 +7,7 @@ from deid.editing.sampler import SET_SIZE
 from deid.training.selector import Limits
 from deid.training.selector_table import Table
 from evaluation.studies import STUDIES
-from evaluation.studies.selector import _best, _by_thesis, _Foretold, _lines, _ways
+from evaluation.studies.selector import _best, _by_thesis, _lines, _Predicted, _ways
 
 _GOALS = Limits(threshold=1.0, distance=0.5, second=0.5)
 
@@ -30,8 +30,8 @@ def table() -> Table:
 
 def test_ways_pick_what_the_product_would(table: Table) -> None:
     liked = np.tile(np.arange(8.0), (30, 1))
-    told = _Foretold(np.zeros((30, 8, 3)), liked)
-    ways = _ways(table, {"selector": told, "thesis's network": _Foretold(told.chances, -liked)})
+    predicted = _Predicted(np.zeros((30, 8, 3)), liked)
+    ways = _ways(table, {"selector": predicted, "thesis's network": _Predicted(predicted.chances, -liked)})
     picked = {name: float((choice * np.arange(8)).sum(axis=1).mean()) for name, choice in ways.items()}
     assert all(np.allclose(choice.sum(axis=1), 1.0) for choice in ways.values())
     assert picked["selector, 1 generated of 8"] == picked["all 8 generated"] == 7

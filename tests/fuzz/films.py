@@ -148,11 +148,11 @@ def exposed(film: Drawn, looks: Search, refiner: FaceRefiner, options: Options) 
     finder: FaceFinder[Still] = FaceFinder(looks, refiner, options, film.rate)
     found = [f for image in film.frames for f in finder.push(Still(image))]
     found += finder.finish()
-    bare = []
+    shown = []
     for i, (frame, faces) in enumerate(zip(found, film.faces, strict=True)):
         boxes = [geometry.expand_box(f.detection.box_xyxy, 1 + 2 * options.margin) for f in frame.faces]
-        bare += [(i, round(float(f[2] - f[0]))) for f in faces if _share_covered(f, boxes, film.frames[0].shape[:2]) < _COVERED]
-    return bare
+        shown += [(i, round(float(f[2] - f[0]))) for f in faces if _share_covered(f, boxes, film.frames[0].shape[:2]) < _COVERED]
+    return shown
 
 
 def _share_covered(face: NDArray[np.float64], boxes: Sequence[NDArray[np.float64]], size_hw: tuple[int, int]) -> float:
@@ -176,10 +176,10 @@ def main() -> int:
     began = time.process_time()
     for seed in range(given.seed, given.seed + given.count):
         film = draw(seed, photos)
-        bare = exposed(film, looks, refiner, options)
-        n_faces, n_exposed, n_films = n_faces + sum(map(len, film.faces)), n_exposed + len(bare), n_films + bool(bare)
-        if bare:
-            print(f"seed {seed}: {film.rate:g} frames/s, (frame, width) exposed: {bare}", flush=True)
+        shown = exposed(film, looks, refiner, options)
+        n_faces, n_exposed, n_films = n_faces + sum(map(len, film.faces)), n_exposed + len(shown), n_films + bool(shown)
+        if shown:
+            print(f"seed {seed}: {film.rate:g} frames/s, (frame, width) exposed: {shown}", flush=True)
     print(f"{given.count} films, {n_faces} faces: {n_exposed} exposed in {n_films} films; {time.process_time() - began:.0f} CPU seconds")
     return int(n_exposed > 0)
 

@@ -1,8 +1,9 @@
 """What the fuzzers of tables and shards share: pictures with marks for faces, an engine that sees every mark, and runs in this process."""
 
+import argparse
 import io
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from deid.core.types import Detection, Distance, FaceResult, Image, ImageResult,
 from deid.dataset import local
 from deid.dataset.crew import Ready
 from deid.dataset.ledger import Ledger, Totals
+from deid.dataset.records import Record, Task
 from deid.dataset.run import Plan, check, run
-from deid.dataset.work import Record, Task, Work, Worker
+from deid.dataset.work import Work, Worker
 
 SIZE_WH = (96, 64)
 _MARK = 16
@@ -107,3 +109,18 @@ def outcome(given: Path, out: Path) -> Outcome:
 def scratch() -> Any:
     """A folder that goes away."""
     return tempfile.TemporaryDirectory(prefix="deid-fuzz-")
+
+
+def main(description: str | None, what: str, wrong_with: Callable[[int], str]) -> int:
+    """The command of a fuzzer: draw inputs by their seeds and say what went wrong with each; 1 when anything did."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=200, help=f"Number of {what}. Default: 200")
+    parser.add_argument("--seed", type=int, default=0, help="Seed of the first one. Default: 0")
+    options = parser.parse_args()
+    n_wrong = 0
+    for seed in range(options.seed, options.seed + options.count):
+        if why := wrong_with(seed):
+            n_wrong += 1
+            print(f"seed {seed}: {why}")
+    print(f"{options.count} {what}, {n_wrong} went wrong")
+    return int(n_wrong > 0)

@@ -23,7 +23,7 @@ from PIL import ImageCms, features
 from PIL.PngImagePlugin import PngInfo
 
 from deid.core.errors import ImageError
-from deid.imaging import codec, deep_colour
+from deid.imaging import codec, deep_colour, plugins
 
 H, W = 48, 64
 #: What is covered in every frame, and a pattern in it that no cover leaves.
@@ -98,7 +98,7 @@ def seeds() -> dict[str, bytes]:
     }
     if features.check("avif"):
         found["avif"] = _file(_rgb(), "AVIF", exif=_exif())
-    if ".heic" in codec.suffixes():
+    if ".heic" in plugins.suffixes():
         found["heif"] = _file(_rgb(), "HEIF", exif=_exif())
     return found
 

@@ -5,7 +5,6 @@ python tests/fuzz/shards.py --count 200 --seed 0
 Every shard has its own seed, printed when it goes wrong: `--count 1 --seed N` draws it again.
 """
 
-import argparse
 import io
 import sys
 import tarfile
@@ -109,8 +108,8 @@ def _wrong(drawn: Drawn, found: inputs.Outcome) -> str:
     if found.error:
         return f"refused as a whole: {found.error}" if whole else ""
     out = _members(found.outputs["s.tar"])
-    if bare := [name for name, data in out if name.endswith(".png") and inputs.has_mark(data)]:
-        return f"a mark is left in {bare}"
+    if left := [name for name, data in out if name.endswith(".png") and inputs.has_mark(data)]:
+        return f"a mark is left in {left}"
     if found.totals.pending or len(out) + len(found.failed) != found.totals.files or not all(found.failed.values()):
         return f"not all are accounted for: {found.totals}, {found.failed}"
     lost = Counter(drawn.members) - Counter(name for name, _ in out)
@@ -128,19 +127,5 @@ def _members(data: bytes) -> list[tuple[str, bytes]]:
         return [(member.name, shard.extractfile(member).read()) for member in shard]  # type: ignore[union-attr]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=200, help="Number of shards. Default: 200")
-    parser.add_argument("--seed", type=int, default=0, help="Seed of the first one. Default: 0")
-    options = parser.parse_args()
-    n_wrong = 0
-    for seed in range(options.seed, options.seed + options.count):
-        if why := wrong_with(seed):
-            n_wrong += 1
-            print(f"seed {seed}: {why}")
-    print(f"{options.count} shards, {n_wrong} went wrong")
-    return int(n_wrong > 0)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(inputs.main(__doc__, "shards", wrong_with))

@@ -5,7 +5,6 @@ python tests/fuzz/tables.py --count 200 --seed 0
 Every table has its own seed, printed when it goes wrong: `--count 1 --seed N` draws it again.
 """
 
-import argparse
 import csv
 import io
 import json
@@ -78,9 +77,9 @@ def _in_cells(marks: dict[str, list[Box]], rng: Random) -> tuple[list[list[objec
     rows, wrong = [["path", str(rng.choice(["boxes", "bboxes", "Boxes", "face_boxes"]))]], set()
     unknown = rows[0][1] == "face_boxes"
     for name, boxes in marks.items():
-        told = [_changed(box, rng) for box in boxes if rng.random() < 0.65]
-        rows.append([name, json.dumps([box for box, _ in told])])
-        if not all(right for _, right in told) or (unknown and told):
+        listed = [_changed(box, rng) for box in boxes if rng.random() < 0.65]
+        rows.append([name, json.dumps([box for box, _ in listed])])
+        if not all(right for _, right in listed) or (unknown and listed):
             wrong.add(name)
     return rows, wrong  # type: ignore[return-value]
 
@@ -138,8 +137,8 @@ def wrong_with(seed: int) -> str:
     if found.error:
         return "" if damaged else f"refused as a whole: {found.error}"
     pictures = {name: data for name, data in found.outputs.items() if name.endswith(".png")}
-    if bare := [name for name, data in pictures.items() if inputs.has_mark(data)]:
-        return f"a mark is left in {bare}"
+    if left := [name for name, data in pictures.items() if inputs.has_mark(data)]:
+        return f"a mark is left in {left}"
     if found.totals.pending or len(found.failed) + len(found.outputs) != found.totals.files or not all(found.failed.values()):
         return f"not all are accounted for: {found.totals}, {found.failed}"
     if damaged:
@@ -153,19 +152,5 @@ def wrong_with(seed: int) -> str:
     return ""
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=200, help="Number of tables. Default: 200")
-    parser.add_argument("--seed", type=int, default=0, help="Seed of the first one. Default: 0")
-    options = parser.parse_args()
-    n_wrong = 0
-    for seed in range(options.seed, options.seed + options.count):
-        if why := wrong_with(seed):
-            n_wrong += 1
-            print(f"seed {seed}: {why}")
-    print(f"{options.count} tables, {n_wrong} went wrong")
-    return int(n_wrong > 0)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(inputs.main(__doc__, "tables", wrong_with))

@@ -18,7 +18,7 @@ from PIL import ImageCms, features
 from PIL.PngImagePlugin import PngInfo
 
 from deid.core.errors import ImageReadError, ImageWriteError
-from deid.imaging import codec, deep_colour
+from deid.imaging import atomic, codec, deep_colour, plugins
 
 H, W = 40, 56
 
@@ -512,7 +512,7 @@ def test_format_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_write_puts_the_bytes_there_and_nothing_else(tmp_path: Path) -> None:
-    codec.write(b"hello", tmp_path / "new" / "folder" / "a.jpg")
+    atomic.write(b"hello", tmp_path / "new" / "folder" / "a.jpg")
     assert (tmp_path / "new/folder/a.jpg").read_bytes() == b"hello"
     assert [p.name for p in (tmp_path / "new/folder").iterdir()] == ["a.jpg"]
 
@@ -521,15 +521,15 @@ def test_write_replaces_only_when_told(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(b"old")
     with pytest.raises(ImageWriteError, match=r"a\.jpg: it exists; pass --overwrite"):
-        codec.write(b"new", path)
+        atomic.write(b"new", path)
     assert path.read_bytes() == b"old"
-    codec.write(b"new", path, overwrite=True)
+    atomic.write(b"new", path, overwrite=True)
     assert path.read_bytes() == b"new"
     assert [p.name for p in tmp_path.iterdir()] == ["a.jpg"]
 
 
 def test_write_honours_the_umask(tmp_path: Path) -> None:
-    codec.write(b"x", tmp_path / "a.jpg")
+    atomic.write(b"x", tmp_path / "a.jpg")
     mask = os.umask(0)
     os.umask(mask)
     assert (tmp_path / "a.jpg").stat().st_mode & 0o777 == 0o666 & ~mask
@@ -539,11 +539,11 @@ def test_write_honours_the_umask(tmp_path: Path) -> None:
 def test_dangling_link_as_target(overwrite: bool, tmp_path: Path) -> None:
     (tmp_path / "a.jpg").symlink_to(tmp_path / "nowhere.jpg")
     if overwrite:
-        codec.write(b"new", tmp_path / "a.jpg", overwrite=True)
+        atomic.write(b"new", tmp_path / "a.jpg", overwrite=True)
         assert (tmp_path / "a.jpg").read_bytes() == b"new"
     else:
         with pytest.raises(ImageWriteError, match="it exists"):
-            codec.write(b"new", tmp_path / "a.jpg")
+            atomic.write(b"new", tmp_path / "a.jpg")
     assert not (tmp_path / "nowhere.jpg").exists()
 
 
@@ -556,7 +556,7 @@ def test_target_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path: Pat
         (tmp_path / "folder.jpg", "Is a directory"),
     ):
         with pytest.raises(ImageWriteError, match=rf"{target.name}: {reason}"):
-            codec.write(b"new", target, overwrite=True)
+            atomic.write(b"new", target, overwrite=True)
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["file", "folder.jpg"]
 
 
@@ -564,17 +564,17 @@ def test_target_that_cannot_be_written_is_named_and_leaves_nothing(tmp_path: Pat
 def test_folder_without_permission_is_named(tmp_path: Path) -> None:
     (tmp_path / "locked").mkdir(mode=0o500)
     with pytest.raises(ImageWriteError, match=r"a\.jpg: Permission denied"):
-        codec.write(b"new", tmp_path / "locked" / "a.jpg")
+        atomic.write(b"new", tmp_path / "locked" / "a.jpg")
 
 
 def test_write_without_anonymous_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Systems other than Linux have none: a hidden name until the file is whole, and nothing left after an error."""
     monkeypatch.delattr(os, "O_TMPFILE", raising=False)
     path = tmp_path / "a.jpg"
-    codec.write(b"one", path)
+    atomic.write(b"one", path)
     with pytest.raises(ImageWriteError, match="it exists"):
-        codec.write(b"two", path)
-    codec.write(b"three", path, overwrite=True)
+        atomic.write(b"two", path)
+    atomic.write(b"three", path, overwrite=True)
     assert path.read_bytes() == b"three"
     assert [p.name for p in tmp_path.iterdir()] == ["a.jpg"]
 
@@ -751,15 +751,15 @@ def test_preview_and_gain_map_of_a_photo_are_left_out_by_name(tmp_path: Path) ->
 
 
 def test_suffixes_of_what_can_be_read() -> None:
-    assert {".jpg", ".png", ".mpo", ".webp"} <= codec.suffixes()
-    assert not {".pdf", ".h5", ".grib"} & codec.suffixes()
+    assert {".jpg", ".png", ".mpo", ".webp"} <= plugins.suffixes()
+    assert not {".pdf", ".h5", ".grib"} & plugins.suffixes()
 
 
 @pytest.mark.parametrize("file_format", ["HEIF", "AVIF"])
 def test_photos_of_phones_come_back_without_what_lies_beside(file_format: str, tmp_path: Path) -> None:
     if file_format == "HEIF":
         pytest.importorskip("pillow_heif", reason="HEIC needs pillow-heif: pip install 'deid-face[heif]'")
-        assert {".heic", ".heif"} <= codec.suffixes()
+        assert {".heic", ".heif"} <= plugins.suffixes()
     elif not features.check("avif"):
         pytest.skip("this Pillow has no AVIF")
     _read(_file(_pillow("RGB"), "PNG"), tmp_path)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deid.imaging import codec, formats
+from deid.imaging import formats, plugins
 
 
 def test_a_heic_photo_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,7 +22,7 @@ def test_a_heic_photo_is_a_picture_with_its_package() -> None:
 
 
 def test_pictures_are_what_the_reader_reads() -> None:
-    assert formats.known_suffixes() == codec.suffixes()
+    assert formats.known_suffixes() == plugins.suffixes()
 
 
 @pytest.mark.parametrize("name", ["a.JPG", "a.png", "a.mpo", "a.webp", "b.c.tiff"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deid.imaging import codec
+from deid.imaging import atomic
 
 LONG = "ä" * 123 + ".png"
 
@@ -19,8 +19,8 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 
 def test_long_names_are_written_and_replaced(folder: Path) -> None:
     assert len(os.fsencode(LONG)) == 250
-    codec.write(b"a", folder / LONG)
-    codec.write(b"b", folder / LONG, overwrite=True)
+    atomic.write(b"a", folder / LONG)
+    atomic.write(b"b", folder / LONG, overwrite=True)
     assert (folder / LONG).read_bytes() == b"b"
     assert [p.name for p in folder.iterdir()] == [LONG]
 
@@ -29,13 +29,13 @@ def test_long_names_are_written_and_replaced(folder: Path) -> None:
 def test_the_mode_is_the_users(mask: int, mode: int, folder: Path) -> None:
     before = os.umask(mask)
     try:
-        codec.write(b"a", folder / "a.png")
+        atomic.write(b"a", folder / "a.png")
     finally:
         os.umask(before)
     assert (folder / "a.png").stat().st_mode & 0o777 == mode
 
 
 def test_a_write_that_fails_leaves_nothing(folder: Path) -> None:
-    with pytest.raises(RuntimeError), codec.anonymous_file(folder):
+    with pytest.raises(RuntimeError), atomic.anonymous_file(folder):
         raise RuntimeError
     assert list(folder.iterdir()) == []

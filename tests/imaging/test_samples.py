@@ -58,8 +58,8 @@ def test_a_cover_is_told_even_where_it_changes_no_level(shape: tuple[int, ...], 
     after[place] = {"flat": 200, "same grey": before[place][0, 0], "mean": before[place].mean(axis=(0, 1)).astype(np.uint8)}[cover]
     expected = np.zeros((50, 80), bool)
     expected[place] = True
-    told = samples.touched(before, after)
-    assert not (told & ~expected).any()
+    touched = samples.touched(before, after)
+    assert not (touched & ~expected).any()
     # The border is where a pixel's trace can be met by chance with no neighbour to tell.
-    assert told[13:39, 11:69].all()
+    assert touched[13:39, 11:69].all()
     assert not samples.touched(before, before).any()

@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from deid.boxes.types import Box, BoxedFile, BoxedFrame
 from deid.core.errors import ImageReadError
+from deid.core.types import Detection
 from deid.serve.corrections import Correction, check
 from deid.serve.limits import Limits
 from deid.serve.session import Desk
@@ -75,6 +77,9 @@ class FakeWork:
     def save(self, progress: Progress) -> None:
         progress("last detection", 0, 1)
         self.upload.result.write_bytes(self.upload.path.read_bytes() + repr(self.done).encode())
+
+    def boxes(self) -> BoxedFile:
+        return BoxedFile(self.upload.name, (8, 8), (BoxedFrame((Box(Detection(np.array([1.0, 1.0, 5.0, 5.0])), keep=True),)),))
 
     def report(self) -> dict[str, Any]:
         return {"input": self.upload.name, "kept": [c.face for c in self.done if c.action == "keep"]}

@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from deid.boxes import plain
+from deid.serve import api
 from deid.serve.limits import Limits
 from deid.serve.session import Desk
 from deid.serve.store import Store
@@ -61,6 +63,13 @@ def test_submit_correct_save_result_report(client: TestClient, photo: bytes) -> 
         assert client.get(f"/api/files/{file}/{address}").headers["content-type"] == "image/jpeg"
     assert client.delete(f"/api/files/{file}").status_code == 204
     assert client.get(f"/api/files/{file}").status_code == 404
+
+
+def test_boxes_are_those_that_deid_run_takes(client: TestClient, photo: bytes) -> None:
+    file = submitted(client, photo)
+    settled(client, file)
+    (boxed,) = plain.read(client.get(f"/api/files/{file}/boxes").json())
+    assert (boxed.name, [box.keep for box in boxed.frames[0].boxes]) == ("party.jpg", [True])
 
 
 def test_events_of_a_file_end_when_it_waits_for_a_person(client: TestClient, photo: bytes) -> None:
@@ -121,6 +130,18 @@ def test_an_upload_that_grows_over_the_limit_is_ended_and_deleted(
     assert [path.name for path in store.root.iterdir()] == ["in-use"]
 
 
+def test_a_full_disk_is_reported_and_leaves_nothing(
+    client: TestClient, photo: bytes, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(api, "to_file", full)
+    answer = client.post(f"/api/sessions/{opened(client)}/files", params={"name": "a.jpg"}, content=photo)
+    assert (answer.status_code, answer.json()["detail"]) == (413, "a.jpg: it cannot be stored here: No space left on device")
+    assert [path.name for path in store.root.iterdir()] == ["in-use"]
+
+
 def test_all_saved_files_come_as_one_zip_and_names_may_be_the_same(client: TestClient, photo: bytes, store: Store) -> None:
     session = opened(client)
     for _ in range(2):
@@ -138,7 +159,8 @@ def test_the_openapi_document_names_every_step(client: TestClient) -> None:
     assert {p.removeprefix("/api/") for p in paths} == {
         "status", "sessions", "sessions/{session}", "sessions/{session}/events", "sessions/{session}/files", "sessions/{session}/results",
         "files/{file}", "files/{file}/events", "files/{file}/detections", "files/{file}/corrections", "files/{file}/save",
-        "files/{file}/result", "files/{file}/report", "files/{file}/images/{side}/{frame}", "files/{file}/faces/{face}/{side}",
+        "files/{file}/boxes", "files/{file}/result",
+        "files/{file}/report", "files/{file}/images/{side}/{frame}", "files/{file}/faces/{face}/{side}",
     }  # fmt: skip
     assert "application/octet-stream" in paths["/api/sessions/{session}/files"]["post"]["requestBody"]["content"]
 

@@ -11,8 +11,9 @@ import pytest
 from deid.serve.corrections import CorrectionError
 from deid.serve.jobs import Job
 from deid.serve.limits import Limits
-from deid.serve.session import Desk, NotThereError, RefusedError, TooLargeError, kind_of, plain_name
+from deid.serve.session import Desk
 from deid.serve.store import Store
+from deid.serve.uploads import NotThereError, RefusedError, TooLargeError, kind_of, plain_name
 
 
 def until(what: Callable[[], bool], seconds: float = 5.0) -> None:

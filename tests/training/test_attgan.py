@@ -17,8 +17,9 @@ from deid.core.errors import ConfigError
 from deid.editing.sampler import RANGE
 from deid.models.attgan import Generator
 from deid.training import checkpoint
-from deid.training.attgan import GeneratorOptions, GeneratorTraining, _make_room
+from deid.training.attgan import GeneratorOptions, GeneratorTraining
 from deid.training.data import FaceData
+from deid.training.lessons import make_room
 from deid.training.recognisers import CropRecogniser
 
 TINY = GeneratorOptions(width=4, ranks=(), shortcuts=2, steps=5, passes_from=3, ramp=2, batch_size=4)
@@ -118,11 +119,12 @@ def test_another_generator_is_no_start(begin: Generator, start: Callable[..., Ge
 
 def test_the_recognisers_move_a_face(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:
     training = start(tmp_path)
-    _, images, _ = training._batch()
-    near, far = training._moved(images, images), training._moved(images, images.flip(0))
+    _, images, _ = training.lessons.batch(4)
+    rng, margin = training.lessons.rng, training.options.margin
+    near, far = (training.recognisers.moved(images, new, rng, margin) for new in (images, images.flip(0)))
     assert far < near <= 1.0
     edited = images.clone().requires_grad_(True)
-    training._moved(images, edited).backward()
+    training.recognisers.moved(images, edited, rng, margin).backward()
     assert edited.grad is not None
     assert edited.grad.abs().sum() > 0
 
@@ -130,11 +132,11 @@ def test_the_recognisers_move_a_face(start: Callable[..., GeneratorTraining], tm
 def test_two_passes_are_asked_for_no_beard_and_leave_gender(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:
     training = start(tmp_path)
     faces = np.arange(30)
-    sets, goal = training._lesson(faces)
+    sets, goal = training.lessons.lesson(faces)
     asked = dict(zip(ATTRIBUTES, sets.T.tolist(), strict=True))
     assert not any(asked["Mustache"])
     assert not any(asked["No_Beard"])
-    assert (torch.sign(sets[:, ATTRIBUTES.index("Male")]).numpy() == -training._labels(faces)[:, ATTRIBUTES.index("Male")]).all()
+    assert (torch.sign(sets[:, ATTRIBUTES.index("Male")]).numpy() == -training.lessons.labels(faces)[:, ATTRIBUTES.index("Male")]).all()
     assert goal.shape == (30, 3, 128, 128)
 
 
@@ -159,7 +161,7 @@ def test_one_colour_of_hair_gives_way_to_another() -> None:
     shown, amounts = np.zeros((3, len(ATTRIBUTES)), np.float32) - 1, np.zeros((3, len(ATTRIBUTES)))
     shown[0, black] = shown[1, brown] = shown[2, black] = 1
     amounts[0, brown], amounts[1, brown], amounts[2, bangs] = 3, -3, 3
-    _make_room(amounts, shown)
+    make_room(amounts, shown)
     assert amounts[:, black].tolist() == [-1, 1, 0]
     assert amounts[:, brown].tolist() == [3, -3, 0]
 
@@ -169,7 +171,7 @@ def test_learning_slows_down_within_each_stage(start: Callable[..., GeneratorTra
     rates = []
     for training.step in range(800):
         training._pace()
-        rates.append((training.g_optimiser.param_groups[0]["lr"], training.d_optimiser.param_groups[0]["lr"]))
+        rates.append((training.g_optimiser.param_groups[0]["lr"], training.adversary.optimiser.param_groups[0]["lr"]))
     generator, discriminator = np.array(rates).T
     assert generator[[0, 400]] == pytest.approx([0.01, 0.005])
     assert generator[[100, 500]] == pytest.approx([0.9, 0.45], rel=0.05)
@@ -180,9 +182,9 @@ def test_learning_slows_down_within_each_stage(start: Callable[..., GeneratorTra
 def test_a_single_edit_asks_for_few_attributes_and_shows_them(start: Callable[..., GeneratorTraining], tmp_path: Path) -> None:
     training = start(tmp_path)
     faces = np.arange(30)
-    changed, painted = training._single_edits(faces)
+    changed, painted = training.lessons.single_edits(faces)
     moved = changed != 0
-    assert (changed.sign() == -torch.from_numpy(training._labels(faces)))[moved].all()
+    assert (changed.sign() == -torch.from_numpy(training.lessons.labels(faces)))[moved].all()
     flips = moved.sum(dim=1)
     assert set(flips.tolist()) == {0, 1, 2}
     assert 0.6 < flips.float().mean() < 1.4

@@ -14,10 +14,10 @@ from deid.training.gender import GenderOptions, train
 
 
 def test_it_learns_from_the_embedding(faces: FaceData, tmp_path: Path) -> None:
-    told: list[tuple[int, int, str]] = []
-    arrays = train(faces, tmp_path, GenderOptions(penalty=100.0), lambda *said: told.append(said))
+    steps: list[tuple[int, int, str]] = []
+    arrays = train(faces, tmp_path, GenderOptions(penalty=100.0), lambda *said: steps.append(said))
     assert {name: a.shape for name, a in arrays.items()} == {"weight": (128,), "bias": (1,)}
-    assert [step for step, _, _ in told] == [60, 12]
+    assert [step for step, _, _ in steps] == [60, 12]
     exam = faces.split("validation")
     right = (GenderReader(arrays).male(DlibResNetEmbedder().embed(exam.crops)) > 0.5) == (exam.labels[:, MALE] > 0)
     # Bright crops are men's here, dark ones women's.

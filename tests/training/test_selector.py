@@ -39,9 +39,9 @@ def _table(bank: Any, n: int, exam: int, n_pairs: int = 16) -> Table:
     """People whose new faces lie as far away as their first portrait does, and fit as it is turned."""
     rng = np.random.default_rng(0)
     names = [f"lfw/p{i}" for i in range(20 * (n + exam) + 100)]
-    told = [name for name in names if split_of(name) == "train"][:n]
+    lesson = [name for name in names if split_of(name) == "train"][:n]
     asked = [name for name in names if split_of(name) == "validation"][:exam]
-    count = len(told) + len(asked)
+    count = len(lesson) + len(asked)
     embeddings = _unit(rng.standard_normal((count, 128)) + 0.5)
     pose = rng.random((count, 7))
     rest = rng.random((count, 36 + 3 + 13))
@@ -53,7 +53,7 @@ def _table(bank: Any, n: int, exam: int, n_pairs: int = 16) -> Table:
     turned = np.abs(bank.pose[numbers[..., 0], 0] - pose[:, None, 0])
     ones = np.ones_like(distance, np.float32)
     return Table(
-        identities=np.array([*told, *asked]),
+        identities=np.array([*lesson, *asked]),
         looks=looks,
         second_embeddings=embeddings.astype(np.float32),
         rows=np.concatenate([sets, numbers, shares], axis=-1).astype(np.float32),
@@ -89,16 +89,16 @@ def test_selector_knows_who_suits_whom(trained: tuple[object, dict[str, Any]]) -
 
 
 def test_stored_network_computes_what_scikit_learn_does(bank: Any, table: Table) -> None:
-    told = table.split("train")
-    goals = limits(told)
-    columns = np.stack(list(goals.columns(told).values()), axis=-1)
+    lesson = table.split("train")
+    goals = limits(lesson)
+    columns = np.stack(list(goals.columns(lesson).values()), axis=-1)
     wanted = columns - columns.mean(axis=1, keepdims=True) + columns.mean(axis=(0, 1))
-    rows = unseen(told, bank, goals)
+    rows = unseen(lesson, bank, goals)
     network = fit(_standard(rows), _standard(wanted), OPTIONS)
     spread = np.where(rows.std(axis=(0, 1)) > 1e-4, rows.std(axis=(0, 1)), 1.0)
-    asked = (seen(told, bank, records(told, bank, goals))[3] - rows.mean(axis=(0, 1))) / spread
+    asked = (seen(lesson, bank, records(lesson, bank, goals))[3] - rows.mean(axis=(0, 1))) / spread
     answers = network.predict(asked) * wanted.std(axis=(0, 1)) + wanted.mean(axis=(0, 1))
-    judged = Selector(train(told, bank, Path(), OPTIONS)).judge(told.faces[3], bank, told.rows[3])
+    judged = Selector(train(lesson, bank, Path(), OPTIONS)).judge(lesson.faces[3], bank, lesson.rows[3])
     np.testing.assert_allclose(judged.passes, np.clip(answers[:, 0], 0, 1), atol=1e-3)
     np.testing.assert_allclose(judged.utility, answers[:, 3], atol=1e-3)
 
@@ -194,9 +194,9 @@ def test_perfect_and_reversed_selection_are_graded_as_such(sign: float, area: fl
             i = next(turn)
             return Judgement(*(0.5 + sign * (columns[name][i] - 0.5) for name in ("passes", "far", "good")), np.ones(table.rows.shape[1]))
 
-    told = grades(Knowing(), table, bank, goals)
-    assert told["far: AUC"] == told["good: AUC"] == area
-    assert told["good: picked"] == pytest.approx((columns["good"].any if sign > 0 else columns["good"].all)(axis=1).mean())
+    lesson = grades(Knowing(), table, bank, goals)
+    assert lesson["far: AUC"] == lesson["good: AUC"] == area
+    assert lesson["good: picked"] == pytest.approx((columns["good"].any if sign > 0 else columns["good"].all)(axis=1).mean())
 
 
 def test_tries_count_from_one_and_a_face_without_luck_counts_all() -> None:

@@ -13,14 +13,16 @@ from safetensors.torch import save_file
 from deid import weights
 from deid.core.errors import DataError
 from deid.core.types import Image
-from deid.editing import checked
+from deid.editing.proposals import propose
 from deid.editing.sampler import SET_SIZE, portraits_of
 from deid.editing.selector import Selector
 from deid.imaging.alignment import warp
 from deid.models.mobilefacenet import MobileFaceNet
-from deid.training import selector_table, tasks
+from deid.training import pairs, tasks
+from deid.training.bench import Bench, Subject
 from deid.training.data import split_of
-from deid.training.selector_table import Bench, Plan, Subject, Table, join, make, people, read
+from deid.training.pairs import Plan, make, people
+from deid.training.selector_table import Table, join, read
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +44,9 @@ def lfw(tmp_path_factory: pytest.TempPathFactory, hopper: Image, astronaut: Imag
     """A folder laid out as LFW: two people to train on, of whom one has no face, and one to validate on."""
     folder = tmp_path_factory.mktemp("data")
     names = [f"p{i}" for i in range(400)]
-    told = [name for name in names if split_of(f"lfw/{name}") == "train"][:2]
+    lesson = [name for name in names if split_of(f"lfw/{name}") == "train"][:2]
     exam = next(name for name in names if split_of(f"lfw/{name}") == "validation")
-    for name, image in zip([*told, exam], [hopper, np.full_like(hopper, 127), astronaut], strict=True):
+    for name, image in zip([*lesson, exam], [hopper, np.full_like(hopper, 127), astronaut], strict=True):
         path = folder / "lfw-deepfunneled" / name / f"{name}_0001.jpg"
         path.parent.mkdir(parents=True)
         Pillow.fromarray(image).save(path, quality=95)
@@ -80,7 +82,7 @@ def test_one_photo_of_each_person_and_the_splits_stay_apart(lfw: Path) -> None:
 def test_same_table_after_a_kill_without_whom_no_face_is_found(
     lfw: Path, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selector_table, "PART", 1)
+    monkeypatch.setattr(pairs, "PART", 1)
     few, done = people(lfw, 2, 1, 0), list[int]()
     first = make(few, tmp_path, plan, report=lambda step, steps, note: done.append(step))
     assert done == [1, 2, 3]
@@ -109,7 +111,7 @@ def test_pairs_are_stand_ins_without_a_portrait_in_common(bench: Bench, subject:
 def test_row_says_what_the_gate_says_of_the_photo(bench: Bench, subject: Subject) -> None:
     rows = bench.pairs(subject, 2, 1, np.random.default_rng(1))
     table = bench.measure(subject, rows)
-    proposals = checked.propose(bench.editor, subject.face, rows, bench.level.strength, np.zeros((128, 128), np.float32))
+    proposals = propose(bench.editor, subject.face, rows, bench.level.strength, np.zeros((128, 128), np.float32))
     images = [proposal.paste(subject.image, subject.face.matrix)[0] for proposal in proposals]
     checks = [bench.gate.judge(subject.source, image) for image in images]
     np.testing.assert_allclose(table.distance[0], [c.distances[0].value for c in checks], atol=1e-5)

@@ -15,14 +15,15 @@ from deid.imaging.alignment import align
 from deid.recognition.attributes import MALE, AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.recognition.gender import GenderReader
-from deid.verification.gate import Gate, RealismScorer, SourceFace
+from deid.verification.gate import Gate, SourceFace
+from deid.verification.realism import RealismScorer
 
 BOX = np.array([50.0, 40, 110, 120])
 FACE = Detection(BOX)
 
 
 @dataclass
-class _Told:
+class _Reader:
     """Attributes and realism of a crop: its top left pixel says male and real, in percent."""
 
     asked: list[int] = field(default_factory=list)
@@ -56,8 +57,8 @@ def _crop(male: int = 90, real: int = 90, angle: int = 90) -> Image:
 
 
 def _gate(embedders: Sequence[Any] = (_Angle(),), detector: Any = None, **options: Any) -> Gate:
-    told = _Told()
-    return Gate(embedders, detector, Options(**options), told, told)  # type: ignore[arg-type]
+    reader = _Reader()
+    return Gate(embedders, detector, Options(**options), reader, reader)  # type: ignore[arg-type]
 
 
 def _source(gate: Gate, male: int = 90) -> SourceFace:
@@ -95,9 +96,9 @@ def test_measure(male: int, crop: Image, said: list[str]) -> None:
 
 
 @pytest.mark.parametrize(("male", "after", "passed"), [(90, 60, True), (90, 49, False), (10, 40, True), (10, 51, False)])
-def test_gender_that_is_settled_must_not_flip(male: int, after: int, passed: bool) -> None:
+def test_gender_that_is_accepted_must_not_flip(male: int, after: int, passed: bool) -> None:
     gate = _gate()
-    (check,) = gate.measure(_source(gate, male), _crop(male=after)[None], settled=True)
+    (check,) = gate.measure(_source(gate, male), _crop(male=after)[None], accepted=True)
     assert check.passed == passed
     assert not gate.measure(_source(gate, male), _crop(male=after)[None])[0].passed
 
@@ -244,13 +245,13 @@ def test_the_face_in_another_light_is_caught(real_gate: Gate, hopper: Image, off
 
 @pytest.mark.parametrize("bias", [-9.0, 9.0])
 def test_dlibs_embedding_has_a_word_on_gender(bias: float, embedder: DlibResNetEmbedder, hopper: Image, officer: Detection) -> None:
-    told = GenderReader({"weight": np.zeros(128, np.float32), "bias": np.array([bias], np.float32)})
-    gate = Gate([embedder], MtcnnDetector(min_face=40), Options(), gender=told)
+    reader = GenderReader({"weight": np.zeros(128, np.float32), "bias": np.array([bias], np.float32)})
+    gate = Gate([embedder], MtcnnDetector(min_face=40), Options(), gender=reader)
     crop = align(hopper, officer).crop
     source = gate.source(crop, officer)
     (check,) = gate.measure(source, crop[None])
     assert source.male == check.gender_before == check.gender_after == pytest.approx(float(bias > 0), abs=1e-3)
-    assert Gate([_Angle()], gate.detector, Options(), gender=told).source(crop, officer).male == pytest.approx(source.attributes[MALE])
+    assert Gate([_Angle()], gate.detector, Options(), gender=reader).source(crop, officer).male == pytest.approx(source.attributes[MALE])
 
 
 @pytest.mark.parametrize(
@@ -260,8 +261,8 @@ def test_dlibs_embedding_has_a_word_on_gender(bias: float, embedder: DlibResNetE
 )
 def test_gender_must_not_flip_for_the_second_reader(before: int, after: int, flipped: bool, embedder: DlibResNetEmbedder) -> None:
     """dlib's embedding says man before and after; the attributes have a say where they said so too."""
-    man, told = GenderReader({"weight": np.zeros(128, np.float32), "bias": np.full(1, 9.0, np.float32)}), _Told()
-    gate = Gate([embedder], MtcnnDetector(min_face=40), Options(), told, told, man)  # type: ignore[arg-type]
+    man, reader = GenderReader({"weight": np.zeros(128, np.float32), "bias": np.full(1, 9.0, np.float32)}), _Reader()
+    gate = Gate([embedder], MtcnnDetector(min_face=40), Options(), reader, reader, man)  # type: ignore[arg-type]
     (check,) = gate.measure(_source(gate, before), _crop(after)[None])
     said = [r for r in check.reasons if "gender" in r]
     assert said == ([f"gender not kept for a second reader: male 0.{before} before, 0.{after} after"] if flipped else [])

@@ -75,10 +75,10 @@ def test_a_lost_source_is_connected_to_again(engine: Anonymizer) -> None:
             time.sleep(0.01)
             yield image
 
-    shown, told = Gathered(), []
-    result = live(camera, shown, engine, delay=0, told=told.append, wanted=lambda: len(shown.images) < 6)
+    shown, lines = Gathered(), []
+    result = live(camera, shown, engine, delay=0, notify=lines.append, wanted=lambda: len(shown.images) < 6)
     assert result.n_lost >= 2
-    assert "unplugged" in told[1]
+    assert "unplugged" in lines[1]
     assert _no_square(shown.images)
 
 
@@ -102,7 +102,7 @@ def test_a_silent_source_can_be_left(engine: Anonymizer) -> None:
             raise VideoReadError("unplugged")
         yield from moving(2)
 
-    live(camera, shown, engine, delay=0, told=lambda line: None, wanted=lambda: time.monotonic() - began < 1.5)
+    live(camera, shown, engine, delay=0, notify=lambda line: None, wanted=lambda: time.monotonic() - began < 1.5)
     assert len(shown.images) >= 1
 
 
@@ -177,7 +177,7 @@ def test_mjpeg_sink_serves_covered_frames(engine: Anonymizer) -> None:
 
     reader = threading.Thread(target=browse)
     reader.start()
-    live(camera, sink, engine, delay=1, told=lambda line: None, wanted=lambda: not over.is_set())
+    live(camera, sink, engine, delay=1, notify=lambda line: None, wanted=lambda: not over.is_set())
     reader.join()
     assert len(got) == 2
     assert all(data[:2] == b"\xff\xd8" for data in got)

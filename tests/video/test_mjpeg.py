@@ -18,8 +18,8 @@ from tests.video.conftest import moving
 @contextlib.contextmanager
 def _served(url: str) -> Iterator[tuple[MjpegSink, list[str]]]:
     """A page whose picture changes all the time."""
-    told: list[str] = []
-    with MjpegSink(url, told.append) as sink:
+    lines: list[str] = []
+    with MjpegSink(url, lines.append) as sink:
         over = threading.Event()
 
         def feed() -> None:
@@ -29,7 +29,7 @@ def _served(url: str) -> Iterator[tuple[MjpegSink, list[str]]]:
         feeder = threading.Thread(target=feed)
         feeder.start()
         try:
-            yield sink, told
+            yield sink, lines
         finally:
             over.set()
             feeder.join()
@@ -45,27 +45,27 @@ def _status(url: str) -> int:
 
 
 def test_without_an_address_it_is_for_this_machine() -> None:
-    with _served("http://:0") as (sink, told):
+    with _served("http://:0") as (sink, lines):
         assert sink.url.startswith("http://127.0.0.1:")
         assert "token" not in sink.url
-        assert told == [f"watch it at {sink.url}"]
+        assert lines == [f"watch it at {sink.url}"]
         assert _status(sink.url) == 200
 
 
 def test_other_addresses_ask_for_a_token() -> None:
-    with _served("http://0.0.0.0:0") as (sink, told):
+    with _served("http://0.0.0.0:0") as (sink, lines):
         page, _, token = sink.url.partition("?")
         assert len(token) > 20
-        assert token in told[0]
+        assert token in lines[0]
         here = page.replace("0.0.0.0", "127.0.0.1")
         assert [_status(here + "?" + query) for query in ("", "token=", "token=x", token)] == [403, 403, 403, 200]
 
 
 def test_a_token_of_ones_own_is_asked_for_and_not_told() -> None:
-    with _served("http://127.0.0.1:0/?token=mine") as (sink, told):
+    with _served("http://127.0.0.1:0/?token=mine") as (sink, lines):
         page = sink.url.partition("?")[0]
         assert [_status(page), _status(page + "?token=mine")] == [403, 200]
-        assert "mine" not in told[0]
+        assert "mine" not in lines[0]
 
 
 def test_clients_are_limited() -> None:

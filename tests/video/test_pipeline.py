@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from deid.anonymizer.engine import Anonymizer
 from deid.batch import files
-from deid.batch.files import Job
+from deid.batch.jobs import Job
 from deid.cli import app
 from deid.core.errors import ConfigError, DetectionError, EditError, VideoReadError
 from deid.core.options import Options
@@ -46,9 +46,9 @@ def engine(every_frame: Options) -> Anonymizer:
 def test_every_frame_is_covered_and_the_rest_is_as_before(
     film: Path, engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path
 ) -> None:
-    told: list[tuple[int, int]] = []
+    steps: list[tuple[int, int]] = []
     target = tmp_path / "out.mp4"
-    result = anonymize_video(film, target, engine, progress=lambda done, of: told.append((done, of)))
+    result = anonymize_video(film, target, engine, progress=lambda done, of: steps.append((done, of)))
     assert _left_bare(film, target) == []
     assert times(target) == times(film)
     assert packets(target, "audio") == packets(film, "audio")
@@ -63,7 +63,7 @@ def test_every_frame_is_covered_and_the_rest_is_as_before(
         "status": "passed",
         "least_distance_in_thresholds": None,
     }
-    assert told == [(i, 20) for i in range(1, 21)]
+    assert steps == [(i, 20) for i in range(1, 21)]
 
 
 @pytest.mark.parametrize("every", [1, 4])
@@ -117,12 +117,12 @@ def test_a_stage_that_raises_ends_all_and_leaves_nothing(
 
 
 def test_progress_that_raises_leaves_nothing(film: Path, engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path) -> None:
-    def told(done: int, of: int) -> None:
+    def steps(done: int, of: int) -> None:
         if done == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        anonymize_video(film, tmp_path / "out.mp4", engine, progress=told)
+        anonymize_video(film, tmp_path / "out.mp4", engine, progress=steps)
     assert list(tmp_path.iterdir()) == []
     assert not {"read", "find", "edit"} & {t.name for t in threading.enumerate()}
 

@@ -113,7 +113,7 @@ def test_a_camera_is_shown_covered(engine: Anonymizer, long: Stream) -> None:
 
 def test_a_camera_that_comes_back_is_shown_again(engine: Anonymizer, long: Stream) -> None:
     shown = Gathered()
-    told: list[str] = []
+    lines: list[str] = []
     dropped, n_before = [False], [0]
 
     def wanted() -> bool:
@@ -121,27 +121,27 @@ def test_a_camera_that_comes_back_is_shown_again(engine: Anonymizer, long: Strea
             dropped[0] = server.away = True
             server.drop()
         # What was on its way is shown first, however much that is.
-        return len(told) < 3 or len(shown.images) < n_before[0] + 12
+        return len(lines) < 3 or len(shown.images) < n_before[0] + 12
 
     def tell(line: str) -> None:
-        told.append(line)
-        server.away, n_before[0] = len(told) < 3, len(shown.images)
+        lines.append(line)
+        server.away, n_before[0] = len(lines) < 3, len(shown.images)
 
     with RtspServer({"/cam": long}) as server:
-        result = live(server.url(), shown, engine, told=tell, wanted=wanted)
-        assert result.n_lost == len(told) == 3
-        assert server.url() in told[1]
+        result = live(server.url(), shown, engine, notify=tell, wanted=wanted)
+        assert result.n_lost == len(lines) == 3
+        assert server.url() in lines[1]
     assert server.requests.count("PLAY") == 2
     assert _covered(shown.images)
 
 
 def test_a_camera_that_falls_silent_is_connected_to_again(engine: Anonymizer, impatient: None) -> None:
     shown = Gathered()
-    told: list[str] = []
+    lines: list[str] = []
     with RtspServer({"/cam": h264(moving(1, _SIZE_HW) * 40, _RATE, stay=30.0)}) as server:
-        result = live(server.url(), shown, engine, told=told.append, wanted=lambda: server.requests.count("PLAY") < 2)
+        result = live(server.url(), shown, engine, notify=lines.append, wanted=lambda: server.requests.count("PLAY") < 2)
     assert result.n_lost == 1
-    assert told[0].startswith(f"cannot read {server.url()}: it said nothing for 0.8 s")
+    assert lines[0].startswith(f"cannot read {server.url()}: it said nothing for 0.8 s")
     assert _covered(shown.images)
 
 
@@ -150,10 +150,10 @@ def test_a_bad_network_ends_no_connection(engine: Anonymizer) -> None:
     for n, (due, channel, packet) in enumerate(stream.packets):
         if channel == 0 and len(packet) > 40 and rng.random() < 0.2:
             stream.packets[n] = (due, channel, packet[:16] + rng.integers(0, 256, 20, np.uint8).tobytes() + packet[36:])
-    told: list[str] = []
+    lines: list[str] = []
     with RtspServer({"/cam": stream}) as server:
-        result = live(server.url(), Gathered(), engine, told=told.append, wanted=lambda: server.requests.count("PLAY") < 2)
-    assert told[0].startswith("the source ended")
+        result = live(server.url(), Gathered(), engine, notify=lines.append, wanted=lambda: server.requests.count("PLAY") < 2)
+    assert lines[0].startswith("the source ended")
     assert 0 < result.n_read < 160
 
 
@@ -191,7 +191,7 @@ def test_a_camera_that_is_not_there_is_told(engine: Anonymizer, impatient: None,
 
 
 def test_logins_are_not_told(engine: Anonymizer, nobody: int) -> None:
-    for url, told in (
+    for url, shown in (
         ("rtsp://admin:secret@cam:554/1", "rtsp://cam:554/1"),
         ("rtsp://admin:a@b@cam/1", "rtsp://cam/1"),
         ("rtsp://admin:a/secret@cam/1", "rtsp://..."),
@@ -203,7 +203,7 @@ def test_logins_are_not_told(engine: Anonymizer, nobody: int) -> None:
         ("rtmp://live/app/secret", "rtmp://live"),
         ("/dev/video0", "/dev/video0"),
     ):
-        assert without_login(url) == told
+        assert without_login(url) == shown
     url = f"rtsp://admin:secret@127.0.0.1:{nobody}/cam"
     with pytest.raises(VideoReadError, match=f"cannot read rtsp://127.0.0.1:{nobody}/cam") as read:
         live(url, Gathered(), engine)
@@ -285,11 +285,11 @@ def test_a_device_that_comes_back_is_shown_again(engine: Anonymizer, monkeypatch
 
     monkeypatch.setattr("cv2.VideoCapture", Capture)
     shown = Gathered()
-    told: list[str] = []
-    result = live("0", shown, engine, delay=0, told=told.append, wanted=lambda: len(opened) < 3 or len(shown.images) < 6)
+    lines: list[str] = []
+    result = live("0", shown, engine, delay=0, notify=lines.append, wanted=lambda: len(opened) < 3 or len(shown.images) < 6)
     assert opened[:3] == [0, 0, 0]
-    assert "camera 0 gives no more frames" in told[0]
-    assert "cannot open camera 0" in told[1]
+    assert "camera 0 gives no more frames" in lines[0]
+    assert "cannot open camera 0" in lines[1]
     assert result.n_lost >= 2
     assert _covered(shown.images)
 
@@ -311,7 +311,7 @@ def test_file_of_a_camera_is_whole(engine: Anonymizer, long: Stream, tmp_path: P
             server.url(),
             Counted(tmp_path / "a.mp4"),
             engine,
-            told=lambda line: lost_at.append(n_shown[0]),
+            notify=lambda line: lost_at.append(n_shown[0]),
             wanted=lambda: not lost_at or n_shown[0] < lost_at[0] + 12,
         )
     with av.open(str(tmp_path / "a.mp4")) as container:

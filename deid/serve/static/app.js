@@ -179,6 +179,9 @@ function showFile(now) {
   $("file-message").dataset.kind = now.error && !state.busy ? "failed" : "";
   $("save").disabled = state.busy;
   $("save").textContent = now.state === "saved" ? "Download again" : "Save";
+  $("report").hidden = now.state !== "saved";
+  $("report").href = api.report(now.id);
+  $("report").download = `${now.name}.report.json`;
   $("draw").disabled = state.busy;
   $("staged").hidden = !stagedCount() || now.kind !== "film";
   $("staged-text").textContent = `${stagedCount()} correction${stagedCount() === 1 ? "" : "s"} to apply`;
@@ -320,7 +323,6 @@ function finished(now) {
 
 function download(now) {
   fetchTo(api.result(now.id));
-  setTimeout(() => fetchTo(api.report(now.id), `${now.name}.report.json`), 300);
   say(`${now.name} is saved.`);
 }
 

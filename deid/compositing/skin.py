@@ -1,0 +1,41 @@
+"""The colour of a face's skin, as its cheeks show it."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.core.types import Image
+
+#: A colour is skin's within this many spreads of the cheeks' (Lab, medians; light counts less than hue), which are at least this wide.
+_SKIN, _LEAST_SPREAD = 3.5, (12.0, 4.0, 4.0)
+
+
+def _cheeks(points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(128, 128): the skin under the eyes."""
+    outline = np.concatenate([points[[2, 3, 13, 14, 28, 31, 35]], points[[40, 41, 46, 47]] + (0, 3)])
+    inside: NDArray[Any] = np.zeros((128, 128), np.uint8)
+    cv2.fillConvexPoly(inside, np.round(cv2.convexHull(outline.astype(np.float32))).astype(np.int32), 1)
+    return inside > 0
+
+
+def cheeks(crop: Image, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3,) median Lab colour (OpenCV's 8-bit scale) of the skin under the eyes in an aligned crop; mid grey where it is not visible."""
+    inside = _cheeks(points)
+    if not inside.any():
+        return np.full(3, 128.0)
+    return np.asarray(np.median(cv2.cvtColor(crop, cv2.COLOR_RGB2LAB)[inside], axis=0), np.float64)
+
+
+def skin(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:
+    """(128, 128) in [0, 1]: how much a colour is that of the skin under the eyes; 1 everywhere where that is not in the crop."""
+    inside = _cheeks(points)
+    if not inside.any():
+        return np.ones((128, 128), np.float32)
+    lab = cv2.cvtColor(cv2.GaussianBlur(crop, (0, 0), 1.0), cv2.COLOR_RGB2LAB).astype(np.float32)
+    found = lab[inside]
+    middle = np.median(found, axis=0)
+    spread = np.maximum(1.48 * np.median(np.abs(found - middle), axis=0), _LEAST_SPREAD) * (1.5, 1.0, 1.0)
+    # Not all or nothing: in a film, what lies between would flicker.
+    return np.asarray(np.clip(_SKIN + 0.5 - np.linalg.norm((lab - middle) / spread, axis=2), 0, 1), np.float32)

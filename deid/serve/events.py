@@ -21,7 +21,7 @@ def _event(name: str, value: object) -> str:
     return f"event: {name}\ndata: {json.dumps(value)}\n\n"
 
 
-async def ofas_plain(desk: Desk, name: str) -> AsyncIterator[str]:
+async def of_session(desk: Desk, name: str) -> AsyncIterator[str]:
     """A session's files whenever one changes."""
     session = desk.attend(name, 1)
     last, quiet, ready = "", 0.0, False

@@ -88,7 +88,7 @@ def test_good_files_are_done_although_others_are_bad(bad: Path, tmp_path: Path) 
 
     report = json.loads((tmp_path / "run.json").read_text())
     assert report["deid"] == __version__
-    assert report["totals"] == {"files": 8, "failed": 5, "left_out": 1, "faces": 1, "edited": 1, "fallback": 0}
+    assert report["totals"] == {"files": 8, "failed": 5, "left_out": 1, "faces": 1, "edited": 1, "fallback": 0, "kept": 0}
     assert report["options"]["method"] == "solid"
     assert report["weights"]["attgan"] == weights.entry("attgan").sha256
     files = {Path(f["input"]).name: f for f in report["files"]}

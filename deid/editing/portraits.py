@@ -8,19 +8,17 @@ R. Gross et al., "Semi-Supervised Learning of Multi-Factor Models for Face De-Id
 
 import io
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Protocol, runtime_checkable
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from deid.compositing.skin import cheeks
 from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import WeightsFormatError
 from deid.core.types import Image
+from deid.editing.looks import LIGHT, POSE, SKIN, Looks, pose
 from deid.editing.sampler import MIX
 from deid.recognition.age import AgeReader
 
@@ -37,7 +35,6 @@ _MIRRORED = [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 
 _MIRRORED += [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65]
 #: What a mismatch of these attributes counts.
 _COUNTS = {"Young": 2.5, "No_Beard": 2.5, "Mustache": 1.5, "Mouth_Slightly_Open": 1.5, "Bushy_Eyebrows": 1.0}
-_POSE, _LIGHT, _SKIN = 7, 36, 3
 #: Where `pose` says how far the mouth is open, and what a mismatch of that counts besides.
 _GAP, _MOUTH = 2, 0.8
 
@@ -47,6 +44,7 @@ def mirrored(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.column_stack([127 - points[_MIRRORED, 0], points[_MIRRORED, 1]])
 
 
+<<<<<<< HEAD
 @dataclass(frozen=True, slots=True, eq=False)
 class Looks:
     """What a portrait must have in common with a face.
@@ -118,6 +116,8 @@ def light(crop: Image) -> NDArray[np.float64]:
     return np.asarray(small / max(8.0, float(small.mean())), np.float64).ravel()
 
 
+=======
+>>>>>>> 57d666951f52e87b00a441c161bdd8b02e7c2fae
 class Portraits:
     """A bank of portraits.
 
@@ -140,11 +140,11 @@ class Portraits:
         self.n_pictures = len(ends)
         self.points = np.concatenate([points, np.stack([mirrored(p) for p in points])])
         both = np.concatenate([looks, looks])
-        cuts = np.cumsum([_POSE, _LIGHT, _SKIN, len(ATTRIBUTES), 128])
+        cuts = np.cumsum([POSE, LIGHT, SKIN, len(ATTRIBUTES), 128])
         self.pose, maps, self.skin, self.attributes, self.embedding, rest = np.split(both, cuts, axis=1)
         self.pose = pose(self.points)
         n = self.n_pictures
-        turned = maps[n:].reshape(n, 6, 6)[:, :, ::-1].reshape(n, _LIGHT)
+        turned = maps[n:].reshape(n, 6, 6)[:, :, ::-1].reshape(n, LIGHT)
         self.light = np.concatenate([maps[:n], turned])
         self.male, self.child = rest[:, 0] > 0.5, rest[:, 1] > CHILD
         self._ages = AgeReader()
@@ -157,7 +157,7 @@ class Portraits:
             points, looks = np.asarray(arrays["points"], np.float64), np.asarray(arrays["looks"], np.float64)
         except KeyError as error:
             raise WeightsFormatError(f"expected {error} in a bank of portraits") from error
-        n, width = self._ends.size, _POSE + _LIGHT + _SKIN + len(ATTRIBUTES) + 128 + 2
+        n, width = self._ends.size, POSE + LIGHT + SKIN + len(ATTRIBUTES) + 128 + 2
         if points.shape != (n, 68, 2) or looks.shape != (n, width) or not n:
             raise WeightsFormatError(f"expected landmarks (N, 68, 2) and looks (N, {width}) of N = {n} portraits")
         if not np.isfinite(points).all() or not np.isfinite(looks).all():

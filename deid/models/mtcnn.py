@@ -110,7 +110,7 @@ class _Chooser(nn.Module):
 
     def probability(self, vectors: Tensor) -> Tensor:
         """The softmax of two is the sigmoid of their difference."""
-        two = self.score(vectors)
+        two: Tensor = self.score(vectors)
         return (two[:, 1] - two[:, 0]).sigmoid()
 
 

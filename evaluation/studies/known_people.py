@@ -26,7 +26,7 @@ from evaluation.studies.options import StudyOptions
 
 #: People to keep in each draw, reference photos of each, and photos of theirs that are left to be kept.
 _PEOPLE, _REFERENCES, _LEAST_LEFT = 5, 8, 4
-_DRAWS = 200
+_DRAWS = 100
 #: Photos that LFW's own list of errors gives to the wrong person (vis-www.cs.umass.edu/lfw, "Errata").
 _ERRATA = ("Michael_Schumacher_0008.jpg", "Carlos_Ruckauf_0001.jpg", "Recep_Tayyip_Erdogan_0004.jpg")
 

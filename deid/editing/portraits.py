@@ -44,6 +44,80 @@ def mirrored(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.column_stack([127 - points[_MIRRORED, 0], points[_MIRRORED, 1]])
 
 
+<<<<<<< HEAD
+@dataclass(frozen=True, slots=True, eq=False)
+class Looks:
+    """What a portrait must have in common with a face.
+
+    Args:
+        pose: (7,) turn, tilt, mouth (open, width, corners), width of the head and opening of the eyes, weighted by how much a
+            mismatch shows.
+        light: (36,) a 6 x 6 map of brightness over the face's mean.
+        skin: (3,) Lab colour of the cheeks.
+        attributes: (13,) probability of each attribute.
+        embedding: (128,) dlib's; zeros where unknown.
+        male: probability of a man.
+        child: probability of a child.
+    """
+
+    pose: NDArray[np.float64]
+    light: NDArray[np.float64]
+    skin: NDArray[np.float64]
+    attributes: NDArray[np.float64]
+    embedding: NDArray[np.float64]
+    male: float
+    child: float
+
+    @classmethod
+    def of(
+        cls,
+        crop: Image,
+        points: NDArray[np.float64],
+        attributes: NDArray[np.floating],
+        embedding: NDArray[np.floating] | None,
+        male: float,
+        child: float,
+    ) -> "Looks":
+        """From an aligned crop (128, 128, 3) with landmarks (68, 2), and what classifiers read of it."""
+        who = np.zeros(128) if embedding is None else np.asarray(embedding, np.float64)
+        return cls(pose(points), light(crop), cheeks(crop, points), np.asarray(attributes, np.float64), who, male, child)
+
+    def row(self) -> NDArray[np.float32]:
+        """All of it as one row, as a bank keeps it."""
+        parts = (self.pose, self.light, self.skin, self.attributes, self.embedding, [self.male, self.child])
+        return np.concatenate(parts).astype(np.float32)
+
+
+def pose(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(..., 7) of `Looks` from landmarks (..., 68, 2)."""
+    x, y = points[..., 0], points[..., 1]
+
+    def apart(a: int, b: int) -> NDArray[np.float64]:
+        return np.hypot(x[..., a] - x[..., b], y[..., a] - y[..., b])
+
+    eyes, chin = y[..., 36:48].mean(axis=-1), y[..., 8]
+    turned = (x[..., 30] - x[..., 0]) / np.maximum(1.0, x[..., 16] - x[..., 0])
+    parts = [
+        10 * (turned - 0.5),
+        7.5 * ((y[..., 30] - eyes) / np.maximum(1.0, chin - eyes) - 0.42),
+        np.minimum(apart(66, 62), 12.0) / 2.5,
+        4.5 * (apart(54, 48) / 36 - 1),
+        (y[..., 48] + y[..., 54] - 2 * y[..., 57]) / 12,
+        2 * (apart(16, 0) / 100 - 1),
+        (apart(37, 41) + apart(38, 40) + apart(43, 47) + apart(44, 46)) / 4 / 8,
+    ]
+    return np.stack(parts, axis=-1)
+
+
+def light(crop: Image) -> NDArray[np.float64]:
+    """(36,) of `Looks` from an aligned crop (128, 128, 3)."""
+    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    small = cv2.resize(cv2.GaussianBlur(grey, (0, 0), 6)[44:116, 38:90], (6, 6), interpolation=cv2.INTER_AREA)
+    return np.asarray(small / max(8.0, float(small.mean())), np.float64).ravel()
+
+
+=======
+>>>>>>> 57d666951f52e87b00a441c161bdd8b02e7c2fae
 class Portraits:
     """A bank of portraits.
 
@@ -68,7 +142,7 @@ class Portraits:
         both = np.concatenate([looks, looks])
         cuts = np.cumsum([POSE, LIGHT, SKIN, len(ATTRIBUTES), 128])
         self.pose, maps, self.skin, self.attributes, self.embedding, rest = np.split(both, cuts, axis=1)
-        self.pose = np.stack([pose(p) for p in self.points])
+        self.pose = pose(self.points)
         n = self.n_pictures
         turned = maps[n:].reshape(n, 6, 6)[:, :, ::-1].reshape(n, LIGHT)
         self.light = np.concatenate([maps[:n], turned])

@@ -38,5 +38,9 @@ def cover(level: Level, image: Image, detection: Detection, margin: float) -> tu
         mode="edge",
     )
     edited = checked.edit(level.editor, AlignedFace(inside, matrix, detection), np.zeros((1, SET_SIZE), np.float32), level.strength)[0]
-    covered, touched = blend.paste(image, edited.crop, matrix, blend.box_mask((int(h), int(w)), margin))
+    own = np.s_[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
+    mask = blend.box_mask((int(h), int(w)), margin)[own]
+    covered, touched = image.copy(), np.zeros((height, width), bool)
+    covered[rows, columns] = blend.blend_crop(edited.crop[own], image[rows, columns], mask)
+    touched[rows, columns] = mask > 0
     return covered, touched, edited

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from deid.anonymizer.level import Level
 from deid.core.temporal import Steady
 from deid.core.types import Detection, EditedFace, Image, Verification
-from deid.editing.portraits import Looks
-from deid.verification.gate import SourceFace
+from deid.editing.looks import Looks
+from deid.verification.source_face import SourceFace
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,10 +20,14 @@ class Tracked:
     Args:
         shape: (68, 2) its landmarks in this frame, smoothed over time.
         steady: what keeps its new face from flickering.
+        source: what was measured of it in the last keyframe; None to measure it in this frame.
+        check: what the gate said of its new face there; None to judge the one of this frame.
     """
 
     shape: NDArray[np.float64]
     steady: Steady
+    source: SourceFace | None = None
+    check: Verification | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,13 +14,13 @@ from deid.compositing import blend, head
 from deid.compositing.proposal import Patch, Proposal
 from deid.core.errors import EditError
 from deid.core.types import AlignedFace, Detection, FaceResult, Image
-from deid.editing.portraits import Looks
+from deid.editing.looks import Looks
 from deid.editing.proposals import propose
 from deid.editing.sampler import named, portraits_of
 from deid.imaging import geometry
 from deid.imaging.alignment import align, at_photo_scale, warp
-from deid.verification.gate import SourceFace
 from deid.verification.ranking import is_far, margin, promising
+from deid.verification.source_face import SourceFace
 
 if TYPE_CHECKING:
     # The parts are given; nothing here builds them.
@@ -51,9 +51,10 @@ class FaceEditor:
             seed: the photo's.
             index: the face's number in the photo.
         """
-        detection = _with_own_landmarks(request.detection)
+        detection = with_own_landmarks(request.detection)
         aligned = align(image, detection)
-        source = self._models.gate.source(aligned.crop, detection)
+        known = None if request.tracked is None else request.tracked.source
+        source = self._models.gate.source(aligned.crop, detection) if known is None else replace(known, detection=detection)
         face_seed = int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0])
         face = Face(request, source, aligned.matrix, face_seed, iter(request.levels or ()))
         if request.levels is not None:
@@ -159,7 +160,8 @@ class FaceEditor:
             assert aligned.points is not None
             shape = head.Shape.draw(np.random.default_rng(face.seed))
             image, touched = head.reshape(image, touched, face.matrix, aligned.points, shape)
-        check = self._models.gate.judge(face.source, image, level.accepted)
+        known = None if face.request.tracked is None else face.request.tracked.check
+        check = self._models.gate.judge(face.source, image, level.accepted) if known is None else known
         if (share := geometry.share_of_middle(face.detection.box_xyxy, touched)) < LEAST_EDITED:
             check = replace(check, reasons=(*check.reasons, f"only {share:.0%} of the middle of the box is edited"))
         return Composite(warp(image, face.matrix), proposal.edited, check, level), Patch.of(image, touched)
@@ -220,7 +222,7 @@ def _may_be_farther(face: Face, made: Composite) -> bool:
     return bool(face.stand_ins) and made.level.pastes_face and made.level.sets is None and not is_far(made.check)
 
 
-def _with_own_landmarks(detection: Detection) -> Detection:
+def with_own_landmarks(detection: Detection) -> Detection:
     """A detection without landmarks that are another face's: the edit would land there and leave this box exposed."""
     if detection.landmarks is None:
         return detection

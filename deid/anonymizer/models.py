@@ -25,6 +25,7 @@ from deid.recognition.age import AgeReader
 from deid.recognition.attributes import AttributeReader
 from deid.verification.gate import Gate
 from deid.verification.realism import RealismScorer
+from deid.weights.networks import open_together
 
 
 class Models:
@@ -132,6 +133,7 @@ class Models:
             DependencyError: a package is missing.
         """
         check_device(self.options.device)
+        open_together(self._networks(), self.options.device)
         _ = self.selection
         # The detectors read their files when they are built.
         parts: list[object] = [self.detector, self.second_detector, self.gate]
@@ -140,6 +142,23 @@ class Models:
         for part in parts:
             if isinstance(part, Preloadable):
                 part.preload()
+
+    def _networks(self) -> list[str]:
+        """Names of the networks that the options need in any case, those first that take longest to open."""
+        if self._own:
+            return []
+        options, new_faces = self.options, self.options.method == "attgan"
+        needed = {
+            "attgan": new_faces,
+            "centerface": "centerface" in options.detector,
+            "dlib_resnet": new_faces or "dlib_resnet" in options.embedders,
+            "attributes": new_faces,
+            "realism": new_faces,
+            "onet": True,
+            "rnet": True,
+            "pnet": True,
+        }
+        return [name for name, wanted in needed.items() if wanted]
 
 
 def _joined(faces: Detector, plates: Detector | None) -> Detector:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.compositing.blend import outline, uncovered
-from deid.core.temporal import Steady, steadied
+from deid.core.temporal import Steady, held, steadied
 from deid.core.types import StandIn
 from deid.imaging.alignment import SIZE
 
@@ -71,21 +71,27 @@ def find_seam(
     core = _core(points, stand_in.points, glasses)
     inner = _reach(core, centre, rays)
     outer = np.maximum(_reach(outline(points, _LIFT), centre, rays) - _INSIDE, inner + 1.0)
-    part = np.linspace(0, 1, _STEPS)
-    radii = inner[:, None] + (outer - inner)[:, None] * part
+    radii = inner[:, None] + (outer - inner)[:, None] * np.linspace(0, 1, _STEPS)
     where = (centre + radii[..., None] * rays[:, None]).astype(np.float32)
+    steps, along = held(steady, "seam", lambda: _way(new, old, points, stand_in.visible, where))
+    path = centre + steadied(steady, "seam", np.take_along_axis(radii, steps[:, None], 1), 25.0) * rays
+    return Seam(path, _filled(path), _shown(core, stand_in.visible) / (1 + along / _ROUGH))
+
+
+def _way(
+    new: Field, old: Field, points: NDArray[np.float64], visible: Field, where: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], float]:
+    """The cheapest of the places (A, S, 2) on every ray, (A,), and how much a seam there would show."""
     rough = _sampled(_disagreement(new, old), where)
-    cost = rough + _OUTWARD * (1 - part)
-    allowed = np.minimum(stand_in.visible, uncovered(points, np.clip(old, 0, 255).astype(np.uint8)))
+    cost = rough + _OUTWARD * (1 - np.linspace(0, 1, _STEPS))
+    allowed = np.minimum(visible, uncovered(points, np.clip(old, 0, 255).astype(np.uint8)))
     # Outward from the core, all behind the first hair is hair.
     open_way = np.minimum.accumulate(_sampled(cv2.GaussianBlur(allowed, (0, 0), 0.8), where), axis=1)
     hidden = np.clip(0.6 - open_way, 0, 1)
     # Hair or frames at the core hide the whole way: the seam then stays near, whatever it gains further out.
     cost += _HIDDEN * (hidden + hidden.cumsum(axis=1) / _STEPS)
     steps = _cheapest(cost)
-    path = centre + steadied(steady, "seam", np.take_along_axis(radii, steps[:, None], 1), 25.0) * rays
-    along = float(np.take_along_axis(rough, steps[:, None], 1).mean())
-    return Seam(path, _filled(path), _shown(core, stand_in.visible) / (1 + along / _ROUGH))
+    return steps, float(np.take_along_axis(rough, steps[:, None], 1).mean())
 
 
 def _shown(core: NDArray[np.float64], visible: Field) -> float:

@@ -1,5 +1,6 @@
 """Smoothing over a film's frames: fields of one face change slowly, so that a new face does not flicker."""
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -8,13 +9,27 @@ from numpy.typing import NDArray
 #: Share of a small change that is followed in one frame.
 _FOLLOWS = 0.08
 _Array = TypeVar("_Array", bound=NDArray[Any])
+_Made = TypeVar("_Made")
 
 
 class Steady:
-    """Remembers the fields of one track."""
+    """Remembers the fields of one track.
 
-    def __init__(self) -> None:
+    Args:
+        keyframe: whether the frame that is edited next is one; what is `held` is made anew there, and kept until the next one.
+    """
+
+    def __init__(self, keyframe: bool = True) -> None:
+        self.keyframe = keyframe
         self._fields: dict[str, NDArray[Any]] = {}
+        self._held: dict[str, Any] = {}
+
+    def held(self, name: str, make: Callable[[], _Made]) -> _Made:
+        """What was made of this name in the last keyframe."""
+        if self.keyframe or name not in self._held:
+            self._held[name] = make()
+        made: _Made = self._held[name]
+        return made
 
     def __call__(self, name: str, field: _Array, large: float) -> _Array:
         """A field, smoothed over the frames so far.
@@ -38,3 +53,8 @@ class Steady:
 def steadied(steady: Steady | None, name: str, field: _Array, large: float) -> _Array:
     """The field itself where there are no frames, and else as `Steady` says."""
     return field if steady is None else steady(name, field, large)
+
+
+def held(steady: Steady | None, name: str, make: Callable[[], _Made]) -> _Made:
+    """What is made where there are no frames, and else what was made in the last keyframe."""
+    return make() if steady is None else steady.held(name, make)

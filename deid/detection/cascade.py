@@ -89,7 +89,7 @@ class Cascade:
         for scale in self._scales(min(h, w)):
             level = np.stack([table.level((int(h * scale + 1), int(w * scale + 1))) for table in tables])
             scores, shifts = self._networks.pnet(level)
-            box, owner = _windows(scores[:, 1], shifts, scale, self._thresholds[0])
+            box, owner = _windows(scores, shifts, scale, self._thresholds[0])
             best = _best(box, owner, _NMS_LEVEL)
             boxes.append(box[best])
             owners.append(owner[best])
@@ -101,17 +101,17 @@ class Cascade:
 
     def _refine(self, tables: Sequence["_Sums"], boxes: Floats, owners: Owners) -> tuple[Floats, Owners]:
         """R-Net's choice of candidates, each moved."""
-        boxes, owners, (scores, shifts) = self._look(tables, boxes, owners, self._networks.rnet, _RNET, (2, 4))
-        passed = scores[:, 1] > self._thresholds[1]
-        boxes, owners, shifts = np.column_stack([boxes[passed, :4], scores[passed, 1]]), owners[passed], shifts[passed]
+        boxes, owners, (scores, shifts) = self._look(tables, boxes, owners, self._networks.rnet, _RNET, ((), (4,)))
+        passed = scores > self._thresholds[1]
+        boxes, owners, shifts = np.column_stack([boxes[passed, :4], scores[passed]]), owners[passed], shifts[passed]
         best = _best(boxes, owners, _NMS)
         return _squared(_shifted(boxes[best], shifts[best])), owners[best]
 
     def _judge(self, tables: Sequence["_Sums"], boxes: Floats, owners: Owners) -> tuple[Floats, Owners, Floats]:
         """O-Net's choice, each moved, with landmarks (N, 5, 2)."""
-        boxes, owners, (scores, shifts, points) = self._look(tables, boxes, owners, self._networks.onet, _ONET, (2, 4, 10))
-        passed = scores[:, 1] > self._thresholds[2]
-        boxes, owners = np.column_stack([boxes[passed, :4], scores[passed, 1]]), owners[passed]
+        boxes, owners, (scores, shifts, points) = self._look(tables, boxes, owners, self._networks.onet, _ONET, ((), (4,), (10,)))
+        passed = scores > self._thresholds[2]
+        boxes, owners = np.column_stack([boxes[passed, :4], scores[passed]]), owners[passed]
         shifts, points = shifts[passed], points[passed]
         size = boxes[:, 2:4] - boxes[:, :2] + 1
         marks = np.stack([points[:, :5], points[:, 5:]], axis=2) * size[:, None] + boxes[:, None, :2] - 1
@@ -120,7 +120,7 @@ class Cascade:
         return boxes[best], owners[best], marks[best]
 
     def _look(
-        self, tables: Sequence["_Sums"], boxes: Floats, owners: Owners, network: Network, side: int, widths: tuple[int, ...]
+        self, tables: Sequence["_Sums"], boxes: Floats, owners: Owners, network: Network, side: int, shapes: tuple[tuple[int, ...], ...]
     ) -> tuple[Floats, Owners, list[Floats]]:
         """What a network says of the candidates that lie in their image, and those."""
         h, w = tables[0].size_hw
@@ -129,7 +129,7 @@ class Cascade:
         low, high = np.maximum(corner[:, :2], 1) - 1, np.minimum(corner[:, 2:], np.array([w, h], np.int32))
         inside = (high > low).all(axis=1)
         places, owner = np.concatenate([low, high], axis=1)[inside], owners[inside]
-        said = [[np.zeros((0, width), np.float32)] for width in widths]
+        said = [[np.zeros((0, *shape), np.float32)] for shape in shapes]
         for start in range(0, len(places), _CHUNK):
             few = slice(start, start + _CHUNK)
             crops = np.empty((len(places[few]), side, side, 3), np.float32)

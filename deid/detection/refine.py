@@ -20,6 +20,8 @@ from deid.imaging import geometry
 #: Where to look, as shifts in shares of the box's side, and at what scales: the face has moved since it was seen.
 _SHIFTS = ((0.0, 0.0), (-0.15, 0.0), (0.15, 0.0), (0.0, -0.15), (0.0, 0.15))
 _SCALES = (0.85, 1.05, 1.3)
+#: Scales of the first look, by O-Net alone: a face of at least this score that overlaps the expected box by so much needs no other look.
+_FIRST_SCALES, _SURE, _SURE_IOU = (0.95, 1.2), 0.9, 0.5
 #: Number of R-Net's best views that go on to O-Net.
 _FINALISTS = 3
 #: Size of the patch in which a missed face is searched once more, in boxes, with equalized contrast.
@@ -58,28 +60,45 @@ class FaceRefiner:
         if not boxes:
             return []
         try:
-            found = self._refine([image] * len(boxes), np.stack(boxes))
-            missed = [i for i, d in enumerate(found) if d is None]
-            for i, d in zip(missed, self._evened(image, [boxes[i] for i in missed]), strict=True):
-                found[i] = d
+            found = self._glance(image, np.stack(boxes))
+            for look in (self._closely, self._evened):
+                missed = [i for i, d in enumerate(found) if d is None]
+                for i, d in zip(missed, look(image, [boxes[i] for i in missed]), strict=True):
+                    found[i] = d
             return found
         except RuntimeError as error:
             raise DetectionError(f"mtcnn failed on {len(boxes)} boxes: {error}") from error
 
+    def _glance(self, image: Image, boxes: NDArray[np.float64]) -> list[Detection | None]:
+        """What is where it was expected, for sure, of boxes (N, 4)."""
+        views = [_View.of(image, box) for box in boxes]
+        looks = np.concatenate([_looks(box, _FIRST_SCALES, _SHIFTS[:1]) for box in boxes])
+        return self._judged(views, boxes, looks, _SURE, _SURE_IOU)
+
+    def _closely(self, image: Image, boxes: Sequence[NDArray[np.float64]]) -> list[Detection | None]:
+        """What lies near boxes."""
+        return self._refine([image] * len(boxes), np.stack(boxes)) if boxes else []
+
     def _refine(self, images: Sequence[Image], boxes: NDArray[np.float64]) -> list[Detection | None]:
         """What lies near boxes (N, 4), each in its own image."""
-        looks = np.concatenate([_looks(box) for box in boxes])
+        looks = np.concatenate([_looks(box, _SCALES, _SHIFTS) for box in boxes])
         n = len(_SHIFTS) * len(_SCALES)
         views = [_View.of(image, box) for image, box in zip(images, boxes, strict=True)]
         score, shift = self._networks.rnet(_crops(views, looks, 24))
         rough = _square(_moved(looks, shift))
-        best = np.argsort(-score[:, 1].reshape(len(boxes), n), axis=1)[:, :_FINALISTS] + np.arange(len(boxes))[:, None] * n
-        rough = rough[best.ravel()]
-        score, shift, points = self._networks.onet(_crops(views, rough, 48))
-        final, sure = _moved(rough, shift), score[:, 1]
-        size = rough[:, 2:] - rough[:, :2]
-        marks = np.stack([points[:, :5], points[:, 5:]], axis=-1) * size[:, None] + rough[:, None, :2]
-        return [self._best(boxes[i], slice(i * _FINALISTS, (i + 1) * _FINALISTS), final, sure, marks) for i in range(len(boxes))]
+        best = np.argsort(-score.reshape(len(boxes), n), axis=1)[:, :_FINALISTS] + np.arange(len(boxes))[:, None] * n
+        return self._judged(views, boxes, rough[best.ravel()], self._threshold, _SAME_IOU)
+
+    def _judged(
+        self, views: Sequence["_View"], boxes: NDArray[np.float64], squares: NDArray[np.float64], least_score: float, least_iou: float
+    ) -> list[Detection | None]:
+        """What O-Net sees in squares (K N, 4), K for each of the boxes (N, 4) that a face is expected in."""
+        score, shift, points = self._networks.onet(_crops(views, squares, 48))
+        final, sure = _moved(squares, shift), score
+        size = squares[:, 2:] - squares[:, :2]
+        marks = np.stack([points[:, :5], points[:, 5:]], axis=-1) * size[:, None] + squares[:, None, :2]
+        each = zip(boxes, *(np.split(of, len(boxes)) for of in (final, sure, marks)), strict=True)
+        return [_best(box, near, scores, points, least_score, least_iou) for box, near, scores, points in each]
 
     def _evened(self, image: Image, boxes: Sequence[NDArray[np.float64]]) -> list[Detection | None]:
         """What lies near boxes once their surroundings are evened out, all in one pass."""
@@ -97,19 +116,6 @@ class FaceRefiner:
         for i, origin, d in zip(own, origins, here, strict=True):
             found[i] = None if d is None else d.moved(np.ones(2), origin)
         return found
-
-    def _best(
-        self, expected: NDArray[np.float64], own: slice, boxes: NDArray[np.float64], scores: NDArray[np.float32], marks: NDArray[np.float64]
-    ) -> Detection | None:
-        boxes, scores, marks = boxes[own], scores[own], marks[own]
-        fits = (geometry.box_iou(boxes, expected)[:, 0] >= _SAME_IOU) & (scores >= self._threshold) & np.isfinite(boxes).all(axis=1)
-        if not fits.any():
-            return None
-        # The mean of what agrees is steadier than the best alone.
-        weight = np.where(fits, scores, 0.0)
-        weight = weight / weight.sum()
-        box, mark = weight @ boxes, np.tensordot(weight, marks, axes=1)
-        return Detection(box, float(np.clip(scores[fits].max(), 0, 1)), mark, "mtcnn")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,10 +155,28 @@ def _crops(views: Sequence["_View"], boxes: NDArray[np.float64], side: int) -> N
     return np.asarray(crops, np.float32)
 
 
-def _looks(box: NDArray[np.float64]) -> NDArray[np.float64]:
+def _best(
+    expected: NDArray[np.float64],
+    boxes: NDArray[np.float64],
+    scores: NDArray[np.float32],
+    marks: NDArray[np.float64],
+    least_score: float,
+    least_iou: float,
+) -> Detection | None:
+    """The mean of what is sure enough and where it was expected: it is steadier than the best alone."""
+    fits = (geometry.box_iou(boxes, expected)[:, 0] >= least_iou) & (scores >= least_score) & np.isfinite(boxes).all(axis=1)
+    if not fits.any():
+        return None
+    weight = np.where(fits, scores, 0.0)
+    weight = weight / weight.sum()
+    box, mark = weight @ boxes, np.tensordot(weight, marks, axes=1)
+    return Detection(box, float(np.clip(scores[fits].max(), 0, 1)), mark, "mtcnn")
+
+
+def _looks(box: NDArray[np.float64], scales: Sequence[float], shifts: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
     """Squares (N, 4) about a box."""
     centre, side = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max())
-    at = [(centre + np.array(shift) * side, side * scale / 2) for scale in _SCALES for shift in _SHIFTS]
+    at = [(centre + np.array(shift) * side, side * scale / 2) for scale in scales for shift in shifts]
     return np.stack([np.concatenate([middle - half, middle + half]) for middle, half in at])
 
 

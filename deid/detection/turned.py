@@ -19,6 +19,7 @@ from deid.detection.merge import SAME_INSIDE, SAME_IOU, merge
 from deid.detection.views import detect_turned, roll_of, turn, turned_by
 from deid.detection.weak import detect_at_half_size, is_weak
 from deid.imaging import geometry
+from deid.models.threads import SideBySide, n_threads
 
 #: Two detectors agree on a face at this score, with boxes of one face, and with landmarks at most this many sizes apart.
 _FIRST_SURE, _SECOND_SURE, _SAME_POINTS = 0.95, 0.6, 0.12
@@ -75,6 +76,7 @@ class TurnedDetector:
 
     def __init__(self, first: Detector, second: Detector) -> None:
         self._first, self._second = first, second
+        self._threads = SideBySide(min(2, n_threads()))
         self.name = f"{first.name}+{second.name}"
 
     def detect(self, image: Image) -> list[Detection]:
@@ -112,12 +114,17 @@ class TurnedDetector:
         return [view] if view.is_upright else []
 
     def _view(self, image: Image, degrees: int) -> _View:
-        scale = min(1.0, _MOST_SIDE / max(image.shape[:2])) if degrees else 1.0
+        if not degrees:
+            both = [(detector, image, 0, 1.0) for detector in (self._first, self._second)]
+            return self._agreed(0, *self._threads.starmap(_shrunk, both))
+        scale = min(1.0, _MOST_SIDE / max(image.shape[:2]))
         second = _shrunk(self._second, image, degrees, scale)
-        if degrees and not any(d.score >= _SECOND_SURE for d in second):
+        if not any(d.score >= _SECOND_SURE for d in second):
             # There is nothing to agree on.
             return _View(degrees, second, [])
-        first = _shrunk(self._first, image, degrees, scale)
+        return self._agreed(degrees, _shrunk(self._first, image, degrees, scale), second)
+
+    def _agreed(self, degrees: int, first: list[Detection], second: list[Detection]) -> _View:
         agreed = [d for d in first if any(_agree(d, other) for other in second)]
         return _View(degrees, merge(chain(first, second)), agreed)
 

@@ -7,6 +7,8 @@ as the thesis did.
 
 import copy
 import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
@@ -16,11 +18,12 @@ from numpy.typing import NDArray
 from deid import weights
 from deid.core.attributes import ATTRIBUTES, CROP_SIZE
 from deid.core.errors import EditError
-from deid.core.temporal import steadied
+from deid.core.temporal import held, steadied
 from deid.core.types import AlignedFace, Crops, EditedFace, StandIn
 from deid.editing.portraits import Portraits
 from deid.editing.sampler import SET_SIZE, portraits_of
 from deid.editing.stand_in import stand_in
+from deid.editing.thin_plate import warp_to
 from deid.imaging.geometry import scaled
 from deid.landmarks.face_points import FacePoints
 from deid.models.inference import Network, TorchNetwork
@@ -101,6 +104,18 @@ def _passes(network: "Generator", device: str) -> Network:
     return TorchNetwork(TwoPasses(network), device)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Change:
+    """What both passes change of a face (128, 128, 3), and the landmarks (68, 2) of that face."""
+
+    field: NDArray[np.float32]
+    points: NDArray[np.float64]
+
+    def on(self, points: NDArray[np.float64]) -> NDArray[np.float32]:
+        """The same change where another frame has the landmarks."""
+        return self.field if points is self.points else warp_to(self.field, self.points, points)
+
+
 class AttganEditor(_TwoPasses):
     """Proposes one new face per attribute set: a stand-in, plus the change by two passes.
 
@@ -149,13 +164,17 @@ class AttganEditor(_TwoPasses):
         points = self._points.points(face.crop) if face.points is None else face.points
         large = face.crop if face.large is None else face.large
         made = [stand_in(self.portraits(), *portraits_of(row), face.crop, large, points, face.steady) for row in rows]
-        small = np.stack([_shrunk(m.face) for m in made])
-        changes = self.changes(small, rows[:, : len(ATTRIBUTES)])
         # Only a film's one row is steadied: several would take turns.
         steady = face.steady if len(rows) == 1 else None
-        kept = [steadied(steady, "change", _bounded(change), 12.0) for change in changes]
+        changes = held(steady, "change", lambda: self._bounded_changes(made, rows[:, : len(ATTRIBUTES)]))
+        kept = [steadied(steady, "change", change.on(m.points), 12.0) for change, m in zip(changes, made, strict=True)]
         edited = [StandIn(_added(m.face, k), m.visible, m.points) for m, k in zip(made, kept, strict=True)]
         return [EditedFace(_shrunk(e.face), self.name, a, strength, e) for e, a in zip(edited, rows, strict=True)]
+
+    def _bounded_changes(self, made: Sequence[StandIn], sets: NDArray[np.float32]) -> list[_Change]:
+        """What sets (N, 13) change of N stand-ins."""
+        changes = self.changes(np.stack([_shrunk(m.face) for m in made]), sets)
+        return [_Change(_bounded(change), m.points) for change, m in zip(changes, made, strict=True)]
 
     def changes(self, crops: Crops, sets: NDArray[np.float32]) -> NDArray[np.float32]:
         """What sets (N, 13) change of faces (N, 128, 128, 3): (N, 128, 128, 3) in grey levels, positive is brighter."""

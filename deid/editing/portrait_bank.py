@@ -15,7 +15,8 @@ from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError, DeidError
 from deid.core.types import Detection, Image
 from deid.detection import build_detector
-from deid.editing.portraits import SIDE, Looks
+from deid.editing.looks import Looks
+from deid.editing.portraits import SIDE
 from deid.imaging import atomic, codec, geometry
 from deid.imaging.alignment import SIZE, TEMPLATE, align_matrix, is_profile, landmarks_of, warp
 from deid.landmarks.face_points import FacePoints

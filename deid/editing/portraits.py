@@ -8,21 +8,18 @@ R. Gross et al., "Semi-Supervised Learning of Multi-Factor Models for Face De-Id
 
 import io
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Protocol, runtime_checkable
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from deid.compositing.skin import cheeks
 from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import WeightsFormatError
 from deid.core.types import Image
+from deid.editing.looks import LIGHT, POSE, SKIN, Looks, pose
 from deid.editing.sampler import MIX
-from deid.editing.thin_plate import yaw
 from deid.recognition.age import AgeReader
 
 #: Side of a portrait in pixels: three times that of an aligned crop.
@@ -38,7 +35,6 @@ _MIRRORED = [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 
 _MIRRORED += [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65]
 #: What a mismatch of these attributes counts.
 _COUNTS = {"Young": 2.5, "No_Beard": 2.5, "Mustache": 1.5, "Mouth_Slightly_Open": 1.5, "Bushy_Eyebrows": 1.0}
-_POSE, _LIGHT, _SKIN = 7, 36, 3
 #: Where `pose` says how far the mouth is open, and what a mismatch of that counts besides.
 _GAP, _MOUTH = 2, 0.8
 
@@ -46,74 +42,6 @@ _GAP, _MOUTH = 2, 0.8
 def mirrored(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Landmarks (68, 2) of an aligned crop after it is mirrored."""
     return np.column_stack([127 - points[_MIRRORED, 0], points[_MIRRORED, 1]])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Looks:
-    """What a portrait must have in common with a face.
-
-    Args:
-        pose: (7,) turn, tilt, mouth (open, width, corners), width of the head and opening of the eyes, weighted by how much a
-            mismatch shows.
-        light: (36,) a 6 x 6 map of brightness over the face's mean.
-        skin: (3,) Lab colour of the cheeks.
-        attributes: (13,) probability of each attribute.
-        embedding: (128,) dlib's; zeros where unknown.
-        male: probability of a man.
-        child: probability of a child.
-    """
-
-    pose: NDArray[np.float64]
-    light: NDArray[np.float64]
-    skin: NDArray[np.float64]
-    attributes: NDArray[np.float64]
-    embedding: NDArray[np.float64]
-    male: float
-    child: float
-
-    @classmethod
-    def of(
-        cls,
-        crop: Image,
-        points: NDArray[np.float64],
-        attributes: NDArray[np.floating],
-        embedding: NDArray[np.floating] | None,
-        male: float,
-        child: float,
-    ) -> "Looks":
-        """From an aligned crop (128, 128, 3) with landmarks (68, 2), and what classifiers read of it."""
-        who = np.zeros(128) if embedding is None else np.asarray(embedding, np.float64)
-        return cls(pose(points), light(crop), cheeks(crop, points), np.asarray(attributes, np.float64), who, male, child)
-
-    def row(self) -> NDArray[np.float32]:
-        """All of it as one row, as a bank keeps it."""
-        parts = (self.pose, self.light, self.skin, self.attributes, self.embedding, [self.male, self.child])
-        return np.concatenate(parts).astype(np.float32)
-
-
-def pose(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(7,) of `Looks` from landmarks (68, 2)."""
-    eyes, chin = p[36:48, 1].mean(), p[8, 1]
-    opening = np.mean([np.linalg.norm(p[a] - p[b]) for a, b in ((37, 41), (38, 40), (43, 47), (44, 46))])
-    corners = (p[48, 1] + p[54, 1] - 2 * p[57, 1]) / 12
-    return np.array(
-        [
-            10 * (yaw(p) - 0.5),
-            7.5 * ((p[30, 1] - eyes) / max(1.0, chin - eyes) - 0.42),
-            min(float(np.linalg.norm(p[66] - p[62])), 12.0) / 2.5,
-            4.5 * (np.linalg.norm(p[54] - p[48]) / 36 - 1),
-            corners,
-            2 * (np.linalg.norm(p[16] - p[0]) / 100 - 1),
-            opening / 8,
-        ]
-    )
-
-
-def light(crop: Image) -> NDArray[np.float64]:
-    """(36,) of `Looks` from an aligned crop (128, 128, 3)."""
-    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    small = cv2.resize(cv2.GaussianBlur(grey, (0, 0), 6)[44:116, 38:90], (6, 6), interpolation=cv2.INTER_AREA)
-    return np.asarray(small / max(8.0, float(small.mean())), np.float64).ravel()
 
 
 class Portraits:
@@ -138,11 +66,11 @@ class Portraits:
         self.n_pictures = len(ends)
         self.points = np.concatenate([points, np.stack([mirrored(p) for p in points])])
         both = np.concatenate([looks, looks])
-        cuts = np.cumsum([_POSE, _LIGHT, _SKIN, len(ATTRIBUTES), 128])
+        cuts = np.cumsum([POSE, LIGHT, SKIN, len(ATTRIBUTES), 128])
         self.pose, maps, self.skin, self.attributes, self.embedding, rest = np.split(both, cuts, axis=1)
-        self.pose = np.stack([pose(p) for p in self.points])
+        self.pose = pose(self.points)
         n = self.n_pictures
-        turned = maps[n:].reshape(n, 6, 6)[:, :, ::-1].reshape(n, _LIGHT)
+        turned = maps[n:].reshape(n, 6, 6)[:, :, ::-1].reshape(n, LIGHT)
         self.light = np.concatenate([maps[:n], turned])
         self.male, self.child = rest[:, 0] > 0.5, rest[:, 1] > CHILD
         self._ages = AgeReader()
@@ -155,7 +83,7 @@ class Portraits:
             points, looks = np.asarray(arrays["points"], np.float64), np.asarray(arrays["looks"], np.float64)
         except KeyError as error:
             raise WeightsFormatError(f"expected {error} in a bank of portraits") from error
-        n, width = self._ends.size, _POSE + _LIGHT + _SKIN + len(ATTRIBUTES) + 128 + 2
+        n, width = self._ends.size, POSE + LIGHT + SKIN + len(ATTRIBUTES) + 128 + 2
         if points.shape != (n, 68, 2) or looks.shape != (n, width) or not n:
             raise WeightsFormatError(f"expected landmarks (N, 68, 2) and looks (N, {width}) of N = {n} portraits")
         if not np.isfinite(points).all() or not np.isfinite(looks).all():

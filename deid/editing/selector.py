@@ -29,7 +29,7 @@ N_FEATURES, N_ANSWERS = len(ATTRIBUTES) + 1 + _FACE + MIX * (_FACE + 7) + 2 + N_
 
 
 class Likeness(Protocol):
-    """What a face and portraits are compared by, see `deid.editing.portraits.Looks`: arrays (..., 7), (..., 36), (..., 3), (..., 13) and
+    """What a face and portraits are compared by, see `deid.editing.looks.Looks`: arrays (..., 7), (..., 36), (..., 3), (..., 13) and
     (..., 128)."""
 
     @property

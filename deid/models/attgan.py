@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from deid.core.attributes import ATTRIBUTES, CROP_SIZE
-from deid.models.subpixel import subpixel
 
 _LAYERS = 5
 _MAX_WIDTH = 1024
@@ -43,17 +42,7 @@ class _UpBlock(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self._traced(x) if torch.onnx.is_in_onnx_export() else self.layers(x)
-        return y
-
-    def _traced(self, x: Tensor) -> Tensor:
-        """The same numbers, as onnxruntime computes them fastest."""
-        *first, up, last = [layer for layer in self.layers if not isinstance(layer, nn.BatchNorm2d)]
-        norm = next((layer for layer in self.layers if isinstance(layer, nn.BatchNorm2d)), None)
-        for layer in first:
-            x = layer(x)
-        assert isinstance(up, nn.ConvTranspose2d)
-        return last(subpixel(x, up, norm))  # type: ignore[no-any-return]
+        return self.layers(x)  # type: ignore[no-any-return]
 
 
 class Generator(nn.Module):

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+#: So many channels are computed together by onnxruntime on processors with AVX-512.
+_TOGETHER = 16
+
 
 class _PReLU(nn.PReLU):
     """A PReLU, in a graph as ``a x + (1 - a) relu(x)``."""
@@ -50,8 +53,9 @@ class _First(nn.Sequential):
         assert isinstance(prelu, nn.PReLU)
         assert conv.bias is not None
         slope, n = prelu.weight, prelu.num_parameters
-        # Which they are is kept in a traced graph, as its weights are.
-        falling = [i for i, a in enumerate(slope.tolist()) if a < 0]
+        # A traced graph keeps which they are, as it fits its weights alone. Further channels fill up what is computed together.
+        least = int((slope < 0).sum())
+        falling = sorted(range(n), key=lambda i: float(slope[i]))[: least + -(n + least) % _TOGETHER]
         weight, bias = (torch.cat([value, -value[falling]]) for value in (conv.weight, conv.bias))
         both = pool(functional.conv2d(x, weight, bias))
         own, mirrored = (torch.from_numpy(places).to(x.device) for places in _places(n, falling))
@@ -70,7 +74,7 @@ def _places(n: int, falling: list[int]) -> tuple[NDArray[np.float32], NDArray[np
 
 
 class PNet(nn.Module):
-    """Images (N, 3, H, W) in [-1, 1] to the probability of a face (N, 2, h, w) and the shifts of its box (N, 4, h, w)."""
+    """Images (N, 3, H, W) in [-1, 1] to the probability of a face (N, h, w) and the shifts of its box (N, 4, h, w)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,8 +82,16 @@ class PNet(nn.Module):
         self.score, self.shift = nn.Conv2d(32, 2, 1), nn.Conv2d(32, 4, 1)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        x = self.layers(images)
-        return self.score(x).softmax(dim=1), self.shift(x)
+        x, score, shift = self.layers(images), self.score, self.shift
+        # The softmax of two is the sigmoid of their difference.
+        if not torch.onnx.is_in_onnx_export():
+            two = score(x)
+            return (two[:, 1] - two[:, 0]).sigmoid(), shift(x)
+        assert score.bias is not None
+        assert shift.bias is not None
+        weight, bias = (torch.cat([two[1:] - two[:1], four]) for two, four in ((score.weight, shift.weight), (score.bias, shift.bias)))
+        both = functional.conv2d(x, weight, bias)
+        return both[:, 0].sigmoid(), both[:, 1:]
 
 
 class _Chooser(nn.Module):
@@ -96,9 +108,14 @@ class _Chooser(nn.Module):
         vectors: Tensor = self.dense(self.layers(windows).permute(0, 3, 2, 1).flatten(1))
         return vectors
 
+    def probability(self, vectors: Tensor) -> Tensor:
+        """The softmax of two is the sigmoid of their difference."""
+        two: Tensor = self.score(vectors)
+        return (two[:, 1] - two[:, 0]).sigmoid()
+
 
 class RNet(_Chooser):
-    """Windows (N, 3, 24, 24) in [-1, 1] to the probability of a face (N, 2) and the shifts of its box (N, 4)."""
+    """Windows (N, 3, 24, 24) in [-1, 1] to the probability of a face (N,) and the shifts of its box (N, 4)."""
 
     def __init__(self) -> None:
         layers = [_First(28, 3), *_conv(28, 48, 3), _pool(3), *_conv(48, 64, 2)]
@@ -106,12 +123,12 @@ class RNet(_Chooser):
 
     def forward(self, windows: Tensor) -> tuple[Tensor, Tensor]:
         x = self.vectors(windows)
-        return self.score(x).softmax(dim=1), self.shift(x)
+        return self.probability(x), self.shift(x)
 
 
 class ONet(_Chooser):
-    """Windows (N, 3, 48, 48) in [-1, 1] to the probability of a face (N, 2), the shifts of its box (N, 4), and five points, all x
-    before all y (N, 10)."""
+    """Windows (N, 3, 48, 48) in [-1, 1] to the probability of a face (N,), the shifts of its box (N, 4), and five points, all x before
+    all y (N, 10)."""
 
     def __init__(self) -> None:
         layers = [_First(32, 3), *_conv(32, 64, 3), _pool(3), *_conv(64, 64, 3), _pool(2), *_conv(64, 128, 2)]
@@ -120,4 +137,4 @@ class ONet(_Chooser):
 
     def forward(self, windows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = self.vectors(windows)
-        return self.score(x).softmax(dim=1), self.shift(x), self.points(x)
+        return self.probability(x), self.shift(x), self.points(x)

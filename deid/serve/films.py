@@ -22,11 +22,12 @@ from deid.serve.record import SAME_TRACK, Record, RecordingEditor, Stills, frame
 from deid.serve.work import Progress, Upload, named, same, thumbnail
 from deid.video import search
 from deid.video.decode import Frame, Reader, VideoInfo
-from deid.video.edit import LEFT, Choice, EditedFrame, FilmEditor, TrackSummary
+from deid.video.edit import LEFT, Choice, EditedFrame, FilmEditor
 from deid.video.encode import Writer
 from deid.video.find import FoundFrame
 from deid.video.follow import follow
 from deid.video.pipeline import edited
+from deid.video.roles import TrackSummary
 from deid.video.stages import ahead
 from deid.video.steady import clarity
 
@@ -244,7 +245,7 @@ class FilmWork:
     def _render(self, progress: Progress) -> None:
         """Edit the film again, without searching it."""
         with Reader(self._upload.path) as film:
-            editor: FilmEditor[Frame] = FilmEditor(self._engine, self._seed, self._choices())
+            editor: FilmEditor[Frame] = FilmEditor(self._engine, self._seed, self._choices(), float(film.info.rate))
             found = ahead(self._record.replay(ahead(film, _DEPTH, "read")), _DEPTH, "replay")
             self._write(film, ahead(_edited(found, editor), _DEPTH, "edit"), progress)
         self._show(editor.tracks)

@@ -14,7 +14,7 @@ from deid.core.types import AlignedFace, Crops, Embeddings, Image
 from deid.detection import build_detector
 from deid.detection.mtcnn import MtcnnDetector
 from deid.editing.attgan import AttganEditor
-from deid.editing.portraits import Looks
+from deid.editing.looks import Looks
 from deid.editing.proposals import propose
 from deid.editing.sampler import SET_SIZE, sample_sets, sample_shares, with_portraits
 from deid.imaging.alignment import align, at_photo_scale, is_profile, warp
@@ -25,7 +25,8 @@ from deid.training.classifier import to_tensor
 from deid.training.data import central
 from deid.training.recognisers import mobilefacenet_recogniser
 from deid.training.selector_table import Table
-from deid.verification.gate import Gate, SourceFace
+from deid.verification.gate import Gate
+from deid.verification.source_face import SourceFace
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError
 from deid.core.types import Embeddings
-from deid.editing.portraits import Looks
+from deid.editing.looks import Looks
 from deid.training.data import split_of
 
 

@@ -20,6 +20,7 @@ from deid.imaging.alignment import align
 from deid.recognition.attributes import MALE, AttributeReader
 from deid.recognition.gender import GenderReader
 from deid.verification.realism import RealismScorer
+from deid.verification.source_face import SourceFace
 
 #: Size of the patch in which a face is detected again, in boxes: MTCNN needs some surroundings.
 _PATCH = 2.2
@@ -27,25 +28,6 @@ _PATCH = 2.2
 _PATCH_SIZE = 200
 #: Score under which nothing passes for a photo.
 _NOISE_REALISM = 0.15
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SourceFace:
-    """What the gate remembers of the face that must disappear.
-
-    Args:
-        detection: where it is.
-        embeddings: (1, D) rows, one per embedder.
-        attributes: (13,) probability of each attribute; None with a filter, which needs none.
-        male: probability of a man.
-        realism: the critic's score of it, in [0, 1]: a small or compressed face scores low, and a new one in its place cannot do better.
-    """
-
-    detection: Detection
-    embeddings: tuple[Embeddings, ...]
-    attributes: NDArray[np.float32] | None
-    male: float
-    realism: float = 1.0
 
 
 @dataclass(frozen=True)

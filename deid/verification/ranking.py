@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from deid.compositing.proposal import Proposal
 from deid.core.types import Verification
-from deid.verification.gate import Gate, SourceFace
+from deid.verification.gate import Gate
+from deid.verification.source_face import SourceFace
 from deid.verification.utility import utility
 
 #: Number of the best proposals that are pasted and judged in the photo.

@@ -1,9 +1,8 @@
 """Editing of a film's faces: one new face per person, chosen once and kept."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic
+from dataclasses import dataclass
+from typing import Generic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +11,19 @@ from deid.anonymizer import fallback
 from deid.anonymizer.cover import cover
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.face import Request, Tracked
+from deid.anonymizer.face_editor import with_own_landmarks
 from deid.anonymizer.identities import RECOGNISABLE
 from deid.anonymizer.level import Level
-from deid.core.temporal import Steady
-from deid.core.types import Detection, Embeddings, Image
+from deid.core.types import Detection, Embeddings, FaceResult, Image
 from deid.imaging import geometry
 from deid.imaging.alignment import align, is_profile
 from deid.video.find import FoundFrame, FrameT, TrackedFace
-from deid.video.smooth import LandmarkFilter
+from deid.video.keyframe import KEYFRAME_S, Keyframe
+from deid.video.pace import USUAL_RATE
+from deid.video.roles import Person, Role, TrackSummary
 
 #: Number of attempts to find a new face for a person, each with later portraits.
 _ATTEMPTS = 3
-#: After a frame in which the gate refused a face, the stronger level is kept for this many frames, and for twice as many after the next
-#: one: a film must not flicker.
-_HOLD = 50
 #: A face that was lost or turned away while it had a new one stays covered for this many frames: in a dark crowd, faces are detected now
 #: and then.
 _LOST = 25
@@ -72,83 +70,6 @@ class Choice:
 _NO_CHOICE = Choice()
 
 
-@dataclass(slots=True, eq=False)
-class Person:
-    """A person in the film.
-
-    Args:
-        number: from 0, in the order of appearance.
-        embeddings: (1, D) each, the mean over the portraits; empty when no new face is wanted.
-        level: the new face; None when the person is covered.
-        attempts: number of attempts to find a new face.
-    """
-
-    number: int
-    embeddings: tuple[Embeddings, ...]
-    level: Level | None = None
-    attempts: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class TrackSummary:
-    """What became of one track: plain sums, so that a long film's report stays short.
-
-    Args:
-        track: its number.
-        person: number of its person.
-        first: its first frame.
-        last: its last frame.
-        states: frames by how the face was found.
-        methods: frames by what is in the face's place.
-        score: the detector's best.
-        distance: the least distance to the face before, in units of the threshold; None where no new face was pasted.
-        asked: whether the requested method passed in any frame, and not only stronger covers in its place.
-    """
-
-    track: int
-    person: int
-    first: int
-    last: int
-    states: Counter[str] = field(default_factory=Counter)
-    methods: Counter[str] = field(default_factory=Counter)
-    score: float = 0.0
-    distance: float | None = None
-    asked: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "track": self.track,
-            "person": self.person,
-            "frames": [self.first, self.last],
-            "states": dict(self.states),
-            "methods": dict(self.methods),
-            "score": round(self.score, 4),
-            "status": "passed" if self.asked else "fallback",
-            "least_distance_in_thresholds": None if self.distance is None else round(self.distance, 3),
-        }
-
-
-@dataclass(slots=True, eq=False)
-class _Role:
-    """How a track is edited."""
-
-    person: Person
-    summary: TrackSummary
-    cover: Level
-    #: Fallback levels that are skipped, until which frame, and for how many frames after the next refusal.
-    level: int = 0
-    until: int = -1
-    hold: int = _HOLD
-    #: The last frame with the new face, and up to which frame none is shown again.
-    shown: int = -2
-    covered: int = -1
-    #: What the new face's last frame left: which one it was, and how it looked.
-    pasted: int = -2
-    smooth: LandmarkFilter = field(default_factory=LandmarkFilter)
-    steady: Steady = field(default_factory=Steady)
-
-
 class FilmEditor(Generic[FrameT]):
     """Edits frame after frame of one film.
 
@@ -156,11 +77,13 @@ class FilmEditor(Generic[FrameT]):
         engine: edits and judges faces.
         seed: what every person's new face is drawn from.
         choices: by track, what a person decided; the other tracks are edited as if there were none.
+        rate: frames per second.
     """
 
-    def __init__(self, engine: Anonymizer, seed: int, choices: Mapping[int, Choice] | None = None) -> None:
+    def __init__(self, engine: Anonymizer, seed: int, choices: Mapping[int, Choice] | None = None, rate: float = USUAL_RATE) -> None:
+        self._every = max(1, round(KEYFRAME_S * rate))
         self._engine, self._seed, self._choices = engine, seed, dict(choices or {})
-        self._roles: dict[int, _Role] = {}
+        self._roles: dict[int, Role] = {}
         self._people: list[Person] = []
         self._index = -1
 
@@ -182,7 +105,7 @@ class FilmEditor(Generic[FrameT]):
         self._index += 1
         present = {face.track: face.detection.label for face in found.faces}
         for track, portraits in found.portraits.items():
-            self._introduce(track, [(frame.rgb(), d) for frame, d in portraits], present)
+            self._introduce(track, portraits, present)
         if not found.faces:
             return EditedFrame(found.frame, None, None)
         image = found.frame.rgb()
@@ -200,31 +123,35 @@ class FilmEditor(Generic[FrameT]):
     def _choice(self, track: int) -> Choice:
         return self._choices.get(track, _NO_CHOICE)
 
-    def _introduce(self, track: int, portraits: Sequence[tuple[Image, Detection]], present: Mapping[int, str]) -> None:
+    def _introduce(self, track: int, portraits: Sequence[tuple[FrameT, Detection]], present: Mapping[int, str]) -> None:
         """Decide what a track is to become, or try again; ``present`` says what each track of the frame is of."""
         role = self._roles.get(track)
         if present.get(track, "face") != "face":
             self._introduce_plate(track)
             return
+        if not self._wants_faces:
+            # One portrait is enough to try covers on.
+            portraits = () if role is not None else portraits[:1]
+        shown = [(frame.rgb(), d) for frame, d in portraits]
         if role is None:
-            clear = [(image, d) for image, d in portraits if self._is_clear(d)]
+            clear = [(image, d) for image, d in shown if self._is_clear(d)]
             there = [self._roles[t].person for t in present if t in self._roles]
             person = self._person(clear, there) if self._wants_faces and clear else self._add(())
             summary = TrackSummary(track, person.number, self._index, self._index)
-            role = self._roles[track] = _Role(person, summary, self._cover_for(portraits[:1], self._choice(track).covers))
+            role = self._roles[track] = Role(person, summary, self._cover_for(shown[:1], self._choice(track).covers))
         person = role.person
-        if self._wants_faces and person.level is None and person.attempts < _ATTEMPTS and portraits:
+        if self._wants_faces and person.level is None and person.attempts < _ATTEMPTS and shown:
             person.attempts += 1
             seed = self._choice(track).seed
             seed = int(np.random.SeedSequence([self._seed, person.number]).generate_state(1, np.uint64)[0]) if seed is None else seed
-            person.level = self._engine.choose(portraits, seed, [p.level for p in self._people if p.level is not None])
+            person.level = self._engine.choose(shown, seed, [p.level for p in self._people if p.level is not None])
 
     def _introduce_plate(self, track: int) -> None:
         """A licence plate is covered, whatever faces get."""
         if track not in self._roles:
             person, cover = self._add(()), fallback.plate_covers(self._engine.options)[0]
             summary = TrackSummary(track, person.number, self._index, self._index, asked=True)
-            self._roles[track] = _Role(person, summary, cover)
+            self._roles[track] = Role(person, summary, cover)
 
     @property
     def _wants_faces(self) -> bool:
@@ -261,10 +188,12 @@ class FilmEditor(Generic[FrameT]):
             return levels[0] if len(levels) == 1 else softer[-1]
         image, detection = portraits[0]
         rows, columns = geometry.box_to_slices(geometry.expand_box(detection.box_xyxy, _SURROUNDINGS), image.shape[:2])
-        here = detection.moved(np.ones(2), -np.array([columns.start, rows.start], float))
-        around = np.ascontiguousarray(image[rows, columns])
-        (face,) = self._engine.process_requests(around, [Request(here, levels)], self._seed)[1]
-        return next(r for r in levels if (r.editor.name, r.strength) == (face.method, face.strength))
+        around, gate = np.ascontiguousarray(image[rows, columns]), self._engine.gate
+        here = with_own_landmarks(detection.moved(np.ones(2), -np.array([columns.start, rows.start], float)))
+        source = gate.source(align(around, here).crop, here)
+        # The last one, a solid cover, needs no verdict.
+        passing = (r for r in levels[:-1] if gate.cover(source, cover(r, around, here, options.margin)[0]).passed)
+        return next(passing, levels[-1])
 
     def _gets_face(self, face: TrackedFace, image: Image) -> bool:
         """Whether the new face is shown in this frame; one that was lost begins to be covered for a while here."""
@@ -276,48 +205,62 @@ class FilmEditor(Generic[FrameT]):
             if role.shown == self._index - 1:
                 role.covered = self._index + _LOST
             return False
-        if self._index <= role.covered:
+        if self._index <= role.covered or self._index <= min(role.until, role.judged + self._every - 1):
             return False
         role.shown = self._index
         return True
 
     def _paste(self, image: Image, faces: Sequence[TrackedFace], touched: NDArray[np.bool_]) -> Image:
-        """New faces, each judged by the gate in this frame."""
-        wanted = [
-            Request(face.detection, self._levels(self._roles[face.track]), tracked)
-            for face, tracked in zip(faces, self._tracked(image, faces), strict=True)
-        ]
+        """New faces, each judged by the gate in its keyframes."""
+        tracked = self._tracked(image, faces)
+        wanted = [Request(face.detection, self._levels(self._roles[face.track]), t) for face, t in zip(faces, tracked, strict=True)]
         out, results = self._engine.process_requests(image, wanted, self._seed)
         # Channel by channel: over an axis of three, numpy's `any` takes seven times as long.
         for channel in np.moveaxis(out != image, 2, 0):
             np.logical_or(touched, channel, out=touched)
-        for face, became in zip(faces, results, strict=True):
-            role = self._roles[face.track]
-            if became.why:
-                role.level, role.until = role.level + len(became.why), self._index + role.hold
-                role.hold *= 2
-            if became.method == _HARDEST:
-                # Where the gate let no blur pass, none is laid over the next frames in which the face is only remembered.
-                role.cover = fallback.solid_cover(self._engine.options)
-            role.summary.methods[became.method] += 1
-            role.summary.asked |= became.status == "passed"
-            if became.verification.distances and became.attributes:
-                least = min(d.value / d.threshold for d in became.verification.distances)
-                role.summary.distance = min(least, role.summary.distance or least)
+        for face, known, became in zip(faces, tracked, results, strict=True):
+            self._learn(self._roles[face.track], known, became)
         return out
+
+    def _learn(self, role: Role, known: Tracked, became: FaceResult) -> None:
+        """Keep what the gate said of a face for the frames that follow."""
+        if became.why:
+            role.level, role.until = role.level + len(became.why), self._index + role.hold
+            role.hold *= 2
+        if became.method == _HARDEST:
+            # Where the gate let no blur pass, none is laid over the next frames in which the face is only remembered.
+            role.cover = fallback.solid_cover(self._engine.options)
+        if became.status != "passed":
+            role.judged, role.keyframe = self._index, None
+        elif known.check is None and known.source is not None:
+            role.keyframe = Keyframe(self._index, known.shape, known.source, became.verification)
+        summary = role.summary
+        summary.methods[became.method] += 1
+        summary.asked |= became.status == "passed"
+        if became.verification.distances and became.attributes:
+            least = min(d.value / d.threshold for d in became.verification.distances)
+            summary.distance = min(least, summary.distance or least)
 
     def _tracked(self, image: Image, faces: Sequence[TrackedFace]) -> list[Tracked]:
         """What is known of each face from the frames before; a face that was away begins anew."""
         known = []
         for face in faces:
-            role = self._roles[face.track]
+            role, engine = self._roles[face.track], self._engine
             if role.pasted != self._index - 1:
-                role.smooth, role.steady = LandmarkFilter(), Steady()
+                role.begin()
             role.pasted = self._index
-            known.append(Tracked(role.smooth(self._engine.landmarks(image, face.detection)), role.steady))
+            shape = role.smooth(engine.landmarks(image, face.detection))
+            key = role.keyframe
+            if key is not None and key.holds(self._index, shape, self._every):
+                role.steady.keyframe = False
+                known.append(Tracked(shape, role.steady, key.source, key.check))
+            else:
+                role.steady.keyframe = True
+                own = with_own_landmarks(face.detection)
+                known.append(Tracked(shape, role.steady, engine.gate.source(align(image, own).crop, own)))
         return known
 
-    def _levels(self, role: _Role) -> list[Level]:
+    def _levels(self, role: Role) -> list[Level]:
         assert role.person.level is not None
         if self._index > role.until:
             role.level = 0

@@ -18,6 +18,7 @@ from deid.imaging import atomic
 from deid.video.containers import CONTAINERS
 from deid.video.decode import Clock, Frame, VideoInfo, has_alpha
 from deid.video.library import pyav, reason
+from deid.video.rectangles import merged
 from deid.video.streams import DEFAULT_ROLE, KEPT_ROLES, language
 
 #: Encoders by container, best first, with their options; the first one that this build of FFmpeg has is taken. The quality
@@ -28,6 +29,9 @@ _ENCODERS: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
     "mpeg": (("mpeg2video", {"qscale": "3"}),),
     "webm": (("libvpx-vp9", {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}),),
 }
+#: What was touched is converted in cells of so many pixels, with those around it; where that is more than this share of a frame, all of
+#: the frame is.
+_CELL, _MOST_PARTS = 8, 0.5
 #: In a plane of transparency with more half transparent samples than this share there may be a picture.
 _MOST_BETWEEN = 0.1
 _USUAL = (_X264, ("mpeg4", {"qscale": "2"}))
@@ -172,15 +176,19 @@ class Writer:
             return own
         if edited.shape != (height, width, 3):
             raise VideoWriteError(f"cannot write {self._target}: expected frames of {height} x {width}, got {edited.shape}")
-        new = (
-            pyav()
-            .VideoFrame.from_ndarray(edited, format="rgb24")
-            .reformat(format=self._format, dst_colorspace=self._info.colour[1], dst_color_range=self._info.colour[0] or None)
-        )
+        new = pyav().VideoFrame(width, height, self._format)
+        for into, samples in zip(new.planes, own.planes, strict=True):
+            _samples(into, new.format)[...] = _samples(samples, own.format)
         new.color_range, new.colorspace = own.color_range, own.colorspace
-        if touched is not None:
-            _keep_untouched(new, own, touched)
+        touched = np.ones((height, width), bool) if touched is None else touched
+        for place in _places(touched):
+            _lay(self._converted(edited[place]), new, touched[place], place)
         return new
+
+    def _converted(self, part: Image) -> Any:
+        """A part of a frame (h, w, 3) in the encoder's format."""
+        rgb = pyav().VideoFrame.from_ndarray(np.ascontiguousarray(part), format="rgb24")
+        return rgb.reformat(format=self._format, dst_colorspace=self._info.colour[1], dst_color_range=self._info.colour[0] or None)
 
     def _own(self, picture: Any, width: int, height: int) -> Any:
         """A frame in the encoder's format."""
@@ -242,17 +250,35 @@ def _is_picture(alpha: NDArray[Any]) -> bool:
     return float(((alpha > 16) & (alpha < 239)).mean()) > _MOST_BETWEEN
 
 
-def _keep_untouched(new: Any, own: Any, touched: NDArray[np.bool_]) -> None:
-    """Put the samples of ``own`` into ``new`` wherever no touched pixel shares them."""
-    mask = touched.astype(np.uint8)
-    for plane_new, plane_own in zip(new.planes, own.planes, strict=True):
-        into, source = _samples(plane_new, new.format), _samples(plane_own, own.format)
-        h, w = into.shape
-        here: NDArray[Any] = mask
-        if (h, w) != mask.shape:
-            # A sample of colour belongs to several pixels: one that was touched is enough.
-            here = cv2.dilate(mask, np.ones((3, 3), np.uint8))[:: -(-mask.shape[0] // h), :: -(-mask.shape[1] // w)]
-        np.copyto(into, source, where=here == 0)
+def _places(touched: NDArray[np.bool_]) -> list[tuple[slice, slice]]:
+    """Parts of a frame (H, W) that hold all that was touched, apart from each other, with even corners; all of it where they are many."""
+    height, width = touched.shape
+    size = -(-width // _CELL), -(-height // _CELL)
+    cells = cv2.resize(touched.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
+    # What lies at the border of a part is converted without its neighbours, and not used.
+    around = cv2.dilate((cells > 0).view(np.uint8), np.ones((3, 3), np.uint8))
+    _, _, stats, _ = cv2.connectedComponentsWithStats(around)
+    scale = np.array([width, height]) / size
+    low = np.floor(stats[1:, :2] * scale / 2).astype(int) * 2
+    high = np.minimum(np.ceil((stats[1:, :2] + stats[1:, 2:4]) * scale), [width, height]).astype(int)
+    boxes = merged([(x0, y0, x1, y1) for (x0, y0), (x1, y1) in zip(low.tolist(), high.tolist(), strict=True)])
+    if sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes) > _MOST_PARTS * touched.size:
+        return [np.s_[:height, :width]]
+    return [np.s_[y0:y1, x0:x1] for x0, y0, x1, y1 in boxes]
+
+
+def _lay(part: Any, frame: Any, touched: NDArray[np.bool_], place: tuple[slice, slice]) -> None:
+    """Put the samples of a part that any touched pixel shares into a frame of the same format, in place."""
+    mask = touched.view(np.uint8)
+    for source, plane in zip(part.planes, frame.planes, strict=True):
+        samples = _samples(source, part.format)
+        h, w = samples.shape
+        step_y, step_x = -(-mask.shape[0] // h), -(-mask.shape[1] // w)
+        # A sample of colour belongs to several pixels: one that was touched is enough.
+        here = mask if (h, w) == mask.shape else cv2.dilate(mask, np.ones((3, 3), np.uint8))[::step_y, ::step_x]
+        y, x = place[0].start or 0, place[1].start or 0
+        into = _samples(plane, frame.format)[y // step_y :, x // step_x :][:h, :w]
+        np.copyto(into, samples, where=here > 0)
 
 
 def _samples(plane: Any, picture_format: Any) -> NDArray[Any]:

@@ -28,7 +28,9 @@ from deid.video.track import Track, Tracker
 _SAME_IOU = 0.45
 #: A search backward ends after this many frames without the face.
 _BACKWARD_MISSES = 2
-#: Number of portraits of a track, and the frames between them.
+#: A face that was missed in so many frames is looked for in every so many-th one from then on.
+_MISSES, _THEN_EVERY = 2, 4
+#: How many portraits of a face are given, so many frames apart.
 _PORTRAITS, _APART = 3, 4
 
 
@@ -108,16 +110,26 @@ class FaceFinder(Generic[FrameT]):
     """
 
     def __init__(self, search: Search, refiner: FaceRefiner | None, options: Options, rate: float = USUAL_RATE) -> None:
-        self._refiner = refiner
+        self._refiner, self._options = refiner, options
         self._window: deque[_Slot[FrameT]] = deque()
         self._known: dict[int, _Known] = {}
         self._index, self._scene = -1, -1
-        self.pace = pace = Pace.of(options, rate, every_frame=refiner is None)
+        pace = Pace.of(options, rate, every_frame=refiner is None)
         self._lookout = Lookout(search, pace, every_frame=refiner is None)
         self._novelty = Novelty(options.min_face * SMALLEST)
-        # Searches take turns: a faint detection is searched again by the same one two searches later, and may be missed once.
-        self._tracker = Tracker(options.track_score, pace.patience, 2 * pace.memory)
+        self._tracker = Tracker(options.track_score)
+        self._keep(pace)
         self._scene_began: dict[int, int] = {}
+
+    def at_rate(self, rate: float) -> None:
+        """Go on at another number of frames per second: a camera's rate shows while it runs."""
+        self._keep(Pace.of(self._options, rate, every_frame=self._refiner is None))
+
+    def _keep(self, pace: Pace) -> None:
+        self.pace = pace
+        self._lookout.keep(pace)
+        # Looks take turns: what one of them saw faintly, it looks for again two searches later, and may miss once.
+        self._tracker.patience, self._tracker.memory = pace.patience, 2 * self._options.memory * pace.every
 
     def push(self, frame: FrameT) -> Iterator[FoundFrame[FrameT]]:
         """Search the next frame; returns the frames that have waited long enough."""
@@ -146,8 +158,9 @@ class FaceFinder(Generic[FrameT]):
         followed += self._still(followed) if news.still else []
         for track, detection in followed:
             track.see(index, detection)
-        taken = [d for _, d in followed]
-        sightings = self._lookout.look(image, index, news, taken, {track.degrees for track, _ in followed})
+        taken, found = [d for _, d in followed], {track.number for track, _ in followed}
+        lost = [t.filter.box for t in self._looked_for() if t.number not in found] if self._refiner is not None else []
+        sightings = self._lookout.look(image, index, news, taken, {track.degrees for track, _ in followed}, lost)
         fresh = [s for s in sightings if not _among(s.detection, taken)]
         new = tracker.update(index, [s.detection for s in fresh])
         degrees = {id(s.detection): s.degrees for s in fresh}
@@ -159,7 +172,7 @@ class FaceFinder(Generic[FrameT]):
 
     def _follow(self, image: Image) -> list[tuple[Track, Detection]]:
         """The known faces that are where they are expected, each claimed by one track."""
-        tracks = list(self._tracker.tracks)
+        tracks = self._looked_for()
         seen = self._refined(image, tracks, [t.filter.box for t in tracks])
         pairs = [(t, d) for t, d in zip(tracks, seen, strict=True) if d is not None]
         # Where two tracks fall on one face, the one that saw it last, and of those the older one, goes on.
@@ -169,6 +182,11 @@ class FaceFinder(Generic[FrameT]):
             if not _among(detection, [d for _, d in kept]):
                 kept.append((track, detection))
         return kept
+
+    def _looked_for(self) -> list[Track]:
+        """The tracks whose face is expected in this frame; one that is not found soon is looked for now and then."""
+        missed = [(t, self._index - t.last - 1) for t in self._tracker.tracks]
+        return [t for t, n in missed if n < _MISSES or n % _THEN_EVERY == 0]
 
     def _still(self, followed: Sequence[tuple[Track, Detection]]) -> list[tuple[Track, Detection]]:
         """Known faces that are not detected now, though nothing in the frame has changed: they are where they were."""

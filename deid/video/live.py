@@ -26,6 +26,7 @@ from deid.video.decode import Reader
 from deid.video.edit import FilmEditor
 from deid.video.find import FaceFinder
 from deid.video.library import pyav, reason, without_login
+from deid.video.pace import Meter
 from deid.video.plates import WithPlates
 from deid.video.search import Search
 from deid.video.sinks import Sink
@@ -275,13 +276,17 @@ def live(
     if engine.options.keep or engine.options.only or engine.options.ignore:
         raise ConfigError("expected no keep, only or ignore: whom to leave as they are is decided over a whole film, with `deid run`")
     options = replace(engine.options, look_ahead=delay)
-    finder: Finds[_Captured] = FaceFinder(search.build(options), FaceRefiner(device=options.device), options)
+    faces: FaceFinder[_Captured] = FaceFinder(search.build(options), FaceRefiner(device=options.device), options)
+    finder: Finds[_Captured] = faces
     if engine.models.plates is not None:
         finder = WithPlates(finder, FaceFinder(Search([engine.models.plates]), None, options))
     editor: FilmEditor[_Captured] = FilmEditor(engine, options.seed or 0)
-    n_shown, waited_s = 0, 0.0
+    n_shown, waited_s, meter = 0, 0.0, Meter()
     with _Newest(connect, endless, notify) as newest, sink:
         for captured in newest.frames(lambda: wanted() and not sink.closed):
+            # Frames that were dropped are none of the finder's: what counts is how often it sees one.
+            if (rate := meter.changed(captured.time_s)) is not None:
+                faces.at_rate(rate)
             for found in finder.push(captured):
                 done = editor.edit(found)
                 image = done.frame.image if done.image is None else done.image

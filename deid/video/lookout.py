@@ -1,10 +1,10 @@
 """Regions of a film's frame to search: all of it at intervals, and new regions in every frame."""
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deid.core.types import Detection, Image
 from deid.imaging import geometry
@@ -13,12 +13,14 @@ from deid.video.pace import Pace
 from deid.video.search import Search
 from deid.video.turn import CLEAR, SURE, TurnMemory
 
-#: A film is busy, as with a crowd or a shaking camera, while one of its last so many frames had more new places than this, or all but
-#: one had some.
-_PLACES, _FRAMES = 6, 16
-#: In a busy film the fastest look alone searches what is new, what differs most first, by so much of a frame with every frame; what is
-#: not used is saved up to so much.
-_SAVES, _SAVED = 0.03, 1.0
+#: What is new is searched for so many pixels with every frame: of a small frame, of a large one, and a share of it where that is more.
+_PIXELS, _PIXELS_LARGE, _SHARE, _LARGE = 100_000, 50_000, 0.025, 500_000
+#: What is not used of that is saved, up to one frame of so many pixels or more, or a look by all at a smaller one.
+_SAVED = 1_500_000
+#: A look at a region also takes so many pixels beside it; every further look takes so many times as long as the fastest one.
+_BESIDE, _SLOWER = 24, 2.0
+#: Around a face that was lost, so many times its box is searched.
+_LOST = 2.5
 #: Other turns are tried at once where so much of a frame is new.
 _LITTLE = 0.3
 #: A detection that a region's edge cuts is a piece of something known when less than this share of it is new.
@@ -48,12 +50,24 @@ class Lookout:
     def __init__(self, search: Search, pace: Pace, every_frame: bool = False) -> None:
         self._search, self._pace, self._every_frame = search, pace, every_frame
         self._turn = TurnMemory(pace)
-        self._n_places: deque[int] = deque(maxlen=_FRAMES)
-        self._saved = 0.0
+        self._saved = np.inf
         self._searched = 0
         self._n_still = 0
 
-    def look(self, image: Image, index: int, news: News, seen: Sequence[Detection], turns: Iterable[int] = ()) -> list[Sighting]:
+    def keep(self, pace: Pace) -> None:
+        """Go on at another pace."""
+        self._pace = pace
+        self._turn.keep(pace)
+
+    def look(
+        self,
+        image: Image,
+        index: int,
+        news: News,
+        seen: Sequence[Detection],
+        turns: Iterable[int] = (),
+        lost: Sequence[NDArray[np.float64]] = (),
+    ) -> list[Sighting]:
         """Search a frame.
 
         Args:
@@ -62,6 +76,7 @@ class Lookout:
             news: what is new in it.
             seen: faces that have been found in it already, where they were expected.
             turns: at which those faces are upright.
+            lost: boxes (4,) in which faces were expected and not found.
 
         Returns:
             Faces, each once; some of those seen already may be among them.
@@ -74,7 +89,7 @@ class Lookout:
         if due:
             sightings += self._whole(image, turns)
         if not self._every_frame:
-            sightings += self._new(image, news, seen, due)
+            sightings += self._new(image, news, seen, lost, due)
             sightings += self._otherwise(image, index, news, seen)
         return _apart(sightings)
 
@@ -110,36 +125,55 @@ class Lookout:
             sightings += _sightings([d for d in found if degrees in others or d.score >= CLEAR], degrees)
         return sightings
 
-    def _new(self, image: Image, news: News, seen: Sequence[Detection], searched: bool) -> list[Sighting]:
-        """Looks at what is new: by all looks, but in a busy film."""
-        known = [d.box_xyxy for d in seen]
-        regions = news.regions(known)
-        self._n_places.append(news.n_places(known))
-        self._saved = min(_SAVED, self._saved + _SAVES)
-        busy = max(self._n_places) > _PLACES or sum(n > 0 for n in self._n_places) >= _FRAMES - 1
-        if busy:
-            regions = [] if searched else self._affordable(regions, image.shape[:2])
-        if not regions:
+    def _new(
+        self, image: Image, news: News, seen: Sequence[Detection], lost: Sequence[NDArray[np.float64]], searched: bool
+    ) -> list[Sighting]:
+        """Looks at what is new by all looks, as long as enough has been saved up; then by the fastest one, and where faces were lost."""
+        size_hw = image.shape[:2]
+        regions, thorough = self._affordable(news, [d.box_xyxy for d in seen], size_hw, searched)
+        again = [] if searched else self._pay(self._around(lost, size_hw))
+        where = [*regions, *again]
+        if not where:
             return []
-        found = self._search.within(image, regions, self._turn.degrees, not busy, others=searched)
-        whole = [d for d in found if not _is_cut(d, regions, image.shape[:2]) or news.share_of(d.box_xyxy) >= _LEAST_NEW]
+        found = self._search.within(image, regions, self._turn.degrees, thorough, others=searched)
+        found += self._search.within(image, again, self._turn.degrees, thorough=False)
+        whole = [d for d in found if not _is_cut(d, where, size_hw) or news.share_of(d.box_xyxy) >= _LEAST_NEW]
         sightings = _sightings(whole, self._turn.degrees)
         if self._turn.degrees != 0:
             upright = self._search.within(image, regions, 0, thorough=False)
             sightings += _sightings([d for d in upright if d.score >= CLEAR], 0)
-        if not busy and not any(d.score >= CLEAR for d in (*seen, *whole)) and _share(regions, image.shape[:2]) <= _LITTLE:
+        if thorough and regions and not any(d.score >= CLEAR for d in (*seen, *whole)) and _share(regions, size_hw) <= _LITTLE:
             sightings += self._new_turned(image, regions, [*seen, *whole])
         return sightings
 
-    def _affordable(self, regions: Sequence[Region], size_hw: tuple[int, int]) -> list[Region]:
+    def _affordable(
+        self, news: News, known: Sequence[NDArray[np.float64]], size_hw: tuple[int, int], searched: bool
+    ) -> tuple[list[Region], bool]:
+        """The first regions, as many as has been saved up for, and whether for all looks; none for the fastest one in a searched frame."""
+        pixels = size_hw[0] * size_hw[1]
+        times = 1 + _SLOWER * (self._search.n_looks - 1)
+        most = max(pixels, min(times * _cost(np.s_[: size_hw[0], : size_hw[1]]), _SAVED))
+        self._saved = min(most, self._saved + (_PIXELS if pixels < _LARGE else max(_PIXELS_LARGE, _SHARE * pixels)))
+        regions = news.regions(known)
+        all_looks = times * sum(map(_cost, regions))
+        if all_looks <= self._saved:
+            self._saved -= all_looks
+            return list(regions), True
+        return [] if searched else self._pay(news.regions(known, most=1.0)), False
+
+    def _pay(self, regions: Iterable[Region]) -> list[Region]:
         """The first regions, as many as has been saved up for."""
         chosen = []
-        for rows, columns in regions:
-            share = _share([(rows, columns)], size_hw)
-            if share <= self._saved:
-                self._saved -= share
-                chosen.append((rows, columns))
+        for region in regions:
+            if (cost := _cost(region)) <= self._saved:
+                self._saved -= cost
+                chosen.append(region)
         return chosen
+
+    def _around(self, boxes: Sequence[NDArray[np.float64]], size_hw: tuple[int, int]) -> list[Region]:
+        """Around faces that were lost; the fastest look sees some that are turned away from those who follow them."""
+        regions = [geometry.box_to_slices(geometry.expand_box(box, _LOST), size_hw) for box in boxes]
+        return [(rows, columns) for rows, columns in regions if min(rows.stop - rows.start, columns.stop - columns.start) >= _BESIDE]
 
     def _new_turned(self, image: Image, regions: Sequence[Region], here: Sequence[Detection]) -> list[Sighting]:
         """The fastest look at what is new, at the other turns: there is no confident detection at the film's own."""
@@ -161,6 +195,12 @@ class Lookout:
         if self._turn.degrees == degrees:
             found = self._search.all(image, degrees)
         return _sightings([d for d in found if d.score >= CLEAR], degrees)
+
+
+def _cost(region: Region) -> int:
+    """Pixels that a look at a region takes."""
+    rows, columns = region
+    return int((rows.stop - (rows.start or 0) + 2 * _BESIDE) * (columns.stop - (columns.start or 0) + 2 * _BESIDE))
 
 
 def _share(regions: Iterable[Region], size_hw: tuple[int, int]) -> float:

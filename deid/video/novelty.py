@@ -7,8 +7,9 @@ appears, is uncovered or moves by more than the flow may follow is new.
 T. Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016, 1603.03590.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.core.types import Image
+from deid.video.rectangles import merged
 
 #: Cells across the smallest face.
 _CELLS = 5
@@ -26,9 +28,9 @@ _DIFFERS, _SHARE, _MEAN_DIFFERS = 12, 0.4, 14
 _FARTHEST = 3.0
 #: Frames with fewer cells to a side are too small for flow.
 _LEAST_CELLS = 24
-#: Margin around a new region for the detector: a share of its longer side, and at least this many smallest faces.
-_AROUND, _AROUND_LEAST = 0.4, 1.0
-#: If more than this share of a frame is new, all of it is searched.
+#: Around what is new, a detector sees so much more: a share of its longer side, and at least and at most so many smallest faces.
+_AROUND, _AROUND_LEAST, _AROUND_MOST = 0.4, 1.0, 4.0
+#: If more than this share of a frame is new, all of it is looked at.
 _MOST = 0.5
 #: A frame stands still while no window's mean differs by more grey levels from the frame with which it began to.
 _STILL = 3
@@ -60,23 +62,20 @@ class News:
     cell: int
     size_hw: tuple[int, int]
 
-    def regions(self, known: Iterable[NDArray[np.float64]] = ()) -> list[Region]:
+    def regions(self, known: Iterable[NDArray[np.float64]] = (), most: float = _MOST) -> list[Region]:
         """Parts of the frame to search, apart from each other, largest difference first; the whole frame when most is new.
 
         Args:
             known: boxes (4,) of faces that were seen in this frame: what is new inside them is theirs.
+            most: if more than this share of the frame is new, all of it is one region.
         """
         new = self._unknown(known)
-        boxes = _merged([self._widened(*place) for place in _places(new)])
-        if sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes) > _MOST * self.size_hw[0] * self.size_hw[1]:
+        boxes = merged([self._widened(*place) for place in _places(new)])
+        if sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes) > most * self.size_hw[0] * self.size_hw[1]:
             return [np.s_[: self.size_hw[0], : self.size_hw[1]]]
         found = np.where(new, self.strength, 0)
         boxes.sort(key=lambda b: -int(found[_span(b[1], b[3], self.cell), _span(b[0], b[2], self.cell)].max(initial=0)))
         return [np.s_[y0:y1, x0:x1] for x0, y0, x1, y1 in boxes]
-
-    def n_places(self, known: Iterable[NDArray[np.float64]] = ()) -> int:
-        """In how many places, apart from each other, something is new."""
-        return len(_places(self._unknown(known)))
 
     def _unknown(self, known: Iterable[NDArray[np.float64]]) -> NDArray[np.bool_]:
         """Cells that are new and not inside a known box."""
@@ -88,7 +87,7 @@ class News:
     def _widened(self, x: int, y: int, w: int, h: int) -> tuple[int, int, int, int]:
         """A box of cells as a box of pixels, with what lies about it."""
         cell, (height, width) = self.cell, self.size_hw
-        reach = round(max(_AROUND * max(w, h), _AROUND_LEAST * _CELLS) * cell)
+        reach = round(min(max(_AROUND * max(w, h), _AROUND_LEAST * _CELLS), _AROUND_MOST * _CELLS) * cell)
         # The cells at the far edges also stand for the pixels that fill no cell.
         right = width if x + w == self.cells.shape[1] else (x + w) * cell
         below = height if y + h == self.cells.shape[0] else (y + h) * cell
@@ -114,18 +113,6 @@ def _span(low: float, high: float, cell: int, inside: bool = False) -> slice:
     """Cells that a span of pixels touches, or that lie in it."""
     first, last = (-(-low // cell), high // cell) if inside else (low // cell, -(-high // cell))
     return slice(max(0, int(first)), max(0, int(last)))
-
-
-def _merged(boxes: Sequence[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
-    """Boxes of which none touches another: those that do become one."""
-    apart: list[tuple[int, int, int, int]] = []
-    for box in boxes:
-        while met := [b for b in apart if b[0] <= box[2] and box[0] <= b[2] and b[1] <= box[3] and box[1] <= b[3]]:
-            apart = [b for b in apart if b not in met]
-            sides = list(zip(box, *met, strict=True))
-            box = (min(sides[0]), min(sides[1]), max(sides[2]), max(sides[3]))
-        apart.append(box)
-    return apart
 
 
 class Novelty:
@@ -172,10 +159,10 @@ class Novelty:
         if not new.any() or min(new.shape) < _LEAST_CELLS:
             return new, strength
         flow = self._flow.calc(seen.grey, last.grey, None)
-        camera = np.median(flow.reshape(-1, 2)[::7], axis=0)
-        far = np.abs(flow - camera).max(axis=2) > _FARTHEST
-        rows, columns = np.indices(new.shape, np.float32)
-        came = cv2.remap(last.cells, columns + flow[..., 0], rows + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        across, down = cv2.split(flow)
+        far = np.maximum(_from_median(across), _from_median(down)) > _FARTHEST
+        rows, columns = _places_of(new.shape)
+        came = cv2.remap(last.cells, columns + across, rows + down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         beside = _most(cv2.absdiff(seen.means, _means(came)))
         moved = _differs(seen, np.asarray(came, np.uint8), beside, tolerant=True)
         return np.asarray(new & (moved | _dense(far))), np.where(far, strength, np.minimum(strength, beside))
@@ -220,6 +207,18 @@ def _differs(seen: _Seen, cells: Image, strength: NDArray[np.uint8], tolerant: b
 def _most(channels: Any) -> NDArray[np.uint8]:
     """The largest of three channels: numpy's `max` over an axis of three takes many times as long."""
     return np.asarray(cv2.max(cv2.max(channels[..., 0], channels[..., 1]), channels[..., 2]))
+
+
+def _from_median(flow: Any) -> NDArray[np.float32]:
+    """How far one component of the flow (h, w) is from the camera's own, the median."""
+    return np.asarray(np.abs(flow - np.median(flow.ravel()[::7])))
+
+
+@lru_cache(4)
+def _places_of(shape: tuple[int, int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Row and column of every cell."""
+    rows, columns = np.indices(shape, np.float32)
+    return rows, columns
 
 
 def _dense(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -1,6 +1,9 @@
 """Intervals of a film: given in seconds, used in frames."""
 
+import itertools
+from collections import deque
 from dataclasses import dataclass
+from statistics import median
 
 from deid.core.options import Options
 
@@ -8,6 +11,10 @@ from deid.core.options import Options
 USUAL_RATE, _HIGHEST_RATE = 25.0, 60.0
 #: Least number of frames for a gap in a track, and for the look-ahead, however slow the film is.
 _LEAST_PATIENCE, _LEAST_AHEAD = 3, 4
+#: A search that misses a face counts as so many seconds of its memory at most: covers that nobody sees anything under grow.
+_MEMORY_S = 0.16
+#: A camera's rate is the median over so many frames, is believed after so many, and is another one when it differs by this share.
+_METERED, _LEAST_METERED, _OTHER_RATE = 32, 8, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +48,13 @@ class Pace:
         every = options.detect_every or max(1, round(options.detect_every_s * rate))
         every = 1 if every_frame else every
         patience, ahead = options.patience, options.look_ahead
+        # Searches count, as frames do in the thesis: a short look where a face is expected proves little.
+        step = every if options.detect_every else min(every, max(1, round(_MEMORY_S * rate)))
         return cls(
             every=every,
-            # Searches count, as frames do in the thesis: a short look where a face is expected proves little.
-            memory=options.memory * every,
-            patience=max(_LEAST_PATIENCE, round(options.patience_s * rate)) if patience is None else patience,
+            memory=options.memory * step,
+            # A face that one detector alone sees comes back with its next turn.
+            patience=max(_LEAST_PATIENCE, round(options.patience_s * rate), 2 * every + 1) if patience is None else patience,
             look_ahead=max(_LEAST_AHEAD, round(options.look_ahead_s * rate)) if ahead is None else ahead,
             rate=rate,
         )
@@ -53,3 +62,31 @@ class Pace:
     def frames(self, seconds: float) -> int:
         """How many frames a time takes, at least one."""
         return max(1, round(seconds * self.rate))
+
+
+class Meter:
+    """Measures at which rate frames of a source without a known one are handled.
+
+    Example:
+        >>> meter = Meter()
+        >>> [meter.changed(0.1 * i) for i in range(9)][-1]  # frames taken every tenth of a second
+        10.0
+    """
+
+    def __init__(self) -> None:
+        self._times: deque[float] = deque(maxlen=_METERED)
+        self._rate = USUAL_RATE
+
+    def changed(self, time_s: float) -> float | None:
+        """The new rate in frames a second when a frame at this time shows that it has changed, else None."""
+        self._times.append(time_s)
+        if len(self._times) <= _LEAST_METERED:
+            return None
+        times = list(self._times)
+        # Of a lost connection one long gap remains, which a median does not see.
+        step_s = median(b - a for a, b in itertools.pairwise(times))
+        rate = round(min(1 / max(step_s, 1e-3), _HIGHEST_RATE), 3)
+        if abs(rate - self._rate) <= _OTHER_RATE * self._rate:
+            return None
+        self._rate = rate
+        return rate

@@ -19,11 +19,12 @@ from deid.models.threads import share
 from deid.video import search
 from deid.video.boxes import Finds, GivenFinder, Recorder, TrackCrops, boxed, kept_tracks, spans, with_tracks
 from deid.video.decode import Frame, Reader
-from deid.video.edit import EditedFrame, FilmEditor, TrackSummary
+from deid.video.edit import EditedFrame, FilmEditor
 from deid.video.encode import Writer
 from deid.video.find import FaceFinder, FoundFrame, FrameT
 from deid.video.pace import USUAL_RATE, Pace
 from deid.video.plates import WithPlates
+from deid.video.roles import TrackSummary
 from deid.video.search import Search
 from deid.video.stages import ahead
 
@@ -160,8 +161,8 @@ def anonymize_video(
     kept: tuple[KeptTrack, ...] = ()
     if selection is not None or boxes is not None:
         boxes, kept = _decided(source, engine, span, boxes, selection, progress)
-    editor: FilmEditor[Frame] = FilmEditor(engine, seed)
     with Reader(source, span.start_s, span.end_s) as film:
+        editor: FilmEditor[Frame] = FilmEditor(engine, seed, rate=float(film.info.rate))
         info, sound = film.info, Path(source) if span.audio == "keep" and film.info.audio else None
         with Writer(Path(target), info, sound, overwrite, film.origin_s, film.end_s) as writer:
             n_frames = 0
@@ -347,7 +348,7 @@ def anonymize_frames(frames: Iterable[Image], engine: Anonymizer, *, seed: int |
         >>> for frame in anonymize_frames(camera, deid.Anonymizer(deid.Options(method="blur"))):
         ...     show(frame)
     """
-    editor: FilmEditor[_ArrayFrame] = FilmEditor(engine, _seed(engine, seed))
+    editor: FilmEditor[_ArrayFrame] = FilmEditor(engine, _seed(engine, seed), rate=rate)
     finder: Finds[_ArrayFrame] | None = None
     for frame in frames:
         finder = finder or _finder(engine, check_image(frame).shape[:2], rate)

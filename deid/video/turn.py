@@ -33,6 +33,10 @@ class TurnMemory:
         self._tried = 0
         self._next = 0
 
+    def keep(self, pace: Pace) -> None:
+        """Go on at another pace."""
+        self._pace = pace
+
     def others(self) -> list[int]:
         """The turns that the film does not have."""
         return [degrees for degrees in TURNS if degrees != self.degrees]

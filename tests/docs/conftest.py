@@ -99,5 +99,5 @@ def _film(path: Path, pixels: Image) -> None:
     with av.open(str(path), "w") as film:
         stream = film.add_stream("libx264", rate=Fraction(10))
         stream.height, stream.width, stream.pix_fmt = *pixels.shape[:2], "yuv420p"
-        for packet in [p for _ in range(8) for p in stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24"))] + stream.encode(None):
+        for packet in [p for _ in range(6) for p in stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24"))] + stream.encode(None):
             film.mux(packet)

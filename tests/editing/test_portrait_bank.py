@@ -16,8 +16,9 @@ from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError, DeidError, ImageWriteError
 from deid.core.types import Crops, Detection, Image
 from deid.editing import portrait_bank
+from deid.editing.looks import Looks
 from deid.editing.portrait_bank import BankBuilder, Portrait, build
-from deid.editing.portraits import SIDE, Looks, Portraits
+from deid.editing.portraits import SIDE, Portraits
 from deid.imaging.alignment import align_matrix, landmarks_of, warp
 from deid.imaging.geometry import enlarged
 

@@ -16,7 +16,8 @@ from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import WeightsError, WeightsFormatError, WeightsHashError, WeightsMissingError
 from deid.core.types import AlignedFace
 from deid.editing import portraits
-from deid.editing.portraits import SIDE, Looks, Portraits, light, mirrored
+from deid.editing.looks import Looks, light
+from deid.editing.portraits import SIDE, Portraits, mirrored
 from deid.landmarks.face_points import FacePoints
 
 Arrays = dict[str, NDArray[Any]]

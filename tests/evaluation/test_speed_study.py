@@ -15,7 +15,7 @@ from evaluation.studies.speed import Run, measures, run, speed, two_faces
 
 def _runs() -> dict[str, list[Run]]:
     def told(wall: float) -> str:
-        return json.dumps([[wall, 2 * wall]])
+        return "hello\n" + json.dumps([[[wall, 2 * wall]], {"first detection": [0.5 * wall]}])
 
     return {
         "deface": [Run(1.0, 1.5, 300.0), Run(3.0, 1.5, 300.0), Run(2.0, 1.5, 300.0)],
@@ -37,6 +37,8 @@ def test_medians_are_set_beside_deface_s_and_judged() -> None:
     assert found["whole command", "new faces, peak memory against its limit"].passed is False
     assert found["models loaded", "blur, wall, times deface's"].value == pytest.approx(1.5)
     assert found["models loaded", "new faces, CPU, times deface's"].passed is False
+    assert found["steps", "blur, first detection, CPU"].value == pytest.approx(0.15)
+    assert found["steps", "blur, edit and gate, CPU"].value == pytest.approx(0.45)
 
 
 def test_without_deface_there_is_no_ratio() -> None:
@@ -66,7 +68,7 @@ def test_commands_take_turns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
     def fake(command: list[str]) -> Run:
         seen.append(Path(command[0]).name)
-        return Run(1.0, 1.0, 100.0, "[[1.0, 1.0]]")
+        return Run(1.0, 1.0, 100.0, "[[[1.0, 1.0]], {}]")
 
     monkeypatch.setattr(study, "run", fake)
     results = speed(StudyOptions(steps=2))

@@ -1,5 +1,6 @@
 """The REST interface, from the first request to the saved file."""
 
+import asyncio
 import gc
 import io
 import json
@@ -17,7 +18,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from deid.boxes import plain
-from deid.serve import api
+from deid.serve import api, events
 from deid.serve.limits import Limits
 from deid.serve.session import Desk
 from deid.serve.store import Store
@@ -78,6 +79,24 @@ def test_events_of_a_file_end_when_it_waits_for_a_person(client: TestClient, pho
         assert stream.headers["content-type"].startswith("text/event-stream")
         events = [json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: ")]
     assert events[-1]["state"] == "ready"
+
+
+def test_events_of_a_session_tell_its_files_and_that_its_page_is_there(desk: Desk, client: TestClient, photo: bytes) -> None:
+    session = opened(client)
+    settled(client, submitted(client, photo, session=session))
+    stream = events.of_session(desk, session)
+
+    async def first() -> str:
+        try:
+            return await anext(stream)
+        finally:
+            assert desk.session(session).pages == 1
+            await stream.aclose()  # type: ignore[attr-defined]
+
+    told = asyncio.run(first())
+    assert told.startswith("event: files")
+    assert [file["state"] for file in json.loads(told.partition("data: ")[2])["files"]] == ["ready"]
+    assert desk.session(session).pages == 0
 
 
 @pytest.mark.parametrize(

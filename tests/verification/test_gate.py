@@ -15,8 +15,9 @@ from deid.imaging.alignment import align
 from deid.recognition.attributes import MALE, AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.recognition.gender import GenderReader
-from deid.verification.gate import Gate, SourceFace
+from deid.verification.gate import Gate
 from deid.verification.realism import RealismScorer
+from deid.verification.source_face import SourceFace
 
 BOX = np.array([50.0, 40, 110, 120])
 FACE = Detection(BOX)

@@ -99,9 +99,11 @@ class ScriptedDetector:
     blind: Callable[[int], bool] = lambda n: False
     n_seen: int = 0
     found: list[int] = field(default_factory=list)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
 
     def detect(self, image: Image) -> list[Detection]:
         self.n_seen += 1
+        self.sizes.append((image.shape[0], image.shape[1]))
         if self.blind(self.n_seen - 1):
             return []
         ys, xs = np.nonzero(image.min(axis=2) > 180)
@@ -125,6 +127,12 @@ def no_networks(monkeypatch: pytest.MonkeyPatch) -> ScriptedDetector:
     monkeypatch.setattr(search, "build", lambda options: search.Search([detector]))
     monkeypatch.setattr(pipeline, "FaceRefiner", lambda **_: _Nowhere())
     return detector
+
+
+@pytest.fixture
+def nowhere() -> FaceRefiner:
+    """Follows no face."""
+    return _Nowhere()
 
 
 class _Nowhere(FaceRefiner):

@@ -6,9 +6,11 @@ import numpy as np
 
 from deid.anonymizer.engine import Anonymizer
 from deid.core.options import Options
-from deid.core.types import Crops, Detection, Image
+from deid.core.types import Crops, Detection, Image, Verification
+from deid.verification.gate import SourceFace
 from deid.video.edit import _LOST, FilmEditor
 from deid.video.find import FoundFrame, TrackedFace
+from deid.video.keyframe import Keyframe
 
 
 @dataclass(frozen=True)
@@ -25,9 +27,10 @@ class _Stubborn:
     name, threshold = "stubborn", 0.5
 
     def __init__(self) -> None:
-        self.stubborn = False
+        self.stubborn, self.n_asked = False, 0
 
     def embed(self, crops: Crops) -> np.ndarray:
+        self.n_asked += 1
         angle = np.zeros(len(crops)) if self.stubborn else crops.reshape(len(crops), -1).std(axis=1) / 20
         return np.column_stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
 
@@ -57,7 +60,33 @@ def test_whom_no_blur_hides_is_hidden_by_the_same_cover_while_out_of_sight(hoppe
     portraits = {0: ((frame, officer),)}
     film.edit(FoundFrame(frame, (TrackedFace(0, officer, "seen"),), portraits))
     embedder.stubborn = True
-    for state in ("seen", "remembered"):
+    for state in (*["seen"] * film._every, "remembered"):
         film.edit(FoundFrame(frame, (TrackedFace(0, officer, state),), {}))  # type: ignore[arg-type]
     (track,) = film.tracks
-    assert dict(track.methods) == {"fake": 1, "solid": 2}
+    assert dict(track.methods) == {"fake": film._every, "solid": 2}
+
+
+def test_a_refused_face_is_covered_and_judged_again_in_keyframes_only(hopper: Image, officer: Detection, fake_editor: type) -> None:
+    embedder = _Stubborn()
+    film, frame = _film(embedder, fake_editor), _Frame(hopper)
+    film.edit(FoundFrame(frame, (TrackedFace(0, officer, "seen"),), {0: ((frame, officer),)}))
+    embedder.stubborn = True
+    asked = []
+    for _ in range(3 * film._every):
+        film.edit(FoundFrame(frame, (TrackedFace(0, officer, "seen"),), {}))
+        asked.append(embedder.n_asked)
+    judged = np.flatnonzero(np.diff([asked[0], *asked])) + 1
+    assert judged.tolist() == [film._every, 2 * film._every, 3 * film._every]
+    assert dict(film.tracks[0].methods) == {"fake": film._every, "solid": 2 * film._every + 1}
+
+
+def test_a_keyframe_holds_while_the_head_only_moves_turns_and_grows() -> None:
+    rng = np.random.default_rng(0)
+    shape = rng.uniform(0, 100, (68, 2))
+    source = SourceFace(Detection(np.array([0.0, 0, 100, 100])), (), np.zeros(13, np.float32), 0.5)
+    key = Keyframe(10, shape, source, Verification((), True, 1.0, 0.5, 0.5, None, ()))
+    turned = 1.1 * shape @ np.array([[0.98, 0.199], [-0.199, 0.98]]) + 30
+    assert key.holds(12, turned, 8)
+    assert not key.holds(18, shape, 8)
+    other = shape + rng.normal(0, 8, shape.shape)
+    assert not key.holds(12, other, 8)

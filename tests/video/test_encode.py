@@ -12,6 +12,7 @@ import pytest
 
 from deid.core.errors import VideoWriteError
 from deid.core.types import Image
+from deid.video import encode
 from deid.video.decode import Reader
 from deid.video.encode import Writer
 from tests.video.conftest import moving, packets, times, write_film
@@ -177,3 +178,40 @@ def test_every_container_takes_a_film(suffix: str, film: Path, tmp_path: Path) -
 def test_unknown_suffix_is_told(film: Path, tmp_path: Path) -> None:
     with pytest.raises(VideoWriteError, match=r"expected a suffix of \.avi"):
         _copy(film, tmp_path / "b.xyz")
+
+
+@pytest.mark.parametrize("share", [0.02, 0.9])
+def test_touched_places_hold_all_that_was_touched(share: float) -> None:
+    rng = np.random.default_rng(0)
+    touched = np.zeros((270, 481), bool)
+    for y, x in rng.integers(0, 260, (max(1, round(12 * share)), 2)):
+        touched[y : y + round(270 * share), x : x + round(480 * share)] = True
+    touched[269, 480] = True
+    places, held = encode._places(touched), np.zeros_like(touched)
+    for rows, columns in places:
+        assert rows.start is None or rows.start % 2 == columns.start % 2 == 0
+        assert not held[rows, columns].any()
+        held[rows, columns] = True
+    assert held[touched].all()
+    assert len(places) == 1 if share > 0.5 else not held.all()
+    assert encode._places(np.zeros((50, 50), bool)) == []
+
+
+def test_parts_are_converted_as_the_whole_frame_would_be(tmp_path: Path) -> None:
+    source = write_film(tmp_path / "a.mp4", moving(3, (96, 160)))
+    rng = np.random.default_rng(0)
+    with Reader(source) as film, Writer(tmp_path / "b.mp4", film.info) as writer:
+        for frame in film:
+            if not frame.index:
+                writer._open(frame)
+            edited, touched = frame.rgb().copy(), np.zeros((96, 160), bool)
+            edited[21:47, 33:70] = rng.integers(0, 255, (26, 37, 3))
+            touched[21:47, 33:70] = True
+            parts = writer._picture(frame, edited, touched)
+            whole = writer._converted(edited)
+            for part, other in zip(parts.planes, whole.planes, strict=True):
+                a, b = (encode._samples(p, whole.format) for p in (part, other))
+                step = 96 // a.shape[0]
+                inside = touched[::step, ::step]
+                assert np.array_equal(a[inside], b[inside])
+            writer.put(frame, edited, touched)

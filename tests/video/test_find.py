@@ -64,6 +64,29 @@ def test_what_the_detector_misses_is_covered(blind: Callable[[int], bool], scrip
     assert len({f.track for frame in found for f in frame.faces}) == 1
 
 
+def _seen_once(images: list[Image], nowhere: FaceRefiner, scripted: type[ScriptedDetector]) -> list[bool]:
+    """Which frames are covered when a face is seen in the first one, and by nobody later."""
+    options = replace(OPTIONS, detect_every=4)
+    detector = scripted(blind=lambda n: n > 0)
+    finder: FaceFinder[_Frame] = FaceFinder(Search([detector]), nowhere, options)
+    found = [f for image in images for f in finder.push(_Frame(image))] + list(finder.finish())
+    assert detector.n_seen > 1
+    return _covered(images, found)
+
+
+def test_a_known_face_in_a_still_scene_stays_covered(nowhere: FaceRefiner, scripted: type[ScriptedDetector]) -> None:
+    assert all(_seen_once(moving(1, (60, 120)) * 60, nowhere, scripted))
+
+
+def test_a_face_that_nobody_sees_in_a_scene_that_moves_does_not_stay(nowhere: FaceRefiner, scripted: type[ScriptedDetector]) -> None:
+    """The check itself: it is the stillness that keeps the face."""
+    rng = np.random.default_rng(0)
+    images = [np.maximum(image, rng.integers(0, 60, image.shape, np.uint8)) for image in moving(1, (60, 120)) * 60]
+    covered = _seen_once(images, nowhere, scripted)
+    assert covered[0]
+    assert not covered[-1]
+
+
 def test_without_memory_and_patience_misses_stay_bare(scripted: type[ScriptedDetector]) -> None:
     """The check itself: the test above can fail."""
     images = moving(30, (60, 120))
@@ -129,6 +152,19 @@ def test_memory_does_not_grow(scripted: type[ScriptedDetector]) -> None:
     assert len(finder._known) <= 3
     assert all(len(k.track.seen) < 30 for k in finder._known.values())
     assert len(finder._scene_began) == 1
+
+
+def test_a_slower_camera_is_searched_in_more_of_its_frames(nowhere: FaceRefiner, scripted: type[ScriptedDetector]) -> None:
+    def searches(rate: float | None) -> int:
+        detector = scripted(score=0.3)
+        finder: FaceFinder[_Frame] = FaceFinder(Search([detector]), nowhere, Options(look_ahead=4))
+        if rate is not None:
+            finder.at_rate(rate)
+        for image in moving(24, (60, 120)):
+            list(finder.push(_Frame(image)))
+        return len([n for n in detector.sizes if n == (60, 120)])
+
+    assert searches(2.0) >= 23 > 2 * searches(None)
 
 
 def test_refiner_follows_a_real_face(hopper: Image, officer: Detection) -> None:

@@ -1,0 +1,24 @@
+"""What a film's frames have in common."""
+
+import numpy as np
+
+from deid.core.temporal import Steady, held, steadied
+
+
+def test_what_is_held_is_made_in_keyframes_only() -> None:
+    steady, made = Steady(), iter(range(9))
+    assert [steady.held("a", lambda: next(made)) for _ in range(2)] == [0, 1]
+    steady.keyframe = False
+    assert [steady.held("a", lambda: next(made)) for _ in range(2)] == [1, 1]
+    assert steady.held("b", lambda: next(made)) == 2
+    steady.keyframe = True
+    assert held(steady, "a", lambda: next(made)) == 3
+    assert held(None, "a", lambda: next(made)) == 4
+
+
+def test_noise_is_smoothed_and_a_large_change_followed() -> None:
+    steady = Steady()
+    assert steadied(steady, "x", np.zeros(4), 1.0).tolist() == [0] * 4
+    assert 0 < steadied(steady, "x", np.full(4, 0.1), 1.0).max() < 0.02
+    assert steadied(steady, "x", np.full(4, 9.0), 1.0).tolist() == [9] * 4
+    assert steadied(None, "x", np.ones(4), 1.0).tolist() == [1] * 4

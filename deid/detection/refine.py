@@ -86,16 +86,7 @@ class FaceRefiner:
         views = [_View.of(image, box) for image, box in zip(images, boxes, strict=True)]
         score, shift = self._networks.rnet(_crops(views, looks, 24))
         rough = _square(_moved(looks, shift))
-<<<<<<< HEAD
         best = np.argsort(-score.reshape(len(boxes), n), axis=1)[:, :_FINALISTS] + np.arange(len(boxes))[:, None] * n
-        rough = rough[best.ravel()]
-        score, shift, points = self._networks.onet(_crops(views, rough, 48))
-        final, sure = _moved(rough, shift), score
-        size = rough[:, 2:] - rough[:, :2]
-        marks = np.stack([points[:, :5], points[:, 5:]], axis=-1) * size[:, None] + rough[:, None, :2]
-        return [self._best(boxes[i], slice(i * _FINALISTS, (i + 1) * _FINALISTS), final, sure, marks) for i in range(len(boxes))]
-=======
-        best = np.argsort(-score[:, 1].reshape(len(boxes), n), axis=1)[:, :_FINALISTS] + np.arange(len(boxes))[:, None] * n
         return self._judged(views, boxes, rough[best.ravel()], self._threshold, _SAME_IOU)
 
     def _judged(
@@ -103,12 +94,11 @@ class FaceRefiner:
     ) -> list[Detection | None]:
         """What O-Net sees in squares (K N, 4), K for each of the boxes (N, 4) that a face is expected in."""
         score, shift, points = self._networks.onet(_crops(views, squares, 48))
-        final, sure = _moved(squares, shift), score[:, 1]
+        final, sure = _moved(squares, shift), score
         size = squares[:, 2:] - squares[:, :2]
         marks = np.stack([points[:, :5], points[:, 5:]], axis=-1) * size[:, None] + squares[:, None, :2]
         each = zip(boxes, *(np.split(of, len(boxes)) for of in (final, sure, marks)), strict=True)
         return [_best(box, near, scores, points, least_score, least_iou) for box, near, scores, points in each]
->>>>>>> 57d666951f52e87b00a441c161bdd8b02e7c2fae
 
     def _evened(self, image: Image, boxes: Sequence[NDArray[np.float64]]) -> list[Detection | None]:
         """What lies near boxes once their surroundings are evened out, all in one pass."""

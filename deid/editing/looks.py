@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from deid.compositing.skin import cheeks
 from deid.core.types import Image
-from deid.editing.thin_plate import yaw
 
 POSE, LIGHT, SKIN = 7, 36, 3
 
@@ -56,22 +55,25 @@ class Looks:
         return np.concatenate(parts).astype(np.float32)
 
 
-def pose(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(7,) of `Looks` from landmarks (68, 2)."""
-    eyes, chin = p[36:48, 1].mean(), p[8, 1]
-    opening = np.mean([np.linalg.norm(p[a] - p[b]) for a, b in ((37, 41), (38, 40), (43, 47), (44, 46))])
-    corners = (p[48, 1] + p[54, 1] - 2 * p[57, 1]) / 12
-    return np.array(
-        [
-            10 * (yaw(p) - 0.5),
-            7.5 * ((p[30, 1] - eyes) / max(1.0, chin - eyes) - 0.42),
-            min(float(np.linalg.norm(p[66] - p[62])), 12.0) / 2.5,
-            4.5 * (np.linalg.norm(p[54] - p[48]) / 36 - 1),
-            corners,
-            2 * (np.linalg.norm(p[16] - p[0]) / 100 - 1),
-            opening / 8,
-        ]
-    )
+def pose(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(..., 7) of `Looks` from landmarks (..., 68, 2)."""
+    x, y = points[..., 0], points[..., 1]
+
+    def apart(a: int, b: int) -> NDArray[np.float64]:
+        return np.hypot(x[..., a] - x[..., b], y[..., a] - y[..., b])
+
+    eyes, chin = y[..., 36:48].mean(axis=-1), y[..., 8]
+    turned = (x[..., 30] - x[..., 0]) / np.maximum(1.0, x[..., 16] - x[..., 0])
+    parts = [
+        10 * (turned - 0.5),
+        7.5 * ((y[..., 30] - eyes) / np.maximum(1.0, chin - eyes) - 0.42),
+        np.minimum(apart(66, 62), 12.0) / 2.5,
+        4.5 * (apart(54, 48) / 36 - 1),
+        (y[..., 48] + y[..., 54] - 2 * y[..., 57]) / 12,
+        2 * (apart(16, 0) / 100 - 1),
+        (apart(37, 41) + apart(38, 40) + apart(43, 47) + apart(44, 46)) / 4 / 8,
+    ]
+    return np.stack(parts, axis=-1)
 
 
 def light(crop: Image) -> NDArray[np.float64]:

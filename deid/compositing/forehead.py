@@ -1,7 +1,7 @@
 """What is left of the subject's forehead between a new face and the hair, without its lines and shades.
 
-A forehead tells as much of a person as an eye does: with its own skin painted over, the middle of the photo says half as much of who it
-was (weights/EXPERIMENTS.md).
+A new face tells nothing of the person that was there. Of what is left around it, the skin of the forehead tells most
+(weights/EXPERIMENTS.md).
 """
 
 from typing import Any

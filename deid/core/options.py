@@ -122,7 +122,7 @@ class Options:
     seed: int | None = None
     device: str = "cpu"
     max_pixels: int = 100_000_000
-    detect_every_s: float = 0.32
+    detect_every_s: float = 0.16
     detect_every: int | None = None
     track_score: float = 0.5
     memory: int = 2

@@ -69,5 +69,5 @@ if __name__ == "__main__":
     finally:
         if server is not None:
             server.terminate()
-            server.wait()
+            server.communicate()  # It also closes the pipe.
     print("rest_client.png")

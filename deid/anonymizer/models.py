@@ -133,7 +133,7 @@ class Models:
             DependencyError: a package is missing.
         """
         check_device(self.options.device)
-        open_together(self._networks(), self.options.device)
+        open_together([] if self._own else _networks(self.options), self.options.device)
         _ = self.selection
         # The detectors read their files when they are built.
         parts: list[object] = [self.detector, self.second_detector, self.gate]
@@ -143,22 +143,21 @@ class Models:
             if isinstance(part, Preloadable):
                 part.preload()
 
-    def _networks(self) -> list[str]:
-        """Names of the networks that the options need in any case, those first that take longest to open."""
-        if self._own:
-            return []
-        options, new_faces = self.options, self.options.method == "attgan"
-        needed = {
-            "attgan": new_faces,
-            "centerface": "centerface" in options.detector,
-            "dlib_resnet": new_faces or "dlib_resnet" in options.embedders,
-            "attributes": new_faces,
-            "realism": new_faces,
-            "onet": True,
-            "rnet": True,
-            "pnet": True,
-        }
-        return [name for name, wanted in needed.items() if wanted]
+
+def _networks(options: Options) -> list[str]:
+    """Names of the networks that the options need in any case, those first that take longest to open."""
+    new_faces = options.method == "attgan"
+    needed = {
+        "attgan": new_faces,
+        "centerface": "centerface" in options.detector,
+        "dlib_resnet": new_faces or "dlib_resnet" in options.embedders,
+        "attributes": new_faces,
+        "realism": new_faces,
+        "onet": True,
+        "rnet": True,
+        "pnet": True,
+    }
+    return [name for name, wanted in needed.items() if wanted]
 
 
 def _joined(faces: Detector, plates: Detector | None) -> Detector:

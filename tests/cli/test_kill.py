@@ -98,7 +98,7 @@ def test_killed_writer_leaves_whole_files(tmp_path: Path) -> None:
         assert run.stdout is not None
         with run.stdout as stream:
             assert stream.readline() == b"ready\n"
-            time.sleep(float(rng.uniform(0.0, 0.1)))
+            time.sleep(float(rng.uniform(0.0, 0.4)))
             run.send_signal(signal.SIGKILL)
             run.wait()
         for path in out.rglob("*") if out.exists() else ():

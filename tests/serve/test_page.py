@@ -63,7 +63,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert process.stdout is not None
     yield process.stdout.readline().strip()
     process.terminate()
-    assert process.wait(60) == 0
+    # It also closes the pipes.
+    process.communicate(timeout=60)
+    assert process.returncode == 0
     assert not list(temp.iterdir())
 
 
@@ -85,6 +87,7 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" and "415" not in message.text else None)
     # Leaving with unsaved files asks first.
     page.on("dialog", lambda dialog: dialog.accept())
+    page.on("response", lambda answer: errors.append(f"{answer.status} {answer.url}") if answer.status == 404 else None)
     page.goto(address)
     yield page
     page.close()

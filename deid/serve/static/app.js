@@ -33,6 +33,7 @@ async function begin() {
     if (known) alertUser("The last session was closed and its files are deleted. This is a new one.");
   }
   sessionStorage.setItem("session", state.session);
+  uploads.pump(state.session);
   listen();
 }
 

@@ -31,7 +31,9 @@ export class Uploads {
     return file.size === 0 ? "The file is empty." : "";
   }
 
+  // Files that are dropped before the session is open wait for it.
   pump(session) {
+    if (!session) return;
     const going = this.items.filter((item) => item.going).length;
     const waiting = this.items.filter((item) => !item.going && !item.error);
     for (const item of waiting.slice(0, Math.max(0, AT_ONCE - going))) this.start(item, session);

@@ -74,11 +74,11 @@ def test_killed_run_leaves_whole_pictures(wait_s: float, photos: Path, tmp_path:
 WRITER = """
 import itertools, os, sys
 from pathlib import Path
-from deid.imaging import codec
+from deid.imaging import atomic
 data = Path(sys.argv[1]).read_bytes()
 print("ready", flush=True)
 for i in itertools.count():
-    image.write(data, Path(sys.argv[2]) / f"{i}.png")
+    atomic.write(data, Path(sys.argv[2]) / f"{i}.png")
 """
 
 
@@ -98,7 +98,7 @@ def test_killed_writer_leaves_whole_files(tmp_path: Path) -> None:
         assert run.stdout is not None
         with run.stdout as stream:
             assert stream.readline() == b"ready\n"
-            time.sleep(float(rng.uniform(0.0, 0.4)))
+            time.sleep(float(rng.uniform(0.0, 0.1)))
             run.send_signal(signal.SIGKILL)
             run.wait()
         for path in out.rglob("*") if out.exists() else ():

@@ -17,6 +17,7 @@ from deid.serve.films import FilmWork
 from deid.serve.limits import Limits
 from deid.serve.work import Upload
 from deid.video.pipeline import anonymize_video
+from tests.video.conftest import look_alike
 
 av = pytest.importorskip("av", reason="films need PyAV")
 
@@ -70,14 +71,15 @@ def face_part(image: Image, index: int, view: dict[str, Any], track: int) -> Ima
 def test_the_first_result_is_what_the_command_writes(processed: tuple[FilmWork, Path], blur_engine: Anonymizer, tmp_path: Path) -> None:
     work, folder = processed
     anonymize_video(folder / "upload.mp4", tmp_path / "out.mp4", blur_engine, seed=seed_of(SEED, 0))
-    assert (folder / "candidate.mp4").read_bytes() == (tmp_path / "out.mp4").read_bytes()
+    assert look_alike(folder / "candidate.mp4", tmp_path / "out.mp4")
     assert (work.view["frames"], len(work.view["stills"])) == (N, N)
     assert all((folder / f"{side}-{i}.jpg").is_file() for side in ("before", "after") for i in range(N))
 
 
-def test_leaving_covering_and_undoing_a_track(processed: tuple[FilmWork, Path]) -> None:
+def test_leaving_covering_and_undoing_a_track(processed: tuple[FilmWork, Path], tmp_path: Path) -> None:
     work, folder = processed
-    first, before = (folder / "candidate.mp4").read_bytes(), frames(folder / "upload.mp4")
+    first, before = tmp_path / "first.mp4", frames(folder / "upload.mp4")
+    first.write_bytes((folder / "candidate.mp4").read_bytes())
     (track,) = (face["face"] for face in work.faces if face["shown"])
     work.correct([Correction("keep", track)], silent)
     for i, image in enumerate(frames(folder / "candidate.mp4")):
@@ -87,7 +89,7 @@ def test_leaving_covering_and_undoing_a_track(processed: tuple[FilmWork, Path]) 
     for i, image in enumerate(frames(folder / "candidate.mp4")):
         assert face_part(image, i, work.view, track).std(axis=(0, 1)).max() < 4
     work.correct([Correction("restore", track)], silent)
-    assert (folder / "candidate.mp4").read_bytes() == first
+    assert look_alike(folder / "candidate.mp4", first)
 
 
 def test_a_drawn_face_is_followed_both_ways_covered_and_saved(processed: tuple[FilmWork, Path]) -> None:

@@ -17,7 +17,7 @@ from deid.core.options import Options
 from deid.core.types import Detection
 from deid.video.boxes import GivenFinder, kept_tracks, with_tracks
 from deid.video.pipeline import Span, anonymize_video, find_video
-from tests.video.conftest import ScriptedDetector, moving, write_film
+from tests.video.conftest import ScriptedDetector, look_alike, moving, write_film
 
 
 @pytest.fixture
@@ -25,9 +25,7 @@ def engine(every_frame: Options) -> Anonymizer:
     return Anonymizer(replace(every_frame, solid_rgb=(0, 0, 0)))
 
 
-def test_find_and_given_boxes_are_one_run_byte_for_byte(
-    film: Path, engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path
-) -> None:
+def test_find_and_given_boxes_are_one_run(film: Path, engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path) -> None:
     no_networks.blind = lambda n: n % 3 == 2
     anonymize_video(film, tmp_path / "once.mp4", engine)
     no_networks.n_seen = 0
@@ -38,7 +36,7 @@ def test_find_and_given_boxes_are_one_run_byte_for_byte(
     again = files.read(tmp_path / "x.json")["film.mp4"]
     no_networks.blind = lambda n: True
     anonymize_video(film, tmp_path / "twice.mp4", engine, boxes=again)
-    assert (tmp_path / "once.mp4").read_bytes() == (tmp_path / "twice.mp4").read_bytes()
+    assert look_alike(tmp_path / "once.mp4", tmp_path / "twice.mp4")
 
 
 @pytest.mark.parametrize("file_format", ["coco", "cvat", "yolo"])
@@ -51,7 +49,7 @@ def test_other_formats_cover_the_same_places(
     files.write([found], tmp_path / name, file_format)
     no_networks.blind = lambda n: True
     anonymize_video(film, tmp_path / "twice.mp4", engine, boxes=files.read(tmp_path / name)["film.mp4"])
-    assert (tmp_path / "once.mp4").read_bytes() == (tmp_path / "twice.mp4").read_bytes()
+    assert look_alike(tmp_path / "once.mp4", tmp_path / "twice.mp4")
 
 
 def test_boxes_of_another_film_or_span_are_refused(film: Path, engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path) -> None:
@@ -74,7 +72,7 @@ def test_a_span_can_be_found_and_taken_back(film: Path, engine: Anonymizer, no_n
     assert len(found.frames) == 10
     anonymize_video(film, tmp_path / "once.mp4", engine, span=span)
     anonymize_video(film, tmp_path / "twice.mp4", engine, span=span, boxes=found)
-    assert (tmp_path / "once.mp4").read_bytes() == (tmp_path / "twice.mp4").read_bytes()
+    assert look_alike(tmp_path / "once.mp4", tmp_path / "twice.mp4")
 
 
 def test_a_track_marked_to_be_kept_stays_and_is_reported(

@@ -22,10 +22,11 @@ from deid.serve.record import SAME_TRACK, Record, RecordingEditor, Stills, frame
 from deid.serve.work import Progress, Upload, named, same, thumbnail
 from deid.video import search
 from deid.video.decode import Frame, Reader, VideoInfo
-from deid.video.edit import LEFT, Choice, EditedFrame, FilmEditor
+from deid.video.edit import LEFT, FilmEditor
 from deid.video.encode import Writer
-from deid.video.find import FoundFrame
+from deid.video.enrolment import Choice
 from deid.video.follow import follow
+from deid.video.frames import EditedFrame, FoundFrame
 from deid.video.pipeline import edited
 from deid.video.roles import TrackSummary
 from deid.video.stages import ahead

@@ -12,8 +12,8 @@ from deid.core.types import Detection, Image
 from deid.imaging import geometry
 from deid.serve.work import jpeg
 from deid.video.decode import Frame
-from deid.video.edit import EditedFrame, FilmEditor
-from deid.video.find import FoundFrame, TrackedFace
+from deid.video.edit import FilmEditor
+from deid.video.frames import EditedFrame, FoundFrame, TrackedFace
 from deid.video.steady import clarity
 
 #: A drawn face that is a track's face already in a frame is left to that track there.

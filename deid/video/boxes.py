@@ -14,7 +14,7 @@ from deid.core.types import Detection, Image
 from deid.imaging import geometry
 from deid.imaging.alignment import align
 from deid.video.decode import Frame
-from deid.video.find import FoundFrame, FrameT, TrackedFace
+from deid.video.frames import FoundFrame, FrameT, TrackedFace
 from deid.video.steady import clarity
 
 #: How many views of a face are chosen where none are given, so many frames apart.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from deid.core.types import Detection, Image
 from deid.detection.refine import FaceRefiner
 from deid.imaging import geometry
-from deid.video.find import FrameT, TrackedFace
+from deid.video.frames import FrameT, TrackedFace
 from deid.video.novelty import Novelty
 
 #: Frames are shrunk to so many pixels on the longer side, but a face not below so many.

@@ -19,9 +19,10 @@ from deid.models.threads import share
 from deid.video import search
 from deid.video.boxes import Finds, GivenFinder, Recorder, TrackCrops, boxed, kept_tracks, spans, with_tracks
 from deid.video.decode import Frame, Reader
-from deid.video.edit import EditedFrame, FilmEditor
+from deid.video.edit import FilmEditor
 from deid.video.encode import Writer
-from deid.video.find import FaceFinder, FoundFrame, FrameT
+from deid.video.find import FaceFinder
+from deid.video.frames import EditedFrame, FoundFrame, FrameT
 from deid.video.pace import USUAL_RATE, Pace
 from deid.video.plates import WithPlates
 from deid.video.roles import TrackSummary

@@ -13,7 +13,8 @@ from deid.detection.refine import FaceRefiner
 from deid.imaging.geometry import box_iou
 from deid.video import search
 from deid.video.decode import Reader
-from deid.video.find import FaceFinder, FoundFrame
+from deid.video.find import FaceFinder
+from deid.video.frames import FoundFrame
 from deid.video.search import Search
 from tests.video.conftest import ScriptedDetector, moving
 
@@ -149,9 +150,9 @@ def test_memory_does_not_grow(scripted: type[ScriptedDetector]) -> None:
     for i in range(400):
         list(finder.push(_Frame(images[i % 12 if i // 12 % 2 == 0 else 11 - i % 12])))
     assert len(finder._window) == OPTIONS.look_ahead
-    assert len(finder._known) <= 3
-    assert all(len(k.track.seen) < 30 for k in finder._known.values())
-    assert len(finder._scene_began) == 1
+    assert len(finder._window.known) <= 3
+    assert all(len(k.track.seen) < 30 for k in finder._window.known.values())
+    assert len(finder._window.scene_began) == 1
 
 
 def test_a_slower_camera_is_searched_in_more_of_its_frames(nowhere: FaceRefiner, scripted: type[ScriptedDetector]) -> None:

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from deid.anonymizer import known
 from deid.boxes.types import BoxedFile, BoxedFrame
 from deid.core.errors import DataError
@@ -74,8 +72,3 @@ def anonymize_given(picture: Picture, engine: "Anonymizer", seed: int | None, gi
         else:
             results.append(known.process_boxes(engine, frame.rgb, boxes.boxes, seed, given.selection, given.only))
     return picture.with_frames([r.image for r in results]), tuple(results)
-
-
-def seed_of(seed: int | None, index: int) -> int | None:
-    """The seed of the file with that place in the order, from the run's one; None stays None."""
-    return None if seed is None else int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0])

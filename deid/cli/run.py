@@ -135,7 +135,8 @@ def run_jobs(
     given: "Mapping[Path, Given] | None" = None,
 ) -> list[Any]:
     """Do every job and report its result; refused jobs are reported before a model is loaded."""
-    from deid.batch import files, pictures
+    from deid.batch import files
+    from deid.core import seeds
 
     for job in jobs:
         if job.target is None:
@@ -154,7 +155,7 @@ def run_jobs(
             known = (given or {}).get(job.source)
             if known is not None and engine.selection is not None:
                 known = replace(known, selection=engine.selection.for_file(known.name))
-            result = files.run_job(job, engine, pictures.seed_of(options.seed, index), overwrite, part, frame, known)
+            result = files.run_job(job, engine, seeds.seed_of(options.seed, index), overwrite, part, frame, known)
             for note in result.notes:
                 say(f"{result.source}: {note}")
             results.append(result)

@@ -14,6 +14,7 @@ import numpy as np
 from deid._version import __version__
 from deid.anonymizer import known
 from deid.batch import pictures
+from deid.core import seeds
 from deid.core.errors import DataError, DeidError, ImageError
 from deid.core.options import Options
 from deid.core.types import Detection
@@ -73,7 +74,7 @@ class Worker:
         """Handle one file; what goes wrong with it is in the record and never an exception."""
         started = time.perf_counter()
         number, item = task
-        seed = pictures.seed_of(self._work.seed, number)
+        seed = seeds.seed_of(self._work.seed, number)
         record = Record(number, item.name, "failed", seed=seed or 0, label=item.kind == "label")
         try:
             data = self._work.source.read(item)

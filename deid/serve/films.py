@@ -10,6 +10,7 @@ import numpy as np
 from deid.anonymizer import known
 from deid.anonymizer.engine import Anonymizer
 from deid.boxes.types import BoxedFile
+from deid.core import seeds
 from deid.core.errors import DetectionError, VideoReadError
 from deid.core.types import Detection, Image
 from deid.detection.refine import FaceRefiner
@@ -19,7 +20,8 @@ from deid.serve import levels
 from deid.serve.corrections import Correction, CorrectionError, Decision
 from deid.serve.limits import Limits
 from deid.serve.record import SAME_TRACK, Record, RecordingEditor, Stills, frames_of, still
-from deid.serve.work import Progress, Upload, named, same, thumbnail
+from deid.serve.uploads import Upload
+from deid.serve.work import Progress, named, same, thumbnail
 from deid.video import search
 from deid.video.decode import Frame, Reader, VideoInfo
 from deid.video.edit import LEFT, FilmEditor
@@ -238,7 +240,7 @@ class FilmWork:
             person = self._people.get(track)
             seed = levels.face_seed(self._seed, track if person is None else person, card.turn) if card.turn else None
             if seed is None and person is not None:
-                seed = int(np.random.SeedSequence([self._seed, person]).generate_state(1, np.uint64)[0])
+                seed = seeds.seed_of(self._seed, person)
             covers = levels.chosen_covers(self._engine, card.decision) if card.decision.action == "cover" else ()
             choices[track] = Choice(card.decision.leaves, covers, seed)
         return choices

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 
-import numpy as np
-
 from deid.anonymizer import fallback
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.level import Level
+from deid.core import seeds
 from deid.core.protocols import CoarseEditor, Editor
 from deid.core.types import Detection, FaceResult, Image
 from deid.editing.filters import FilterEditor
@@ -59,4 +58,4 @@ def _editor(engine: Anonymizer) -> Editor:
 
 def face_seed(seed: int, number: int, turn: int) -> int:
     """What the new face of a face is drawn from, the so-and-so-many-th time."""
-    return int(np.random.SeedSequence([seed, number, turn]).generate_state(1, np.uint64)[0])
+    return seeds.seed_of(seed, number, turn)

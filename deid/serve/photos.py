@@ -20,7 +20,8 @@ from deid.serve import corrections as checks
 from deid.serve import levels
 from deid.serve.corrections import Correction, CorrectionError, Decision
 from deid.serve.limits import Limits
-from deid.serve.work import Progress, Upload, doubts, jpeg, named, same, thumbnail
+from deid.serve.uploads import Upload
+from deid.serve.work import Progress, doubts, jpeg, named, same, thumbnail
 
 #: How often the result is searched for faces that are still exposed.
 _ROUNDS = 5

@@ -2,15 +2,12 @@
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid.batch import pictures
 from deid.boxes.types import BoxedFile
 from deid.core.types import Detection, Image
 from deid.imaging import geometry
@@ -24,40 +21,6 @@ SAME_IOU = 0.4
 _AROUND, _THUMB = 1.7, 176
 #: Below these a face is worth a person's look: the detector's score, the size in pixels.
 _UNSURE, _SMALL = 0.95, 24.0
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file that was sent.
-
-    Args:
-        path: where its bytes are; a name of ours.
-        name: what the client called it; shown and never opened.
-        folder: private to this file.
-        seed: what new faces are drawn from, as `deid run --seed` takes it.
-    """
-
-    path: Path
-    name: str
-    folder: Path
-    seed: int = 0
-
-    @property
-    def file_seed(self) -> int:
-        """The seed of the file: `deid run` draws it so for a single one."""
-        seed = pictures.seed_of(self.seed, 0)
-        assert seed is not None
-        return seed
-
-    @property
-    def result(self) -> Path:
-        """Where the saved file is, of the same kind as the upload."""
-        return self.folder / f"result{self.path.suffix}"
-
-    def told(self, error: BaseException) -> str:
-        """An error in words, with the client's name in place of ours."""
-        text = str(error) or type(error).__name__
-        return text.replace(str(self.path), self.name).replace(str(self.folder), "")
 
 
 class Work(Protocol):

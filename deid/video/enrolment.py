@@ -11,6 +11,7 @@ from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.face_editor import with_own_landmarks
 from deid.anonymizer.identities import RECOGNISABLE
 from deid.anonymizer.level import Level
+from deid.core import seeds
 from deid.core.types import Detection, Embeddings, Image
 from deid.imaging import geometry
 from deid.imaging.alignment import align
@@ -124,7 +125,7 @@ class Enrolment:
             return
         person.attempts += 1
         if seed is None:
-            seed = int(np.random.SeedSequence([self._seed, person.number]).generate_state(1, np.uint64)[0])
+            seed = seeds.seed_of(self._seed, person.number)
         person.level = self._engine.choose(shown, seed, [p.level for p in self._people if p.level is not None])
 
     def _cover(self, portraits: Sequence[tuple[Image, Detection]], chosen: Sequence[Level] = ()) -> Level:

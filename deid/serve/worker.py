@@ -27,7 +27,7 @@ MakeWork: TypeAlias = "Callable[[Upload, str, Anonymizer, Limits], Work]"
 
 
 class Worker:
-    """Does what is asked for, in that order.
+    """Does one step after another, in the order in which they come.
 
     Args:
         load: gives the engine; called once, on the worker's thread.

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.anonymizer.level import Level
-from deid.core.temporal import Steady
-from deid.core.types import Detection, EditedFace, Image, Verification
+from deid.core.types import Detection, EditedFace, Image, Steady, Verification
 from deid.editing.looks import Looks
 from deid.verification.source_face import SourceFace
 

@@ -11,9 +11,9 @@ from PIL import ImageOps
 
 from deid.core.types import Image, check_image
 from deid.imaging import samples
+from deid.imaging.colours import GREY_MODES
 from deid.imaging.samples import Tones
 
-GREY_MODES = {"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 _ALPHA_MODES = {"RGBA", "LA", "PA", "La", "RGBa"}
 #: Alpha of two levels is a stencil unless so large a share of its neighbours differ: then it may be a picture in dots.
 _DOTS = 0.1

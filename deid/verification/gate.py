@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.core.attributes import MALE
 from deid.core.options import Options
 from deid.core.protocols import Detector, Embedder, Preloadable
 from deid.core.types import Crops, Detection, Distance, Embeddings, Image, Verification
 from deid.detection.views import look_closer
 from deid.imaging import geometry
 from deid.imaging.alignment import align
-from deid.recognition.attributes import MALE, AttributeReader
+from deid.recognition.attributes import AttributeReader
 from deid.recognition.gender import GenderReader
 from deid.verification.realism import RealismScorer
 from deid.verification.source_face import SourceFace

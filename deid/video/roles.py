@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deid.anonymizer.level import Level
-from deid.core.temporal import Steady
+from deid.core.temporal import FieldSmoother
 from deid.core.types import Embeddings
 from deid.video.keyframe import Keyframe
 from deid.video.smooth import LandmarkFilter
@@ -91,9 +91,9 @@ class Role:
     #: What the new face's last frame left: which one it was, and how it looked.
     pasted: int = -2
     smooth: LandmarkFilter = field(default_factory=LandmarkFilter)
-    steady: Steady = field(default_factory=Steady)
+    steady: FieldSmoother = field(default_factory=FieldSmoother)
     keyframe: Keyframe | None = None
 
     def begin(self) -> None:
         """Forget how the new face looked: it begins anew."""
-        self.smooth, self.steady, self.keyframe = LandmarkFilter(), Steady(), None
+        self.smooth, self.steady, self.keyframe = LandmarkFilter(), FieldSmoother(), None

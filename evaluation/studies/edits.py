@@ -17,7 +17,7 @@ from deid.anonymizer.level import Level
 from deid.check.faces import find
 from deid.compositing import blend
 from deid.compositing.proposal import Proposal
-from deid.core.attributes import ATTRIBUTES
+from deid.core.attributes import ATTRIBUTES, MALE
 from deid.core.errors import DataError, WeightsFormatError, WeightsMissingError
 from deid.core.options import Options
 from deid.core.protocols import Detector
@@ -32,7 +32,7 @@ from deid.imaging.alignment import TEMPLATE, align
 from deid.landmarks.face_points import FacePoints
 from deid.models.attgan import Generator
 from deid.recognition.age import AgeReader
-from deid.recognition.attributes import MALE, AttributeReader
+from deid.recognition.attributes import AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.recognition.gender import GenderReader
 from deid.training.classifier import to_tensor

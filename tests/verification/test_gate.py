@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
+from deid.core.attributes import MALE
 from deid.core.options import Options
 from deid.core.types import Crops, Detection, Image
 from deid.detection.mtcnn import MtcnnDetector
 from deid.imaging.alignment import align
-from deid.recognition.attributes import MALE, AttributeReader
+from deid.recognition.attributes import AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.recognition.gender import GenderReader
 from deid.verification.gate import Gate

@@ -22,7 +22,7 @@ import deid
 from deid import transforms
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.models import Models
-from deid.batch.files import FileResult
+from deid.batch.results import FileResult
 from deid.check.limits import Limits
 from deid.check.report import Counts, FileFindings, Report
 from deid.cli import app

@@ -1,7 +1,6 @@
 """The way of one face: prepare, propose, composite, verify, fall back."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +9,7 @@ from deid.anonymizer import doubt, fallback, stand_ins
 from deid.anonymizer.cover import cover
 from deid.anonymizer.face import Composite, Face, Request
 from deid.anonymizer.level import Level
+from deid.anonymizer.parts import Parts
 from deid.compositing import blend, head
 from deid.compositing.proposal import Patch, Proposal
 from deid.core.errors import EditError
@@ -22,10 +22,6 @@ from deid.imaging.alignment import align, at_photo_scale, warp
 from deid.verification.ranking import is_far, margin, promising
 from deid.verification.source_face import SourceFace
 
-if TYPE_CHECKING:
-    # The parts are given; nothing here builds them.
-    from deid.anonymizer.models import Models
-
 #: A detection counts as edited when this share of its middle was.
 LEAST_EDITED = 0.6
 
@@ -37,7 +33,7 @@ class FaceEditor:
         models: the parts it works with.
     """
 
-    def __init__(self, models: "Models") -> None:
+    def __init__(self, models: Parts) -> None:
         self._models, self._options = models, models.options
 
     # Prepare.

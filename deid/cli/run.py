@@ -18,7 +18,7 @@ from deid.core.options import Options
 if TYPE_CHECKING:
     from deid.batch.jobs import Job
     from deid.batch.pictures import Given
-    from deid.video.pipeline import Span
+    from deid.video.results import Span
 
 
 @with_flags(*FILES)
@@ -171,7 +171,7 @@ def _part(span: tuple[float, float | None, str]) -> "Span | None":
     """The requested part of videos; None for the whole, which needs no import of videos."""
     if span == (0.0, None, "keep"):
         return None
-    from deid.video.pipeline import Span
+    from deid.video.results import Span
 
     return Span(*span)
 

@@ -16,15 +16,16 @@ from deid.core.errors import DataError, DeidError
 from deid.core.options import Options
 from deid.dataset import local, ray, report
 from deid.dataset.crew import Ready
+from deid.dataset.engines import build_engine, build_looker
 from deid.dataset.folders import private_folder
 from deid.dataset.ledger import Ledger, Totals
 from deid.dataset.records import Record, Task
 from deid.dataset.sources import open_source
 from deid.dataset.verify import Problem, look_again, verify
-from deid.dataset.work import Work, build_engine, build_looker
+from deid.dataset.work import Work
 
 if TYPE_CHECKING:
-    from deid.anonymizer.engine import Anonymizer
+    from deid.anonymizer.parts import Engine
 
 _GONE = "its output is gone: it was taken away while the run went on"
 #: How workers run, by name.
@@ -53,7 +54,7 @@ class Plan:
     engine: str = "local"
     address: str | None = None
     resume: bool = False
-    make_engine: "Callable[[], Anonymizer] | None" = None
+    make_engine: "Callable[[], Engine] | None" = None
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:

@@ -15,7 +15,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response, StreamingRes
 from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect
 
-from deid import __version__
+from deid._version import __version__
 from deid.serve import events
 from deid.serve.bodies import BodyLimit, to_file
 from deid.serve.corrections import COVERS, STRONGEST, WEAKEST, CorrectionError

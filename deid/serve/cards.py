@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.anonymizer.engine import Anonymizer
+from deid.anonymizer.parts import Engine
 from deid.core import seeds
 from deid.core.types import Detection
 from deid.serve import levels
@@ -16,7 +16,7 @@ from deid.serve.record import Record
 from deid.serve.work import named
 from deid.video.edit import LEFT
 from deid.video.enrolment import Choice
-from deid.video.roles import TrackSummary
+from deid.video.results import TrackSummary
 from deid.video.steady import clarity
 
 #: Below these a track is worth a person's look: the best score, seconds, share of the frames in which it was seen.
@@ -93,7 +93,7 @@ class Cards:
     def _person(self, track: int) -> int:
         return self._people.get(track, -1 - track)
 
-    def choices(self, engine: Anonymizer, film_seed: int) -> dict[int, Choice]:
+    def choices(self, engine: Engine, film_seed: int) -> dict[int, Choice]:
         """What the decisions mean for the editor; everybody else keeps the face that was drawn first."""
         choices = {}
         for track, card in self._cards.items():

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from deid.anonymizer import known
-from deid.anonymizer.engine import Anonymizer
+from deid.anonymizer.parts import Engine
 from deid.core.errors import DetectionError
 from deid.serve import corrections as checks
 from deid.serve.corrections import Correction, CorrectionError
@@ -27,7 +27,7 @@ class CorrectedWork(ABC):
     #: How often the result is searched for faces that are still exposed.
     rounds: ClassVar[int]
 
-    def __init__(self, upload: Upload, engine: Anonymizer, limits: Limits) -> None:
+    def __init__(self, upload: Upload, engine: Engine, limits: Limits) -> None:
         self._upload, self._engine, self._limits = upload, engine, limits
         self._seed, self._notes = 0, tuple[str, ...]()
         #: Whether a correction was begun that the candidate does not show yet.

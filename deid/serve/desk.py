@@ -18,7 +18,7 @@ from deid.serve.worker import MakeWork, Worker
 
 if TYPE_CHECKING:
     # Torch takes seconds to import: the page is there before it.
-    from deid.anonymizer.engine import Anonymizer
+    from deid.anonymizer.parts import Engine
 
 
 class Desk:
@@ -36,7 +36,7 @@ class Desk:
         ...     job = desk.submit(desk.sessions.open().id, upload, "photo")
     """
 
-    def __init__(self, store: Store, load: "Callable[[], Anonymizer]", make: MakeWork, limits: Limits | None = None) -> None:
+    def __init__(self, store: Store, load: "Callable[[], Engine]", make: MakeWork, limits: Limits | None = None) -> None:
         self.limits, self.store, self.closed = limits or Limits(), store, threading.Event()
         self.worker = Worker(load, make, self.limits)
         self.sessions = Sessions(self.limits, self.worker.drop)

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.level import Level
+from deid.anonymizer.parts import Engine
 from deid.core.types import Detection, FaceResult, Image
 from deid.serve import levels
 from deid.serve.corrections import Decision
@@ -43,7 +43,7 @@ class Face:
     levels: list[Level] | None = None
     note: str = ""
 
-    def tried(self, engine: Anonymizer, photo_seed: int, image: Image, others: "Iterable[Face]") -> list[Level]:
+    def tried(self, engine: Engine, photo_seed: int, image: Image, others: "Iterable[Face]") -> list[Level]:
         """What is tried on the face, as the decision wants it; a new one shares no portrait with ``others``."""
         if self.decision.action == "cover":
             return list(levels.chosen_covers(engine, self.decision))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from deid.anonymizer import known
-from deid.anonymizer.engine import Anonymizer
+from deid.anonymizer.parts import Engine
 from deid.boxes.types import BoxedFile
 from deid.core.errors import VideoReadError
 from deid.core.types import Detection, Image
@@ -21,14 +21,15 @@ from deid.serve.previews import FilmPreviews
 from deid.serve.record import SAME_TRACK, Record, RecordingEditor, frames_of
 from deid.serve.uploads import Upload
 from deid.serve.work import Progress, same
-from deid.video import search
 from deid.video.decode import Frame, Reader, VideoInfo
 from deid.video.edit import FilmEditor
 from deid.video.encode import Writer
 from deid.video.follow import follow
 from deid.video.frames import EditedFrame, FoundFrame
+from deid.video.looks import build_search
 from deid.video.pipeline import edited
-from deid.video.roles import TrackSummary
+from deid.video.results import TrackSummary
+from deid.video.search import Search
 from deid.video.stages import ahead
 
 #: Seconds between two frames of the result that are searched for faces that are still exposed.
@@ -48,7 +49,7 @@ class FilmWork(CorrectedWork):
 
     kind, rounds = "film", 3
 
-    def __init__(self, upload: Upload, engine: Anonymizer, limits: Limits) -> None:
+    def __init__(self, upload: Upload, engine: Engine, limits: Limits) -> None:
         super().__init__(upload, engine, limits)
         self._record, self._previews, self._cards = Record(), FilmPreviews(upload.folder), Cards()
         self._problem = ""
@@ -141,7 +142,7 @@ class FilmWork(CorrectedWork):
 
     def _last_look(self, progress: Progress) -> bool:
         assert self._info is not None
-        looks, step = search.build(self._engine.options), max(1, round(_LOOK_S * float(self._info.rate)))
+        looks, step = build_search(self._engine.options), max(1, round(_LOOK_S * float(self._info.rate)))
         exposed: list[tuple[int, Detection]] = []
         with Reader(self._candidate) as film:
             for frame in film:
@@ -156,7 +157,7 @@ class FilmWork(CorrectedWork):
                 self._draw(index, detection.box_xyxy, "last detection", progress)
         return bool(exposed)
 
-    def _exposed(self, index: int, image: Image, looks: search.Search) -> list[Detection]:
+    def _exposed(self, index: int, image: Image, looks: Search) -> list[Detection]:
         edited_here, left = frames_of(self._record.faces[index], self._cards.left)
         touched, reach = np.zeros(image.shape[:2], bool), 1 + 2 * self._engine.options.margin
         for detection in edited_here:

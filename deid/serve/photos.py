@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from deid.anonymizer import known
-from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.face import Request
+from deid.anonymizer.parts import Engine
 from deid.batch import pictures
 from deid.boxes.types import Box, BoxedFile, BoxedFrame
 from deid.core.types import Detection, FaceResult, Image
@@ -46,7 +46,7 @@ class PhotoWork(CorrectedWork):
 
     kind, rounds = "photo", 5
 
-    def __init__(self, upload: Upload, engine: Anonymizer, limits: Limits) -> None:
+    def __init__(self, upload: Upload, engine: Engine, limits: Limits) -> None:
         super().__init__(upload, engine, limits)
         self._faces: list[Face] = []
         self._sizes: list[tuple[int, int]] = []

@@ -20,7 +20,7 @@ from deid.serve.uploads import Upload
 from deid.serve.work import Work
 
 if TYPE_CHECKING:
-    from deid.anonymizer.engine import Anonymizer
+    from deid.anonymizer.parts import Engine
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ def load_engine(options: Options) -> Any:
     return engine
 
 
-def work_of(upload: Upload, kind: str, engine: "Anonymizer", limits: Limits) -> Work:
+def work_of(upload: Upload, kind: str, engine: "Engine", limits: Limits) -> Work:
     """The work of an upload: a film's or a photo's."""
     if kind == "film":
         from deid.serve.films import FilmWork

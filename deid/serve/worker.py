@@ -18,12 +18,12 @@ from deid.serve.work import Work
 
 if TYPE_CHECKING:
     # Torch takes seconds to import: the page is there before it.
-    from deid.anonymizer.engine import Anonymizer
+    from deid.anonymizer.parts import Engine
 
 log = logging.getLogger(__name__)
 
 #: Gives the work of an upload of a kind.
-MakeWork: TypeAlias = "Callable[[Upload, str, Anonymizer, Limits], Work]"
+MakeWork: TypeAlias = "Callable[[Upload, str, Engine, Limits], Work]"
 
 
 class Worker:
@@ -35,11 +35,11 @@ class Worker:
         limits: of what is taken in.
     """
 
-    def __init__(self, load: "Callable[[], Anonymizer]", make: MakeWork, limits: Limits) -> None:
+    def __init__(self, load: "Callable[[], Engine]", make: MakeWork, limits: Limits) -> None:
         self._load, self._make, self._limits = load, make, limits
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._engine: Anonymizer | None = None
+        self._engine: Engine | None = None
         self.problem = ""
         self._thread = threading.Thread(target=self._run, name="worker", daemon=True)
         self._thread.start()

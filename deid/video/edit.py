@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from deid.anonymizer import fallback
 from deid.anonymizer.cover import cover
-from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.face import Request, Tracked
 from deid.anonymizer.face_editor import with_own_landmarks
 from deid.anonymizer.level import Level
+from deid.anonymizer.parts import Engine
 from deid.core.types import FaceResult, Image
 from deid.imaging import geometry
 from deid.imaging.alignment import align, is_profile
@@ -19,7 +19,8 @@ from deid.video.enrolment import Choice, Enrolment
 from deid.video.frames import EditedFrame, FoundFrame, FrameT, TrackedFace
 from deid.video.keyframe import KEYFRAME_S, Keyframe
 from deid.video.pace import USUAL_RATE
-from deid.video.roles import Role, TrackSummary
+from deid.video.results import TrackSummary
+from deid.video.roles import Role
 
 #: A face that was lost or turned away while it had a new one stays covered for this many frames: in a dark crowd, faces are detected now
 #: and then.
@@ -42,7 +43,7 @@ class FilmEditor(Generic[FrameT]):
         rate: frames per second.
     """
 
-    def __init__(self, engine: Anonymizer, seed: int, choices: Mapping[int, Choice] | None = None, rate: float = USUAL_RATE) -> None:
+    def __init__(self, engine: Engine, seed: int, choices: Mapping[int, Choice] | None = None, rate: float = USUAL_RATE) -> None:
         self._every = max(1, round(KEYFRAME_S * rate))
         self._engine, self._seed = engine, seed
         self._enrolment = Enrolment(engine, seed, choices)

@@ -7,16 +7,17 @@ import numpy as np
 
 from deid.anonymizer import fallback
 from deid.anonymizer.cover import cover
-from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.face_editor import with_own_landmarks
 from deid.anonymizer.identities import RECOGNISABLE
 from deid.anonymizer.level import Level
+from deid.anonymizer.parts import Engine
 from deid.core import seeds
 from deid.core.types import Detection, Embeddings, Image
 from deid.imaging import geometry
 from deid.imaging.alignment import align
 from deid.video.frames import FoundFrame, FrameT
-from deid.video.roles import Person, Role, TrackSummary
+from deid.video.results import TrackSummary
+from deid.video.roles import Person, Role
 
 #: Number of attempts to find a new face for a person, each with later portraits.
 _ATTEMPTS = 3
@@ -51,7 +52,7 @@ class Enrolment:
         choices: by track, what a person decided; the other tracks are enrolled as if there were none.
     """
 
-    def __init__(self, engine: Anonymizer, seed: int, choices: Mapping[int, Choice] | None = None) -> None:
+    def __init__(self, engine: Engine, seed: int, choices: Mapping[int, Choice] | None = None) -> None:
         self._engine, self._seed, self._choices = engine, seed, dict(choices or {})
         self._people: list[Person] = []
         self.roles: dict[int, Role] = {}

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.core.options import Options
+from deid.core.protocols import Refiner
 from deid.core.types import Detection, Image
 from deid.detection.quarters import turn_box, turn_detection, turn_image
-from deid.detection.refine import FaceRefiner
 from deid.video.frames import FoundFrame, FrameT
 from deid.video.lookout import Lookout
 from deid.video.novelty import News, Novelty
@@ -38,14 +38,14 @@ class FaceFinder(Generic[FrameT]):
         rate: frames per second.
 
     Examples:
-        >>> finder = FaceFinder(search.build(options), FaceRefiner(), options)
+        >>> finder = FaceFinder(build_search(options), FaceRefiner(), options)
         >>> for frame in film:
         ...     for found in finder.push(frame):  # look_ahead frames later
         ...         edit(found.frame, found.faces)
         >>> rest = list(finder.finish())
     """
 
-    def __init__(self, search: Search, refiner: FaceRefiner | None, options: Options, rate: float = USUAL_RATE) -> None:
+    def __init__(self, search: Search, refiner: Refiner | None, options: Options, rate: float = USUAL_RATE) -> None:
         self._refiner, self._options = refiner, options
         self._window: Window[FrameT] = Window()
         self._index = -1

@@ -22,6 +22,7 @@ from deid.core.errors import DataError, WeightsFormatError, WeightsMissingError
 from deid.core.options import Options
 from deid.core.protocols import Detector
 from deid.core.types import AlignedFace, Crops, Detection, Image
+from deid.detection.central import central
 from deid.editing import checked
 from deid.editing.attgan import AttganEditor
 from deid.editing.looks import Looks
@@ -36,7 +37,6 @@ from deid.recognition.attributes import AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.recognition.gender import GenderReader
 from deid.training.classifier import to_tensor
-from deid.training.data import central
 from deid.weights import modules
 from evaluation.datasets import Photo
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from deid import Anonymizer
 from deid.core import seeds
 from deid.core.types import Crops, Detection, FaceResult, Image
+from deid.detection.central import central
 from deid.imaging.alignment import align
-from deid.training.data import central
 from evaluation import datasets
 from evaluation.datasets import Photo
 from evaluation.detectors import both_detectors

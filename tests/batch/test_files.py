@@ -10,14 +10,14 @@ from PIL import Image as PillowImage
 
 from deid.anonymizer.engine import Anonymizer
 from deid.batch import files
-from deid.batch.files import FileResult
 from deid.batch.jobs import Job
+from deid.batch.results import FileResult
 from deid.core import seeds
 from deid.core.errors import DetectionError
 from deid.core.options import Options
 from deid.core.types import Image, ImageResult
 from deid.imaging import formats
-from deid.video.pipeline import VideoResult
+from deid.video.results import VideoResult
 
 
 def _touch(*paths: Path) -> None:

@@ -11,10 +11,10 @@ from deid.core.options import Options
 from deid.core.types import Detection, Image
 from deid.detection.refine import FaceRefiner
 from deid.imaging.geometry import box_iou
-from deid.video import search
 from deid.video.decode import Reader
 from deid.video.find import FaceFinder
 from deid.video.frames import FoundFrame
+from deid.video.looks import build_search
 from deid.video.search import Search
 from tests.video.conftest import ScriptedDetector, moving
 
@@ -200,7 +200,7 @@ def test_search_takes_turns_and_asks_all_at_first(scripted: type[ScriptedDetecto
 
 def test_real_frames_every_face_is_followed(data_folder: Path) -> None:
     """Twelve frames of a talking man: one track, seen in each."""
-    finder: FaceFinder[object] = FaceFinder(search.build(Options()), FaceRefiner(), Options())  # type: ignore[type-var]
+    finder: FaceFinder[object] = FaceFinder(build_search(Options()), FaceRefiner(), Options())  # type: ignore[type-var]
     with Reader(data_folder / "clips" / "talking.mp4", 0.0, 0.48) as film:
         found = [f for frame in film for f in finder.push(frame)]
     found += finder.finish()

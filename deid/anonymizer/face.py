@@ -11,6 +11,9 @@ from deid.core.types import Detection, EditedFace, Image, Steady, Verification
 from deid.editing.looks import Looks
 from deid.verification.source_face import SourceFace
 
+#: Faces of fewer pixels are taken for nobody: blurred ones all look alike to a recogniser.
+RECOGNISABLE = 40.0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tracked:

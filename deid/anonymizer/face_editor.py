@@ -13,12 +13,13 @@ from deid.anonymizer.parts import Parts
 from deid.compositing import blend, head
 from deid.compositing.proposal import Patch, Proposal
 from deid.core.errors import EditError
+from deid.core.protocols import Editor
 from deid.core.types import AlignedFace, Detection, FaceResult, Image
+from deid.editing.checked import edit
 from deid.editing.looks import Looks
-from deid.editing.proposals import propose
 from deid.editing.sampler import named, portraits_of
 from deid.imaging import geometry
-from deid.imaging.alignment import align, at_photo_scale, warp
+from deid.imaging.alignment import align, at_photo_scale, warp, with_own_landmarks
 from deid.verification.ranking import is_far, margin, promising
 from deid.verification.source_face import SourceFace
 
@@ -218,10 +219,6 @@ def _may_be_farther(face: Face, made: Composite) -> bool:
     return bool(face.stand_ins) and made.level.pastes_face and made.level.sets is None and not is_far(made.check)
 
 
-def with_own_landmarks(detection: Detection) -> Detection:
-    """A detection without landmarks that are another face's: the edit would land there and leave this box exposed."""
-    if detection.landmarks is None:
-        return detection
-    middle, box = detection.landmarks.mean(axis=0), detection.box_xyxy
-    inside = (box[:2] <= middle).all() and (middle <= box[2:]).all()
-    return detection if inside else replace(detection, landmarks=None)
+def propose(editor: Editor, face: AlignedFace, sets: NDArray[np.float32], strength: float, mask: NDArray[np.float32]) -> list[Proposal]:
+    """New faces that fit into the photo, one for each row of ``sets`` (N, D); ``mask`` (128, 128) says how much of a small crop shows."""
+    return [Proposal.of(edited, face, mask) for edited in edit(editor, face, sets, strength)]

@@ -6,15 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from deid.anonymizer.face import Face, Person
+from deid.anonymizer.face import RECOGNISABLE, Face, Person
 from deid.anonymizer.fallback import levels_after
 from deid.anonymizer.parts import Parts
 from deid.core.lazy import lazy
 from deid.core.protocols import Embedder
 from deid.core.types import Detection, Embeddings
-
-#: Faces of fewer pixels are taken for nobody: blurred ones all look alike to a recogniser.
-RECOGNISABLE = 40.0
 
 
 class People:

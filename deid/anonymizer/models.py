@@ -21,9 +21,8 @@ from deid.landmarks.face_points import FacePoints
 from deid.models.inference import best_device, check_device
 from deid.models.threads import SideBySide, n_threads
 from deid.recognition import build_embedder
-from deid.recognition.age import AgeReader
 from deid.recognition.attributes import AttributeReader
-from deid.recognition.gender import GenderReader
+from deid.recognition.linear import AgeReader, GenderReader
 from deid.verification.gate import Gate
 from deid.verification.realism import RealismScorer
 from deid.weights.networks import open_together

@@ -15,7 +15,7 @@ from deid.editing.portraits import Portraits
 from deid.editing.selector import Selector
 from deid.landmarks.face_points import FacePoints
 from deid.models.threads import SideBySide
-from deid.recognition.age import AgeReader
+from deid.recognition.linear import AgeReader
 from deid.verification.gate import Gate
 
 

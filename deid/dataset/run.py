@@ -16,7 +16,6 @@ from deid.core.errors import DataError, DeidError
 from deid.core.options import Options
 from deid.dataset import local, ray, report
 from deid.dataset.crew import Ready
-from deid.dataset.engines import build_engine, build_looker
 from deid.dataset.folders import private_folder
 from deid.dataset.ledger import Ledger, Totals
 from deid.dataset.records import Record, Task
@@ -190,6 +189,30 @@ def check(plan: Plan, notify: Callable[[int, int], None] = lambda done, of: None
         engine = (plan.make_engine or partial(build_looker, plan.options))()
         # What is not as it was written has been named already.
         yield from (p for p in look_again(ledger, source, plan.out, engine, notify) if p.name not in wrong)
+
+
+def build_engine(options: Options) -> "Engine":
+    """An engine with its models loaded, for one of several processes.
+
+    One thread each: as many processes as cores then don't fight, and the outputs don't depend on how many there are.
+    """
+    import cv2
+
+    from deid.anonymizer.engine import Anonymizer
+    from deid.models.threads import use_threads
+
+    use_threads(1)
+    cv2.setNumThreads(1)
+    engine = Anonymizer(options)
+    engine.preload()
+    return engine
+
+
+def build_looker(options: Options) -> "Engine":
+    """An engine of which only the detector is used."""
+    from deid.anonymizer.engine import Anonymizer
+
+    return Anonymizer(options)
 
 
 def _open(plan: Plan) -> Ledger:

@@ -9,8 +9,7 @@ from PIL import Image as PillowImage
 from PIL import ImageCms
 
 from deid.imaging import icc
-
-GREY_MODES = {"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
+from deid.imaging.modes import GREY_MODES
 
 
 @dataclass(frozen=True, slots=True)

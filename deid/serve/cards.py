@@ -14,9 +14,8 @@ from deid.serve import levels
 from deid.serve.corrections import Correction, Decision
 from deid.serve.record import Record
 from deid.serve.work import named
-from deid.video.edit import LEFT
 from deid.video.enrolment import Choice
-from deid.video.results import TrackSummary
+from deid.video.results import LEFT, TrackSummary
 from deid.video.steady import clarity
 
 #: Below these a track is worth a person's look: the best score, seconds, share of the frames in which it was seen.

@@ -18,7 +18,7 @@ from deid.serve.corrected import CorrectedWork
 from deid.serve.corrections import Correction, CorrectionError
 from deid.serve.limits import Limits
 from deid.serve.previews import FilmPreviews
-from deid.serve.record import SAME_TRACK, Record, RecordingEditor, frames_of
+from deid.serve.record import SAME_TRACK, Record, frames_of
 from deid.serve.uploads import Upload
 from deid.serve.work import Progress, same
 from deid.video.decode import Frame, Reader, VideoInfo
@@ -36,6 +36,18 @@ from deid.video.stages import ahead
 _LOOK_S = 0.4
 #: Frames that wait between two stages.
 _DEPTH = 3
+
+
+class RecordingEditor(FilmEditor[Frame]):
+    """A `FilmEditor` that takes down what was found in each frame."""
+
+    record: Record
+    time_base: float
+
+    def edit(self, found: FoundFrame[Frame]) -> EditedFrame[Frame]:
+        """See `FilmEditor.edit`."""
+        self.record.note(found, found.frame.pts * self.time_base)
+        return super().edit(found)
 
 
 class FilmWork(CorrectedWork):

@@ -11,8 +11,7 @@ from deid.boxes.types import Box, BoxedFile, BoxedFrame, View
 from deid.core.types import Detection
 from deid.imaging import geometry
 from deid.video.decode import Frame
-from deid.video.edit import FilmEditor
-from deid.video.frames import EditedFrame, FoundFrame, TrackedFace
+from deid.video.frames import FoundFrame, TrackedFace
 from deid.video.steady import clarity
 
 #: A drawn face that is a track's face already in a frame is left to that track there.
@@ -112,18 +111,6 @@ class Record:
 
 def _sure(face: TrackedFace) -> TrackedFace:
     return replace(face, detection=replace(face.detection, score=1.0))
-
-
-class RecordingEditor(FilmEditor[Frame]):
-    """A `FilmEditor` that takes down what was found in each frame."""
-
-    record: Record
-    time_base: float
-
-    def edit(self, found: FoundFrame[Frame]) -> EditedFrame[Frame]:
-        """See `FilmEditor.edit`."""
-        self.record.note(found, found.frame.pts * self.time_base)
-        return super().edit(found)
 
 
 def frames_of(found: Iterable[TrackedFace], left: Sequence[int]) -> tuple[list[Detection], list[Detection]]:

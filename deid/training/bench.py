@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from deid.anonymizer import fallback
+from deid.anonymizer.face_editor import propose
 from deid.compositing import blend
 from deid.core.options import Options
 from deid.core.types import AlignedFace, Crops, Embeddings, Image
@@ -16,14 +17,12 @@ from deid.detection.central import central
 from deid.detection.mtcnn import MtcnnDetector
 from deid.editing.attgan import AttganEditor
 from deid.editing.looks import Looks
-from deid.editing.proposals import propose
 from deid.editing.sampler import SET_SIZE, sample_sets, sample_shares, with_portraits
 from deid.imaging.alignment import align, at_photo_scale, is_profile, warp
 from deid.landmarks.face_points import FacePoints
-from deid.recognition.age import AgeReader
 from deid.recognition.attributes import AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
-from deid.recognition.gender import GenderReader
+from deid.recognition.linear import AgeReader, GenderReader
 from deid.training.classifier import to_tensor
 from deid.training.recognisers import mobilefacenet_recogniser
 from deid.training.selector_table import Table

@@ -9,24 +9,21 @@ from numpy.typing import NDArray
 from deid.anonymizer import fallback
 from deid.anonymizer.cover import cover
 from deid.anonymizer.face import Request, Tracked
-from deid.anonymizer.face_editor import with_own_landmarks
 from deid.anonymizer.level import Level
 from deid.anonymizer.parts import Engine
 from deid.core.types import FaceResult, Image
 from deid.imaging import geometry
-from deid.imaging.alignment import align, is_profile
+from deid.imaging.alignment import align, is_profile, with_own_landmarks
 from deid.video.enrolment import Choice, Enrolment
 from deid.video.frames import EditedFrame, FoundFrame, FrameT, TrackedFace
 from deid.video.keyframe import KEYFRAME_S, Keyframe
 from deid.video.pace import USUAL_RATE
-from deid.video.results import TrackSummary
+from deid.video.results import LEFT, TrackSummary
 from deid.video.roles import Role
 
 #: A face that was lost or turned away while it had a new one stays covered for this many frames: in a dark crowd, faces are detected now
 #: and then.
 _LOST = 25
-#: What a face is counted as that was left as it is.
-LEFT = "left"
 #: The cover at the last fallback level.
 _HARDEST = "solid"
 #: Of a face that is pasted at least this share lies inside the picture.

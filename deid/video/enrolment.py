@@ -7,14 +7,13 @@ import numpy as np
 
 from deid.anonymizer import fallback
 from deid.anonymizer.cover import cover
-from deid.anonymizer.face_editor import with_own_landmarks
-from deid.anonymizer.identities import RECOGNISABLE
+from deid.anonymizer.face import RECOGNISABLE
 from deid.anonymizer.level import Level
 from deid.anonymizer.parts import Engine
 from deid.core import seeds
 from deid.core.types import Detection, Embeddings, Image
 from deid.imaging import geometry
-from deid.imaging.alignment import align
+from deid.imaging.alignment import align, with_own_landmarks
 from deid.video.frames import FoundFrame, FrameT
 from deid.video.results import TrackSummary
 from deid.video.roles import Person, Role

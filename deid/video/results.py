@@ -1,4 +1,4 @@
-"""What is asked for of a video, and what became of it and of each of its tracks."""
+"""The part of a video to anonymize, and the result for it and for each of its tracks."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,6 +6,9 @@ from typing import Any
 
 from deid.boxes.types import BoxedFile
 from deid.core.errors import ConfigError
+
+#: What a face is counted as that was left as it is.
+LEFT = "left"
 
 
 @dataclass(frozen=True, slots=True)

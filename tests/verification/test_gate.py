@@ -15,7 +15,7 @@ from deid.detection.mtcnn import MtcnnDetector
 from deid.imaging.alignment import align
 from deid.recognition.attributes import AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
-from deid.recognition.gender import GenderReader
+from deid.recognition.linear import GenderReader
 from deid.verification.gate import Gate
 from deid.verification.realism import RealismScorer
 from deid.verification.source_face import SourceFace

@@ -25,7 +25,7 @@ def left_in(path: Path) -> tuple[str, ...]:
 
     Examples:
         >>> left_in(Path("from-a-phone.jpg"))
-        ('EXIF: GPSInfo, Make, Model', 'EXIF thumbnail')
+        ('EXIF: GPSInfo, Make, Model',)
     """
     try:
         with PillowImage.open(path) as picture:

@@ -171,6 +171,7 @@ def study(
         Path | None, typer.Option(exists=True, file_okay=False, help="clones: another run over BEFORE. Default: none.")
     ] = None,
     bank: Annotated[Path | None, typer.Option(exists=True, help="clones: the portraits, a tar or a folder. Default: not compared.")] = None,
+    detector: Annotated[list[str] | None, typer.Option(help="detectors: measure this one. Default: the shipped ones.")] = None,
     seed: int = 0,
     store: _Store = None,
     made_by: _MadeBy = [],  # noqa: B006
@@ -195,6 +196,7 @@ def study(
             answers=tuple(answers),
             again=again,
             bank=bank,
+            detectors=tuple(detector or ()),
         )
         results = STUDIES[name](options)
     write(results, output)

@@ -23,6 +23,12 @@ class Steady:
         self.keyframe = keyframe
         self._fields: dict[str, NDArray[Any]] = {}
         self._held: dict[str, Any] = {}
+        self._frames, self._used = 1, False
+
+    def go_on(self, keyframe: bool) -> None:
+        """Go on to the next frame, which is a keyframe or none."""
+        self.keyframe = keyframe
+        self._frames, self._used = 1 if self._used else self._frames + 1, False
 
     def held(self, name: str, make: Callable[[], _Made]) -> _Made:
         """What was made of this name in the last keyframe."""
@@ -30,6 +36,14 @@ class Steady:
             self._held[name] = make()
         made: _Made = self._held[name]
         return made
+
+    def keep(self, name: str, what: object) -> None:
+        """Remember something of this name, until something else is kept."""
+        self._held[name] = what
+
+    def kept(self, name: str) -> Any:
+        """What was kept last of this name; None for nothing."""
+        return self._held.get(name)
 
     def __call__(self, name: str, field: _Array, large: float) -> _Array:
         """A field, smoothed over the frames so far.
@@ -39,12 +53,13 @@ class Steady:
             field: its value in this frame.
             large: a mean change of this size is no noise, and is followed at once.
         """
-        before = self._fields.get(name)
+        before, self._used = self._fields.get(name), True
         if before is None or before.shape != field.shape:
             smooth: NDArray[Any] = np.asarray(field)
         else:
             change = float(np.abs(field - before).mean())
-            share = _FOLLOWS + (1 - _FOLLOWS) * min(1.0, change / large) ** 2
+            follows = 1 - (1 - _FOLLOWS) ** self._frames
+            share = follows + (1 - follows) * min(1.0, change / large) ** 2
             smooth = before + share * (field - before)
         self._fields[name] = smooth
         return smooth.astype(field.dtype)  # type: ignore[return-value]

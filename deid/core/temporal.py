@@ -22,7 +22,8 @@ class Steady:
     def __init__(self, keyframe: bool = True) -> None:
         self.keyframe = keyframe
         self._fields: dict[str, NDArray[Any]] = {}
-        self._held: dict[str, Any] = {}
+        self._held: dict[str, tuple[Any, int]] = {}
+        self._kept: dict[str, Any] = {}
         self._frames, self._used = 1, False
 
     def go_on(self, keyframe: bool) -> None:
@@ -30,20 +31,23 @@ class Steady:
         self.keyframe = keyframe
         self._frames, self._used = 1 if self._used else self._frames + 1, False
 
-    def held(self, name: str, make: Callable[[], _Made]) -> _Made:
-        """What was made of this name in the last keyframe."""
-        if self.keyframe or name not in self._held:
-            self._held[name] = make()
-        made: _Made = self._held[name]
-        return made
+    def held(self, name: str, make: Callable[[], _Made], keyframes: int = 1) -> _Made:
+        """What was made of this name in a keyframe; it is made anew after so many more."""
+        made, age = self._held.get(name, (None, keyframes))
+        age += self.keyframe
+        if age >= keyframes:
+            made, age = make(), 0
+        self._held[name] = made, age
+        found: _Made = made
+        return found
 
     def keep(self, name: str, what: object) -> None:
         """Remember something of this name, until something else is kept."""
-        self._held[name] = what
+        self._kept[name] = what
 
     def kept(self, name: str) -> Any:
         """What was kept last of this name; None for nothing."""
-        return self._held.get(name)
+        return self._kept.get(name)
 
     def __call__(self, name: str, field: _Array, large: float) -> _Array:
         """A field, smoothed over the frames so far.
@@ -70,6 +74,6 @@ def steadied(steady: Steady | None, name: str, field: _Array, large: float) -> _
     return field if steady is None else steady(name, field, large)
 
 
-def held(steady: Steady | None, name: str, make: Callable[[], _Made]) -> _Made:
-    """What is made where there are no frames, and else what was made in the last keyframe."""
-    return make() if steady is None else steady.held(name, make)
+def held(steady: Steady | None, name: str, make: Callable[[], _Made], keyframes: int = 1) -> _Made:
+    """What is made where there are no frames, and else what was made in a keyframe, anew after so many more."""
+    return make() if steady is None else steady.held(name, make, keyframes)

@@ -22,13 +22,13 @@ import deid
 from deid import transforms
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.models import Models
-from deid.batch.files import FileResult
-from deid.batch.pictures import seed_of
+from deid.batch.results import FileResult
 from deid.check.limits import Limits
 from deid.check.report import Counts, FileFindings, Report
 from deid.cli import app
 from deid.cli import run as cli_run
 from deid.core.options import METHODS, QUALITIES, Options
+from deid.core.seeds import seed_of
 from deid.core.types import Crops, Detection, Distance, Embeddings, FaceResult, Image, ImageResult, Verification
 from deid.dataset.rows import SCHEMA
 from deid.editing.sampler import sample_sets

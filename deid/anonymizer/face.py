@@ -7,10 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.anonymizer.level import Level
-from deid.core.temporal import Steady
+from deid.core.temporal import FieldSmoother
 from deid.core.types import Detection, EditedFace, Image, Verification
 from deid.editing.looks import Looks
 from deid.verification.source_face import SourceFace
+
+#: Faces of fewer pixels are taken for nobody: blurred ones all look alike to a recogniser.
+RECOGNISABLE = 40.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +29,7 @@ class Tracked:
     """
 
     shape: NDArray[np.float64]
-    steady: Steady
+    steady: FieldSmoother
     source: SourceFace | None = None
     check: Verification | None = None
     faded: float = 1.0

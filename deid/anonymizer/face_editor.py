@@ -1,32 +1,27 @@
 """The way of one face: prepare, propose, composite, verify, fall back."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.anonymizer import doubt, fallback, stand_ins
+from deid.anonymizer import between, doubt, fallback, stand_ins
 from deid.anonymizer.cover import cover
 from deid.anonymizer.face import Composite, Face, Request
 from deid.anonymizer.level import Level
-from deid.anonymizer.pasted import Pasted
+from deid.anonymizer.parts import Parts
 from deid.compositing import blend, head
 from deid.compositing.proposal import Patch, Proposal
 from deid.core.errors import EditError
+from deid.core.protocols import Editor
 from deid.core.types import AlignedFace, Detection, EditedFace, FaceResult, Image, Verification
+from deid.editing.checked import edit
 from deid.editing.looks import Looks
-from deid.editing.proposals import propose
 from deid.editing.sampler import named, portraits_of
-from deid.editing.stand_in import shape_for
 from deid.imaging import geometry
-from deid.imaging.alignment import align, at_photo_scale, warp
+from deid.imaging.alignment import align, at_photo_scale, warp, with_own_landmarks
 from deid.verification.ranking import is_far, margin, promising
 from deid.verification.source_face import SourceFace
-
-if TYPE_CHECKING:
-    # The parts are given; nothing here builds them.
-    from deid.anonymizer.models import Models
 
 #: A detection counts as edited when this share of its middle was.
 LEAST_EDITED = 0.6
@@ -41,7 +36,7 @@ class FaceEditor:
         models: the parts it works with.
     """
 
-    def __init__(self, models: "Models") -> None:
+    def __init__(self, models: Parts) -> None:
         self._models, self._options = models, models.options
 
     # Prepare.
@@ -132,8 +127,8 @@ class FaceEditor:
 
     def replaced(self, face: Face, level: Level, photo: Image) -> tuple[Composite, Patch]:
         """The best of a level's proposals that passes, or the best of those that do not."""
-        if (moved := self._moved(face, level, photo)) is not None:
-            return moved
+        if (moved := between.moved(self._models, face, level, photo)) is not None:
+            return self._shown(face, level, *moved)
         sets, expected = stand_ins.rows_for(self._models, level, face, np.random.default_rng([face.seed, face.n_tried]))
         aligned, proposals = self.propose(face, level, photo, sets)
         best: tuple[Composite, Patch] | None = None
@@ -141,47 +136,10 @@ class FaceEditor:
             made = self.composite(face, level, photo, aligned, proposals[i])
             best = best or made
             if made[0].check.passed:
-                return self._faded(face, level, photo, proposals[i], made)
+                faded = between.faded(self._models, face, level, photo, proposals[i], made[0].check)
+                return made if faded is None else self._shown(face, level, *faded)
         assert best is not None  # a level without proposals has raised
         return best
-
-    # Between the keyframes of a film.
-
-    def _faded(
-        self, face: Face, level: Level, photo: Image, proposal: Proposal, made: tuple[Composite, Patch]
-    ) -> tuple[Composite, Patch]:
-        """What passed in a keyframe on its way from what passed in the one before; it is kept for the frames that follow."""
-        tracked = face.request.tracked
-        # A head is reshaped after its face was pasted: then every frame is made anew.
-        if tracked is None or self._options.reach != "face":
-            return made
-        before: tuple[Level, Pasted] | None = tracked.steady.kept("pasted")
-        kept = Pasted.of(proposal, face.matrix, self._shape(face, proposal.edited), before[1] if before is not None and before[0] is level else None)
-        tracked.steady.keep("pasted", (level, kept))
-        return made if kept.before is None else self._pasted(face, level, photo, kept, made[0].check)
-
-    def _shape(self, face: Face, edited: EditedFace) -> NDArray[np.float64]:
-        """Landmarks (68, 2) of a new face in the crop of a film's frame: those of its stand-in, where it has one."""
-        tracked, bank = face.request.tracked, self._models.portraits
-        assert tracked is not None
-        points = geometry.apply(face.matrix, tracked.shape)
-        if bank is None or edited.stand_in is None or edited.attributes is None:
-            return points
-        return shape_for(bank, *portraits_of(edited.attributes), points)
-
-    def _moved(self, face: Face, level: Level, photo: Image) -> tuple[Composite, Patch] | None:
-        """What a level pasted in the last keyframe, moved to this frame; None in keyframes, and where there is no such thing."""
-        tracked = face.request.tracked
-        if tracked is None or tracked.check is None:
-            return None
-        kept: tuple[Level, Pasted] | None = tracked.steady.kept("pasted")
-        return None if kept is None or kept[0] is not level else self._pasted(face, level, photo, kept[1], tracked.check)
-
-    def _pasted(self, face: Face, level: Level, photo: Image, kept: Pasted, check: Verification) -> tuple[Composite, Patch]:
-        tracked = face.request.tracked
-        assert tracked is not None
-        image, touched = kept.paste(photo, face.matrix, self._shape(face, kept.edited), tracked.faded)
-        return Composite(warp(image, face.matrix), kept.edited, self._edited(face, touched, check), level), Patch.of(image, touched)
 
     # Propose.
 
@@ -207,14 +165,15 @@ class FaceEditor:
             image, touched = head.reshape(image, touched, face.matrix, aligned.points, shape)
         known = None if face.request.tracked is None else face.request.tracked.check
         check = self._models.gate.judge(face.source, image, level.accepted) if known is None else known
-        check = self._edited(face, touched, check)
-        return Composite(warp(image, face.matrix), proposal.edited, check, level), Patch.of(image, touched)
+        return self._shown(face, level, proposal.edited, image, touched, check)
 
-    def _edited(self, face: Face, touched: NDArray[np.bool_], check: Verification) -> Verification:
-        """The gate's verdict, and whether enough of the detection was touched (H, W)."""
-        if (share := geometry.share_of_middle(face.detection.box_xyxy, touched)) >= LEAST_EDITED:
-            return check
-        return replace(check, reasons=(*check.reasons, f"only {share:.0%} of the middle of the box is edited"))
+    def _shown(
+        self, face: Face, level: Level, edited: EditedFace, image: Image, touched: NDArray[np.bool_], check: Verification
+    ) -> tuple[Composite, Patch]:
+        """A new face in a photo, with the gate's verdict, and whether enough of the detection was touched (H, W)."""
+        if (share := geometry.share_of_middle(face.detection.box_xyxy, touched)) < LEAST_EDITED:
+            check = replace(check, reasons=(*check.reasons, f"only {share:.0%} of the middle of the box is edited"))
+        return Composite(warp(image, face.matrix), edited, check, level), Patch.of(image, touched)
 
     # Fall back.
 
@@ -272,10 +231,6 @@ def _may_be_farther(face: Face, made: Composite) -> bool:
     return bool(face.stand_ins) and made.level.pastes_face and made.level.sets is None and not is_far(made.check)
 
 
-def with_own_landmarks(detection: Detection) -> Detection:
-    """A detection without landmarks that are another face's: the edit would land there and leave this box exposed."""
-    if detection.landmarks is None:
-        return detection
-    middle, box = detection.landmarks.mean(axis=0), detection.box_xyxy
-    inside = (box[:2] <= middle).all() and (middle <= box[2:]).all()
-    return detection if inside else replace(detection, landmarks=None)
+def propose(editor: Editor, face: AlignedFace, sets: NDArray[np.float32], strength: float, mask: NDArray[np.float32]) -> list[Proposal]:
+    """New faces that fit into the photo, one for each row of ``sets`` (N, D); ``mask`` (128, 128) says how much of a small crop shows."""
+    return [Proposal.of(edited, face, mask) for edited in edit(editor, face, sets, strength)]

@@ -4,6 +4,7 @@ It is not made anew: what is shown stays what the gate has judged, but for the m
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -40,9 +41,22 @@ class Pasted:
 
     @classmethod
     def of(
-        cls, proposal: Proposal, matrix: NDArray[np.float64], points: NDArray[np.float64], before: "Pasted | None" = None
+        cls,
+        proposal: Proposal,
+        matrix: NDArray[np.float64],
+        points: NDArray[np.float64],
+        before: "Pasted | None" = None,
+        faded: float = 1.0,
     ) -> "Pasted":
-        """From what was pasted where ``matrix`` leads to the small crop (128, 128), in which a face has landmarks (68, 2)."""
+        """From what was pasted in a keyframe.
+
+        Args:
+            proposal: what was pasted.
+            matrix: leads from the frame to the small crop (128, 128).
+            points: (68, 2) landmarks in that crop.
+            before: what was shown in the frame before this one, so far faded in.
+            faded: see `paste`.
+        """
         n = proposal.crop.shape[0]
         large = geometry.enlarged(matrix, n / SIZE)
         crop, alpha = without_aliases(proposal.crop, large), np.asarray((255 * proposal.mask).round(), np.uint8)
@@ -55,7 +69,7 @@ class Pasted:
             return cls(proposal.edited, layer, points, box)
         low, high = before._reach(points)
         box = np.concatenate([np.minimum(box[:2], low), np.maximum(box[2:], high)])
-        return cls(proposal.edited, layer, points, box, before._moved(points, layer.shape[0]))
+        return cls(proposal.edited, layer, points, box, before._moved(points, faded, layer.shape[0]))
 
     def paste(
         self, image: Image, matrix: NDArray[np.float64], points: NDArray[np.float64], faded: float = 1.0
@@ -70,7 +84,7 @@ class Pasted:
         """
         out, touched = image.copy(), np.zeros(image.shape[:2], bool)
         low, high = self._reach(points)
-        rows, columns = geometry.box_to_slices(footprint(matrix, np.concatenate([low, high])), touched.shape)
+        rows, columns = geometry.box_to_slices(footprint(matrix, np.concatenate([low, high])), image.shape[:2])
         if rows.stop <= rows.start or columns.stop <= columns.start:
             return out, touched
         shown = self._shown(matrix, points, faded, rows, columns)
@@ -91,11 +105,11 @@ class Pasted:
             return self.layer
         return np.asarray(cv2.addWeighted(self.layer, faded, self.before, 1 - faded, 0), np.uint8)
 
-    def _moved(self, points: NDArray[np.float64], n: int) -> NDArray[np.uint8]:
+    def _moved(self, points: NDArray[np.float64], faded: float, n: int) -> NDArray[np.uint8]:
         """(n, n, 4) the layer in a crop with other landmarks (68, 2)."""
         k = self.layer.shape[0] / SIZE
         where = geometry.scaled(maps_to(points, self.points)[0], n) * np.float32(k) + np.float32((k - 1) / 2)
-        return np.asarray(cv2.remap(self.layer, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), np.uint8)
+        return _from(self._layer(faded), where)
 
     def _shown(
         self, matrix: NDArray[np.float64], points: NDArray[np.float64], faded: float, rows: slice, columns: slice
@@ -107,4 +121,10 @@ class Pasted:
         # The warp is smooth: where each pixel comes from is read off its coarse field.
         maps = maps_to(points, self.points)[0] * np.float32(k) + np.float32((k - 1) / 2)
         where = cv2.warpAffine(maps, to_crop, size, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(cv2.remap(self._layer(faded), where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), np.uint8)
+        return _from(self._layer(faded), np.asarray(where, np.float32))
+
+
+def _from(layer: NDArray[np.uint8], where: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """(h, w, 4) pixels of a layer (n, n, 4) at places (h, w, 2); nothing outside of it."""
+    both: Any = None
+    return np.asarray(cv2.remap(layer, where, both, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), np.uint8)

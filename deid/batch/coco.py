@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deid.batch.files import FileResult
+from deid.batch.results import FileResult
 from deid.boxes import coco
 from deid.boxes.types import Box, BoxedFile, BoxedFrame
 from deid.core.types import ImageResult

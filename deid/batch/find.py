@@ -12,8 +12,8 @@ from deid.detection.checked import detect
 from deid.imaging import codec
 
 if TYPE_CHECKING:
-    from deid.anonymizer.engine import Anonymizer
-    from deid.video.pipeline import Span
+    from deid.anonymizer.parts import Engine
+    from deid.video.results import Span
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +32,7 @@ class Found:
 
 
 def find(
-    source: Path, name: str, engine: "Anonymizer", span: "Span | None" = None, progress: Callable[[int, int], None] | None = None
+    source: Path, name: str, engine: "Engine", span: "Span | None" = None, progress: Callable[[int, int], None] | None = None
 ) -> Found:
     """Find the faces of one file as `deid run` finds them at first; what goes wrong is in the result and never an exception.
 
@@ -57,7 +57,7 @@ def find(
         return Found(source, error=f"{type(failure).__name__}: {failure}")
 
 
-def _picture(source: Path, name: str, engine: "Anonymizer") -> BoxedFile:
+def _picture(source: Path, name: str, engine: "Engine") -> BoxedFile:
     frames = codec.read(source, engine.options.max_pixels).frames
     height, width = frames[0].rgb.shape[:2]
     found = [BoxedFrame(tuple(Box(d) for d in detect(engine.detector, frame.rgb))) for frame in frames]

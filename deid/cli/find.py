@@ -73,7 +73,7 @@ def _search(jobs: "list[Job]", names: dict[Path, str], options: Options, span: t
     """Search every file that can be, and say what became of it."""
     from deid.anonymizer.engine import Anonymizer
     from deid.batch.find import Found, find
-    from deid.video.pipeline import Span
+    from deid.video.results import Span
 
     found = []
     for job in jobs:

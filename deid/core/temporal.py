@@ -6,13 +6,15 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.core.types import Steady
+
 #: Share of a small change that is followed in one frame.
 _FOLLOWS = 0.08
 _Array = TypeVar("_Array", bound=NDArray[Any])
 _Made = TypeVar("_Made")
 
 
-class Steady:
+class FieldSmoother:
     """Remembers the fields of one track.
 
     Args:
@@ -70,7 +72,7 @@ class Steady:
 
 
 def steadied(steady: Steady | None, name: str, field: _Array, large: float) -> _Array:
-    """The field itself where there are no frames, and else as `Steady` says."""
+    """The field itself where there are no frames, and else as `FieldSmoother` says."""
     return field if steady is None else steady(name, field, large)
 
 

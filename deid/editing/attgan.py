@@ -101,7 +101,7 @@ class _TwoPasses:
 
 
 def _passes(network: "Generator", device: str) -> Network:
-    from deid.models.pixels import TwoPasses
+    from deid.models.attgan import TwoPasses
 
     return TorchNetwork(TwoPasses(network), device)
 

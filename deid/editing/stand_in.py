@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.compositing.blend import face_mask, uncovered
-from deid.core.temporal import Steady, steadied
-from deid.core.types import Image, StandIn
+from deid.core.temporal import steadied
+from deid.core.types import Image, StandIn, Steady
 from deid.editing.portraits import Portraits
 from deid.editing.thin_plate import maps_to
 from deid.imaging.alignment import SIZE

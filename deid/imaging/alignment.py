@@ -1,5 +1,7 @@
 """Alignment: upright crops of one size, and the matrices back to the photo."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +36,15 @@ def is_profile(detection: Detection) -> bool:
     right, left, _, *mouth = detection.landmarks
     down = np.linalg.norm(np.mean(mouth, axis=0) - (right + left) / 2)
     return bool(np.linalg.norm(left - right) < _FROM_THE_SIDE * down)
+
+
+def with_own_landmarks(detection: Detection) -> Detection:
+    """A detection without landmarks that are another face's: the edit would land there and leave this box exposed."""
+    if detection.landmarks is None:
+        return detection
+    middle, box = detection.landmarks.mean(axis=0), detection.box_xyxy
+    inside = (box[:2] <= middle).all() and (middle <= box[2:]).all()
+    return detection if inside else replace(detection, landmarks=None)
 
 
 def align_matrix(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,11 +12,12 @@ from PIL import Image as PillowImage
 
 from deid.core.errors import DataError, DependencyError
 from deid.core.types import Embeddings
+from deid.detection.central import central
 from deid.detection.mtcnn import MtcnnDetector
 from deid.imaging.alignment import align
-from deid.recognition.age import AgeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
-from deid.training.data import central, pictures, portrait_children, portraits
+from deid.recognition.linear import AgeReader
+from deid.training.data import pictures, portrait_children, portraits
 
 #: UTKFace's photos are cut close to the face: a detector wants some surroundings, in pixels of 200.
 _SURROUNDINGS = 60

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.core.attributes import MALE
 from deid.core.errors import DataError, DependencyError
 from deid.core.types import Embeddings
-from deid.recognition.attributes import MALE
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
-from deid.recognition.gender import GenderReader
+from deid.recognition.linear import GenderReader
 from deid.training.data import FaceData
 
 _BATCH = 64

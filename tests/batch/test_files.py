@@ -9,14 +9,15 @@ import pytest
 from PIL import Image as PillowImage
 
 from deid.anonymizer.engine import Anonymizer
-from deid.batch import files, pictures
-from deid.batch.files import FileResult
+from deid.batch import files
 from deid.batch.jobs import Job
+from deid.batch.results import FileResult
 from deid.core.errors import DetectionError
 from deid.core.options import Options
+from deid.core.seeds import seed_of
 from deid.core.types import Image, ImageResult
 from deid.imaging import formats
-from deid.video.pipeline import VideoResult
+from deid.video.results import VideoResult
 
 
 def _touch(*paths: Path) -> None:
@@ -176,11 +177,11 @@ def test_picture_over_the_limit_is_refused(photo: Path, tmp_path: Path) -> None:
 
 
 def test_seeds_of_files() -> None:
-    seeds = [pictures.seed_of(7, i) for i in range(50)]
-    assert seeds == [pictures.seed_of(7, i) for i in range(50)]
-    assert len({*seeds, *(pictures.seed_of(8, i) for i in range(50))}) == 100
+    seeds = [seed_of(7, i) for i in range(50)]
+    assert seeds == [seed_of(7, i) for i in range(50)]
+    assert len({*seeds, *(seed_of(8, i) for i in range(50))}) == 100
     assert all(s is not None and 0 <= s < 2**64 for s in seeds)
-    assert pictures.seed_of(None, 3) is None
+    assert seed_of(None, 3) is None
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from safetensors.numpy import save_file
 from typer.testing import CliRunner, Result
 
 from deid import __version__, weights
-from deid.batch import pictures
 from deid.cli import app
 from deid.core.errors import DependencyError
 from deid.core.types import Image
@@ -208,7 +207,7 @@ def test_files_that_are_left_out_have_an_exit_code_and_are_named(photo: Path, tm
     ]
     # The seed of a file does not change with what is left out beside it.
     seeds = [f["frames"][0]["seed"] for f in report["files"] if f.get("frames")]
-    assert seeds == [pictures.seed_of(1, 0)]
+    assert seeds == [seeds.seed_of(1, 0)]
 
 
 def test_part_of_a_picture_that_is_left_out_has_an_exit_code_and_is_named(photo: Path, tmp_path: Path) -> None:

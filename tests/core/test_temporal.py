@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from deid.core.temporal import Steady, held, steadied
+from deid.core.temporal import FieldSmoother, held, steadied
 
 
 def test_what_is_held_is_made_in_keyframes_only() -> None:
-    steady, made = Steady(), iter(range(9))
+    steady, made = FieldSmoother(), iter(range(9))
     assert [steady.held("a", lambda: next(made)) for _ in range(2)] == [0, 1]
     steady.keyframe = False
     assert [steady.held("a", lambda: next(made)) for _ in range(2)] == [1, 1]
@@ -17,7 +17,7 @@ def test_what_is_held_is_made_in_keyframes_only() -> None:
 
 
 def test_noise_is_smoothed_and_a_large_change_followed() -> None:
-    steady = Steady()
+    steady = FieldSmoother()
     assert steadied(steady, "x", np.zeros(4), 1.0).tolist() == [0] * 4
     assert 0 < steadied(steady, "x", np.full(4, 0.1), 1.0).max() < 0.02
     assert steadied(steady, "x", np.full(4, 9.0), 1.0).tolist() == [9] * 4

@@ -24,8 +24,8 @@ from deid.core.options import Options
 from deid.core.types import Image
 from deid.detection.refine import FaceRefiner
 from deid.imaging import geometry
-from deid.video import search
 from deid.video.find import FaceFinder
+from deid.video.looks import build_search
 from deid.video.search import Search
 
 #: The part of an LFW photo that is shown, and the face in it, in pixels of the photo (250, 250).
@@ -171,7 +171,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[3] / "shared" / "data", help="folder with the data sets")
     given = parser.parse_args()
     photos, options = portraits(given.data / "lfw-deepfunneled.tar", 200), Options()
-    looks, refiner = search.build(options), FaceRefiner()
+    looks, refiner = build_search(options), FaceRefiner()
     n_faces = n_exposed = n_films = 0
     began = time.process_time()
     for seed in range(given.seed, given.seed + given.count):

@@ -7,7 +7,7 @@ import pytest
 from deid.core.options import Options
 from deid.core.types import Detection, Image
 from deid.detection.refine import FaceRefiner
-from deid.video import search
+from deid.video.looks import build_search
 from deid.video.search import Search
 from tests.fuzz import films
 
@@ -18,7 +18,7 @@ def photos(data_folder: Path) -> list[Image]:
 
 
 def test_no_face_that_comes_and_goes_is_exposed(photos: list[Image]) -> None:
-    looks, refiner, options = search.build(Options()), FaceRefiner(), Options()
+    looks, refiner, options = build_search(Options()), FaceRefiner(), Options()
     drawn = {seed: films.draw(seed, photos) for seed in range(12)}
     assert sum(map(len, (faces for film in drawn.values() for faces in film.faces))) > 20
     assert {seed: films.exposed(film, looks, refiner, options) for seed, film in drawn.items()} == {seed: [] for seed in drawn}

@@ -13,10 +13,11 @@ from deid.boxes.types import Box, BoxedFile, BoxedFrame
 from deid.core.errors import ImageReadError
 from deid.core.types import Detection
 from deid.serve.corrections import Correction, check
+from deid.serve.desk import Desk
 from deid.serve.limits import Limits
-from deid.serve.session import Desk
 from deid.serve.store import Store
-from deid.serve.work import Progress, Upload
+from deid.serve.uploads import Upload
+from deid.serve.work import Progress
 
 pytest.importorskip("fastapi", reason="the page needs the extra `web`")
 pytest.importorskip("httpx", reason="the tests of the page need httpx")
@@ -124,7 +125,7 @@ def desk_of(store: Store) -> Iterator[Callable[..., Desk]]:
 
     def make(limits: Limits | None = None, work: Callable[..., object] | None = None, load: Callable[[], object] = FakeEngine) -> Desk:
         build = work or (lambda upload, kind, engine, limits: FakeWork(upload, kind))
-        made.append(Desk(store, load, limits, build))  # type: ignore[arg-type]
+        made.append(Desk(store, load, build, limits))  # type: ignore[arg-type]
         return made[-1]
 
     yield make

@@ -13,9 +13,9 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from deid.serve import api, guard
+from deid.serve.desk import Desk
 from deid.serve.limits import Limits
 from deid.serve.protocol import PatientProtocol
-from deid.serve.session import Desk
 from deid.serve.store import Store
 
 TOKEN = "t0ken-t0ken-t0ken"

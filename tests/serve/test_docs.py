@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 
 from deid.serve import api, guard
-from deid.serve.session import Desk
+from deid.serve.desk import Desk
 
 PAGE = Path(__file__).parents[2] / "docs" / "serve.md"
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from deid.anonymizer.engine import Anonymizer
-from deid.batch.pictures import seed_of
 from deid.core.errors import VideoReadError
+from deid.core.seeds import seed_of
 from deid.core.types import Image
 from deid.serve.corrections import Correction, CorrectionError
 from deid.serve.films import FilmWork
 from deid.serve.limits import Limits
-from deid.serve.work import Upload
+from deid.serve.uploads import Upload
 from deid.video.pipeline import anonymize_video
 from tests.video.conftest import look_alike
 

@@ -9,7 +9,7 @@ from deid.core.options import Options
 from deid.core.types import Crops, Detection, Image, Verification
 from deid.verification.gate import SourceFace
 from deid.video.edit import _LOST, FilmEditor
-from deid.video.find import FoundFrame, TrackedFace
+from deid.video.frames import FoundFrame, TrackedFace
 from deid.video.keyframe import Keyframe
 
 

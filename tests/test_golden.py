@@ -35,6 +35,7 @@ from deid.editing.sampler import sample_sets
 from deid.models.attgan import ATTRIBUTES
 from deid.verification.gate import Gate
 from deid.video import pipeline
+from deid.video.results import TrackSummary, VideoResult
 
 GOLDEN = Path(__file__).parent / "golden"
 STORE = "; if that is intended, run `python tests/test_golden.py`, look at the difference and name it in CHANGELOG.md"
@@ -92,7 +93,7 @@ def _results() -> tuple[list[FileResult], Report]:
     detection = Detection(np.array([1.0, 2.0, 3.0, 4.0]), 0.9, np.zeros((5, 2)), "mtcnn")
     face = FaceResult(detection, "attgan", "passed", check, dict.fromkeys(ATTRIBUTES, 0.0))
     photo = FileResult(Path("a"), Path("b"), frames=(ImageResult(np.zeros((4, 4, 3), np.uint8), (face,), 1),))
-    film = FileResult(Path("c"), Path("d"), film=pipeline.VideoResult(1, 1, (pipeline.TrackSummary(0, 0, 0, 0),), 1))
+    film = FileResult(Path("c"), Path("d"), film=VideoResult(1, 1, (TrackSummary(0, 0, 0, 0),), 1))
     findings = FileFindings("a", False, Counts(1, 0, 0, 1, 0, 1))
     return [photo, film], Report(before="a", after="b", limits=Limits(), detectors=(), recognisers={}, files=(findings,))
 

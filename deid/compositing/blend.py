@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from deid.compositing.skin import skin
 from deid.core.types import Image
 from deid.imaging import geometry
-from deid.imaging.alignment import TEMPLATE
+from deid.imaging.alignment import SIZE, TEMPLATE
 
 #: Feather of a new face's mask, as a share of the crop's side.
 _FEATHER = 0.035
@@ -191,9 +191,10 @@ def blend_crop(edited: Image, source: Image, mask: NDArray[np.float32]) -> Image
     return np.asarray((edited * alpha + source * (1 - alpha)).round(), np.uint8)
 
 
-def shrunk(crop: Image) -> Image:
-    """A crop (n, n, 3) at (128, 128, 3)."""
-    return crop if crop.shape[0] == 128 else np.asarray(cv2.resize(crop, (128, 128), interpolation=cv2.INTER_AREA), np.uint8)
+def shrunk(crop: NDArray[np.uint8] | NDArray[np.float32]) -> Image:
+    """A crop (n, n, 3) in [0, 255] at (128, 128, 3) uint8."""
+    small = crop if crop.shape[0] == SIZE else cv2.resize(crop, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    return np.asarray(small if small.dtype == np.uint8 else np.clip(small, 0, 255).round(), np.uint8)
 
 
 def paste(image: Image, crop: Image, matrix: NDArray[np.float64], mask: NDArray[np.float32]) -> tuple[Image, NDArray[np.bool_]]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid import weights
+from deid.compositing.blend import shrunk
 from deid.core.attributes import ATTRIBUTES, CROP_SIZE
 from deid.core.errors import EditError
 from deid.core.temporal import held, steadied
@@ -171,11 +172,11 @@ class AttganEditor(_TwoPasses):
         changes = held(steady, "change", lambda: self._bounded_changes(made, rows[:, : len(ATTRIBUTES)]), _HELD)
         kept = [steadied(steady, "change", change.on(m.points), 12.0) for change, m in zip(changes, made, strict=True)]
         edited = [StandIn(_added(m.face, k), m.visible, m.points) for m, k in zip(made, kept, strict=True)]
-        return [EditedFace(_shrunk(e.face), self.name, a, strength, e) for e, a in zip(edited, rows, strict=True)]
+        return [EditedFace(shrunk(e.face), self.name, a, strength, e) for e, a in zip(edited, rows, strict=True)]
 
     def _bounded_changes(self, made: Sequence[StandIn], sets: NDArray[np.float32]) -> list[_Change]:
         """What sets (N, 13) change of N stand-ins."""
-        changes = self.changes(np.stack([_shrunk(m.face) for m in made]), sets)
+        changes = self.changes(np.stack([shrunk(m.face) for m in made]), sets)
         return [_Change(_bounded(change), m.points) for change, m in zip(changes, made, strict=True)]
 
     def changes(self, crops: Crops, sets: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -233,11 +234,6 @@ def _checked(face: AlignedFace, attributes: NDArray[np.float32]) -> NDArray[np.f
 def _light_for(crop: NDArray[np.uint8]) -> float:
     """What the grey levels of a dark face (128, 128, 3) are multiplied with before it is edited."""
     return float(np.clip(_DIM / max(1.0, float(np.median(crop[_FACE]))), 1.0, _MOST_LIGHT))
-
-
-def _shrunk(face: NDArray[np.float32]) -> NDArray[np.uint8]:
-    small = cv2.resize(face, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_AREA)
-    return np.asarray(np.clip(small, 0, 255).round(), np.uint8)
 
 
 def _bounded(change: NDArray[np.float32]) -> NDArray[np.float32]:

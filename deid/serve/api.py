@@ -32,6 +32,12 @@ _SWEEP_S = 5.0
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
+class EventStream(StreamingResponse):
+    """Server-sent events."""
+
+    media_type = "text/event-stream"
+
+
 def build(desk: Desk, hosts: frozenset[str], token: str = "") -> Guard:
     """The whole application, guarded.
 
@@ -122,11 +128,11 @@ def _sessions(desk: Desk) -> APIRouter:
         """Close a session: its work is cancelled, and its files are deleted."""
         await asyncio.to_thread(desk.sessions.close, session)
 
-    @router.get("/sessions/{session}/events", response_class=StreamingResponse, responses=_EVENTS)
-    async def session_events(session: str) -> StreamingResponse:
+    @router.get("/sessions/{session}/events", response_class=EventStream)
+    async def session_events(session: str) -> EventStream:
         """Server-sent events: the session's files whenever anything about them changes."""
         desk.sessions.get(session)
-        return StreamingResponse(events.of_session(desk, session), media_type="text/event-stream")
+        return EventStream(events.of_session(desk, session))
 
     @router.post("/sessions/{session}/files", status_code=201, openapi_extra=_BODY)
     async def submit(
@@ -147,7 +153,6 @@ def _sessions(desk: Desk) -> APIRouter:
     return router
 
 
-_EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
 _BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 }
@@ -189,11 +194,11 @@ def _files(desk: Desk) -> APIRouter:
         """Cancel a file's work and delete it."""
         await asyncio.to_thread(desk.sessions.remove, file)
 
-    @router.get("/events", response_class=StreamingResponse, responses=_EVENTS)
-    async def file_events(file: str) -> StreamingResponse:
+    @router.get("/events", response_class=EventStream)
+    async def file_events(file: str) -> EventStream:
         """Server-sent events: where the file stands, until it waits for a person."""
         desk.sessions.job(file)
-        return StreamingResponse(events.of_file(desk, file), media_type="text/event-stream")
+        return EventStream(events.of_file(desk, file))
 
     @router.get("/detections")
     async def detections(file: str) -> Detections:

@@ -1,5 +1,9 @@
 """Desks with a fake engine, and clients of the REST interface."""
 
+import contextlib
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,3 +161,22 @@ def client_of() -> Iterator[Callable[..., TestClient]]:
 @pytest.fixture
 def client(desk: Desk, client_of: Callable[..., TestClient]) -> TestClient:
     return client_of(desk)
+
+
+@contextlib.contextmanager
+def listening(desk: Desk, **config: Any) -> Iterator[int]:
+    """A server of a desk's page; gives its port."""
+    import uvicorn
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = int(taken.getsockname()[1])
+        app: Any = api.build(desk, guard.allowed_hosts("127.0.0.1", port))
+        server = uvicorn.Server(uvicorn.Config(app, ws="none", log_level="critical", **config))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        yield port
+        server.should_exit = True
+        thread.join(10)

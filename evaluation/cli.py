@@ -125,15 +125,15 @@ def attack(
 
 @app.command()
 def video(
-    original: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Film before.")],
-    deidentified: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Film after.")],
+    original: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Video before.")],
+    deidentified: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Video after.")],
     output: _Out,
     recogniser: _Recogniser = [],  # noqa: B006
     seed: int = 0,
     store: _Store = None,
     made_by: _MadeBy = [],  # noqa: B006
 ) -> None:
-    """Measure a film frame by frame: exposed faces, identity and flicker over each track, and changes of the file."""
+    """Measure a video frame by frame: exposed faces, identity and flicker over each track, and changes of the file."""
     from evaluation.video import video as compare_films
 
     with _reported(), _progress() as progress:

@@ -93,9 +93,9 @@ def _results() -> tuple[list[FileResult], Report]:
     detection = Detection(np.array([1.0, 2.0, 3.0, 4.0]), 0.9, np.zeros((5, 2)), "mtcnn")
     face = FaceResult(detection, "attgan", "passed", check, dict.fromkeys(ATTRIBUTES, 0.0))
     photo = FileResult(Path("a"), Path("b"), frames=(ImageResult(np.zeros((4, 4, 3), np.uint8), (face,), 1),))
-    film = FileResult(Path("c"), Path("d"), film=VideoResult(1, 1, (TrackSummary(0, 0, 0, 0),), 1))
+    video = FileResult(Path("c"), Path("d"), video=VideoResult(1, 1, (TrackSummary(0, 0, 0, 0),), 1))
     findings = FileFindings("a", False, Counts(1, 0, 0, 1, 0, 1))
-    return [photo, film], Report(before="a", after="b", limits=Limits(), detectors=(), recognisers={}, files=(findings,))
+    return [photo, video], Report(before="a", after="b", limits=Limits(), detectors=(), recognisers={}, files=(findings,))
 
 
 def _keys(value: Any) -> Any:
@@ -115,7 +115,7 @@ def keys() -> dict[str, Any]:
     return {
         "report of deid run": _keys(cli_run._report(results, Options(), debug=True)),
         "of a photo": _keys(results[0].to_dict(debug=True)),
-        "of a film": _keys(results[1].to_dict()),
+        "of a video": _keys(results[1].to_dict()),
         "report of deid check": _keys(checked.to_dict()),
         "ledger": columns,
     }

@@ -10,7 +10,7 @@ from PIL import Image as PillowImage
 from deid.batch.jobs import Job
 from deid.batch.pictures import Given, anonymize_given
 from deid.batch.results import FileResult
-from deid.batch.walk import is_film
+from deid.batch.walk import is_video
 from deid.core.errors import DataError, DependencyError, ImageError, VideoError
 from deid.imaging import atomic, codec
 
@@ -36,21 +36,21 @@ def run_job(
         engine: anonymizes the frames.
         seed: of this file; None for a fresh one. All frames of an animation share it.
         overwrite: whether an existing target may be replaced.
-        span: of a film, which part, and what of its sound.
-        progress: called with the number of written frames of a film, and of those to expect.
+        span: of a video, which part, and what of its sound.
+        progress: called with the number of written frames of a video, and of those to expect.
         given: what is known of the file.
     """
     given = given or Given(job.source.name)
     if job.target is None:
         return refused(job)
     try:
-        if is_film(job.source):
+        if is_video(job.source):
             from deid.video.pipeline import anonymize_video
 
             known: dict[str, Any] = {"span": span, "seed": seed, "overwrite": overwrite, "progress": progress, "record": given.record}
-            film = anonymize_video(job.source, job.target, engine, boxes=given.boxes, selection=given.selection, **known)
-            error = film.problem and f"written as far as it could be read: {film.problem}"
-            return FileResult(job.source, job.target, error, film=film)
+            video = anonymize_video(job.source, job.target, engine, boxes=given.boxes, selection=given.selection, **known)
+            error = video.problem and f"written as far as it could be read: {video.problem}"
+            return FileResult(job.source, job.target, error, video=video)
         picture = codec.read(job.source, engine.options.max_pixels)
         edited, frames = anonymize_given(picture, engine, seed, given)
         data = codec.encode(edited, _format(job.source, job.target))

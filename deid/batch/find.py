@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deid.batch.walk import is_film
+from deid.batch.walk import is_video
 from deid.boxes.types import Box, BoxedFile, BoxedFrame
 from deid.core.errors import DeidError
 from deid.detection.checked import detect
@@ -37,14 +37,14 @@ def find(
     """Find the faces of one file as `deid run` finds them at first; what goes wrong is in the result and never an exception.
 
     Args:
-        source: a picture or a film.
+        source: a picture or a video.
         name: what its boxes are written under.
         engine: whose detector and options are used.
-        span: of a film, which part.
-        progress: called with the number of searched frames of a film, and of those to expect.
+        span: of a video, which part.
+        progress: called with the number of searched frames of a video, and of those to expect.
     """
     try:
-        if is_film(source):
+        if is_video(source):
             from deid.video.pipeline import find_video
 
             boxes, problem = find_video(source, engine, span=span, progress=progress)

@@ -20,7 +20,7 @@ class Given:
         name: path within the input folder, with slashes: its boxes and its mask are found by it.
         boxes: where its faces are; None where they are searched.
         only: whether nothing but these boxes is covered.
-        record: whether the boxes of a film are kept for a report.
+        record: whether the boxes of a video are kept for a report.
         selection: which of its faces are left as they are; the engine's one when None.
     """
 

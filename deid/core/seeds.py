@@ -1,4 +1,4 @@
-"""Seeds that are derived from others: for each file of a run, each person of a film, each attempt."""
+"""Seeds that are derived from others: for each file of a run, each person of a video, each attempt."""
 
 from typing import overload
 
@@ -16,7 +16,7 @@ def seed_of(seed: int | None, *numbers: int) -> int | None:
 
     Args:
         seed: of the whole; None for fresh ones.
-        numbers: the place: of a file in the run, of a person in the film.
+        numbers: the place: of a file in the run, of a person in the video.
 
     Returns:
         64 random bits that are the same for the same arguments; None without a seed.

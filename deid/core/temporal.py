@@ -1,4 +1,4 @@
-"""Smoothing over a film's frames: fields of one face change slowly, so that a new face does not flicker."""
+"""Smoothing over a video's frames: fields of one face change slowly, so that a new face does not flicker."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar

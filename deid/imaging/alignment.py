@@ -88,7 +88,7 @@ def align(image: Image, detection: Detection) -> AlignedFace:
     """The upright crop (128, 128, 3) of one face.
 
     Examples:
-        >>> face = align(image, detector.detect(image)[0])
+        >>> face = align(image, detection)
         >>> face.crop.shape
         (128, 128, 3)
     """

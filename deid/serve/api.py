@@ -25,7 +25,7 @@ from deid.serve.jobs import Job
 from deid.serve.schema import Corrections, Detections, File, Files, Opened, Status
 from deid.serve.session import Session
 from deid.serve.store import remove
-from deid.serve.uploads import NotThereError, RefusedError, TooLargeError
+from deid.serve.uploads import IN_WORDS, NotThereError, RefusedError, TooLargeError
 
 #: How often sessions are looked at that nobody may come back to, in seconds.
 _SWEEP_S = 5.0
@@ -49,7 +49,7 @@ def build(desk: Desk, hosts: frozenset[str], token: str = "") -> Guard:
     app = FastAPI(
         title="deid serve",
         version=__version__,
-        description="Anonymize photos and films, correct what was done, and save it. Nothing is final until it is saved.",
+        description="Anonymize photos and videos, correct what was done, and save it. Nothing is final until it is saved.",
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -141,7 +141,7 @@ def _sessions(desk: Desk) -> APIRouter:
         name: Annotated[str, Query(max_length=1000, description="The file's name; its suffix says what it is.")],
         seed: Annotated[int | None, Query(ge=0, lt=2**63, description="For reproducible output.")] = None,
     ) -> File:
-        """Send a photo or a film as the body, as it is. It is begun with at once."""
+        """Send a photo or a video as the body, as it is. It is begun with at once."""
         return File.model_validate((await _received(desk, session, request, name, seed)).to_dict())
 
     @router.get("/sessions/{session}/results", response_class=FileResponse)
@@ -166,7 +166,7 @@ async def _received(desk: Desk, session: str, request: Request, name: str, seed:
     try:
         size = await to_file(request.stream(), upload.path, most)
         if size > most:
-            raise TooLargeError(f"{upload.name}: it is larger than a {kind} may be, {most // 2**20} MB")
+            raise TooLargeError(f"{upload.name}: it is larger than a {IN_WORDS[kind]} may be, {most // 2**20} MB")
         if not size:
             raise RefusedError(f"{upload.name}: the file is empty")
     except ClientDisconnect:

@@ -1,4 +1,4 @@
-"""The tracks of a film as a person sees them and decides about them."""
+"""The tracks of a video as a person sees them and decides about them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -46,7 +46,7 @@ class TrackCard:
 
 
 class Cards:
-    """The cards of one film, by track."""
+    """The cards of one video, by track."""
 
     def __init__(self) -> None:
         self._cards: dict[int, TrackCard] = {}
@@ -69,7 +69,7 @@ class Cards:
         self._cards[track] = TrackCard(track, origin)
 
     def name_people(self, tracks: Iterable[TrackSummary]) -> None:
-        """Who is who, for good: later editing of the film may number people otherwise."""
+        """Who is who, for good: later editing of the video may number people otherwise."""
         self._people = {t.track: t.person for t in tracks}
 
     def summarize(self, tracks: Iterable[TrackSummary]) -> None:
@@ -92,14 +92,14 @@ class Cards:
     def _person(self, track: int) -> int:
         return self._people.get(track, -1 - track)
 
-    def choices(self, engine: Engine, film_seed: int) -> dict[int, Choice]:
+    def choices(self, engine: Engine, video_seed: int) -> dict[int, Choice]:
         """What the decisions mean for the editor; everybody else keeps the face that was drawn first."""
         choices = {}
         for track, card in self._cards.items():
             person = self._people.get(track)
-            seed = levels.face_seed(film_seed, track if person is None else person, card.turn) if card.turn else None
+            seed = levels.face_seed(video_seed, track if person is None else person, card.turn) if card.turn else None
             if seed is None and person is not None:
-                seed = seeds.seed_of(film_seed, person)
+                seed = seeds.seed_of(video_seed, person)
             covers = levels.chosen_covers(engine, card.decision) if card.decision.action == "cover" else ()
             choices[track] = Choice(card.decision.leaves, covers, seed)
         return choices

@@ -1,4 +1,4 @@
-"""What photos and films have in common on their way: corrections are checked, and the result is searched before it is final."""
+"""What photos and videos have in common on their way: corrections are checked, and the result is searched before it is final."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from deid.core.errors import DetectionError
 from deid.serve import corrections as checks
 from deid.serve.corrections import Correction, CorrectionError
 from deid.serve.limits import Limits
-from deid.serve.uploads import Upload
+from deid.serve.uploads import IN_WORDS, Upload
 from deid.serve.work import Progress
 
 
@@ -43,7 +43,7 @@ class CorrectedWork(ABC):
                 raise CorrectionError("new faces need the method attgan")
             if correction.box_xyxy is not None:
                 if not 0 <= correction.frame < self.view["frames"]:
-                    raise CorrectionError(f"there is no frame {correction.frame}: the {self.kind} has {self.view['frames']}")
+                    raise CorrectionError(f"there is no frame {correction.frame}: the {IN_WORDS[self.kind]} has {self.view['frames']}")
                 if why := known.why_not(correction.box_xyxy, self._size_wh(correction.frame)):
                     raise CorrectionError(why)
 

@@ -12,7 +12,7 @@ from deid.serve.jobs import Job
 from deid.serve.limits import Limits
 from deid.serve.session import Sessions
 from deid.serve.store import Store, remove
-from deid.serve.uploads import NotThereError, RefusedError, TooLargeError, Upload, kind_of, megabytes, plain_name
+from deid.serve.uploads import IN_WORDS, NotThereError, RefusedError, TooLargeError, Upload, kind_of, megabytes, plain_name
 from deid.serve.work import Work
 from deid.serve.worker import MakeWork, Worker
 
@@ -66,7 +66,7 @@ class Desk:
             raise TooLargeError(f"the session has {self.limits.files} files, as many as are allowed; remove some first")
         most = self.limits.bytes_of(kind == "film")
         if size is not None and size > most:
-            raise TooLargeError(f"{plain_name(name)}: {megabytes(size)} is more than a {kind} may have, {megabytes(most)}")
+            raise TooLargeError(f"{plain_name(name)}: {megabytes(size)} is more than a {IN_WORDS[kind]} may have, {megabytes(most)}")
         return kind
 
     def reserve(self, name: str) -> Upload:

@@ -15,7 +15,7 @@ from deid.video.frames import EditedFrame
 
 #: A face is shown with its surroundings, so many times its box.
 _AROUND, _THUMB = 1.7, 176
-#: Stills of a film that are kept to look at, and their longer side in pixels.
+#: Stills of a video that are kept to look at, and their longer side in pixels.
 _STILLS, _LONGEST = 600, 960
 
 
@@ -49,7 +49,7 @@ def write_preview(folder: Path, name: str, data: bytes) -> None:
 
 
 class Stills:
-    """Frames of a film to look at: all of a short one, every second, fourth, ... of a longer one.
+    """Frames of a video to look at: all of a short one, every second, fourth, ... of a longer one.
 
     Args:
         most: how many are kept.
@@ -77,8 +77,8 @@ class Stills:
         return index not in gone, gone
 
 
-class FilmPreviews:
-    """Writes stills of a film, and of each track the frame that shows it best.
+class VideoPreviews:
+    """Writes stills of a video, and of each track the frame that shows it best.
 
     Args:
         folder: where.
@@ -98,7 +98,7 @@ class FilmPreviews:
         Args:
             done: the frame.
             best: tracks that it shows best so far, with their boxes (4,).
-            again: whether the film was seen before: it has its stills then.
+            again: whether the video was seen before: it has its stills then.
         """
         index = done.frame.index
         wanted = index in self._stills.indices if again else self._take(index)

@@ -1,4 +1,4 @@
-"""What was found in a film, kept without its pixels: the film can be edited again without being searched again."""
+"""What was found in a video, kept without its pixels: the video can be edited again without being searched again."""
 
 from collections import deque
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ class Record:
     Args:
         faces: by frame.
         portraits: by frame and track, the frames that show the face well and where it is in them.
-        times_s: of every frame, from the film's beginning.
+        times_s: of every frame, from the video's beginning.
     """
 
     faces: list[tuple[TrackedFace, ...]] = field(default_factory=list)
@@ -76,7 +76,7 @@ class Record:
                 shown[track] = tuple((i, replace(d, score=1.0)) for i, d in shown[track])
 
     def replay(self, frames: Generator[Frame, None, None]) -> Iterator[FoundFrame[Frame]]:
-        """The frames of the film with what was found in them."""
+        """The frames of the video with what was found in them."""
         window: deque[Frame] = deque()
         reach = self._reach()
         with closing(frames):

@@ -152,11 +152,11 @@ def load_engine(options: Options) -> Any:
 
 
 def work_of(upload: Upload, kind: str, engine: "Engine", limits: Limits) -> Work:
-    """The work of an upload: a film's or a photo's."""
+    """The work of an upload: a video's or a photo's."""
     if kind == "film":
-        from deid.serve.films import FilmWork
+        from deid.serve.videos import VideoWork
 
-        return FilmWork(upload, engine, limits)
+        return VideoWork(upload, engine, limits)
     from deid.serve.photos import PhotoWork
 
     return PhotoWork(upload, engine, limits)

@@ -9,6 +9,8 @@ from deid.core.errors import DeidError
 from deid.imaging.formats import why_not
 
 _LONGEST_NAME = 200
+#: The kinds of files in words; the REST interface has called a video `film` from its beginning.
+IN_WORDS = {"photo": "photo", "film": "video"}
 
 
 class RefusedError(DeidError):
@@ -61,7 +63,7 @@ def kind_of(name: str) -> str:
     Raises:
         RefusedError: it is neither, or cannot be read or written.
     """
-    if walk.is_film(Path(name)) and not name.startswith("._"):
+    if walk.is_video(Path(name)) and not name.startswith("._"):
         return "film"
     if why := why_not(name):
         raise RefusedError(f"{name}: {why}")

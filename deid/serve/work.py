@@ -1,4 +1,4 @@
-"""Interface that photos and films share, and what is said of faces."""
+"""Interface that photos and videos share, and what is said of faces."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias

@@ -222,7 +222,7 @@ def with_tracks(file: BoxedFile) -> BoxedFile:
             own.append(box)
         frames.append(replace(frame, boxes=tuple(own)))
         before = after
-    return replace(file, frames=tuple(frames), film=True)
+    return replace(file, frames=tuple(frames), video=True)
 
 
 def _is_same(a: Box, b: Box) -> bool:

@@ -38,11 +38,11 @@ class FaceFinder(Generic[FrameT]):
         rate: frames per second.
 
     Examples:
-        >>> finder = FaceFinder(build_search(options), FaceRefiner(), options)
-        >>> for frame in film:
-        ...     for found in finder.push(frame):  # look_ahead frames later
-        ...         edit(found.frame, found.faces)
-        >>> rest = list(finder.finish())
+        >>> finder = FaceFinder(build_search(Options()), FaceRefiner(), Options())
+        >>> found = [found for frame in frames for found in finder.push(frame)]  # look_ahead frames later
+        >>> found += finder.finish()
+        >>> len(found), found[0].faces[0].state
+        (3, 'seen')
     """
 
     def __init__(self, search: Search, refiner: Refiner | None, options: Options, rate: float = USUAL_RATE) -> None:

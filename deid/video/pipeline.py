@@ -74,8 +74,8 @@ def anonymize_video(
         DeidError: a face could not be edited. In all three cases there is no target.
 
     Examples:
-        >>> anonymize_video("film.mp4", "anonymous.mp4", deid.Anonymizer()).n_people
-        1
+        >>> anonymize_video("video.mp4", "anonymous.mp4", deid.Anonymizer()).n_frames
+        3
     """
     span, seed, selection = span or Span(), _seed(engine, seed), selection or engine.selection
     kept: tuple[KeptTrack, ...] = ()
@@ -265,8 +265,9 @@ def anonymize_frames(frames: Iterable[Image], engine: Engine, *, seed: int | Non
         ValueError: a frame is no (H, W, 3) uint8 array.
 
     Examples:
-        >>> for frame in anonymize_frames(camera, deid.Anonymizer(deid.Options(method="blur"))):
-        ...     show(frame)
+        >>> shown = anonymize_frames([image] * 3, deid.Anonymizer(deid.Options(method="blur")))
+        >>> [frame.shape for frame in shown]
+        [(300, 300, 3), (300, 300, 3), (300, 300, 3)]
     """
     editor: FilmEditor[_ArrayFrame] = FilmEditor(engine, _seed(engine, seed), rate=rate)
     finder: Finds[_ArrayFrame] | None = None

@@ -25,8 +25,9 @@ class Search:
         looks: at least one detector; the last one should be the fastest.
 
     Examples:
-        >>> search = Search([plain, mirrored])
-        >>> search.all(first), search.next(second), search.next(third)
+        >>> search = Search([MtcnnDetector(), MtcnnDetector(mirrored=True)])
+        >>> len(search.next(image)), len(search.next(image)), len(search.all(image))
+        (1, 1, 1)
     """
 
     def __init__(self, looks: Sequence[Detector]) -> None:

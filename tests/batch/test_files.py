@@ -193,8 +193,8 @@ def test_seeds_of_files() -> None:
     ],
 )
 def test_what_is_left_out_of_a_file_is_no_mere_change(note: str, incomplete: bool) -> None:
-    film = VideoResult(1, 0, (), 0, notes=(note,))
-    for result in (FileResult(Path("a"), Path("b"), changes=(note,)), FileResult(Path("a"), Path("b"), film=film)):
+    video = VideoResult(1, 0, (), 0, notes=(note,))
+    for result in (FileResult(Path("a"), Path("b"), changes=(note,)), FileResult(Path("a"), Path("b"), video=video)):
         assert result.incomplete == incomplete
         assert result.notes == (note,)
         assert result.status == "done"

@@ -214,7 +214,7 @@ def test_part_of_a_picture_that_is_left_out_has_an_exit_code_and_is_named(photo:
 
 @pytest.mark.parametrize(("streams", "code"), [(2, 3), (1, 0)])
 def test_stream_of_a_film_that_is_left_out_has_an_exit_code(streams: int, code: int, tmp_path: Path) -> None:
-    av = pytest.importorskip("av", reason="films need PyAV: pip install 'deid-face[video]'")
+    av = pytest.importorskip("av", reason="videos need PyAV: pip install 'deid-face[video]'")
     with av.open(str(tmp_path / "a.mkv"), "w") as out:
         made = [out.add_stream("libx264", rate=25) for _ in range(streams)]
         for stream in made:
@@ -250,7 +250,7 @@ EARLY: dict[str, tuple[list[str], str]] = {
     "output inside input": (["in", "-o", "in/out"], "lies inside the input"),
     "report below a file": (["in", "-o", "out", "--report", "old.jpg/r.json"], "Not a directory"),
     "unknown suffix": (["in/hopper.jpg", "-o", "a.xyz"], "no suffix of a picture"),
-    "picture to film": (["in/hopper.jpg", "-o", "a.mp4"], "is a picture"),
+    "picture to video": (["in/hopper.jpg", "-o", "a.mp4"], "is a picture"),
     "zero byte": (["in/hopper.jpg", "-o", "out", "--cover-image", "a\0b", "--method", "image"], "cover_image"),
     "config of brackets": (["in/hopper.jpg", "-o", "out", "--config", "deep.toml"], "cannot read options"),
     "config is a pipe": (["in/hopper.jpg", "-o", "out", "--config", "pipe"], "no regular file"),

@@ -1,4 +1,4 @@
-"""What a film's frames have in common."""
+"""What a video's frames have in common."""
 
 import numpy as np
 

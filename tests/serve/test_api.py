@@ -124,7 +124,7 @@ def test_wrong_corrections_are_refused_in_words(client: TestClient, photo: bytes
     ("name", "data", "status", "said"),
     [
         ("holiday.zip", b"PK", 415, "unpack it"),
-        ("page.html", b"<html>", 415, "neither a picture nor a film"),
+        ("page.html", b"<html>", 415, "neither a picture nor a video"),
         ("empty.jpg", b"", 415, "the file is empty"),
     ],
 )

@@ -55,8 +55,8 @@ def test_the_name_says_what_a_file_is(name: str, kind: str) -> None:
     [
         ("holiday.zip", "an archive is not opened"),
         ("raw.cr2", "raw photo"),
-        ("page.html", "neither a picture nor a film"),
-        ("noname", "neither a picture nor a film"),
+        ("page.html", "neither a picture nor a video"),
+        ("noname", "neither a picture nor a video"),
         ("._a.jpg", "macOS"),
         ("._a.mp4", "macOS"),
         ("talk.pdf", "a document"),
@@ -133,7 +133,7 @@ def test_a_broken_file_costs_the_others_nothing_and_names_no_path(desk: Desk, ph
 def test_limits_are_told_before_a_byte_is_read(desk_of: Callable[..., Desk], photo: bytes) -> None:
     desk = desk_of(Limits(photo_bytes=1000, film_bytes=5000, files=2, sessions=2))
     session = desk.sessions.open().id
-    with pytest.raises(TooLargeError, match=r"10\.0 GB is more than a film may have"):
+    with pytest.raises(TooLargeError, match=r"10\.0 GB is more than a video may have"):
         desk.expect(session, "long.mp4", 10 * 2**30)
     with pytest.raises(TooLargeError, match="more than a photo may have"):
         desk.expect(session, "large.jpg", 1001)

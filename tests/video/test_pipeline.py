@@ -136,8 +136,8 @@ def test_truncated_film_is_written_and_told(engine: Anonymizer, no_networks: Scr
     result = files.run_job(Job(cut, target), engine, 1)
     assert "written as far as it could be read" in result.error
     assert result.target == target
-    assert result.film is not None
-    assert len(times(target)) == result.film.n_frames > 5
+    assert result.video is not None
+    assert len(times(target)) == result.video.n_frames > 5
     assert result.to_dict()["status"] == "partial"
 
 

@@ -1,4 +1,4 @@
-"""A film on its way: searched once, edited after every correction, searched again, saved."""
+"""A video on its way: searched once, edited after every correction, searched again, saved."""
 
 import contextlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -17,7 +17,7 @@ from deid.serve.cards import Cards
 from deid.serve.corrected import CorrectedWork
 from deid.serve.corrections import Correction, CorrectionError
 from deid.serve.limits import Limits
-from deid.serve.previews import FilmPreviews
+from deid.serve.previews import VideoPreviews
 from deid.serve.record import SAME_TRACK, Record, frames_of
 from deid.serve.uploads import Upload
 from deid.serve.work import Progress, same
@@ -50,11 +50,11 @@ class RecordingEditor(FilmEditor[Frame]):
         return super().edit(found)
 
 
-class FilmWork(CorrectedWork):
+class VideoWork(CorrectedWork):
     """See `deid.serve.work.Work`.
 
     Args:
-        upload: the film.
+        upload: the video.
         engine: edits and judges faces.
         limits: of its size and length.
     """
@@ -63,7 +63,7 @@ class FilmWork(CorrectedWork):
 
     def __init__(self, upload: Upload, engine: Engine, limits: Limits) -> None:
         super().__init__(upload, engine, limits)
-        self._record, self._previews, self._cards = Record(), FilmPreviews(upload.folder), Cards()
+        self._record, self._previews, self._cards = Record(), VideoPreviews(upload.folder), Cards()
         self._problem = ""
         self._messages: list[str] = []
         self._info: VideoInfo | None = None
@@ -80,15 +80,15 @@ class FilmWork(CorrectedWork):
 
     def process(self, progress: Progress) -> None:
         progress("reading", 0, 0)
-        with Reader(self._upload.path) as film:
-            self._info = info = film.info
+        with Reader(self._upload.path) as video:
+            self._info = info = video.info
             self._check_size(info)
             self._seed = self._upload.file_seed
             editor = RecordingEditor(self._engine, self._seed)
             editor.record, editor.time_base = self._record, float(info.time_base)
-            frames = edited(film, self._engine, editor, info.size_hw, float(info.rate))
-            self._write(film, frames, progress)
-            self._problem = film.problem
+            frames = edited(video, self._engine, editor, info.size_hw, float(info.rate))
+            self._write(video, frames, progress)
+            self._problem = video.problem
         self._cards.name_people(editor.tracks)
         self._show(editor.tracks)
 
@@ -100,12 +100,12 @@ class FilmWork(CorrectedWork):
         if seconds > self._limits.duration_s:
             raise VideoReadError(f"{self._upload.name}: {seconds:.0f} s is longer than {self._limits.duration_s:.0f} s, the limit")
 
-    def _write(self, film: Reader, frames: Generator[EditedFrame[Frame], None, None], progress: Progress) -> None:
-        """Write the film as it would be saved, and keep what is shown of it."""
-        info, most = film.info, self._limits.duration_s * float(film.info.rate)
+    def _write(self, video: Reader, frames: Generator[EditedFrame[Frame], None, None], progress: Progress) -> None:
+        """Write the video as it would be saved, and keep what is shown of it."""
+        info, most = video.info, self._limits.duration_s * float(video.info.rate)
         sound = self._upload.path if info.audio else None
         done, again = 0, bool(self.view["frames"])
-        with Writer(self._candidate, info, sound, True, film.origin_s, film.end_s) as writer, contextlib.closing(frames):
+        with Writer(self._candidate, info, sound, True, video.origin_s, video.end_s) as writer, contextlib.closing(frames):
             for frame in frames:
                 writer.put(frame.frame, frame.image, frame.touched)
                 self._previews.keep(frame, self._cards.best_in(frame.frame.index, self._record), again)
@@ -115,7 +115,7 @@ class FilmWork(CorrectedWork):
                     raise VideoReadError(f"{self._upload.name} is longer than {self._limits.duration_s:.0f} s, the limit")
         if not done:
             raise VideoReadError(f"cannot read {self._upload.name}: expected at least one frame of video, got none")
-        self._notes = (*film.notes(), *writer.notes)
+        self._notes = (*video.notes(), *writer.notes)
 
     def correct(self, corrections: Sequence[Correction], progress: Progress) -> None:
         self._messages, self._stale = [], True
@@ -137,18 +137,18 @@ class FilmWork(CorrectedWork):
         progress("following the drawn face", 0, 0)
         track = max(self._record.n_tracks, len(self._cards))
         refiner = FaceRefiner(device=self._engine.options.device)
-        with Reader(self._upload.path) as film, contextlib.closing(ahead(film, _DEPTH, "read")) as frames:
-            drawn = follow(_watched(frames, progress, self.view["frames"]), index, box, track, float(film.info.rate), refiner)
+        with Reader(self._upload.path) as video, contextlib.closing(ahead(video, _DEPTH, "read")) as frames:
+            drawn = follow(_watched(frames, progress, self.view["frames"]), index, box, track, float(video.info.rate), refiner)
         if self._record.add(drawn, self._cards.left):
             self._cards.add(track, origin)
 
     def _render(self, progress: Progress) -> None:
-        """Edit the film again, without searching it."""
-        with Reader(self._upload.path) as film:
+        """Edit the video again, without searching it."""
+        with Reader(self._upload.path) as video:
             choices = self._cards.choices(self._engine, self._seed)
-            editor: FilmEditor[Frame] = FilmEditor(self._engine, self._seed, choices, float(film.info.rate))
-            found = ahead(self._record.replay(ahead(film, _DEPTH, "read")), _DEPTH, "replay")
-            self._write(film, ahead(_edited(found, editor), _DEPTH, "edit"), progress)
+            editor: FilmEditor[Frame] = FilmEditor(self._engine, self._seed, choices, float(video.info.rate))
+            found = ahead(self._record.replay(ahead(video, _DEPTH, "read")), _DEPTH, "replay")
+            self._write(video, ahead(_edited(found, editor), _DEPTH, "edit"), progress)
         self._show(editor.tracks)
         self._stale = False
 
@@ -156,8 +156,8 @@ class FilmWork(CorrectedWork):
         assert self._info is not None
         looks, step = build_search(self._engine.options), max(1, round(_LOOK_S * float(self._info.rate)))
         exposed: list[tuple[int, Detection]] = []
-        with Reader(self._candidate) as film:
-            for frame in film:
+        with Reader(self._candidate) as video:
+            for frame in video:
                 if frame.index % step or frame.index >= len(self._record.faces):
                     continue
                 progress("last detection", frame.index, self.view["frames"])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.anonymizer import doubt, fallback, stand_ins
+from deid.anonymizer import between, doubt, fallback, stand_ins
 from deid.anonymizer.cover import cover
 from deid.anonymizer.face import Composite, Face, Request
 from deid.anonymizer.level import Level
@@ -14,7 +14,7 @@ from deid.compositing import blend, head
 from deid.compositing.proposal import Patch, Proposal
 from deid.core.errors import EditError
 from deid.core.protocols import Editor
-from deid.core.types import AlignedFace, Detection, FaceResult, Image
+from deid.core.types import AlignedFace, Detection, EditedFace, FaceResult, Image, Verification
 from deid.editing.checked import edit
 from deid.editing.looks import Looks
 from deid.editing.sampler import named, portraits_of
@@ -25,6 +25,8 @@ from deid.verification.source_face import SourceFace
 
 #: A detection counts as edited when this share of its middle was.
 LEAST_EDITED = 0.6
+#: How much finer than a film's frame its new faces are made at least, in times of 128.
+_FINER = -0.1
 
 
 class FaceEditor:
@@ -125,6 +127,8 @@ class FaceEditor:
 
     def replaced(self, face: Face, level: Level, photo: Image) -> tuple[Composite, Patch]:
         """The best of a level's proposals that passes, or the best of those that do not."""
+        if (moved := between.moved(self._models, face, level, photo)) is not None:
+            return self._shown(face, level, *moved)
         sets, expected = stand_ins.rows_for(self._models, level, face, np.random.default_rng([face.seed, face.n_tried]))
         aligned, proposals = self.propose(face, level, photo, sets)
         best: tuple[Composite, Patch] | None = None
@@ -132,7 +136,8 @@ class FaceEditor:
             made = self.composite(face, level, photo, aligned, proposals[i])
             best = best or made
             if made[0].check.passed:
-                return made
+                faded = between.faded(self._models, face, level, photo, proposals[i], made[0].check)
+                return made if faded is None else self._shown(face, level, *faded)
         assert best is not None  # a level without proposals has raised
         return best
 
@@ -143,7 +148,8 @@ class FaceEditor:
         # The crop is taken from the result so far: a neighbour that was edited must not come back at its edge.
         crop, tracked = warp(photo, face.matrix), face.request.tracked
         points = self._models.points.points(crop) if tracked is None else geometry.apply(face.matrix, tracked.shape)
-        large, steady = at_photo_scale(photo, face.matrix), None if tracked is None else tracked.steady
+        steady = None if tracked is None else tracked.steady
+        large = at_photo_scale(photo, face.matrix) if tracked is None else at_photo_scale(photo, face.matrix, _FINER)
         aligned = AlignedFace(crop, face.matrix, face.detection, points, large, face.source.attributes, steady)
         mask = blend.face_mask(points, crop=crop)
         return aligned, propose(level.editor, aligned, sets, level.strength, mask)
@@ -159,9 +165,15 @@ class FaceEditor:
             image, touched = head.reshape(image, touched, face.matrix, aligned.points, shape)
         known = None if face.request.tracked is None else face.request.tracked.check
         check = self._models.gate.judge(face.source, image, level.accepted) if known is None else known
+        return self._shown(face, level, proposal.edited, image, touched, check)
+
+    def _shown(
+        self, face: Face, level: Level, edited: EditedFace, image: Image, touched: NDArray[np.bool_], check: Verification
+    ) -> tuple[Composite, Patch]:
+        """A new face in a photo, with the gate's verdict, and whether enough of the detection was touched (H, W)."""
         if (share := geometry.share_of_middle(face.detection.box_xyxy, touched)) < LEAST_EDITED:
             check = replace(check, reasons=(*check.reasons, f"only {share:.0%} of the middle of the box is edited"))
-        return Composite(warp(image, face.matrix), proposal.edited, check, level), Patch.of(image, touched)
+        return Composite(warp(image, face.matrix), edited, check, level), Patch.of(image, touched)
 
     # Fall back.
 

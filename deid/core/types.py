@@ -22,8 +22,8 @@ _Made = TypeVar("_Made")
 class Steady(Protocol):
     """Remembers what belongs to one face of a video, so that its new face does not flicker; see `deid.core.temporal`."""
 
-    def held(self, name: str, make: Callable[[], _Made]) -> _Made:
-        """What was made of this name in the last keyframe."""
+    def held(self, name: str, make: Callable[[], _Made], keyframes: int = 1) -> _Made:
+        """What was made of this name in a keyframe; it is made anew after so many more."""
         ...
 
     def __call__(self, name: str, field: _Array, large: float) -> _Array:

@@ -56,10 +56,7 @@ def stand_in(
         points: (68, 2) its landmarks in pixels of ``crop``.
         steady: in a film, what keeps light from flickering.
     """
-    placed = [_placed(bank.points[i], points) for i in numbers]
-    shape = points.copy()
-    shape[_JAW:] = np.sum([share * p for share, p in zip(shares, placed, strict=True)], axis=0)[_JAW:]
-    _follow_expression(shape, points)
+    shape = shape_for(bank, numbers, shares, points)
     to_photo, *maps = maps_to(shape, points, *(bank.points[i] for i in numbers))
     small = [warped(bank.picture(i), m, SIZE) for i, m in zip(numbers, maps, strict=True)]
     visible = np.minimum.reduce([_visible(bank, i, m) for i, m in zip(numbers, maps, strict=True)])
@@ -75,6 +72,15 @@ def stand_in(
         between = own * scaled(_between_lips(shape), large.shape[0])[..., None]
         face += between * (warped(large, to_photo, large.shape[0]) - face)
     return StandIn(np.asarray(np.clip(face, 0, 255), np.float32), visible, shape)
+
+
+def shape_for(bank: Portraits, numbers: Sequence[int], shares: Sequence[float], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Landmarks (68, 2) of a stand-in for a face with these (68, 2); the other arguments are those of `stand_in`."""
+    placed = [_placed(bank.points[i], points) for i in numbers]
+    shape = points.copy()
+    shape[_JAW:] = np.sum([share * p for share, p in zip(shares, placed, strict=True)], axis=0)[_JAW:]
+    _follow_expression(shape, points)
+    return shape
 
 
 def _own_mouth(opened: float, its: float) -> float:

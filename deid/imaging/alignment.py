@@ -76,9 +76,10 @@ def warp(image: Image, matrix: NDArray[np.float64], size: int = SIZE, how: int =
     return np.asarray(crop, np.uint8)
 
 
-def at_photo_scale(image: Image, matrix: NDArray[np.float64]) -> Image:
-    """The crop (n, n, 3) that a matrix of `align_matrix` leads to, a little finer than the photo: n is a multiple of 128, 512 at most."""
-    times = int(np.clip(np.ceil(1 / geometry.scale_of(matrix) + 0.3), 1, MOST_TIMES))
+def at_photo_scale(image: Image, matrix: NDArray[np.float64], finer: float = 0.3) -> Image:
+    """The crop (n, n, 3) that a matrix of `align_matrix` leads to, a little finer than the photo, n is a multiple of 128, 512 at most;
+    ``finer`` is by how much at least, in times of 128."""
+    times = int(np.clip(np.ceil(1 / geometry.scale_of(matrix) + finer), 1, MOST_TIMES))
     # Linear would take a seventh of the fine detail away on the way there and back.
     return warp(image, geometry.enlarged(matrix, times), times * SIZE, cv2.INTER_CUBIC)
 

@@ -135,12 +135,12 @@ class FilmEditor(Generic[FrameT]):
             shape = role.smooth(engine.landmarks(image, face.detection))
             key = role.keyframe
             if key is not None and key.holds(self._index, shape, self._every):
-                role.steady.keyframe = False
-                known.append(Tracked(shape, role.steady, key.source, key.check))
+                role.steady.go_on(keyframe=False)
+                known.append(Tracked(shape, role.steady, key.source, key.check, min(1.0, (self._index - key.index + 1) / self._every)))
             else:
-                role.steady.keyframe = True
+                role.steady.go_on(keyframe=True)
                 own = with_own_landmarks(face.detection)
-                known.append(Tracked(shape, role.steady, engine.gate.source(align(image, own).crop, own)))
+                known.append(Tracked(shape, role.steady, engine.gate.source(align(image, own).crop, own), None, 1 / self._every))
         return known
 
     def _levels(self, role: Role) -> list[Level]:

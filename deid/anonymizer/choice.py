@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,16 +9,13 @@ from deid.anonymizer import fallback, stand_ins
 from deid.anonymizer.face import Request
 from deid.anonymizer.face_editor import FaceEditor
 from deid.anonymizer.level import Level
+from deid.anonymizer.parts import Parts
 from deid.core.types import Detection, Image
 from deid.editing.sampler import portraits_of
 from deid.verification.ranking import promising
 
-if TYPE_CHECKING:
-    # The parts are given; nothing here builds them.
-    from deid.anonymizer.models import Models
 
-
-def choose(models: "Models", views: Sequence[tuple[Image, Detection]], seed: int, taken: Sequence[Level] = ()) -> Level | None:
+def choose(models: Parts, views: Sequence[tuple[Image, Detection]], seed: int, taken: Sequence[Level] = ()) -> Level | None:
     """Draw a new face for one person that the gate lets pass in several pictures; see `Anonymizer.choose`."""
     editor = FaceEditor(models)
     views = [(image, d) for image, d in views if not editor.why_cover(image, d)]

@@ -83,6 +83,18 @@ class Selection:
         """The same for the file of that name, a path with slashes."""
         return replace(self, name=name)
 
+    def marking(self, detections: Sequence[Detection]) -> "Selection":
+        """The same, and these faces are kept."""
+        return replace(self, marked=tuple(detections))
+
+    def area(self, size_hw: tuple[int, int]) -> NDArray[np.bool_] | None:
+        """(H, W), where faces are left as they are; None for nowhere.
+
+        Raises:
+            DataError: a mask is of another size.
+        """
+        return None if self.zones is None else self.zones.area(size_hw, self.name)
+
     @property
     def asks_who(self) -> bool:
         """Whether it depends on who people are."""
@@ -106,7 +118,7 @@ class Selection:
 
     def reasons(self, image: Image, detections: Sequence[Detection]) -> list[str]:
         """Why each face is left as it is, or nothing."""
-        area = self.zones.area((image.shape[0], image.shape[1]), self.name) if self.zones is not None else None
+        area = self.area((image.shape[0], image.shape[1]))
         reasons = ["it lies in a zone to be ignored" if area is not None and holds(area, d) else "" for d in detections]
         if self.asks_who:
             asked = [i for i, d in enumerate(detections) if not reasons[i] and d.label == "face" and is_clear(d, self.options)]

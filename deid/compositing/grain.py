@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.core.temporal import Steady, steadied
-from deid.core.types import Image
+from deid.core.temporal import steadied
+from deid.core.types import Image, Steady
 
 Field = NDArray[np.float32]
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.compositing.blend import outline, uncovered
-from deid.core.temporal import Steady, held, steadied
-from deid.core.types import StandIn
+from deid.core.temporal import held, steadied
+from deid.core.types import StandIn, Steady
 from deid.imaging.alignment import SIZE
 
 Field = NDArray[np.float32]

@@ -20,7 +20,7 @@ from deid.core.errors import WeightsFormatError
 from deid.core.types import Image
 from deid.editing.looks import LIGHT, POSE, SKIN, Looks, pose
 from deid.editing.sampler import MIX
-from deid.recognition.age import AgeReader
+from deid.recognition.linear import AgeReader
 
 #: Side of a portrait in pixels: three times that of an aligned crop.
 SIDE = 384

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from deid.compositing.blend import face_mask, outline, uncovered
 from deid.compositing.seam import reach
-from deid.core.temporal import Steady, steadied
-from deid.core.types import Image, StandIn
+from deid.core.temporal import steadied
+from deid.core.types import Image, StandIn, Steady
 from deid.editing.portraits import Portraits
 from deid.editing.thin_plate import maps_to
 from deid.imaging.alignment import SIZE
@@ -62,17 +62,14 @@ def stand_in(
         points: (68, 2) its landmarks in pixels of ``crop``.
         steady: in a film, what keeps light from flickering.
     """
-    placed = [_placed(bank.points[i], points) for i in numbers]
-    shape = points.copy()
-    shape[_JAW:] = np.sum([share * p for share, p in zip(shares, placed, strict=True)], axis=0)[_JAW:]
-    _lead_away(shape, points, steady)
-    _follow_expression(shape, points)
-    _keep_inside(shape, points)
+    shape = shape_for(bank, numbers, shares, points, steady)
     to_photo, *maps = maps_to(shape, points, *(bank.points[i] for i in numbers))
     small = [warped(bank.picture(i), m, SIZE) for i, m in zip(numbers, maps, strict=True)]
     visible = np.minimum.reduce([_visible(bank, i, m) for i, m in zip(numbers, maps, strict=True)])
-    here, face, own = warped(crop, to_photo, SIZE), face_mask(shape), _moved(uncovered(points, crop), to_photo)
-    lights = [_light_between(s, here, face * visible, face * own).steadied(steady, str(i)) for i, s in zip(numbers, small, strict=True)]
+    here, within, clear = warped(crop, to_photo, SIZE), face_mask(shape), _moved(uncovered(points, crop), to_photo)
+    lights = [
+        _light_between(s, here, within * visible, within * clear).steadied(steady, str(i)) for i, s in zip(numbers, small, strict=True)
+    ]
     first, *others = [light.on(s) for light, s in zip(lights, small, strict=True)]
     mixed = sum((np.float32(share) * (other - first) for share, other in zip(shares[1:], others, strict=True)), np.zeros_like(first))
     tone = cv2.GaussianBlur(mixed * visible[..., None], (0, 0), _TONE)
@@ -83,6 +80,19 @@ def stand_in(
         between = own * scaled(_between_lips(shape), large.shape[0])[..., None]
         face += between * (warped(large, to_photo, large.shape[0]) - face)
     return StandIn(np.asarray(np.clip(face, 0, 255), np.float32), visible, shape)
+
+
+def shape_for(
+    bank: Portraits, numbers: Sequence[int], shares: Sequence[float], points: NDArray[np.float64], steady: Steady | None = None
+) -> NDArray[np.float64]:
+    """Landmarks (68, 2) of a stand-in for a face with these (68, 2); the other arguments are those of `stand_in`."""
+    placed = [_placed(bank.points[i], points) for i in numbers]
+    shape = points.copy()
+    shape[_JAW:] = np.sum([share * p for share, p in zip(shares, placed, strict=True)], axis=0)[_JAW:]
+    _lead_away(shape, points, steady)
+    _follow_expression(shape, points)
+    _keep_inside(shape, points)
+    return shape
 
 
 def _own_mouth(opened: float, its: float) -> float:

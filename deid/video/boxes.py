@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, Protocol, cast
 
 from deid.anonymizer.known_people import is_clear
-from deid.anonymizer.selection import MARKED, VIEWS, Selection
+from deid.anonymizer.parts import Selecting
+from deid.anonymizer.selection import MARKED, VIEWS
 from deid.anonymizer.zones import holds
 from deid.boxes.types import Box, BoxedFile, BoxedFrame, View
 from deid.core.errors import DataError
@@ -14,7 +15,7 @@ from deid.core.types import Detection, Image
 from deid.imaging import geometry
 from deid.imaging.alignment import align
 from deid.video.decode import Frame
-from deid.video.find import FoundFrame, FrameT, TrackedFace
+from deid.video.frames import FoundFrame, FrameT, TrackedFace
 from deid.video.steady import clarity
 
 #: How many views of a face are chosen where none are given, so many frames apart.
@@ -144,7 +145,7 @@ class TrackCrops:
         crops: (128, 128, 3) by track.
     """
 
-    selection: Selection
+    selection: Selecting
     crops: dict[int, list[Image]] = field(default_factory=dict)
     _every: dict[int, int] = field(default_factory=dict)
     _seen: dict[int, int] = field(default_factory=dict)
@@ -171,7 +172,7 @@ class TrackCrops:
             self._every[track] *= 2
 
 
-def kept_tracks(file: BoxedFile, selection: Selection, crops: TrackCrops | None = None) -> dict[int, str]:
+def kept_tracks(file: BoxedFile, selection: Selecting, crops: TrackCrops | None = None) -> dict[int, str]:
     """Which tracks of a film are left as they are, and why: what holds for all of a track's boxes.
 
     Raises:
@@ -182,7 +183,7 @@ def kept_tracks(file: BoxedFile, selection: Selection, crops: TrackCrops | None 
         for box in frame.boxes:
             boxes.setdefault(cast(int, box.track), []).append(box)
     width, height = file.size_wh or (1, 1)
-    area = None if selection.zones is None else selection.zones.area((height, width), selection.name)
+    area = selection.area((height, width))
     reasons = {}
     for track, own in boxes.items():
         if all(box.keep for box in own):
@@ -221,7 +222,7 @@ def with_tracks(file: BoxedFile) -> BoxedFile:
             own.append(box)
         frames.append(replace(frame, boxes=tuple(own)))
         before = after
-    return replace(file, frames=tuple(frames), film=True)
+    return replace(file, frames=tuple(frames), video=True)
 
 
 def _is_same(a: Box, b: Box) -> bool:

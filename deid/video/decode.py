@@ -94,8 +94,9 @@ class Reader:
         DependencyError: PyAV is not installed.
 
     Examples:
-        >>> with Reader(Path("film.mp4")) as film:
-        ...     times = [frame.pts * film.info.time_base for frame in film]
+        >>> with Reader("video.mp4") as video:
+        ...     [float(frame.pts * video.info.time_base) for frame in video]
+        [0.0, 0.1, 0.2]
     """
 
     def __init__(self, path: str | os.PathLike[str], start_s: float = 0.0, end_s: float | None = None) -> None:

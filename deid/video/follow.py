@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.core.protocols import Refiner
 from deid.core.types import Detection, Image
-from deid.detection.refine import FaceRefiner
 from deid.imaging import geometry
-from deid.video.find import FrameT, TrackedFace
+from deid.video.frames import FrameT, TrackedFace
 from deid.video.novelty import Novelty
 
 #: Frames are shrunk to so many pixels on the longer side, but a face not below so many.
@@ -44,7 +44,7 @@ class _Small:
 
 
 def follow(
-    frames: Iterable[FrameT], index: int, box_xyxy: NDArray[np.float64], track: int, rate: float, refiner: FaceRefiner | None = None
+    frames: Iterable[FrameT], index: int, box_xyxy: NDArray[np.float64], track: int, rate: float, refiner: Refiner | None = None
 ) -> dict[int, TrackedFace]:
     """Where a face is that a person drew in one frame.
 
@@ -114,9 +114,7 @@ def _inside(detection: Detection, size_hw: tuple[int, int]) -> bool:
 class _Follower:
     """A box on its way through shrunk frames, in one direction; notes where it is, in pixels of the film."""
 
-    def __init__(
-        self, box: NDArray[np.float64], track: int, rate: float, refiner: FaceRefiner | None, faces: dict[int, TrackedFace]
-    ) -> None:
+    def __init__(self, box: NDArray[np.float64], track: int, rate: float, refiner: Refiner | None, faces: dict[int, TrackedFace]) -> None:
         self._box, self._track, self._faces, self._refiner = box, track, faces, refiner
         self._patience, self._lost = max(2, round(_PATIENCE_S * rate)), 0
         self._last: _Small | None = None

@@ -115,6 +115,11 @@ class Tracker:
         self._faint: list[Track] = []
         self._next = 0
 
+    @property
+    def numbers(self) -> set[int]:
+        """The tracks whose face may come back."""
+        return {track.number for track in self.tracks}
+
     def predict(self, index: int) -> None:
         """Go on to the frame ``index``; `update` follows."""
         for track in (*self.tracks, *self._faint):

@@ -21,9 +21,9 @@ class TurnMemory:
         pace: of the film.
 
     Examples:
-        >>> memory = TurnMemory(pace)
-        >>> if (degrees := memory.due(index, sure=False)) is not None:
-        ...     memory.note(degrees, detect_turned(detector, image, degrees), here)
+        >>> memory = TurnMemory(Pace.of(Options(), 25.0))
+        >>> memory.due(0, sure=False) in (None, 90, 180, 270)
+        True
     """
 
     def __init__(self, pace: Pace) -> None:

@@ -1,4 +1,4 @@
-"""The film evaluation: what shows is seen, what does not is not, and the file's facts are compared."""
+"""The video evaluation: what shows is seen, what does not is not, and the file's facts are compared."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deid.check.films import facts, is_exposed, longest_run
+from deid.check.videos import facts, is_exposed, longest_run
 from deid.core.errors import DataError
 from deid.core.types import Crops, Detection, Embeddings, Image
 from evaluation.report import write_report

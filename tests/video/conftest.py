@@ -131,10 +131,11 @@ def scripted() -> type[ScriptedDetector]:
 @pytest.fixture
 def no_networks(monkeypatch: pytest.MonkeyPatch) -> ScriptedDetector:
     """A detector for the square in place of MTCNN, at every frame, with no networks behind it."""
-    from deid.video import pipeline, search
+    from deid.video import pipeline
+    from deid.video.search import Search
 
     detector = ScriptedDetector()
-    monkeypatch.setattr(search, "build", lambda options: search.Search([detector]))
+    monkeypatch.setattr("deid.video.pipeline.build_search", lambda options: Search([detector]))
     monkeypatch.setattr(pipeline, "FaceRefiner", lambda **_: _Nowhere())
     return detector
 

@@ -16,7 +16,8 @@ from deid.core.errors import DataError
 from deid.core.options import Options
 from deid.core.types import Detection
 from deid.video.boxes import GivenFinder, kept_tracks, with_tracks
-from deid.video.pipeline import Span, anonymize_video, find_video
+from deid.video.pipeline import anonymize_video, find_video
+from deid.video.results import Span
 from tests.video.conftest import ScriptedDetector, look_alike, moving, write_film
 
 

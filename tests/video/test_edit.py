@@ -6,10 +6,10 @@ import numpy as np
 
 from deid.anonymizer.engine import Anonymizer
 from deid.core.options import Options
-from deid.core.types import Crops, Detection, Image, Verification
+from deid.core.types import AlignedFace, Crops, Detection, Image, Verification
 from deid.verification.gate import SourceFace
 from deid.video.edit import _LOST, FilmEditor
-from deid.video.find import FoundFrame, TrackedFace
+from deid.video.frames import FoundFrame, TrackedFace
 from deid.video.keyframe import Keyframe
 
 
@@ -90,3 +90,37 @@ def test_a_keyframe_holds_while_the_head_only_moves_turns_and_grows() -> None:
     assert not key.holds(18, shape, 8)
     other = shape + rng.normal(0, 8, shape.shape)
     assert not key.holds(12, other, 8)
+
+
+def test_a_new_face_is_made_and_judged_in_keyframes_and_moved_between_them(hopper: Image, officer: Detection, fake_editor: type) -> None:
+    """The rest of the frame moves on, and the new face with the head."""
+    made: list[int] = []
+
+    def edit(face: AlignedFace, attributes: np.ndarray) -> Image:
+        made.append(1)
+        return np.full_like(face.crop, 128)
+
+    embedder = _Stubborn()
+    options = Options(quality="fast", min_realism=0.0, min_iou=0.0, gender_slack=1.0)
+    film: FilmEditor[_Frame] = FilmEditor(Anonymizer(options, editor=fake_editor(edit), embedders=[embedder]), seed=1)
+    counts, images = [], []
+    for i in range(10):
+        there = officer.moved(np.ones(2), np.array([2.0 * i, 0.0]))
+        frame = _Frame(np.roll(hopper, 2 * i, axis=1))
+        portraits = {0: ((frame, there),)} if i == 0 else {}
+        done = film.edit(FoundFrame(frame, (TrackedFace(0, there, "seen"),), portraits))
+        counts.append((len(made), embedder.n_asked))
+        images.append(done.image)
+    steps = np.diff(counts, axis=0)
+    keyframes = np.flatnonzero(steps[:, 0])
+    # The second frame that is made anew comes after 0.32 s.
+    assert keyframes.tolist() == [7]
+    assert np.flatnonzero(steps[:, 1]).tolist() == [7]
+    assert dict(film.tracks[0].methods) == {"fake": 10}
+    middle = (officer.box_xyxy[:2] + officer.box_xyxy[2:]) / 2
+    for i, image in enumerate(images):
+        assert image is not None
+        x, y = round(middle[0] + 2 * i), round(middle[1])
+        part = image[y - 20 : y + 20, x - 15 : x + 15].astype(int)
+        first = images[0][y - 20 : y + 20, x - 15 - 2 * i : x + 15 - 2 * i].astype(int)  # type: ignore[index]
+        assert np.abs(part - first).mean() < 2

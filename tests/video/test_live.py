@@ -20,8 +20,9 @@ from deid.core.errors import ConfigError, DependencyError, DetectionError, Video
 from deid.core.options import Options
 from deid.core.types import Detection, Image
 from deid.video import live as live_module
-from deid.video import search, sinks
+from deid.video import sinks
 from deid.video.live import live, method_for
+from deid.video.search import Search
 from tests.video.conftest import ScriptedDetector, _Nowhere, moving, times, write_film
 
 
@@ -46,7 +47,7 @@ class Gathered:
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Anonymizer:
-    monkeypatch.setattr(search, "build", lambda options: search.Search([ScriptedDetector()]))
+    monkeypatch.setattr("deid.video.live.build_search", lambda options: Search([ScriptedDetector()]))
     monkeypatch.setattr(live_module, "FaceRefiner", lambda **_: _Nowhere())
     return Anonymizer(Options(method="solid", solid_rgb=(0, 0, 0), detect_every=1, seed=1))
 
@@ -112,7 +113,7 @@ def test_slow_work_drops_frames_and_no_faces(engine: Anonymizer, monkeypatch: py
             time.sleep(0.05)
             return super().detect(image)
 
-    monkeypatch.setattr(search, "build", lambda options: search.Search([Slow()]))
+    monkeypatch.setattr("deid.video.live.build_search", lambda options: Search([Slow()]))
 
     def camera() -> Iterator[Image]:
         for image in moving(400):
@@ -131,7 +132,7 @@ def test_a_failing_detector_ends_it_and_shows_nothing_more(engine: Anonymizer, m
         def detect(self, image: Image) -> list[Detection]:
             raise DetectionError("broken")
 
-    monkeypatch.setattr(search, "build", lambda options: search.Search([Failing()]))
+    monkeypatch.setattr("deid.video.live.build_search", lambda options: Search([Failing()]))
     shown = Gathered()
     with pytest.raises(DetectionError):
         live(lambda: iter(moving(50)), shown, engine)  # type: ignore[arg-type,return-value]
@@ -273,4 +274,4 @@ def test_no_password_is_told(url: str, engine: Anonymizer) -> None:
 
 def test_method_follows_the_speed_of_this_machine() -> None:
     """As fast as any, and as slow as any."""
-    assert [method_for(Options(), rate) for rate in (1e-6, 1e9)] == ["attgan", "blur"]
+    assert [method_for(Anonymizer(Options()), rate) for rate in (1e-6, 1e9)] == ["attgan", "blur"]

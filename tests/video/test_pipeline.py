@@ -20,9 +20,10 @@ from deid.cli import app
 from deid.core.errors import ConfigError, DetectionError, EditError, VideoReadError
 from deid.core.options import Options
 from deid.core.types import Detection, Image
-from deid.video import search
 from deid.video.decode import Reader
-from deid.video.pipeline import Span, anonymize_frames, anonymize_video
+from deid.video.pipeline import anonymize_frames, anonymize_video
+from deid.video.results import Span
+from deid.video.search import Search
 from tests.video.conftest import ScriptedDetector, moving, packets, times, write_film
 
 
@@ -109,7 +110,7 @@ def test_a_stage_that_raises_ends_all_and_leaves_nothing(
                 raise error
             return super().detect(image)
 
-    monkeypatch.setattr(search, "build", lambda options: search.Search([Failing()]))
+    monkeypatch.setattr("deid.video.pipeline.build_search", lambda options: Search([Failing()]))
     with pytest.raises(type(error)):
         anonymize_video(film, tmp_path / "out.mp4", engine)
     assert list(tmp_path.iterdir()) == []
@@ -135,8 +136,8 @@ def test_truncated_film_is_written_and_told(engine: Anonymizer, no_networks: Scr
     result = files.run_job(Job(cut, target), engine, 1)
     assert "written as far as it could be read" in result.error
     assert result.target == target
-    assert result.film is not None
-    assert len(times(target)) == result.film.n_frames > 5
+    assert result.video is not None
+    assert len(times(target)) == result.video.n_frames > 5
     assert result.to_dict()["status"] == "partial"
 
 

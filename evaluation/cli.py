@@ -171,6 +171,9 @@ def study(
         Path | None, typer.Option(exists=True, file_okay=False, help="clones: another run over BEFORE. Default: none.")
     ] = None,
     bank: Annotated[Path | None, typer.Option(exists=True, help="clones: the portraits, a tar or a folder. Default: not compared.")] = None,
+    old: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="speed: folder of an older build. Default: not measured.")
+    ] = None,
     seed: int = 0,
     store: _Store = None,
     made_by: _MadeBy = [],  # noqa: B006
@@ -195,6 +198,7 @@ def study(
             answers=tuple(answers),
             again=again,
             bank=bank,
+            old=None if old is None else old.resolve(),
         )
         results = STUDIES[name](options)
     write(results, output)

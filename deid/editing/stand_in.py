@@ -27,6 +27,8 @@ Field = NDArray[np.float32]
 _AWAY = 0.6
 #: Features stay so far inside the face, in pixels of 128, whose border lies so far above the brows, times their distance to the nose.
 _BORDER, _FOREHEAD = 2.0, 0.3
+#: A part of a portrait is not counted as smaller or larger than so many times its own area.
+_AREAS = (0.05, 20.0)
 #: The jaw meets the photo around it and stays where it is; all other landmarks are the portraits'.
 _JAW = 17
 #: What is coarser than this many pixels of a 128 px crop is the photo's light.
@@ -79,7 +81,18 @@ def stand_in(
         # A shut mouth has no teeth to show: what is between the lips says little of anybody.
         between = own * scaled(_between_lips(shape), large.shape[0])[..., None]
         face += between * (warped(large, to_photo, large.shape[0]) - face)
-    return StandIn(np.asarray(np.clip(face, 0, 255), np.float32), visible, shape)
+    strain = max(_strain(m, within * visible) for m in maps)
+    return StandIn(np.asarray(np.clip(face, 0, 255), np.float32), visible, shape, strain)
+
+
+def _strain(maps: Field, where: Field) -> float:
+    """How unevenly a picture is stretched by ``maps`` (128, 128, 2) where it shows (128, 128), see `StandIn`; a fold counts as much."""
+    shown = where > 0.5
+    if not shown.any():
+        return 0.0
+    down, across = (np.asarray(np.gradient(maps, axis=axis)) for axis in (0, 1))
+    area = across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]
+    return float(np.log(np.clip(area[shown], *_AREAS)).std())
 
 
 def shape_for(

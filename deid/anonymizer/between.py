@@ -6,8 +6,7 @@ from numpy.typing import NDArray
 from deid.anonymizer.face import Face
 from deid.anonymizer.level import Level
 from deid.anonymizer.parts import Parts
-from deid.anonymizer.pasted import Pasted
-from deid.compositing.proposal import Proposal
+from deid.anonymizer.pasted import Fitted, Pasted
 from deid.core.types import EditedFace, Image, Verification
 from deid.editing.sampler import portraits_of
 from deid.editing.stand_in import shape_for
@@ -24,7 +23,7 @@ def moved(models: Parts, face: Face, level: Level, photo: Image) -> Shown | None
     return None if tracked is None or tracked.check is None or kept is None else _shown(models, face, photo, kept, tracked.check)
 
 
-def faded(models: Parts, face: Face, level: Level, photo: Image, proposal: Proposal, check: Verification) -> Shown | None:
+def faded(models: Parts, face: Face, level: Level, photo: Image, proposal: Fitted, check: Verification) -> Shown | None:
     """What passed in a keyframe, on its way from what passed in the one before; it is kept for the frames that follow.
 
     Args:

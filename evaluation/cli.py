@@ -172,6 +172,9 @@ def study(
     ] = None,
     bank: Annotated[Path | None, typer.Option(exists=True, help="clones: the portraits, a tar or a folder. Default: not compared.")] = None,
     detector: Annotated[list[str] | None, typer.Option(help="detectors: measure this one. Default: the shipped ones.")] = None,
+    old: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="speed: folder of an older build. Default: not measured.")
+    ] = None,
     seed: int = 0,
     store: _Store = None,
     made_by: _MadeBy = [],  # noqa: B006
@@ -197,6 +200,7 @@ def study(
             again=again,
             bank=bank,
             detectors=tuple(detector or ()),
+            old=None if old is None else old.resolve(),
         )
         results = STUDIES[name](options)
     write(results, output)

@@ -25,7 +25,7 @@ from deid.verification.source_face import SourceFace
 
 #: A detection counts as edited when this share of its middle was.
 LEAST_EDITED = 0.6
-#: How much finer than a film's frame its new faces are made at least, in times of 128.
+#: How much finer than a video's frame its new faces are made at least, in times of 128.
 _FINER = -0.1
 
 

@@ -1,4 +1,4 @@
-"""A new face between the keyframes of a film: what was pasted in the last one, moved as the head and its features are.
+"""A new face between the keyframes of a video: what was pasted in the last one, moved as the head and its features are.
 
 It is not made anew: what is shown stays what the gate has judged, but for the motion.
 """

@@ -27,8 +27,8 @@ from deid.verification.source_face import SourceFace
 LEAST_EDITED = 0.6
 #: A stand-in that fits less is distorted, hidden, or meets the photo in a visible border (see `deid.compositing.seam`).
 LEAST_FIT = 0.42
-#: How much finer than a film's frame its new faces are made at least, in times of 128.
-_FINER = -0.1
+#: How much finer than a photo a new face is made at least, in times of 128; and in a video, which moves and is compressed.
+_PHOTO_SCALE, VIDEO_SCALE = 0.3, -0.1
 
 
 class FaceEditor:
@@ -36,10 +36,11 @@ class FaceEditor:
 
     Args:
         models: the parts it works with.
+        scale: how much finer than the photo a new face is made at least, in times of 128; a tracked one is made at the scale of videos.
     """
 
-    def __init__(self, models: Parts) -> None:
-        self._models, self._options = models, models.options
+    def __init__(self, models: Parts, scale: float = _PHOTO_SCALE) -> None:
+        self._models, self._options, self._scale = models, models.options, scale
 
     # Prepare.
 
@@ -151,7 +152,7 @@ class FaceEditor:
         crop, tracked = warp(photo, face.matrix), face.request.tracked
         points = self._models.points.points(crop) if tracked is None else geometry.apply(face.matrix, tracked.shape)
         steady = None if tracked is None else tracked.steady
-        large = at_photo_scale(photo, face.matrix) if tracked is None else at_photo_scale(photo, face.matrix, _FINER)
+        large = at_photo_scale(photo, face.matrix, self._scale if tracked is None else VIDEO_SCALE)
         aligned = AlignedFace(crop, face.matrix, face.detection, points, large, face.source.attributes, steady)
         mask = blend.face_mask(points, crop=crop)
         return aligned, propose(level.editor, aligned, sets, level.strength, mask)

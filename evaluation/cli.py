@@ -171,6 +171,7 @@ def study(
         Path | None, typer.Option(exists=True, file_okay=False, help="clones: another run over BEFORE. Default: none.")
     ] = None,
     bank: Annotated[Path | None, typer.Option(exists=True, help="clones: the portraits, a tar or a folder. Default: not compared.")] = None,
+    detector: Annotated[list[str] | None, typer.Option(help="detectors: measure this one. Default: the shipped ones.")] = None,
     old: Annotated[
         Path | None, typer.Option(exists=True, file_okay=False, help="speed: folder of an older build. Default: not measured.")
     ] = None,
@@ -198,6 +199,7 @@ def study(
             answers=tuple(answers),
             again=again,
             bank=bank,
+            detectors=tuple(detector or ()),
             old=None if old is None else old.resolve(),
         )
         results = STUDIES[name](options)

@@ -1,4 +1,4 @@
-"""The frames of a film between two keyframes: the new face of the last one is moved, and not made anew."""
+"""The frames of a video between two keyframes: the new face of the last one is moved, and not made anew."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,8 +6,7 @@ from numpy.typing import NDArray
 from deid.anonymizer.face import Face
 from deid.anonymizer.level import Level
 from deid.anonymizer.parts import Parts
-from deid.anonymizer.pasted import Pasted
-from deid.compositing.proposal import Proposal
+from deid.anonymizer.pasted import Fitted, Pasted
 from deid.core.types import EditedFace, Image, Verification
 from deid.editing.sampler import portraits_of
 from deid.editing.stand_in import shape_for
@@ -24,12 +23,12 @@ def moved(models: Parts, face: Face, level: Level, photo: Image) -> Shown | None
     return None if tracked is None or tracked.check is None or kept is None else _shown(models, face, photo, kept, tracked.check)
 
 
-def faded(models: Parts, face: Face, level: Level, photo: Image, proposal: Proposal, check: Verification) -> Shown | None:
+def faded(models: Parts, face: Face, level: Level, photo: Image, proposal: Fitted, check: Verification) -> Shown | None:
     """What passed in a keyframe, on its way from what passed in the one before; it is kept for the frames that follow.
 
     Args:
         models: the parts that a face is edited with.
-        face: of a photo or of a film.
+        face: of a photo or of a video.
         level: that made it.
         photo: (H, W, 3) uint8 RGB, without it.
         proposal: what passed.
@@ -50,7 +49,7 @@ def faded(models: Parts, face: Face, level: Level, photo: Image, proposal: Propo
 
 
 def _kept(face: Face, level: Level) -> Pasted | None:
-    """What the level pasted in the last keyframe of a film; None where another one did."""
+    """What the level pasted in the last keyframe of a video; None where another one did."""
     tracked = face.request.tracked
     kept: tuple[Level, Pasted] | None = None if tracked is None else tracked.steady.kept("pasted")
     return None if kept is None or kept[0] is not level else kept[1]
@@ -64,7 +63,7 @@ def _shown(models: Parts, face: Face, photo: Image, kept: Pasted, check: Verific
 
 
 def _shape(models: Parts, face: Face, edited: EditedFace) -> NDArray[np.float64]:
-    """Landmarks (68, 2) of a new face in the crop of a film's frame: those of its stand-in, where it has one."""
+    """Landmarks (68, 2) of a new face in the crop of a video's frame: those of its stand-in, where it has one."""
     tracked, bank = face.request.tracked, models.portraits
     assert tracked is not None
     points = geometry.apply(face.matrix, tracked.shape)

@@ -7,7 +7,7 @@ import numpy as np
 
 from deid.anonymizer import fallback, stand_ins
 from deid.anonymizer.face import Request
-from deid.anonymizer.face_editor import FILM_SCALE, FaceEditor
+from deid.anonymizer.face_editor import VIDEO_SCALE, FaceEditor
 from deid.anonymizer.level import Level
 from deid.anonymizer.parts import Parts
 from deid.core.types import Detection, Image
@@ -17,7 +17,7 @@ from deid.verification.ranking import promising
 
 def choose(models: Parts, views: Sequence[tuple[Image, Detection]], seed: int, taken: Sequence[Level] = ()) -> Level | None:
     """Draw a new face for one person that the gate lets pass in several pictures; see `Anonymizer.choose`."""
-    editor = FaceEditor(models, FILM_SCALE)
+    editor = FaceEditor(models, VIDEO_SCALE)
     views = [(image, d) for image, d in views if not editor.why_cover(image, d)]
     if not views:
         return None

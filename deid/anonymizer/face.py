@@ -18,7 +18,7 @@ RECOGNISABLE = 40.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tracked:
-    """What is known of a face from other frames of a film.
+    """What is known of a face from other frames of a video.
 
     Args:
         shape: (68, 2) its landmarks in this frame, smoothed over time.
@@ -42,7 +42,7 @@ class Request:
     Args:
         detection: where it is.
         levels: how, mildest first, in place of the options' levels; the last one must be a solid cover.
-        tracked: what is known of it from other frames of a film.
+        tracked: what is known of it from other frames of a video.
     """
 
     detection: Detection

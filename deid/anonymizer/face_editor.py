@@ -25,8 +25,8 @@ from deid.verification.source_face import SourceFace
 
 #: A detection counts as edited when this share of its middle was.
 LEAST_EDITED = 0.6
-#: How much finer than a photo a new face is made at least, in times of 128; and in a film, which moves and is compressed.
-_PHOTO_SCALE, FILM_SCALE = 0.3, -0.1
+#: How much finer than a photo a new face is made at least, in times of 128; and in a video, which moves and is compressed.
+_PHOTO_SCALE, VIDEO_SCALE = 0.3, -0.1
 
 
 class FaceEditor:
@@ -34,7 +34,7 @@ class FaceEditor:
 
     Args:
         models: the parts it works with.
-        scale: how much finer than the photo a new face is made at least, in times of 128; a tracked one is made at the scale of films.
+        scale: how much finer than the photo a new face is made at least, in times of 128; a tracked one is made at the scale of videos.
     """
 
     def __init__(self, models: Parts, scale: float = _PHOTO_SCALE) -> None:
@@ -150,7 +150,7 @@ class FaceEditor:
         crop, tracked = warp(photo, face.matrix), face.request.tracked
         points = self._models.points.points(crop) if tracked is None else geometry.apply(face.matrix, tracked.shape)
         steady = None if tracked is None else tracked.steady
-        large = at_photo_scale(photo, face.matrix, self._scale if tracked is None else FILM_SCALE)
+        large = at_photo_scale(photo, face.matrix, self._scale if tracked is None else VIDEO_SCALE)
         aligned = AlignedFace(crop, face.matrix, face.detection, points, large, face.source.attributes, steady)
         mask = blend.face_mask(points, crop=crop)
         return aligned, propose(level.editor, aligned, sets, level.strength, mask)

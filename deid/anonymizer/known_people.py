@@ -28,7 +28,7 @@ _STRANGERS = 5
 #: Nearness under which a face is a person's. Measured on LFW's people outside the strangers, with eight reference photos each: 96 % of
 #: a person's other photos, and 2 in 100 000 of other people's.
 STRICT = 0.75
-#: Nearness under which a single view of a person who is kept in a film must be: 99.5 % of a person's photos are.
+#: Nearness under which a single view of a person who is kept in a video must be: 99.5 % of a person's photos are.
 SINGLE = 1.2
 #: Nearness over which a face surely is not a person's: one in a thousand of a person's own photos is, and 93 % of other people's.
 LOOSE = 1.7

@@ -1,17 +1,16 @@
-"""A new face between the keyframes of a film: what was pasted in the last one, moved as the head and its features are.
+"""A new face between the keyframes of a video: what was pasted in the last one, moved as the head and its features are.
 
 It is not made anew: what is shown stays what the gate has judged, but for the motion.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from deid.compositing.blend import footprint, without_aliases
-from deid.compositing.proposal import Proposal
 from deid.core.types import EditedFace, Image
 from deid.editing.thin_plate import maps_to
 from deid.imaging import geometry
@@ -19,6 +18,19 @@ from deid.imaging.alignment import SIZE
 
 #: The layer is at least so many times as fine as the frame: linear interpolation, a tenth of cubic's time, then keeps its detail.
 _FINER = 1.8
+
+
+class Fitted(Protocol):
+    """A new face that fits the photo; see `deid.compositing.proposal`."""
+
+    @property
+    def edited(self) -> EditedFace: ...
+
+    @property
+    def crop(self) -> Image: ...
+
+    @property
+    def mask(self) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +54,7 @@ class Pasted:
     @classmethod
     def of(
         cls,
-        proposal: Proposal,
+        proposal: Fitted,
         matrix: NDArray[np.float64],
         points: NDArray[np.float64],
         before: "Pasted | None" = None,

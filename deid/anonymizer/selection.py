@@ -23,7 +23,7 @@ from deid.imaging.alignment import align
 #: A second find of a face that is kept overlaps with it so much, or has its middle in it.
 _SAME_IOU = 0.3
 MARKED = "marked to be kept"
-#: In a film, so many clear sightings of a track, spread over it, must agree on who it is, and no fewer than so many.
+#: In a video, so many clear sightings of a track, spread over it, must agree on who it is, and no fewer than so many.
 VIEWS, _LEAST_VIEWS = 16, 3
 
 
@@ -143,7 +143,7 @@ class Selection:
         return reasons
 
     def of_track(self, crops: Sequence[Image]) -> str:
-        """Why a film's track is left as it is by who it is, from clear sightings that are spread over it; nothing on any doubt."""
+        """Why a video's track is left as it is by who it is, from clear sightings that are spread over it; nothing on any doubt."""
         if not self.asks_who or len(crops) < _LEAST_VIEWS:
             return ""
         stacked = np.stack(crops)

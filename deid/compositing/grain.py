@@ -52,7 +52,7 @@ def match_grain(new: Field, old: Image, inside: Regions, around: Regions, steady
         old: the photo at the same place and scale, uint8.
         inside: of the new face.
         around: of the photo.
-        steady: in a film, what keeps sharpness from pumping.
+        steady: in a video, what keeps sharpness from pumping.
     """
     if not (inside.are_large and around.are_large):
         return new

@@ -63,7 +63,7 @@ def find_seam(
         points: (68, 2) landmarks of the photo's face.
         stand_in: where the new face may be shown, and its landmarks.
         glasses: whether the photo's face wears some: the seam then runs around the frames.
-        steady: in a film, what keeps the seam from jumping.
+        steady: in a video, what keeps the seam from jumping.
     """
     centre = points[27:36].mean(axis=0)
     angles = np.linspace(-np.pi, np.pi, _ANGLES, endpoint=False)

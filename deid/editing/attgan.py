@@ -43,7 +43,7 @@ _FACE = np.s_[44:108, 40:88]
 _FINE, _COARSE = 1.0, 9.0
 #: Most grey levels that a change may brighten or darken, and tint.
 _MOST_CHANGE, _MOST_TINT = 22.0, 5.0
-#: In a film, a change is moved with the face for so many keyframes before it is made anew.
+#: In a video, a change is moved with the face for so many keyframes before it is made anew.
 _HELD = 4
 
 
@@ -167,7 +167,7 @@ class AttganEditor(_TwoPasses):
         points = self._points.points(face.crop) if face.points is None else face.points
         large = face.crop if face.large is None else face.large
         made = [stand_in(self.portraits(), *portraits_of(row), face.crop, large, points, face.steady) for row in rows]
-        # Only a film's one row is steadied: several would take turns.
+        # Only a video's one row is steadied: several would take turns.
         steady = face.steady if len(rows) == 1 else None
         changes = held(steady, "change", lambda: self._bounded_changes(made, rows[:, : len(ATTRIBUTES)]), _HELD)
         kept = [steadied(steady, "change", change.on(m.points), 12.0) for change, m in zip(changes, made, strict=True)]

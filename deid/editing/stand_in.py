@@ -54,7 +54,7 @@ def stand_in(
         crop: (128, 128, 3) uint8 RGB, the face.
         large: (n, n, 3) the same at the photo's scale, n a multiple of 128.
         points: (68, 2) its landmarks in pixels of ``crop``.
-        steady: in a film, what keeps light from flickering.
+        steady: in a video, what keeps light from flickering.
     """
     shape = shape_for(bank, numbers, shares, points)
     to_photo, *maps = maps_to(shape, points, *(bank.points[i] for i in numbers))

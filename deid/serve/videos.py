@@ -22,7 +22,7 @@ from deid.serve.record import SAME_TRACK, Record, frames_of
 from deid.serve.uploads import Upload
 from deid.serve.work import Progress, same
 from deid.video.decode import Frame, Reader, VideoInfo
-from deid.video.edit import FilmEditor
+from deid.video.edit import VideoEditor
 from deid.video.encode import Writer
 from deid.video.follow import follow
 from deid.video.frames import EditedFrame, FoundFrame
@@ -38,14 +38,14 @@ _LOOK_S = 0.4
 _DEPTH = 3
 
 
-class RecordingEditor(FilmEditor[Frame]):
-    """A `FilmEditor` that takes down what was found in each frame."""
+class RecordingEditor(VideoEditor[Frame]):
+    """A `VideoEditor` that takes down what was found in each frame."""
 
     record: Record
     time_base: float
 
     def edit(self, found: FoundFrame[Frame]) -> EditedFrame[Frame]:
-        """See `FilmEditor.edit`."""
+        """See `VideoEditor.edit`."""
         self.record.note(found, found.frame.pts * self.time_base)
         return super().edit(found)
 
@@ -146,7 +146,7 @@ class VideoWork(CorrectedWork):
         """Edit the video again, without searching it."""
         with Reader(self._upload.path) as video:
             choices = self._cards.choices(self._engine, self._seed)
-            editor: FilmEditor[Frame] = FilmEditor(self._engine, self._seed, choices, float(video.info.rate))
+            editor: VideoEditor[Frame] = VideoEditor(self._engine, self._seed, choices, float(video.info.rate))
             found = ahead(self._record.replay(ahead(video, _DEPTH, "read")), _DEPTH, "replay")
             self._write(video, ahead(_edited(found, editor), _DEPTH, "edit"), progress)
         self._show(editor.tracks)
@@ -223,7 +223,7 @@ def _box(face: Any) -> list[Any]:
     return [face.track, *(round(float(v), 1) for v in face.detection.box_xyxy), face.state]
 
 
-def _edited(found: Generator[FoundFrame[Frame], None, None], editor: FilmEditor[Frame]) -> Iterator[EditedFrame[Frame]]:
+def _edited(found: Generator[FoundFrame[Frame], None, None], editor: VideoEditor[Frame]) -> Iterator[EditedFrame[Frame]]:
     with contextlib.closing(found):
         for frame in found:
             yield editor.edit(frame)

@@ -1,4 +1,4 @@
-"""Boxes of a film: found in one pass over it, taken back in another, and which of its tracks are left as they are."""
+"""Boxes of a video: found in one pass over it, taken back in another, and which of its tracks are left as they are."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -76,7 +76,7 @@ class GivenFinder(Generic[FrameT]):
         time_of: says when a frame is shown, in seconds, to be compared with the boxes' own time.
 
     Raises:
-        DataError: the film is another one, or has more frames than there are boxes for.
+        DataError: the video is another one, or has more frames than there are boxes for.
     """
 
     def __init__(
@@ -91,12 +91,12 @@ class GivenFinder(Generic[FrameT]):
     def push(self, frame: FrameT) -> Iterator[FoundFrame[FrameT]]:
         self._index += 1
         if self._index >= len(self._file.frames):
-            raise DataError(f"the boxes of {self._file.name} are of {len(self._file.frames)} frames, and the film, or its span, has more")
+            raise DataError(f"the boxes of {self._file.name} are of {len(self._file.frames)} frames, and the video, or its span, has more")
         time_s = self._file.frames[self._index].time_s
         shown_s = None if self._time_of is None else self._time_of(frame)
         if time_s is not None and shown_s is not None and abs(shown_s - time_s) > _SAME_TIME_S:
             at = f"frame {self._index} is shown at {shown_s:.3f} s, and its boxes are of {time_s:.3f} s"
-            raise DataError(f"the boxes of {self._file.name} are of another film or span: {at}")
+            raise DataError(f"the boxes of {self._file.name} are of another video or span: {at}")
         self._window.append((self._index, frame))
         while len(self._window) > self._look_ahead:
             yield self._leave()
@@ -138,7 +138,7 @@ class GivenFinder(Generic[FrameT]):
 
 @dataclass(slots=True, eq=False)
 class TrackCrops:
-    """Clear sightings of every track, few and spread over it, while a film is searched.
+    """Clear sightings of every track, few and spread over it, while a video is searched.
 
     Args:
         selection: says whether anybody asks who people are.
@@ -173,10 +173,10 @@ class TrackCrops:
 
 
 def kept_tracks(file: BoxedFile, selection: Selecting, crops: TrackCrops | None = None) -> dict[int, str]:
-    """Which tracks of a film are left as they are, and why: what holds for all of a track's boxes.
+    """Which tracks of a video are left as they are, and why: what holds for all of a track's boxes.
 
     Raises:
-        DataError: a mask is of another size than the film.
+        DataError: a mask is of another size than the video.
     """
     boxes: dict[int, list[Box]] = {}
     for frame in file.frames:

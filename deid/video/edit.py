@@ -1,4 +1,4 @@
-"""Editing of a film's faces: one new face per person, chosen once and kept."""
+"""Editing of a video's faces: one new face per person, chosen once and kept."""
 
 from collections.abc import Mapping, Sequence
 from typing import Generic
@@ -30,8 +30,8 @@ _HARDEST = "solid"
 _LEAST_INSIDE = 0.75
 
 
-class FilmEditor(Generic[FrameT]):
-    """Edits frame after frame of one film.
+class VideoEditor(Generic[FrameT]):
+    """Edits frame after frame of one video.
 
     Args:
         engine: edits and judges faces.

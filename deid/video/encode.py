@@ -1,4 +1,4 @@
-"""Encoding of films: the same times, size and colours, sound copied bit for bit. The file appears when it is complete."""
+"""Encoding of videos: the same times, size and colours, sound copied bit for bit. The file appears when it is complete."""
 
 import contextlib
 import os
@@ -51,11 +51,11 @@ def container_of(path: Path) -> str:
 
 
 class Writer:
-    """Writes one film; use it as a context manager. Left by an exception, it leaves nothing behind.
+    """Writes one video; use it as a context manager. Left by an exception, it leaves nothing behind.
 
     Args:
         target: the file to write.
-        info: of the film that is written anew.
+        info: of the video that is written anew.
         source: where the sound comes from; None for none.
         overwrite: whether an existing file may be replaced.
         origin_s: what was time 0 of the sound in the source; with ``end_s`` the span that is kept.
@@ -125,7 +125,7 @@ class Writer:
         return stream
 
     def _fields(self, encoder: str) -> dict[str, str]:
-        """Options that keep the fields of an interlaced film apart, and mark them."""
+        """Options that keep the fields of an interlaced video apart, and mark them."""
         if not self._info.interlaced:
             return {}
         if encoder == "libx264":

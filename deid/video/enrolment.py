@@ -26,12 +26,12 @@ _SURROUNDINGS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a person who looked at the film decided about one track.
+    """What a person who looked at the video decided about one track.
 
     Args:
         leave: the face stays as it is.
         covers: the cover to lay over it in place of a new face, and harder ones to try when the gate refuses it; empty for no choice.
-        seed: what its new face is drawn from; None for the film's own.
+        seed: what its new face is drawn from; None for the video's own.
     """
 
     leave: bool = False

@@ -1,4 +1,4 @@
-"""Faces of a film: detected, tracked, remembered in both directions, and smoothed.
+"""Faces of a video: detected, tracked, remembered in both directions, and smoothed.
 
 Frames wait in a window until what comes after them is known. A face that is first seen in frame t is looked for backward from
 there, gaps between two sightings are filled, and both ends of a track are covered for some frames more.

@@ -1,4 +1,4 @@
-"""Follows a face that a person drew in one frame of a film, forward and backward, where no detector sees it.
+"""Follows a face that a person drew in one frame of a video, forward and backward, where no detector sees it.
 
 Points inside the box are followed from frame to frame, the box moves and grows as their median does (Z. Kalal et al., "Forward-Backward
 Error: Automatic Detection of Tracking Failures", ICPR 2010); where a detector finds a face near the box, its word counts.
@@ -49,7 +49,7 @@ def follow(
     """Where a face is that a person drew in one frame.
 
     Args:
-        frames: the film from its beginning, each asked for its pixels once.
+        frames: the video from its beginning, each asked for its pixels once.
         index: of the frame in which it was drawn.
         box_xyxy: (4,) in pixels of that frame.
         track: number to give it.
@@ -112,7 +112,7 @@ def _inside(detection: Detection, size_hw: tuple[int, int]) -> bool:
 
 
 class _Follower:
-    """A box on its way through shrunk frames, in one direction; notes where it is, in pixels of the film."""
+    """A box on its way through shrunk frames, in one direction; notes where it is, in pixels of the video."""
 
     def __init__(self, box: NDArray[np.float64], track: int, rate: float, refiner: Refiner | None, faces: dict[int, TrackedFace]) -> None:
         self._box, self._track, self._faces, self._refiner = box, track, faces, refiner
@@ -159,9 +159,9 @@ class _Follower:
         return found
 
     def _note(self, small: _Small, detection: Detection, scale: float) -> None:
-        in_film = detection.moved(np.full(2, 1 / scale), np.zeros(2))
+        in_video = detection.moved(np.full(2, 1 / scale), np.zeros(2))
         seen = detection.landmarks is not None
-        self._faces[small.index] = TrackedFace(self._track, in_film, "seen" if seen else "remembered")
+        self._faces[small.index] = TrackedFace(self._track, in_video, "seen" if seen else "remembered")
 
 
 def _moved(before: NDArray[np.uint8], after: NDArray[np.uint8], box: NDArray[np.float64]) -> NDArray[np.float64] | None:

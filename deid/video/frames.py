@@ -23,7 +23,7 @@ class TrackedFace:
     """A face of one frame.
 
     Args:
-        track: which face of the film it is.
+        track: which face of the video it is.
         detection: where; steadied over neighbouring frames.
         state: `seen` by a detector in this frame, `filled` between two frames in which it was seen, `remembered` before the
             first or after the last of them.

@@ -21,7 +21,7 @@ from deid.editing.sampler import MIX, sample_sets, sample_shares, with_portraits
 from deid.imaging.alignment import align
 from deid.video.boxes import Finds
 from deid.video.decode import Reader
-from deid.video.edit import FilmEditor
+from deid.video.edit import VideoEditor
 from deid.video.find import FaceFinder
 from deid.video.library import pyav, reason, without_login
 from deid.video.looks import build_search
@@ -122,10 +122,10 @@ def _whole_pictures(packet: Any) -> Iterator[Image]:
 
 
 def _file(path: Path) -> Iterator[Image]:
-    with Reader(path) as film:
+    with Reader(path) as video:
         began, first = time.monotonic(), None
-        for frame in film:
-            shown_s = float(frame.pts * film.info.time_base)
+        for frame in video:
+            shown_s = float(frame.pts * video.info.time_base)
             first = shown_s if first is None else first
             time.sleep(max(0.0, began + shown_s - first - time.monotonic()))
             yield frame.rgb()
@@ -273,13 +273,13 @@ def live(
     connect = camera(source) if isinstance(source, str) else source
     endless = not isinstance(source, str) or _is_device(source) or "://" in source
     if engine.options.keep or engine.options.only or engine.options.ignore:
-        raise ConfigError("expected no keep, only or ignore: whom to leave as they are is decided over a whole film, with `deid run`")
+        raise ConfigError("expected no keep, only or ignore: whom to leave as they are is decided over a whole video, with `deid run`")
     options = replace(engine.options, look_ahead=delay)
     faces: FaceFinder[_Captured] = FaceFinder(build_search(options), FaceRefiner(device=options.device), options)
     finder: Finds[_Captured] = faces
     if engine.models.plates is not None:
         finder = WithPlates(finder, FaceFinder(Search([engine.models.plates]), None, options))
-    editor: FilmEditor[_Captured] = FilmEditor(engine, options.seed or 0)
+    editor: VideoEditor[_Captured] = VideoEditor(engine, options.seed or 0)
     n_shown, waited_s, meter = 0, 0.0, Meter()
     with _Newest(connect, endless, notify) as newest, sink:
         for captured in newest.frames(lambda: wanted() and not sink.closed):

@@ -1,4 +1,4 @@
-"""The looks of a film's search, built as the options name them."""
+"""The looks of a video's search, built as the options name them."""
 
 from deid.core.options import Options
 from deid.core.protocols import Detector
@@ -8,9 +8,9 @@ from deid.detection.mtcnn import MtcnnDetector
 from deid.detection.threshold import at_least
 from deid.video.search import SMALLEST, Search
 
-#: Least score of CenterFace in a film: what is that faint must be found twice.
+#: Least score of CenterFace in a video: what is that faint must be found twice.
 _FAINT = 0.42
-#: How many of MTCNN's looks at a film go by a name.
+#: How many of MTCNN's looks at a video go by a name.
 _MTCNN = {"mtcnn": 2, "mtcnn_once": 1}
 
 

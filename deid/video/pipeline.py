@@ -18,7 +18,7 @@ from deid.detection.refine import FaceRefiner
 from deid.models.threads import share
 from deid.video.boxes import Finds, GivenFinder, Recorder, TrackCrops, boxed, kept_tracks, spans, with_tracks
 from deid.video.decode import Frame, Reader
-from deid.video.edit import FilmEditor
+from deid.video.edit import VideoEditor
 from deid.video.encode import Writer
 from deid.video.find import FaceFinder
 from deid.video.frames import EditedFrame, FoundFrame, FrameT
@@ -81,14 +81,14 @@ def anonymize_video(
     kept: tuple[KeptTrack, ...] = ()
     if selection is not None or boxes is not None:
         boxes, kept = _decided(source, engine, span, boxes, selection, progress)
-    with Reader(source, span.start_s, span.end_s) as film:
-        editor: FilmEditor[Frame] = FilmEditor(engine, seed, rate=float(film.info.rate))
-        info, sound = film.info, Path(source) if span.audio == "keep" and film.info.audio else None
-        with Writer(Path(target), info, sound, overwrite, film.origin_s, film.end_s) as writer:
+    with Reader(source, span.start_s, span.end_s) as video:
+        editor: VideoEditor[Frame] = VideoEditor(engine, seed, rate=float(video.info.rate))
+        info, sound = video.info, Path(source) if span.audio == "keep" and video.info.audio else None
+        with Writer(Path(target), info, sound, overwrite, video.origin_s, video.end_s) as writer:
             n_frames = 0
-            finder = None if boxes is None else _given(boxes, kept, engine, film)
-            recorder = Recorder(finder or _finder(engine, info.size_hw, float(info.rate)), time_of(film), record)
-            stages = edited(film, engine, editor, info.size_hw, float(info.rate), recorder)
+            finder = None if boxes is None else _given(boxes, kept, engine, video)
+            recorder = Recorder(finder or _finder(engine, info.size_hw, float(info.rate)), time_of(video), record)
+            stages = edited(video, engine, editor, info.size_hw, float(info.rate), recorder)
             with contextlib.closing(stages):
                 for done in stages:
                     writer.put(done.frame, done.image, done.touched)
@@ -97,9 +97,9 @@ def anonymize_video(
                         progress(n_frames, info.n_frames)
         if not n_frames:
             raise VideoReadError(f"cannot read {source}: expected at least one frame of video, got none")
-        notes = (*film.notes(), *writer.notes)
+        notes = (*video.notes(), *writer.notes)
         file = boxes if boxes is not None else BoxedFile(Path(source).name, info.size_hw[::-1], tuple(recorder.frames), True)
-        return VideoResult(n_frames, editor.n_people, tuple(editor.tracks), seed, film.problem, notes, kept, file if record else None)
+        return VideoResult(n_frames, editor.n_people, tuple(editor.tracks), seed, video.problem, notes, kept, file if record else None)
 
 
 def find_video(
@@ -110,33 +110,33 @@ def find_video(
     progress: Callable[[int, int], None] | None = None,
     watch: Callable[[FoundFrame[Frame]], None] = lambda found: None,
 ) -> tuple[BoxedFile, str]:
-    """Find the faces of a film, and edit nothing.
+    """Find the faces of a video, and edit nothing.
 
     Args:
-        source: the film.
+        source: the video.
         engine: its options say how faces are searched and followed.
         span: which part; all of it when None.
         progress: called with the number of frames searched and the number to expect, 0 when that is unknown.
         watch: called with every frame.
 
     Returns:
-        The boxes of every frame, and what of the film could not be read; empty when all could.
+        The boxes of every frame, and what of the video could not be read; empty when all could.
 
     Raises:
         VideoReadError: it cannot be opened or has no frame.
     """
     span = span or Span()
-    with Reader(source, span.start_s, span.end_s) as film:
-        info, frames = film.info, list[BoxedFrame]()
+    with Reader(source, span.start_s, span.end_s) as video:
+        info, frames = video.info, list[BoxedFrame]()
         finder: Finds[Frame] = _finder(engine, info.size_hw, float(info.rate))
-        found = ahead(_found(ahead(film, _DEPTH, "read"), finder), _DEPTH, "find")
+        found = ahead(_found(ahead(video, _DEPTH, "read"), finder), _DEPTH, "find")
         with contextlib.closing(found):
             for frame in found:
                 watch(frame)
-                frames.append(boxed(frame, time_of(film)))
+                frames.append(boxed(frame, time_of(video)))
                 if progress is not None:
                     progress(len(frames), info.n_frames)
-        return BoxedFile(Path(source).name, info.size_hw[::-1], tuple(frames), True), film.problem
+        return BoxedFile(Path(source).name, info.size_hw[::-1], tuple(frames), True), video.problem
 
 
 def _decided(
@@ -147,7 +147,7 @@ def _decided(
     selection: Selecting | None,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[BoxedFile, tuple[KeptTrack, ...]]:
-    """The boxes of a film, searched where none are given, and which tracks are left as they are."""
+    """The boxes of a video, searched where none are given, and which tracks are left as they are."""
     selection = selection or Selection(engine.options)
     crops = TrackCrops(selection)
     if boxes is None:
@@ -161,27 +161,27 @@ def _decided(
 
 
 def _sized(source: str | os.PathLike[str], span: Span, boxes: BoxedFile) -> BoxedFile:
-    """Given boxes in pixels of the film."""
-    with Reader(source, span.start_s, span.end_s) as film:
-        return boxes.sized(film.info.size_hw[::-1])
+    """Given boxes in pixels of the video."""
+    with Reader(source, span.start_s, span.end_s) as video:
+        return boxes.sized(video.info.size_hw[::-1])
 
 
 def _look_at(source: str | os.PathLike[str], engine: Engine, span: Span, boxes: BoxedFile, crops: TrackCrops) -> None:
     """Look at the people whom given boxes show."""
-    with Reader(source, span.start_s, span.end_s) as film:
-        for found in _found(ahead(film, _DEPTH, "read"), _given(boxes, (), engine, film)):
+    with Reader(source, span.start_s, span.end_s) as video:
+        for found in _found(ahead(video, _DEPTH, "read"), _given(boxes, (), engine, video)):
             crops.look(found)
 
 
-def _given(boxes: BoxedFile, kept: Sequence[KeptTrack], engine: Engine, film: Reader) -> GivenFinder[Frame]:
-    info = film.info
+def _given(boxes: BoxedFile, kept: Sequence[KeptTrack], engine: Engine, video: Reader) -> GivenFinder[Frame]:
+    info = video.info
     look_ahead = _finder_options(engine, info.size_hw, float(info.rate)).look_ahead or 0
-    return GivenFinder(boxes, look_ahead, [track.track for track in kept], time_of(film))
+    return GivenFinder(boxes, look_ahead, [track.track for track in kept], time_of(video))
 
 
-def time_of(film: Reader) -> Callable[[Frame], float]:
-    """When a frame is shown, in seconds of the whole film and not of the span that is read."""
-    return lambda frame: float(frame.pts * film.info.time_base + film.origin_s)
+def time_of(video: Reader) -> Callable[[Frame], float]:
+    """When a frame is shown, in seconds of the whole video and not of the span that is read."""
+    return lambda frame: float(frame.pts * video.info.time_base + video.origin_s)
 
 
 def _seed(engine: Engine, seed: int | None) -> int:
@@ -191,7 +191,7 @@ def _seed(engine: Engine, seed: int | None) -> int:
 def edited(
     frames: Iterable[FrameT],
     engine: Engine,
-    editor: FilmEditor[FrameT],
+    editor: VideoEditor[FrameT],
     size_hw: tuple[int, int],
     rate: float = USUAL_RATE,
     finder: Finds[FrameT] | None = None,
@@ -223,7 +223,7 @@ def _finder_options(engine: Engine, size_hw: tuple[int, int], rate: float) -> Op
     return replace(options, look_ahead=min(pace.look_ahead, most, _MOST_AHEAD))
 
 
-def _edited(found: Generator[FoundFrame[FrameT], None, None], editor: FilmEditor[FrameT]) -> Iterator[EditedFrame[FrameT]]:
+def _edited(found: Generator[FoundFrame[FrameT], None, None], editor: VideoEditor[FrameT]) -> Iterator[EditedFrame[FrameT]]:
     with contextlib.closing(found):
         for frame in found:
             yield editor.edit(frame)
@@ -269,7 +269,7 @@ def anonymize_frames(frames: Iterable[Image], engine: Engine, *, seed: int | Non
         >>> [frame.shape for frame in shown]
         [(300, 300, 3), (300, 300, 3), (300, 300, 3)]
     """
-    editor: FilmEditor[_ArrayFrame] = FilmEditor(engine, _seed(engine, seed), rate=rate)
+    editor: VideoEditor[_ArrayFrame] = VideoEditor(engine, _seed(engine, seed), rate=rate)
     finder: Finds[_ArrayFrame] | None = None
     for frame in frames:
         finder = finder or _finder(engine, check_image(frame).shape[:2], rate)

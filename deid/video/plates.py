@@ -1,4 +1,4 @@
-"""Licence plates in films: searched in every frame, and followed beside the faces."""
+"""Licence plates in videos: searched in every frame, and followed beside the faces."""
 
 from collections import deque
 from collections.abc import Iterator

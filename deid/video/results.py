@@ -58,7 +58,7 @@ class KeptTrack:
 
 @dataclass(slots=True, eq=False)
 class TrackSummary:
-    """What became of one track: plain sums, so that a long film's report stays short.
+    """What became of one track: plain sums, so that a long video's report stays short.
 
     Args:
         track: its number.

@@ -1,4 +1,4 @@
-"""Who is in a film, and what becomes of each of their tracks."""
+"""Who is in a video, and what becomes of each of their tracks."""
 
 from dataclasses import dataclass, field
 
@@ -10,13 +10,13 @@ from deid.video.results import TrackSummary
 from deid.video.smooth import LandmarkFilter
 
 #: After a frame in which the gate refused a face, the stronger level is kept for this many frames, and for twice as many after the next
-#: one: a film must not flicker.
+#: one: a video must not flicker.
 _HOLD = 50
 
 
 @dataclass(slots=True, eq=False)
 class Person:
-    """A person in the film.
+    """A person in the video.
 
     Args:
         number: from 0, in the order of appearance.

@@ -12,7 +12,7 @@ from deid.detection.views import detect_turned
 from deid.imaging import geometry
 from deid.video.novelty import Region
 
-#: Times the smallest face of a photo: in a film, one that comes nearer is found later and followed backward.
+#: Times the smallest face of a photo: in a video, one that comes nearer is found later and followed backward.
 SMALLEST = 4 / 3
 #: Detections of two looks that overlap by more are one face.
 _SAME_IOU = 0.4

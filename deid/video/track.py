@@ -76,7 +76,7 @@ class Track:
     """One face over time.
 
     Args:
-        number: its name in this film.
+        number: its name in this video.
         filter: where it is taken to be.
         seen: what was seen of it, by frame.
         last: the last frame in which it was seen.

@@ -1,8 +1,8 @@
-"""Time and memory of one photo with two faces, of two films and of a data set, beside deface and an older build.
+"""Time and memory of one photo with two faces, of two videos and of a data set, beside deface and an older build.
 
-Each command runs in its own process, in turn with the others, and so does each program with its models loaded. deface, which covers the
-detections of CenterFace, is measured where its command is on the path, for example in an environment of its own. Without it, seconds and
-memory are reported without a ratio.
+Each command runs in its own process, in turn with the others, and so does each program with its models loaded. The tool deface
+covers the detections of CenterFace. It is measured where its command is on the path, for example in an environment of its own. Without it,
+seconds and memory are reported without a ratio.
 """
 
 import json

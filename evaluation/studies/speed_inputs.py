@@ -1,4 +1,4 @@
-"""What the study of speed works on: a photo, two films and a small data set, made from the data or from the demo's photos."""
+"""What the study of speed works on: a photo, two videos and a small data set, made from the data or from the demo's photos."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -17,9 +17,9 @@ from evaluation import datasets
 from evaluation.datasets import data_folder
 
 PHOTO_SIZE = (1280, 720)
-#: Frames of the film of a street, and of the one with two faces; photos of the data set.
+#: Frames of the video of a street, and of the one with two faces; photos of the data set.
 STREET_FRAMES, FACES_FRAMES, PHOTOS = 24, 32, 20
-#: The second face of that film is so many frames ahead of the first one.
+#: The second face of that video is so many frames ahead of the first one.
 _AHEAD = 18
 
 
@@ -41,13 +41,13 @@ def _side_by_side(images: Sequence[Image]) -> Image:
 
 
 def street(folder: Path) -> Path | None:
-    """A film of a crowd in 1080p; None without the data."""
+    """A video of a crowd in 1080p; None without the data."""
     known = data_folder() / "clips" / "street-1080p.mp4"
     return _film(folder / "street.mp4", _frames(known, STREET_FRAMES)) if known.is_file() else None
 
 
 def talking(folder: Path) -> Path | None:
-    """A film of 1024 x 512 pixels with two faces that talk; None without the data."""
+    """A video of 1024 x 512 pixels with two faces that talk; None without the data."""
     known = data_folder() / "clips" / "talking.mp4"
     if not known.is_file():
         return None
@@ -70,7 +70,7 @@ def _frames(path: Path, n: int) -> Iterator[Image]:
 
 
 def _film(path: Path, frames: Iterator[Image]) -> Path:
-    """Frames as a film of 25 a second."""
+    """Frames as a video of 25 a second."""
     av = pyav()
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"crf": "16"})

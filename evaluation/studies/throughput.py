@@ -1,4 +1,4 @@
-"""Films and a data set: whole commands of this build, of an older one and of deface, in turns."""
+"""Videos and a data set: whole commands of this build, of an older one and of deface, in turns."""
 
 import statistics
 import sys
@@ -11,7 +11,7 @@ from evaluation.results import Measure
 from evaluation.studies import speed_inputs
 from evaluation.studies.launch import Run
 
-#: Of what deface takes, this much is the most that the blur of a film may take; times the old build's rate, new faces must have so much.
+#: Of what deface takes, this much is the most that the blur of a video may take; times the old build's rate, new faces must have so much.
 _FILM_BLUR, _FILM_FACES, _DATA_SET = 1 / 6, 3.0, 2.0
 _WORKERS = 2
 #: How many jobs there are where all data are.

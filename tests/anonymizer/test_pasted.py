@@ -1,4 +1,4 @@
-"""A new face that is moved from keyframe to keyframe of a film."""
+"""A new face that is moved from keyframe to keyframe of a video."""
 
 import cv2
 import numpy as np

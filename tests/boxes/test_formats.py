@@ -207,7 +207,7 @@ def test_files_of_no_format_are_refused(content: str, tmp_path: Path) -> None:
         files.read(tmp_path / "x.json")
 
 
-def test_a_film_without_tracks_in_json_is_refused(boxed: list[BoxedFile], tmp_path: Path) -> None:
+def test_a_video_without_tracks_in_json_is_refused(boxed: list[BoxedFile], tmp_path: Path) -> None:
     files.write(boxed, tmp_path / "x.json", "json")
     data = json.loads((tmp_path / "x.json").read_text())
     del data["files"][3]["frames"][1]["boxes"][0]["track"]

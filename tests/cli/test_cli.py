@@ -213,7 +213,7 @@ def test_part_of_a_picture_that_is_left_out_has_an_exit_code_and_is_named(photo:
 
 
 @pytest.mark.parametrize(("streams", "code"), [(2, 3), (1, 0)])
-def test_stream_of_a_film_that_is_left_out_has_an_exit_code(streams: int, code: int, tmp_path: Path) -> None:
+def test_stream_of_a_video_that_is_left_out_has_an_exit_code(streams: int, code: int, tmp_path: Path) -> None:
     av = pytest.importorskip("av", reason="videos need PyAV: pip install 'deid-face[video]'")
     with av.open(str(tmp_path / "a.mkv"), "w") as out:
         made = [out.add_stream("libx264", rate=25) for _ in range(streams)]

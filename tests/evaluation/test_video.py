@@ -88,7 +88,7 @@ def _compare(original: Path, output: Path) -> Results:
     return video(original, output, _Oracle(), [_Thumbnail()])
 
 
-def test_untouched_film_is_exposed_in_every_frame(original: Path, tmp_path: Path) -> None:
+def test_untouched_video_is_exposed_in_every_frame(original: Path, tmp_path: Path) -> None:
     results = _compare(original, _write(tmp_path / "b.mp4", [_scene(i) for i in range(N)]))
     assert results.find("exposed").value == 1.0
     assert results.find("exposed").passed is False
@@ -97,7 +97,7 @@ def test_untouched_film_is_exposed_in_every_frame(original: Path, tmp_path: Path
     assert results.find("landmark jitter").value == pytest.approx(0.0, abs=1e-6)
 
 
-def test_covered_film_passes(original: Path, tmp_path: Path) -> None:
+def test_covered_video_passes(original: Path, tmp_path: Path) -> None:
     results = _compare(original, _write(tmp_path / "b.mp4", [_covered(i) for i in range(N)]))
     assert results.find("exposed").value == 0.0
     assert results.find("longest exposed run").value == 0

@@ -172,15 +172,15 @@ def main() -> int:
     given = parser.parse_args()
     photos, options = portraits(given.data / "lfw-deepfunneled.tar", 200), Options()
     looks, refiner = build_search(options), FaceRefiner()
-    n_faces = n_exposed = n_films = 0
+    n_faces = n_exposed = n_videos = 0
     began = time.process_time()
     for seed in range(given.seed, given.seed + given.count):
         video = draw(seed, photos)
         shown = exposed(video, looks, refiner, options)
-        n_faces, n_exposed, n_films = n_faces + sum(map(len, video.faces)), n_exposed + len(shown), n_films + bool(shown)
+        n_faces, n_exposed, n_videos = n_faces + sum(map(len, video.faces)), n_exposed + len(shown), n_videos + bool(shown)
         if shown:
             print(f"seed {seed}: {video.rate:g} frames/s, (frame, width) exposed: {shown}", flush=True)
-    print(f"{given.count} videos, {n_faces} faces: {n_exposed} exposed in {n_films} videos; {time.process_time() - began:.0f} CPU seconds")
+    print(f"{given.count} videos, {n_faces} faces: {n_exposed} exposed in {n_videos} videos; {time.process_time() - began:.0f} CPU seconds")
     return int(n_exposed > 0)
 
 

@@ -134,7 +134,7 @@ def test_wrong_corrections_are_refused(processed: tuple[VideoWork, Path]) -> Non
 @pytest.mark.parametrize(
     ("limits", "said"), [(Limits(duration_s=0.5), "longer than"), (Limits(film_pixels=1000), "240 x 240 is more than")]
 )
-def test_films_over_a_limit_are_refused(
+def test_videos_over_a_limit_are_refused(
     limits: Limits, said: str, processed: tuple[VideoWork, Path], blur_engine: Anonymizer, tmp_path: Path
 ) -> None:
     upload = Upload(processed[1] / "upload.mp4", "pan.mp4", tmp_path, SEED)
@@ -143,7 +143,7 @@ def test_films_over_a_limit_are_refused(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_film_that_nobody_waits_for_is_ended_and_leaves_no_file(
+def test_a_video_that_nobody_waits_for_is_ended_and_leaves_no_file(
     processed: tuple[VideoWork, Path], blur_engine: Anonymizer, tmp_path: Path
 ) -> None:
     class GoneError(Exception):

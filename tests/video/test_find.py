@@ -1,4 +1,4 @@
-"""Where the faces of a film are: nothing that was seen is lost, in either direction."""
+"""Where the faces of a video are: nothing that was seen is lost, in either direction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -144,7 +144,7 @@ def test_new_tracks_come_with_portraits(scripted: type[ScriptedDetector]) -> Non
 
 
 def test_memory_does_not_grow(scripted: type[ScriptedDetector]) -> None:
-    """A long film leaves a window's worth of frames and sightings behind, and no more."""
+    """A long video leaves a window's worth of frames and sightings behind, and no more."""
     finder: FaceFinder[_Frame] = FaceFinder(Search([scripted()]), None, OPTIONS)
     images = moving(12, (60, 120))
     for i in range(400):
@@ -201,7 +201,7 @@ def test_search_takes_turns_and_asks_all_at_first(scripted: type[ScriptedDetecto
 def test_real_frames_every_face_is_followed(data_folder: Path) -> None:
     """Twelve frames of a talking man: one track, seen in each."""
     finder: FaceFinder[object] = FaceFinder(build_search(Options()), FaceRefiner(), Options())  # type: ignore[type-var]
-    with Reader(data_folder / "clips" / "talking.mp4", 0.0, 0.48) as film:
-        found = [f for frame in film for f in finder.push(frame)]
+    with Reader(data_folder / "clips" / "talking.mp4", 0.0, 0.48) as video:
+        found = [f for frame in video for f in finder.push(frame)]
     found += finder.finish()
     assert [[(x.track, x.state) for x in f.faces] for f in found] == [[(0, "seen")]] * 12

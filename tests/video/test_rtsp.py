@@ -296,7 +296,7 @@ def test_a_device_that_comes_back_is_shown_again(engine: Anonymizer, monkeypatch
 
 
 def test_file_of_a_camera_is_whole(engine: Anonymizer, long: Stream, tmp_path: Path) -> None:
-    """A reconnection leaves one film, whose times go on."""
+    """A reconnection leaves one video, whose times go on."""
     n_shown = [0]
     lost_at: list[int] = []
 

@@ -145,7 +145,12 @@ def run_jobs(
     if not any(job.target for job in jobs):
         return [files.refused(job) for job in jobs]
     from deid.anonymizer.engine import Anonymizer
+    from deid.batch.walk import is_video
+    from deid.core.memory import give_back
 
+    if not any(job.target and is_video(job.source) for job in jobs):
+        # The frames of a video need the same memory again at once.
+        give_back()
     part, engine, results = _part(span), Anonymizer(options), []
     engine.preload()
     with progress("anonymizing", sum(job.target is not None for job in jobs)) as (step, frame):

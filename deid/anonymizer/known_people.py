@@ -25,14 +25,14 @@ from deid.recognition.mirrored import rows_of
 
 #: So many of the nearest strangers tell what is near.
 _STRANGERS = 5
-#: Nearness under which a face is a person's, on LFW with eight reference photos each: 95 % of a person's other photos, and 5 in a
-#: million of other people's. Of 100 draws of five people, somebody else is kept in 4 at 0.60 (then 88 % are kept), 6 at 0.66 (93 %), 10
-#: at 0.70, 22 at 0.75 (97 %): mostly of two sisters.
-STRICT = 0.70
+#: Nearness under which a face is a person's, on LFW with eight reference photos each: 95 % of a person's other photos, and 6 in a
+#: million of other people's. Of 100 draws of five people, somebody else is kept in 4 at 0.60 (then 88 % are kept), 6 at 0.66 (93 %), 11
+#: at 0.71, 22 at 0.75 (97 %): mostly of two sisters.
+STRICT = 0.71
 #: Nearness under which a single view of a person who is kept in a video must be: 99.5 % of a person's photos are.
 SINGLE = 1.0
-#: Nearness over which a face surely is not a person's: none of 5 864 photos of their own is, and 89 % of other people's.
-LOOSE = 1.5
+#: Nearness over which a face surely is not a person's: none of 5 864 photos of their own is, and 94 % of other people's.
+LOOSE = 1.4
 #: Faces of fewer pixels are taken for nobody.
 _LEAST_PX = 40.0
 

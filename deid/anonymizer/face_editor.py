@@ -26,7 +26,7 @@ from deid.verification.source_face import SourceFace
 #: A detection counts as edited when this share of its middle was.
 LEAST_EDITED = 0.6
 #: A stand-in that fits less is distorted, hidden, or meets the photo in a visible border (see `deid.compositing.seam`).
-LEAST_FIT = 0.42
+LEAST_FIT = 0.38
 #: How much finer than a photo a new face is made at least, in times of 128; and in a video, which moves and is compressed.
 _PHOTO_SCALE, VIDEO_SCALE = 0.3, -0.1
 

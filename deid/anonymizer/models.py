@@ -101,7 +101,9 @@ class Models:
         device = self.options.device
         # A face fills the searched patch: a coarse pyramid is enough, at MTCNN's usual thresholds.
         again = MtcnnDetector(min_face=40, device=device)
-        return Gate(self.embedders, again, self.options, AttributeReader(device), RealismScorer(device), GenderReader())
+        # What a blur leaves is far from anybody for any recogniser: one is enough to say so.
+        judges = self.embedders if self.options.method == "attgan" else self.embedders[:1]
+        return Gate(judges, again, self.options, AttributeReader(device), RealismScorer(device), GenderReader())
 
     @lazy
     def bank_embedder(self) -> Embedder:

@@ -46,7 +46,7 @@ class Options:
         detector: a name of `deid.detection.DETECTORS`, `yolo:FILE`, `scrfd:FILE`, or several joined by `+`.
         threshold: ignores detections with a lower score, in [0, 1]; None leaves this to the detectors. Higher values expose faces.
         min_face: size of the smallest face to detect, in pixels.
-        embedders: names of `deid.recognition.EMBEDDERS`. A new face must exceed the distance threshold of each.
+        embedders: names of `deid.recognition.EMBEDDERS`. A new face must exceed the distance threshold of each, a cover that of the first.
         quality: effort for each new face: `fast`, `balanced` or `thorough`, see `QUALITIES`.
         consistency: how long a person keeps a new face. With `photo`, every picture draws new ones. With `dataset`, one engine uses the
             same attribute set for the same person in all pictures, one picture after another.

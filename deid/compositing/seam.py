@@ -25,6 +25,8 @@ _AROUND = 3.0
 #: How far above the brows the seam may lie, as a share of the distance from brow to nose, where both faces show skin there. With the
 #: old forehead, people are identified six times as often (weights/EXPERIMENTS.md).
 _LIFT = 0.7
+#: How far beyond the outer corner of an eye a lens reaches, in pixels.
+_LENS = 11.0
 #: Distance of the seam inside the jaw line, in pixels.
 _INSIDE = 1.0
 #: Costs of the path: distance inward, a step sideways, and hair.
@@ -138,7 +140,8 @@ def _frames(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """(8, 2) around where a pair of glasses sits."""
     top, middle = points[17:27, 1].min() - 2, points[36:48, 1].mean()
     low = middle + 0.55 * (points[33, 1] - middle)
-    left, right = points[0, 0] + 1, points[16, 0] - 1
+    # The arms beside them are bridged, for hair may lie there.
+    left, right = max(points[0, 0] + 1, points[36, 0] - _LENS), min(points[16, 0] - 1, points[45, 0] + _LENS)
     outer = [(x, y) for x in (left, right) for y in (middle - 5, middle + 5)]
     return np.array([*outer, (points[17, 0], top), (points[26, 0], top), (points[36, 0] - 6, low + 4), (points[45, 0] + 6, low + 4)])
 

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from deid.compositing import blend
+from deid.compositing import compose as composing
 from deid.compositing.compose import compose
 from deid.core.attributes import ATTRIBUTES
 from deid.core.types import AlignedFace, Image, StandIn
@@ -180,3 +181,27 @@ def test_hot_spot_on_the_seam_gives_the_face_no_cast(officer_face: AlignedFace) 
     middle = np.s_[nose[1] - 12 : nose[1] + 12, nose[0] - 12 : nose[0] + 12]
     assert mask[middle].min() > 0.9
     assert np.abs(out[middle].astype(float).mean(axis=(0, 1)) - SKIN).max() < 4
+
+
+def test_bridge_continues_hair_as_hair_and_skin_as_skin() -> None:
+    rng = np.random.default_rng(0)
+    # Upright strands, and skin below them at the right.
+    photo = np.repeat(rng.integers(30, 90, (1, 128, 3), np.uint8), 128, axis=0)
+    photo[:, 80:] = SKIN
+    worn, line = photo.copy(), np.zeros((128, 128), bool)
+    line[60:65] = True
+    worn[line] = 5
+    np.testing.assert_array_equal(composing._bridged(worn, line), photo)
+
+
+@pytest.mark.parametrize("rise", [0.0, 0.3])
+def test_line_is_the_arm_and_not_the_strands_across_it(rise: float) -> None:
+    contrast = np.random.default_rng(0).uniform(0, 8, (44, 60)).astype(np.float32)
+    contrast[:, ::7] = 11
+    where = np.round(20 + rise * np.arange(60)).astype(int)
+    for off in (-1, 0, 1):
+        contrast[where + off, np.arange(60)] = 40
+    found = composing._line(contrast, 2.0)
+    assert found[where, np.arange(60)].all()
+    assert found.sum() < 1.4 * 3 * 60
+    assert not composing._line(np.minimum(contrast, 10), 2.0).any()

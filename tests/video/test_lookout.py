@@ -181,7 +181,7 @@ class _AnyTurn(_Upright):
         return [Detection(np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1], float), 0.9, None, self.name)]
 
 
-def test_a_face_that_is_seen_at_two_turns_does_not_turn_the_film() -> None:
+def test_a_face_that_is_seen_at_two_turns_does_not_turn_the_video() -> None:
     pace = Pace.of(Options(), 5.0)
     for at in range(1, 7):
         shown = {at: _face(70), at + 4: np.minimum(_face(140), 250)}

@@ -74,7 +74,7 @@ class Pasted:
         crop, alpha = without_aliases(proposal.crop, large), np.asarray((255 * proposal.mask).round(), np.uint8)
         layer = np.dstack([crop, alpha])
         if geometry.scale_of(large) < _FINER:
-            layer = np.asarray(cv2.resize(layer, (2 * n, 2 * n), interpolation=cv2.INTER_LANCZOS4), np.uint8)
+            layer = np.asarray(cv2.resize(layer, (2 * n, 2 * n), interpolation=cv2.INTER_CUBIC), np.uint8)
         rows, columns = (np.flatnonzero(alpha.any(axis=axis)) for axis in (1, 0))
         box = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]) * SIZE / n if len(rows) else np.zeros(4)
         if before is None:

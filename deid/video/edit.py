@@ -16,7 +16,7 @@ from deid.imaging import geometry
 from deid.imaging.alignment import align, is_profile, with_own_landmarks
 from deid.video.enrolment import Choice, Enrolment
 from deid.video.frames import EditedFrame, FoundFrame, FrameT, TrackedFace
-from deid.video.keyframe import KEYFRAME_S, Keyframe
+from deid.video.keyframe import KEYFRAME_S, Keyframe, light_of
 from deid.video.pace import USUAL_RATE
 from deid.video.results import LEFT, TrackSummary
 from deid.video.roles import Role
@@ -116,7 +116,7 @@ class VideoEditor(Generic[FrameT]):
         if became.status != "passed":
             role.judged, role.keyframe = self._index, None
         elif known.check is None and known.source is not None:
-            role.keyframe = Keyframe(self._index, known.shape, known.source, became.verification)
+            role.keyframe = Keyframe(self._index, known.shape, known.source, became.verification, role.light)
         summary = role.summary
         summary.methods[became.method] += 1
         summary.asked |= became.status == "passed"
@@ -133,8 +133,8 @@ class VideoEditor(Generic[FrameT]):
                 role.begin()
             role.pasted = self._index
             shape = role.smooth(engine.landmarks(image, face.detection))
-            key = role.keyframe
-            if key is not None and key.holds(self._index, shape, self._every):
+            key, role.light = role.keyframe, light_of(image, face.detection.box_xyxy)
+            if key is not None and key.holds(self._index, shape, role.light, self._every):
                 role.steady.go_on(keyframe=False)
                 known.append(Tracked(shape, role.steady, key.source, key.check, min(1.0, (self._index - key.index + 1) / self._every)))
             else:

@@ -2,17 +2,20 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.core.types import Verification
+from deid.core.types import Image, Verification
 from deid.imaging import geometry
 from deid.verification.source_face import SourceFace
 
 #: The next keyframe comes after so many seconds at most.
-KEYFRAME_S = 0.32
+KEYFRAME_S = 0.48
 #: It comes at once where the landmarks lie otherwise, beside what turns, moves and scales a head, by so much of the face's width.
 _OTHERWISE = 0.012
+#: It comes at once as well where the face is brighter, darker or of another tint by so many grey levels.
+_OTHER_LIGHT = 8.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,17 +27,25 @@ class Keyframe:
         shape: (68, 2) landmarks of the face in it.
         source: what was measured of the face before.
         check: what the gate said of the new one.
+        light: (3,) mean colour of its place in the picture.
     """
 
     index: int
     shape: NDArray[np.float64]
     source: SourceFace
     check: Verification
+    light: NDArray[np.float64]
 
-    def holds(self, index: int, shape: NDArray[np.float64], every: int) -> bool:
-        """Whether the face of another frame, with these landmarks (68, 2), needs no keyframe of its own."""
-        if index - self.index >= every:
+    def holds(self, index: int, shape: NDArray[np.float64], light: NDArray[np.float64], every: int) -> bool:
+        """Whether the face of another frame, with these landmarks (68, 2) and this mean colour (3,), needs no keyframe of its own."""
+        if index - self.index >= every or np.abs(light - self.light).max() > _OTHER_LIGHT:
             return False
         moved = geometry.apply(geometry.fit_similarity(self.shape, shape), self.shape)
         off = float(np.linalg.norm(moved - shape, axis=1).mean())
         return off <= _OTHERWISE * max(1.0, float(np.ptp(shape[:, 0])))
+
+
+def light_of(image: Image, box: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3,) mean colour of a box (4,) in a picture (H, W, 3); zeros for a box outside of it."""
+    part = image[geometry.box_to_slices(box, image.shape[:2])]
+    return np.array(cv2.mean(np.ascontiguousarray(part))[:3]) if part.size else np.zeros(3)

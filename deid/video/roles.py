@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from deid.anonymizer.level import Level
 from deid.core.temporal import FieldSmoother
 from deid.core.types import Embeddings
@@ -52,6 +55,7 @@ class Role:
     smooth: LandmarkFilter = field(default_factory=LandmarkFilter)
     steady: FieldSmoother = field(default_factory=FieldSmoother)
     keyframe: Keyframe | None = None
+    light: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
 
     def begin(self) -> None:
         """Forget how the new face looked: it begins anew."""

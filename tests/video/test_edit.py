@@ -84,12 +84,14 @@ def test_a_keyframe_holds_while_the_head_only_moves_turns_and_grows() -> None:
     rng = np.random.default_rng(0)
     shape = rng.uniform(0, 100, (68, 2))
     source = SourceFace(Detection(np.array([0.0, 0, 100, 100])), (), np.zeros(13, np.float32), 0.5)
-    key = Keyframe(10, shape, source, Verification((), True, 1.0, 0.5, 0.5, None, ()))
+    key = Keyframe(10, shape, source, Verification((), True, 1.0, 0.5, 0.5, None, ()), np.full(3, 90.0))
     turned = 1.1 * shape @ np.array([[0.98, 0.199], [-0.199, 0.98]]) + 30
-    assert key.holds(12, turned, 8)
-    assert not key.holds(18, shape, 8)
+    light = np.array([91.0, 89.0, 95.0])
+    assert key.holds(12, turned, light, 8)
+    assert not key.holds(18, shape, light, 8)
+    assert not key.holds(12, turned, light + 10, 8)
     other = shape + rng.normal(0, 8, shape.shape)
-    assert not key.holds(12, other, 8)
+    assert not key.holds(12, other, light, 8)
 
 
 def test_a_new_face_is_made_and_judged_in_keyframes_and_moved_between_them(hopper: Image, officer: Detection, fake_editor: type) -> None:
@@ -104,7 +106,7 @@ def test_a_new_face_is_made_and_judged_in_keyframes_and_moved_between_them(hoppe
     options = Options(quality="fast", min_realism=0.0, min_iou=0.0, gender_slack=1.0)
     video: VideoEditor[_Frame] = VideoEditor(Anonymizer(options, editor=fake_editor(edit), embedders=[embedder]), seed=1)
     counts, images = [], []
-    for i in range(10):
+    for i in range(14):
         there = officer.moved(np.ones(2), np.array([2.0 * i, 0.0]))
         frame = _Frame(np.roll(hopper, 2 * i, axis=1))
         portraits = {0: ((frame, there),)} if i == 0 else {}
@@ -113,10 +115,10 @@ def test_a_new_face_is_made_and_judged_in_keyframes_and_moved_between_them(hoppe
         images.append(done.image)
     steps = np.diff(counts, axis=0)
     keyframes = np.flatnonzero(steps[:, 0])
-    # The second frame that is made anew comes after 0.32 s.
-    assert keyframes.tolist() == [7]
-    assert np.flatnonzero(steps[:, 1]).tolist() == [7]
-    assert dict(video.tracks[0].methods) == {"fake": 10}
+    # The second frame that is made anew comes after 0.48 s.
+    assert keyframes.tolist() == [11]
+    assert np.flatnonzero(steps[:, 1]).tolist() == [11]
+    assert dict(video.tracks[0].methods) == {"fake": 14}
     middle = (officer.box_xyxy[:2] + officer.box_xyxy[2:]) / 2
     for i, image in enumerate(images):
         assert image is not None

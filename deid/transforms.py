@@ -27,7 +27,9 @@ class Anonymize(v2.Transform):  # type: ignore[misc]
 
     Examples:
         >>> transform = v2.Compose([Anonymize(Options(method="blur")), v2.RandomHorizontalFlip()])
-        >>> image, target = transform(image, target)
+        >>> picture, target = transform(picture, {"label": 3})
+        >>> picture.size, target
+        ((300, 300), {'label': 3})
     """
 
     _transformed_types = (torch.Tensor, PillowImage.Image)
@@ -94,7 +96,8 @@ def _picture(image: torch.Tensor, engine: Anonymizer) -> torch.Tensor:
 class AnonymizeColumns:
     """Anonymize the picture columns of a Hugging Face data set: ``dataset.map(AnonymizeColumns("image"))``.
 
-    Works for single rows and with ``batched=True``. An empty cell stays empty.
+    Works for single rows and with ``batched=True``, as in ``dataset.map(AnonymizeColumns("image"), batched=True, batch_size=16)``. An empty
+    cell stays empty.
 
     Args:
         columns: names of the columns.
@@ -104,7 +107,9 @@ class AnonymizeColumns:
         ValueError: no column is named.
 
     Examples:
-        >>> dataset = dataset.map(AnonymizeColumns("image"), batched=True, batch_size=16)
+        >>> row = AnonymizeColumns("image", options=Options(method="blur"))({"image": picture, "label": 3})
+        >>> row["image"].size
+        (300, 300)
     """
 
     def __init__(self, *columns: str, options: Options | None = None) -> None:

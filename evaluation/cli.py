@@ -125,15 +125,15 @@ def attack(
 
 @app.command()
 def video(
-    original: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Film before.")],
-    deidentified: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Film after.")],
+    original: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Video before.")],
+    deidentified: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Video after.")],
     output: _Out,
     recogniser: _Recogniser = [],  # noqa: B006
     seed: int = 0,
     store: _Store = None,
     made_by: _MadeBy = [],  # noqa: B006
 ) -> None:
-    """Measure a film frame by frame: exposed faces, identity and flicker over each track, and changes of the file."""
+    """Measure a video frame by frame: exposed faces, identity and flicker over each track, and changes of the file."""
     from evaluation.video import video as compare_films
 
     with _reported(), _progress() as progress:
@@ -171,6 +171,10 @@ def study(
         Path | None, typer.Option(exists=True, file_okay=False, help="clones: another run over BEFORE. Default: none.")
     ] = None,
     bank: Annotated[Path | None, typer.Option(exists=True, help="clones: the portraits, a tar or a folder. Default: not compared.")] = None,
+    detector: Annotated[list[str] | None, typer.Option(help="detectors: measure this one. Default: the shipped ones.")] = None,
+    old: Annotated[
+        Path | None, typer.Option(exists=True, file_okay=False, help="speed: folder of an older build. Default: not measured.")
+    ] = None,
     seed: int = 0,
     store: _Store = None,
     made_by: _MadeBy = [],  # noqa: B006
@@ -195,6 +199,8 @@ def study(
             answers=tuple(answers),
             again=again,
             bank=bank,
+            detectors=tuple(detector or ()),
+            old=None if old is None else old.resolve(),
         )
         results = STUDIES[name](options)
     write(results, output)

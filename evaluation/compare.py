@@ -12,6 +12,7 @@ from deid.check.faces import crops_of
 from deid.check.folders import pair_folders, read_pairs
 from deid.check.recognition import Embedded, embed
 from deid.check.states import states
+from deid.core.attributes import MALE
 from deid.core.errors import DataError, WeightsError
 from deid.core.protocols import Embedder
 from deid.core.types import Crops
@@ -144,7 +145,7 @@ def _utility(photos: Sequence[PhotoResult], faces: Sequence[Face], male: tuple[A
 
 def male_probabilities(crops: Crops) -> NDArray[np.float64] | None:
     """Probability of `Male` (N,) by the attribute classifier; None when its weights are absent."""
-    from deid.recognition.attributes import MALE, AttributeReader
+    from deid.recognition.attributes import AttributeReader
 
     try:
         return AttributeReader().probabilities(crops)[:, MALE].astype(np.float64)

@@ -137,13 +137,6 @@ def crowd(photos: Iterable[Photo], n_people: int, most: int, n_others: int, seed
     return [photo for name in sorted(chosen) for photo in by_person[name][:most]]
 
 
-def lfw_view2() -> list[tuple[str, str]]:
-    """Pairs of file names of View 2, mated and non-mated; whether they are mated shows in the names."""
-    from deid.training.calibrate import read_pairs
-
-    return list(read_pairs(data_file("lfw-pairs.txt")))
-
-
 def orl() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """The ORL faces: (400, 112, 92) uint8 grey, and the person (400,) of each, 0 to 39."""
     images, labels = [], []

@@ -1,4 +1,4 @@
-"""A film before and after: exposed faces in any frame, and changes of the file."""
+"""A video before and after: exposed faces in any frame, and changes of the file."""
 
 import math
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.check.films import LEAST_SCORE, Sighting, VideoFacts, Watched, facts, longest_run, shown, watch
 from deid.check.states import CHANGED_SHARE, UNCHANGED_BELOW
+from deid.check.videos import LEAST_SCORE, Sighting, VideoFacts, Watched, facts, longest_run, shown, watch
 from deid.core.errors import DataError
 from deid.core.protocols import Detector, Embedder
 from deid.core.types import Detection, Image
@@ -31,18 +31,18 @@ def video(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Results:
-    """Measure a film against its original, frame by frame, whatever tool made it.
+    """Measure a video against its original, frame by frame, whatever tool made it.
 
     Args:
-        original: the film before.
-        output: the film after.
+        original: the video before.
+        output: the video after.
         detector: detector for the original; SCRFD where available, else dlib's HOG detector.
         embedders: recognisers; all available ones when None.
         seed: of the intervals.
         progress: called after every frame.
 
     Raises:
-        VideoReadError: one of them is no film.
+        VideoReadError: one of them is no video.
         DataError: they differ in size.
     """
     detector, progress = detector or second_detector(), progress or Progress()

@@ -1,5 +1,5 @@
 #!/bin/sh
-# A film that is only mirrored reads as one that is turned by 180 degrees: PyAV's frame.rotation.
+# A video that is only mirrored reads as one that is turned by 180 degrees: PyAV's frame.rotation.
 set -eu
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -36,7 +36,7 @@ def film() -> bytes:
 
 
 def with_matrix(data: bytes, matrix: tuple[int, ...]) -> bytes:
-    """The same film with another display matrix in its track header (ISO 14496-12, 8.3.2)."""
+    """The same video with another display matrix in its track header (ISO 14496-12, 8.3.2)."""
     at = data.index(b"tkhd") + 44
     return data[:at] + struct.pack(">9i", *matrix) + data[at + 36 :]
 

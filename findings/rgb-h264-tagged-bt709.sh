@@ -17,7 +17,7 @@ COLOUR = (220, 40, 90)
 
 
 def through(tag: int) -> av.VideoFrame:
-    """A lossless film of one colour by libx264rgb, and its first frame again."""
+    """A lossless video of one colour by libx264rgb, and its first frame again."""
     picture = np.full((48, 64, 3), COLOUR, np.uint8)
     out = io.BytesIO()
     with av.open(out, "w", format="mp4") as container:

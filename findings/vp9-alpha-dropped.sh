@@ -1,5 +1,5 @@
 #!/bin/sh
-# FFmpeg's own VP9 decoder drops the transparency of WebM films; libvpx-vp9 gives it.
+# FFmpeg's own VP9 decoder drops the transparency of WebM videos; libvpx-vp9 gives it.
 set -eu
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT

@@ -22,19 +22,20 @@ import deid
 from deid import transforms
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.models import Models
-from deid.batch.files import FileResult
-from deid.batch.pictures import seed_of
+from deid.batch.results import FileResult
 from deid.check.limits import Limits
 from deid.check.report import Counts, FileFindings, Report
 from deid.cli import app
 from deid.cli import run as cli_run
 from deid.core.options import METHODS, QUALITIES, Options
+from deid.core.seeds import seed_of
 from deid.core.types import Crops, Detection, Distance, Embeddings, FaceResult, Image, ImageResult, Verification
 from deid.dataset.rows import SCHEMA
 from deid.editing.sampler import sample_sets
 from deid.models.attgan import ATTRIBUTES
 from deid.verification.gate import Gate
 from deid.video import pipeline
+from deid.video.results import TrackSummary, VideoResult
 
 GOLDEN = Path(__file__).parent / "golden"
 STORE = "; if that is intended, run `python tests/test_golden.py`, look at the difference and name it in CHANGELOG.md"
@@ -92,9 +93,9 @@ def _results() -> tuple[list[FileResult], Report]:
     detection = Detection(np.array([1.0, 2.0, 3.0, 4.0]), 0.9, np.zeros((5, 2)), "mtcnn")
     face = FaceResult(detection, "attgan", "passed", check, dict.fromkeys(ATTRIBUTES, 0.0))
     photo = FileResult(Path("a"), Path("b"), frames=(ImageResult(np.zeros((4, 4, 3), np.uint8), (face,), 1),))
-    film = FileResult(Path("c"), Path("d"), film=pipeline.VideoResult(1, 1, (pipeline.TrackSummary(0, 0, 0, 0),), 1))
+    video = FileResult(Path("c"), Path("d"), video=VideoResult(1, 1, (TrackSummary(0, 0, 0, 0),), 1))
     findings = FileFindings("a", False, Counts(1, 0, 0, 1, 0, 1))
-    return [photo, film], Report(before="a", after="b", limits=Limits(), detectors=(), recognisers={}, files=(findings,))
+    return [photo, video], Report(before="a", after="b", limits=Limits(), detectors=(), recognisers={}, files=(findings,))
 
 
 def _keys(value: Any) -> Any:
@@ -114,7 +115,7 @@ def keys() -> dict[str, Any]:
     return {
         "report of deid run": _keys(cli_run._report(results, Options(), debug=True)),
         "of a photo": _keys(results[0].to_dict(debug=True)),
-        "of a film": _keys(results[1].to_dict()),
+        "of a video": _keys(results[1].to_dict()),
         "report of deid check": _keys(checked.to_dict()),
         "ledger": columns,
     }

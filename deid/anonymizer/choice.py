@@ -2,26 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deid.anonymizer import fallback, stand_ins
 from deid.anonymizer.face import Request
-from deid.anonymizer.face_editor import FaceEditor
+from deid.anonymizer.face_editor import VIDEO_SCALE, FaceEditor
 from deid.anonymizer.level import Level
+from deid.anonymizer.parts import Parts
 from deid.core.types import Detection, Image
 from deid.editing.sampler import portraits_of
 from deid.verification.ranking import promising
 
-if TYPE_CHECKING:
-    # The parts are given; nothing here builds them.
-    from deid.anonymizer.models import Models
 
-
-def choose(models: "Models", views: Sequence[tuple[Image, Detection]], seed: int, taken: Sequence[Level] = ()) -> Level | None:
+def choose(models: Parts, views: Sequence[tuple[Image, Detection]], seed: int, taken: Sequence[Level] = ()) -> Level | None:
     """Draw a new face for one person that the gate lets pass in several pictures; see `Anonymizer.choose`."""
-    editor = FaceEditor(models)
+    editor = FaceEditor(models, VIDEO_SCALE)
     views = [(image, d) for image, d in views if not editor.why_cover(image, d)]
     if not views:
         return None
@@ -35,13 +31,20 @@ def choose(models: "Models", views: Sequence[tuple[Image, Detection]], seed: int
         sets, expected = stand_ins.rows_for(models, level, face, np.random.default_rng([face.seed, level.round]))
         if not len(sets):
             continue
-        _, proposals = editor.propose(face, level, photo, sets)
+        aligned, proposals = editor.propose(face, level, photo, sets)
         for i in promising(models.gate, face.source, proposals, expected):
             chosen = replace(level, n_sets=1, sets=sets[i : i + 1])
-            passed = [_passes(editor, chosen, *view) for view in views]
-            if passed[0] and 2 * sum(passed) > len(passed):
-                return replace(chosen, accepted=len(passed) > 1)
+            if editor.composite(face, chosen, photo, aligned, proposals[i])[0].check.passed and _passes_in_most(editor, chosen, views):
+                return replace(chosen, accepted=len(views) > 1)
     return None
+
+
+def _passes_in_most(editor: FaceEditor, level: Level, views: Sequence[tuple[Image, Detection]]) -> bool:
+    """Whether a chosen face passes in more than half of several pictures, of which it is known to pass in the first."""
+    passed, left = 1, list(views[1:])
+    while 2 * passed <= len(views) < 2 * (passed + len(left)):
+        passed += _passes(editor, level, *left.pop(0))
+    return 2 * passed > len(views)
 
 
 def _passes(editor: FaceEditor, level: Level, image: Image, detection: Detection) -> bool:

@@ -13,8 +13,8 @@ from deid.anonymizer.face_editor import FaceEditor
 from deid.anonymizer.identities import Identities
 from deid.anonymizer.level import Level
 from deid.anonymizer.models import Models
+from deid.anonymizer.parts import Selecting
 from deid.anonymizer.scheduler import Scheduler
-from deid.anonymizer.selection import Selection
 from deid.core.options import Options
 from deid.core.protocols import Detector, Editor, Embedder
 from deid.core.types import Detection, FaceResult, Image, ImageResult, KeptFace, check_image
@@ -75,7 +75,7 @@ class Anonymizer:
         return self.models.editor
 
     @property
-    def selection(self) -> Selection | None:
+    def selection(self) -> Selecting | None:
         """Which faces are left as they are; None where all are edited."""
         return self.models.selection
 
@@ -100,7 +100,7 @@ class Anonymizer:
         seed: int | None = None,
         *,
         first: Sequence[Detection] | None = None,
-        selection: Selection | None = None,
+        selection: Selecting | None = None,
     ) -> ImageResult:
         """Anonymize one picture.
 

@@ -1,33 +1,34 @@
 """The way of one face: prepare, propose, composite, verify, fall back."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.anonymizer import doubt, fallback, stand_ins
+from deid.anonymizer import between, doubt, fallback, stand_ins
 from deid.anonymizer.cover import cover
 from deid.anonymizer.face import Composite, Face, Request
 from deid.anonymizer.level import Level
+from deid.anonymizer.parts import Parts
 from deid.compositing import blend, head
 from deid.compositing.proposal import Patch, Proposal
 from deid.core.errors import EditError
-from deid.core.types import AlignedFace, Detection, FaceResult, Image
+from deid.core.protocols import Editor
+from deid.core.types import AlignedFace, Detection, EditedFace, FaceResult, Image, Verification
+from deid.editing.checked import edit
 from deid.editing.looks import Looks
-from deid.editing.proposals import propose
 from deid.editing.sampler import named, portraits_of
 from deid.imaging import geometry
-from deid.imaging.alignment import align, at_photo_scale, warp
+from deid.imaging.alignment import align, at_photo_scale, warp, with_own_landmarks
 from deid.verification.ranking import is_far, margin, promising
 from deid.verification.source_face import SourceFace
 
-if TYPE_CHECKING:
-    # The parts are given; nothing here builds them.
-    from deid.anonymizer.models import Models
-
 #: A detection counts as edited when this share of its middle was.
 LEAST_EDITED = 0.6
+#: A stand-in that fits less is distorted, hidden, or meets the photo in a visible border (see `deid.compositing.seam`).
+LEAST_FIT = 0.38
+#: How much finer than a photo a new face is made at least, in times of 128; and in a video, which moves and is compressed.
+_PHOTO_SCALE, VIDEO_SCALE = 0.3, -0.1
 
 
 class FaceEditor:
@@ -35,10 +36,11 @@ class FaceEditor:
 
     Args:
         models: the parts it works with.
+        scale: how much finer than the photo a new face is made at least, in times of 128; a tracked one is made at the scale of videos.
     """
 
-    def __init__(self, models: "Models") -> None:
-        self._models, self._options = models, models.options
+    def __init__(self, models: Parts, scale: float = _PHOTO_SCALE) -> None:
+        self._models, self._options, self._scale = models, models.options, scale
 
     # Prepare.
 
@@ -128,6 +130,8 @@ class FaceEditor:
 
     def replaced(self, face: Face, level: Level, photo: Image) -> tuple[Composite, Patch]:
         """The best of a level's proposals that passes, or the best of those that do not."""
+        if (moved := between.moved(self._models, face, level, photo)) is not None:
+            return self._shown(face, level, *moved)
         sets, expected = stand_ins.rows_for(self._models, level, face, np.random.default_rng([face.seed, face.n_tried]))
         aligned, proposals = self.propose(face, level, photo, sets)
         best: tuple[Composite, Patch] | None = None
@@ -135,7 +139,8 @@ class FaceEditor:
             made = self.composite(face, level, photo, aligned, proposals[i])
             best = best or made
             if made[0].check.passed:
-                return made
+                faded = between.faded(self._models, face, level, photo, proposals[i], made[0].check)
+                return made if faded is None else self._shown(face, level, *faded)
         assert best is not None  # a level without proposals has raised
         return best
 
@@ -146,7 +151,8 @@ class FaceEditor:
         # The crop is taken from the result so far: a neighbour that was edited must not come back at its edge.
         crop, tracked = warp(photo, face.matrix), face.request.tracked
         points = self._models.points.points(crop) if tracked is None else geometry.apply(face.matrix, tracked.shape)
-        large, steady = at_photo_scale(photo, face.matrix), None if tracked is None else tracked.steady
+        steady = None if tracked is None else tracked.steady
+        large = at_photo_scale(photo, face.matrix, self._scale if tracked is None else VIDEO_SCALE)
         aligned = AlignedFace(crop, face.matrix, face.detection, points, large, face.source.attributes, steady)
         mask = blend.face_mask(points, crop=crop)
         return aligned, propose(level.editor, aligned, sets, level.strength, mask)
@@ -162,9 +168,18 @@ class FaceEditor:
             image, touched = head.reshape(image, touched, face.matrix, aligned.points, shape)
         known = None if face.request.tracked is None else face.request.tracked.check
         check = self._models.gate.judge(face.source, image, level.accepted) if known is None else known
+        # In a video, one poor frame is no reason to cover a face.
+        if known is None and level.sets is None and proposal.fit < LEAST_FIT:
+            check = replace(check, reasons=(*check.reasons, f"the stand-in does not fit the photo: {proposal.fit:.2f} < {LEAST_FIT}"))
+        return self._shown(face, level, proposal.edited, image, touched, check)
+
+    def _shown(
+        self, face: Face, level: Level, edited: EditedFace, image: Image, touched: NDArray[np.bool_], check: Verification
+    ) -> tuple[Composite, Patch]:
+        """A new face in a photo, with the gate's verdict, and whether enough of the detection was touched (H, W)."""
         if (share := geometry.share_of_middle(face.detection.box_xyxy, touched)) < LEAST_EDITED:
             check = replace(check, reasons=(*check.reasons, f"only {share:.0%} of the middle of the box is edited"))
-        return Composite(warp(image, face.matrix), proposal.edited, check, level), Patch.of(image, touched)
+        return Composite(warp(image, face.matrix), edited, check, level), Patch.of(image, touched)
 
     # Fall back.
 
@@ -222,10 +237,6 @@ def _may_be_farther(face: Face, made: Composite) -> bool:
     return bool(face.stand_ins) and made.level.pastes_face and made.level.sets is None and not is_far(made.check)
 
 
-def with_own_landmarks(detection: Detection) -> Detection:
-    """A detection without landmarks that are another face's: the edit would land there and leave this box exposed."""
-    if detection.landmarks is None:
-        return detection
-    middle, box = detection.landmarks.mean(axis=0), detection.box_xyxy
-    inside = (box[:2] <= middle).all() and (middle <= box[2:]).all()
-    return detection if inside else replace(detection, landmarks=None)
+def propose(editor: Editor, face: AlignedFace, sets: NDArray[np.float32], strength: float, mask: NDArray[np.float32]) -> list[Proposal]:
+    """New faces that fit into the photo, one for each row of ``sets`` (N, D); ``mask`` (128, 128) says how much of a small crop shows."""
+    return [Proposal.of(edited, face, mask) for edited in edit(editor, face, sets, strength)]

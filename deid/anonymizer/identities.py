@@ -3,22 +3,15 @@
 import threading
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deid.anonymizer.face import Face, Person
+from deid.anonymizer.face import RECOGNISABLE, Face, Person
 from deid.anonymizer.fallback import levels_after
+from deid.anonymizer.parts import Parts
 from deid.core.lazy import lazy
 from deid.core.protocols import Embedder
 from deid.core.types import Detection, Embeddings
-
-if TYPE_CHECKING:
-    # The parts are given; nothing here builds them.
-    from deid.anonymizer.models import Models
-
-#: Faces of fewer pixels are taken for nobody: blurred ones all look alike to a recogniser.
-RECOGNISABLE = 40.0
 
 
 class People:
@@ -57,7 +50,7 @@ class Identities:
         models: whose options switch this on or off.
     """
 
-    def __init__(self, models: "Models") -> None:
+    def __init__(self, models: Parts) -> None:
         self._models = models
         #: Held for a whole picture: everyone in it is known before the next picture begins.
         self.lock = threading.RLock()

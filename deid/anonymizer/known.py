@@ -2,20 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.anonymizer.parts import Engine, Selecting
 from deid.anonymizer.selection import Selection, is_among
 from deid.boxes.types import Box
 from deid.core.errors import DetectionError
 from deid.core.types import Detection, Image, ImageResult, KeptFace
 from deid.detection.checked import detect
 from deid.imaging import geometry
-
-if TYPE_CHECKING:
-    from deid.anonymizer.engine import Anonymizer
 
 #: A box of which less lies inside the picture is of another one.
 _LEAST_INSIDE = 0.5
@@ -41,7 +38,7 @@ def why_not(box: Sequence[float], size_wh: tuple[int, int]) -> str:
     return "" if inside >= _LEAST_INSIDE else f"the box {shown} lies beyond the picture of {width} x {height} pixels"
 
 
-def process(engine: "Anonymizer", image: Image, known: Sequence[Detection] | None, seed: int | None) -> ImageResult:
+def process(engine: Engine, image: Image, known: Sequence[Detection] | None, seed: int | None) -> ImageResult:
     """Anonymize a picture in which some faces are known.
 
     Args:
@@ -67,7 +64,7 @@ def process(engine: "Anonymizer", image: Image, known: Sequence[Detection] | Non
 
 
 def process_boxes(
-    engine: "Anonymizer", image: Image, boxes: Sequence[Box], seed: int | None, selection: Selection | None, only: bool
+    engine: Engine, image: Image, boxes: Sequence[Box], seed: int | None, selection: Selecting | None, only: bool
 ) -> ImageResult:
     """Anonymize a picture whose faces somebody has looked through.
 
@@ -80,7 +77,7 @@ def process_boxes(
         only: edit these boxes and no others; what is detected in the result is named among the faces that were kept.
     """
     faces = [box.detection for box in boxes if not box.keep]
-    selection = replace(selection or Selection(engine.options), marked=tuple(box.detection for box in boxes if box.keep))
+    selection = (selection or Selection(engine.options)).marking([box.detection for box in boxes if box.keep])
     if not only:
         return engine.process(image, None, seed, first=faces, selection=selection)
     result = engine.process(image, faces, seed, selection=selection)

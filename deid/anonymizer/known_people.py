@@ -29,7 +29,7 @@ _STRANGERS = 5
 #: million of other people's. Of 100 draws of five people, somebody else is kept in 4 at 0.60 (then 88 % are kept), 6 at 0.66 (93 %), 11
 #: at 0.71, 22 at 0.75 (97 %): mostly of two sisters.
 STRICT = 0.71
-#: Nearness under which a single view of a person who is kept in a film must be: 99.5 % of a person's photos are.
+#: Nearness under which a single view of a person who is kept in a video must be: 99.5 % of a person's photos are.
 SINGLE = 1.0
 #: Nearness over which a face surely is not a person's: none of 5 864 photos of their own is, and 94 % of other people's.
 LOOSE = 1.4

@@ -21,8 +21,8 @@ from deid.landmarks.face_points import FacePoints
 from deid.models.inference import best_device, check_device
 from deid.models.threads import SideBySide, n_threads
 from deid.recognition import build_embedder
-from deid.recognition.age import AgeReader
 from deid.recognition.attributes import AttributeReader
+from deid.recognition.linear import AgeReader, GenderReader
 from deid.verification.gate import Gate
 from deid.verification.realism import RealismScorer
 from deid.weights.networks import open_together
@@ -101,7 +101,7 @@ class Models:
         device = self.options.device
         # A face fills the searched patch: a coarse pyramid is enough, at MTCNN's usual thresholds.
         again = MtcnnDetector(min_face=40, device=device)
-        return Gate(self.embedders, again, self.options, AttributeReader(device), RealismScorer(device))
+        return Gate(self.embedders, again, self.options, AttributeReader(device), RealismScorer(device), GenderReader())
 
     @lazy
     def bank_embedder(self) -> Embedder:

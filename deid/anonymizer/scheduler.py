@@ -1,7 +1,6 @@
 """The order of a photo's faces: those that lie apart at the same time, then a second look for faces that are still exposed."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +9,7 @@ from deid.anonymizer import stand_ins
 from deid.anonymizer.face import Face, Request
 from deid.anonymizer.face_editor import LEAST_EDITED, FaceEditor
 from deid.anonymizer.identities import Identities
-from deid.anonymizer.selection import Selection
+from deid.anonymizer.parts import Parts, Selecting
 from deid.compositing import blend, head
 from deid.core.attributes import CROP_SIZE
 from deid.core.errors import DetectionError
@@ -18,10 +17,6 @@ from deid.core.options import Options
 from deid.core.types import Detection, Image, KeptFace
 from deid.detection.checked import detect
 from deid.imaging import geometry
-
-if TYPE_CHECKING:
-    # The parts are given; nothing here builds them.
-    from deid.anonymizer.models import Models
 
 #: How often the whole photo is searched again for faces that are still exposed.
 _ROUNDS = 5
@@ -35,11 +30,11 @@ class Scheduler:
         identities: who was seen in earlier pictures.
     """
 
-    def __init__(self, models: "Models", identities: Identities) -> None:
+    def __init__(self, models: Parts, identities: Identities) -> None:
         self._models, self._identities, self._editor = models, identities, FaceEditor(models)
 
     def edit_all(
-        self, image: Image, seed: int, first: Sequence[Detection] | None = None, selection: Selection | None = None
+        self, image: Image, seed: int, first: Sequence[Detection] | None = None, selection: Selecting | None = None
     ) -> tuple[Image, list[Face], list[KeptFace]]:
         """Edit every face that the detectors find, until they find no other in the result.
 
@@ -100,7 +95,7 @@ def _inside(detections: Sequence[Detection], image: Image) -> list[Detection]:
     return [d for d in detections if geometry.share_inside(d.box_xyxy, image.shape[:2]) > 0]
 
 
-def _to_edit(image: Image, found: list[Detection], kept: list[KeptFace], selection: Selection | None) -> list[Detection]:
+def _to_edit(image: Image, found: list[Detection], kept: list[KeptFace], selection: Selecting | None) -> list[Detection]:
     """The faces that are not left as they are; those that are go to ``kept``."""
     if selection is None:
         return found

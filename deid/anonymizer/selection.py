@@ -23,7 +23,7 @@ from deid.imaging.alignment import align
 #: A second find of a face that is kept overlaps with it so much, or has its middle in it.
 _SAME_IOU = 0.3
 MARKED = "marked to be kept"
-#: In a film, so many clear sightings of a track, spread over it, must agree on who it is, and no fewer than so many.
+#: In a video, so many clear sightings of a track, spread over it, must agree on who it is, and no fewer than so many.
 VIEWS, _LEAST_VIEWS = 16, 3
 
 
@@ -83,6 +83,18 @@ class Selection:
         """The same for the file of that name, a path with slashes."""
         return replace(self, name=name)
 
+    def marking(self, detections: Sequence[Detection]) -> "Selection":
+        """The same, and these faces are kept."""
+        return replace(self, marked=tuple(detections))
+
+    def area(self, size_hw: tuple[int, int]) -> NDArray[np.bool_] | None:
+        """(H, W), where faces are left as they are; None for nowhere.
+
+        Raises:
+            DataError: a mask is of another size.
+        """
+        return None if self.zones is None else self.zones.area(size_hw, self.name)
+
     @property
     def asks_who(self) -> bool:
         """Whether it depends on who people are."""
@@ -106,7 +118,7 @@ class Selection:
 
     def reasons(self, image: Image, detections: Sequence[Detection]) -> list[str]:
         """Why each face is left as it is, or nothing."""
-        area = self.zones.area((image.shape[0], image.shape[1]), self.name) if self.zones is not None else None
+        area = self.area((image.shape[0], image.shape[1]))
         reasons = ["it lies in a zone to be ignored" if area is not None and holds(area, d) else "" for d in detections]
         if self.asks_who:
             asked = [i for i, d in enumerate(detections) if not reasons[i] and d.label == "face" and is_clear(d, self.options)]
@@ -131,7 +143,7 @@ class Selection:
         return reasons
 
     def of_track(self, crops: Sequence[Image]) -> str:
-        """Why a film's track is left as it is by who it is, from clear sightings that are spread over it; nothing on any doubt."""
+        """Why a video's track is left as it is by who it is, from clear sightings that are spread over it; nothing on any doubt."""
         if not self.asks_who or len(crops) < _LEAST_VIEWS:
             return ""
         stacked = np.stack(crops)

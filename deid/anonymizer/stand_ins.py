@@ -1,7 +1,6 @@
 """The portraits of each stand-in: two people in a picture never share one."""
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,12 +8,9 @@ from numpy.typing import NDArray
 from deid.anonymizer.face import Face
 from deid.anonymizer.fallback import covers
 from deid.anonymizer.level import Level
+from deid.anonymizer.parts import Parts
 from deid.core.attributes import ATTRIBUTES
 from deid.editing.sampler import MIX, SET_SIZE, portraits_of, sample_sets, sample_shares, with_portraits, without_portraits
-
-if TYPE_CHECKING:
-    # The parts are given; nothing here builds them.
-    from deid.anonymizer.models import Models
 
 #: Of the portraits that a picture's faces may have, each face reserves no more than its part of this share.
 _SHARED_OUT = 0.4
@@ -23,7 +19,7 @@ NO_PORTRAIT = "no portrait is left for it"
 _EMPTY_SET = np.zeros((1, len(ATTRIBUTES)), np.float32)
 
 
-def reserve(models: "Models", new: Sequence[Face], faces: Sequence[Face], taken: Collection[int] = ()) -> None:
+def reserve(models: Parts, new: Sequence[Face], faces: Sequence[Face], taken: Collection[int] = ()) -> None:
     """Draw the stand-ins that each new face may get; who gets none is covered.
 
     Args:
@@ -61,12 +57,12 @@ def _numbers(faces: Sequence[Face]) -> set[int]:
     return {i for row in [*known, *(r for face in faces for r in face.stand_ins)] for i in portraits_of(row)[0]}
 
 
-def lacks_one(models: "Models", face: Face, level: Level) -> bool:
+def lacks_one(models: Parts, face: Face, level: Level) -> bool:
     """Whether a level would have nothing to edit: a caller's own level, of a face that has no portraits."""
     return level.pastes_face and level.sets is None and not face.stand_ins and models.portraits is not None
 
 
-def rows_for(models: "Models", level: Level, face: Face, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def rows_for(models: Parts, level: Level, face: Face, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """The rows that a level generates for a face, (N, D), and what to expect of each, (N,).
 
     They are the level's own, or new ones that the selector ranks best; none where no portrait is left.

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deid.batch.files import FileResult
+from deid.batch.results import FileResult
 from deid.boxes import coco
 from deid.boxes.types import Box, BoxedFile, BoxedFrame
 from deid.core.types import ImageResult
@@ -29,9 +29,9 @@ def report(results: Sequence[FileResult], names: Mapping[Path, str]) -> dict[str
 
 
 def _file(result: FileResult, name: str) -> BoxedFile:
-    if result.film is not None:
-        assert result.film.boxes is not None  # a run that is reported as COCO records them
-        return replace(result.film.boxes, name=name)
+    if result.video is not None:
+        assert result.video.boxes is not None  # a run that is reported as COCO records them
+        return replace(result.video.boxes, name=name)
     height, width = result.frames[0].image.shape[:2]
     return BoxedFile(name, (width, height), tuple(_frame(frame) for frame in result.frames))
 
@@ -43,13 +43,13 @@ def _frame(frame: ImageResult) -> BoxedFrame:
 
 def _became(result: FileResult) -> list[dict[str, Any]]:
     """Results of the faces, in the order of the boxes."""
-    if result.film is None:
+    if result.video is None:
         edited = [
             [{"status": f.status, "method": f.method} for f in frame.faces] + [{"status": "kept"}] * len(frame.kept)
             for frame in result.frames
         ]
         return [told for frame in edited for told in frame]
-    film = result.film
-    by_track: dict[int | None, dict[str, Any]] = {track.track: {"status": "kept", "keep": True} for track in film.kept}
-    by_track |= {track.track: {"status": "passed" if track.asked else "fallback"} for track in film.tracks}
-    return [by_track.get(box.track, {}) for frame in (film.boxes.frames if film.boxes else ()) for box in frame.boxes]
+    video = result.video
+    by_track: dict[int | None, dict[str, Any]] = {track.track: {"status": "kept", "keep": True} for track in video.kept}
+    by_track |= {track.track: {"status": "passed" if track.asked else "fallback"} for track in video.tracks}
+    return [by_track.get(box.track, {}) for frame in (video.boxes.frames if video.boxes else ()) for box in frame.boxes]

@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deid.batch.walk import is_film
+from deid.batch.walk import is_video
 from deid.boxes.types import Box, BoxedFile, BoxedFrame
 from deid.core.errors import DeidError
 from deid.detection.checked import detect
 from deid.imaging import codec
 
 if TYPE_CHECKING:
-    from deid.anonymizer.engine import Anonymizer
-    from deid.video.pipeline import Span
+    from deid.anonymizer.parts import Engine
+    from deid.video.results import Span
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,19 +32,19 @@ class Found:
 
 
 def find(
-    source: Path, name: str, engine: "Anonymizer", span: "Span | None" = None, progress: Callable[[int, int], None] | None = None
+    source: Path, name: str, engine: "Engine", span: "Span | None" = None, progress: Callable[[int, int], None] | None = None
 ) -> Found:
     """Find the faces of one file as `deid run` finds them at first; what goes wrong is in the result and never an exception.
 
     Args:
-        source: a picture or a film.
+        source: a picture or a video.
         name: what its boxes are written under.
         engine: whose detector and options are used.
-        span: of a film, which part.
-        progress: called with the number of searched frames of a film, and of those to expect.
+        span: of a video, which part.
+        progress: called with the number of searched frames of a video, and of those to expect.
     """
     try:
-        if is_film(source):
+        if is_video(source):
             from deid.video.pipeline import find_video
 
             boxes, problem = find_video(source, engine, span=span, progress=progress)
@@ -57,7 +57,7 @@ def find(
         return Found(source, error=f"{type(failure).__name__}: {failure}")
 
 
-def _picture(source: Path, name: str, engine: "Anonymizer") -> BoxedFile:
+def _picture(source: Path, name: str, engine: "Engine") -> BoxedFile:
     frames = codec.read(source, engine.options.max_pixels).frames
     height, width = frames[0].rgb.shape[:2]
     found = [BoxedFrame(tuple(Box(d) for d in detect(engine.detector, frame.rgb))) for frame in frames]

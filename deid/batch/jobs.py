@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from deid.batch.walk import is_film, walk
+from deid.batch.walk import is_video, walk
 from deid.core.errors import ConfigError
 from deid.imaging.formats import is_foreign, known_suffixes, suffix_of, why_not
 from deid.video.containers import CONTAINERS
@@ -57,7 +57,7 @@ def name_of(source: Path, folders: Sequence[Path]) -> str:
 def plan(inputs: Sequence[Path], out: Path, overwrite: bool = False) -> list[Job]:
     """What to read and where to write it, and every file that is not to be done, with the reason.
 
-    A single file goes to ``out`` itself when that has the suffix of a picture or film and is no folder; everything else goes into
+    A single file goes to ``out`` itself when that has the suffix of a picture or video and is no folder; everything else goes into
     the folder ``out``, with the tree below each input folder kept.
 
     Args:
@@ -98,9 +98,9 @@ def _only(given: Path, target: Path) -> Job:
     if not stat.S_ISREG(mode):
         return Job(given, None, f"cannot read {given}: it is no regular file", "failed")
     # The suffix of a file that was named may be wrong: its bytes decide. What is known to be something else is not tried.
-    if is_foreign(given) and not is_film(given):
+    if is_foreign(given) and not is_video(given):
         return Job(given, None, why_not(given), "left out")
-    if suffix_of(given) == suffix_of(target) and suffix_of(given) in known_suffixes() and not is_film(given) and (why := why_not(given)):
+    if suffix_of(given) == suffix_of(target) and suffix_of(given) in known_suffixes() and not is_video(given) and (why := why_not(given)):
         return Job(given, None, why, "left out")
     return Job(given, target)
 
@@ -116,6 +116,6 @@ def _pairs(inputs: Sequence[Path], out: Path) -> Iterator[Job]:
 
 def _member(path: Path, target: Path) -> Job:
     """The job of a file that was found in a folder."""
-    why = "" if is_film(path) and not path.name.startswith("._") else why_not(path)
+    why = "" if is_video(path) and not path.name.startswith("._") else why_not(path)
     job = Job(path, None, why, "left out") if why else _only(path, target)
     return replace(job, refused="failed") if job.refused == "wrong use" else job

@@ -2,20 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from deid.anonymizer import known
+from deid.anonymizer.parts import Engine, Selecting
 from deid.boxes.types import BoxedFile, BoxedFrame
 from deid.core.errors import DataError
 from deid.core.types import Detection, ImageResult
 from deid.imaging.codec import Picture
-
-if TYPE_CHECKING:
-    # Torch takes seconds to import; who plans a run needs none of it.
-    from deid.anonymizer.engine import Anonymizer
-    from deid.anonymizer.selection import Selection
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +20,7 @@ class Given:
         name: path within the input folder, with slashes: its boxes and its mask are found by it.
         boxes: where its faces are; None where they are searched.
         only: whether nothing but these boxes is covered.
-        record: whether the boxes of a film are kept for a report.
+        record: whether the boxes of a video are kept for a report.
         selection: which of its faces are left as they are; the engine's one when None.
     """
 
@@ -34,11 +28,11 @@ class Given:
     boxes: BoxedFile | None = None
     only: bool = False
     record: bool = False
-    selection: "Selection | None" = None
+    selection: Selecting | None = None
 
 
 def anonymize(
-    picture: Picture, engine: "Anonymizer", seed: int | None, detections: Sequence[Detection] | None = None
+    picture: Picture, engine: Engine, seed: int | None, detections: Sequence[Detection] | None = None
 ) -> tuple[Picture, tuple[ImageResult, ...]]:
     """A picture without its people, and one result per frame.
 
@@ -53,7 +47,7 @@ def anonymize(
     return picture.with_frames([f.image for f in frames]), frames
 
 
-def anonymize_given(picture: Picture, engine: "Anonymizer", seed: int | None, given: "Given") -> tuple[Picture, tuple[ImageResult, ...]]:
+def anonymize_given(picture: Picture, engine: Engine, seed: int | None, given: "Given") -> tuple[Picture, tuple[ImageResult, ...]]:
     """The same where boxes may be given for every frame, which stand in for the first detection.
 
     Raises:
@@ -74,8 +68,3 @@ def anonymize_given(picture: Picture, engine: "Anonymizer", seed: int | None, gi
         else:
             results.append(known.process_boxes(engine, frame.rgb, boxes.boxes, seed, given.selection, given.only))
     return picture.with_frames([r.image for r in results]), tuple(results)
-
-
-def seed_of(seed: int | None, index: int) -> int | None:
-    """The seed of the file with that place in the order, from the run's one; None stays None."""
-    return None if seed is None else int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0])

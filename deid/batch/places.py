@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from deid.batch.walk import is_film
+from deid.batch.walk import is_video
 from deid.core.errors import ConfigError
 from deid.imaging.formats import is_written, known_suffixes
 
@@ -48,19 +48,19 @@ def _is_file_name(inputs: Sequence[Path], out: Path) -> bool:
     Raises:
         ConfigError: it looks like one and cannot be.
     """
-    written = out.suffix.lower() in known_suffixes() or is_film(out)
+    written = out.suffix.lower() in known_suffixes() or is_video(out)
     if len(inputs) != 1 or inputs[0].is_dir():
         if written:
             raise ConfigError(f"expected a folder for several files, got {out}")
         return False
     if not written:
         if _LIKE_A_FILE.fullmatch(out.suffix.lower()):
-            raise ConfigError(f"cannot write {out}: {out.suffix} is no suffix of a picture or a film (a folder must be there)")
+            raise ConfigError(f"cannot write {out}: {out.suffix} is no suffix of a picture or a video (a folder must be there)")
         return False
-    if is_film(out) != is_film(inputs[0]):
-        kinds = ("a film", "a picture") if is_film(inputs[0]) else ("a picture", "a film")
+    if is_video(out) != is_video(inputs[0]):
+        kinds = ("a video", "a picture") if is_video(inputs[0]) else ("a picture", "a video")
         raise ConfigError(f"cannot write {out}: {inputs[0].name} is {kinds[0]} and {out.name} is {kinds[1]}")
-    if not is_film(out) and not is_written(out.suffix.lower()):
+    if not is_video(out) and not is_written(out.suffix.lower()):
         raise ConfigError(f"cannot write {out}: pictures of the kind {out.suffix} are read and cannot be written")
     return True
 

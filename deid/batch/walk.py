@@ -1,4 +1,4 @@
-"""The files below a folder, and which of them are films."""
+"""The files below a folder, and which of them are videos."""
 
 import os
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ from deid.imaging.formats import suffix_of
 from deid.video.containers import CONTAINERS
 
 
-def is_film(path: Path) -> bool:
-    """Whether a suffix is that of a film."""
+def is_video(path: Path) -> bool:
+    """Whether a suffix is that of a video."""
     return suffix_of(path) in CONTAINERS
 
 

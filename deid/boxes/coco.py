@@ -1,4 +1,4 @@
-"""COCO's JSON: boxes with scores, the five landmarks as keypoints; a film is a video whose frames are images.
+"""COCO's JSON: boxes with scores, the five landmarks as keypoints; a video's frames are images.
 
 T.-Y. Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014, and cocodataset.org/#format-data. `videos`, `video_id`,
 `frame_id` and `track_id` are those of YouTube-VIS and of mmtracking's CocoVID.
@@ -30,11 +30,11 @@ def categories() -> list[dict[str, Any]]:
 def write(files: Sequence[BoxedFile]) -> dict[str, Any]:
     """Plain values for JSON."""
     data: dict[str, Any] = {"info": {"description": "faces found by deid"}, "images": [], "annotations": [], "categories": categories()}
-    films = [file for file in files if file.film]
-    if films:
-        data["videos"] = [_video(number, film) for number, film in enumerate(films, 1)]
+    videos = [file for file in files if file.video]
+    if videos:
+        data["videos"] = [_video(number, video) for number, video in enumerate(videos, 1)]
     for file in files:
-        video = 1 + films.index(file) if file.film else None
+        video = 1 + videos.index(file) if file.video else None
         for index, frame in enumerate(file.frames):
             image = len(data["images"]) + 1
             data["images"].append(_image(image, file, index, frame, video))
@@ -43,14 +43,14 @@ def write(files: Sequence[BoxedFile]) -> dict[str, Any]:
     return data
 
 
-def _video(number: int, film: BoxedFile) -> dict[str, Any]:
-    width, height = film.size_wh or (0, 0)
-    return {"id": number, "name": film.name, "width": width, "height": height}
+def _video(number: int, video: BoxedFile) -> dict[str, Any]:
+    width, height = video.size_wh or (0, 0)
+    return {"id": number, "name": video.name, "width": width, "height": height}
 
 
 def _image(number: int, file: BoxedFile, index: int, frame: BoxedFrame, video: int | None) -> dict[str, Any]:
     width, height = file.size_wh or (0, 0)
-    name = frame_name(file.name, index, len(file.frames), file.film)
+    name = frame_name(file.name, index, len(file.frames), file.video)
     told: dict[str, Any] = {"id": number, "file_name": name, "width": width, "height": height}
     if video is not None:
         told |= {"video_id": video, "frame_id": index}

@@ -1,4 +1,4 @@
-"""CVAT for images 1.1: XML that CVAT imports and exports; a film's frames are images, and their boxes have a track.
+"""CVAT for images 1.1: XML that CVAT imports and exports; a video's frames are images, and their boxes have a track.
 
 docs.cvat.ai, "CVAT for image 1.1". CVAT rounds to two decimals when it exports.
 """
@@ -33,7 +33,7 @@ def write(files: Sequence[BoxedFile]) -> str:
     _meta(ET.SubElement(root, "meta"), len(frames))
     for number, (file, index, frame) in enumerate(frames):
         width, height = file.size_wh or (0, 0)
-        name = frame_name(file.name, index, len(file.frames), file.film)
+        name = frame_name(file.name, index, len(file.frames), file.video)
         image = ET.SubElement(root, "image", id=str(number), name=name, width=str(width), height=str(height))
         for box in frame.boxes:
             _box(image, box)

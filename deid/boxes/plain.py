@@ -22,7 +22,7 @@ def write(files: Sequence[BoxedFile]) -> str:
 
 
 def _file(file: BoxedFile) -> str:
-    head = json.dumps({"file": file.name, "kind": "film" if file.film else "picture", "size_wh": list(file.size_wh or ())})[:-1]
+    head = json.dumps({"file": file.name, "kind": "film" if file.video else "picture", "size_wh": list(file.size_wh or ())})[:-1]
     return head + ', "frames": [\n' + ",\n".join(json.dumps(_frame(frame)) for frame in file.frames) + "\n]}"
 
 
@@ -69,27 +69,27 @@ def _read_file(row: dict[str, Any]) -> BoxedFile:
     name = row.get("file")
     if not isinstance(name, str) or not name:
         raise DataError(f"expected a file's name in each of the files, got {name!r}")
-    size, film = row.get("size_wh"), row.get("kind") == "film"
+    size, video = row.get("size_wh"), row.get("kind") == "film"
     if not isinstance(size, list) or len(size) != 2 or not all(isinstance(v, int) and v > 0 for v in size):
         raise DataError(f"expected size_wh of {name} to be two whole numbers, got {size!r}")
-    frames = tuple(_read_frame(frame, f"{name}, frame {i}", film) for i, frame in enumerate(_list(row, "frames", name)))
-    return BoxedFile(name, (size[0], size[1]), frames, film)
+    frames = tuple(_read_frame(frame, f"{name}, frame {i}", video) for i, frame in enumerate(_list(row, "frames", name)))
+    return BoxedFile(name, (size[0], size[1]), frames, video)
 
 
-def _read_frame(frame: dict[str, Any], where: str, film: bool) -> BoxedFrame:
+def _read_frame(frame: dict[str, Any], where: str, video: bool) -> BoxedFrame:
     try:
-        boxes, views = tuple(_boxes(frame.get("boxes", []), film)), _views(frame.get("views", {}))
+        boxes, views = tuple(_boxes(frame.get("boxes", []), video)), _views(frame.get("views", {}))
         time_s = None if frame.get("time_s") is None else float(frame["time_s"])
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise DataError(f"{where}: {error if not isinstance(error, KeyError) else f'{error} is missing'}") from error
-    return BoxedFrame(boxes, time_s, views if film else None)
+    return BoxedFrame(boxes, time_s, views if video else None)
 
 
-def _boxes(rows: list[dict[str, Any]], film: bool) -> Iterator[Box]:
+def _boxes(rows: list[dict[str, Any]], video: bool) -> Iterator[Box]:
     for row in rows:
         track = None if row.get("track") is None else int(row["track"])
-        if film and track is None:
-            raise ValueError("expected a track in each box of a film, got none")
+        if video and track is None:
+            raise ValueError("expected a track in each box of a video, got none")
         yield Box(_read_detection(row), track, row.get("state", "seen"), bool(row.get("keep", False)))
 
 

@@ -1,4 +1,4 @@
-"""Boxes of whole files: pictures and films."""
+"""Boxes of whole files: pictures and videos."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ class Box:
 
     Args:
         detection: where.
-        track: which face of the film it is; None in pictures.
+        track: which face of the video it is; None in pictures.
         state: one of `STATES`, as in `deid.video.find.TrackedFace`.
         keep: whether a person marked it to be kept.
 
@@ -64,7 +64,7 @@ class BoxedFrame:
 
     Args:
         boxes: in any order.
-        time_s: when a film's frame is shown; None in pictures, and in formats without times.
+        time_s: when a video's frame is shown; None in pictures, and in formats without times.
         views: by track that is introduced in this frame; None in formats that hold none.
     """
 
@@ -81,13 +81,13 @@ class BoxedFile:
         name: path within the input folder, with slashes.
         size_wh: of its frames in pixels; None where boxes are shares of the frame.
         frames: by index.
-        film: whether it is a film, as far as its boxes say.
+        video: whether it is a video, as far as its boxes say.
     """
 
     name: str
     size_wh: tuple[int, int] | None
     frames: tuple[BoxedFrame, ...]
-    film: bool = False
+    video: bool = False
 
     @property
     def n_boxes(self) -> int:
@@ -106,8 +106,8 @@ class BoxedFile:
         if self.size_wh is not None and self.size_wh != size_wh:
             raise DataError(f"the boxes of {self.name} are of {_shown(self.size_wh)}, the file has {_shown(size_wh)}")
         file = self if self.size_wh is not None else _scaled(self, size_wh)
-        if file.film:
-            # Somebody who walks out of a film is followed for some frames more.
+        if file.video:
+            # Somebody who walks out of a video is followed for some frames more.
             return file
         for number, frame in enumerate(file.frames):
             for box in frame.boxes:
@@ -130,9 +130,9 @@ def _shown(size_wh: tuple[int, int]) -> str:
     return f"{size_wh[0]} x {size_wh[1]} pixels"
 
 
-def frame_name(name: str, index: int, n_frames: int, film: bool) -> str:
-    """What a frame is called in formats that know pictures alone: a film's and an animation's have a number."""
-    return f"{name}/frame_{index:06d}" if film or n_frames > 1 else name
+def frame_name(name: str, index: int, n_frames: int, video: bool) -> str:
+    """What a frame is called in formats that know pictures alone: a video's and an animation's have a number."""
+    return f"{name}/frame_{index:06d}" if video or n_frames > 1 else name
 
 
 def joined(name: str) -> tuple[str, int | None]:
@@ -167,5 +167,5 @@ def of_frames(rows: Sequence[tuple[str, tuple[int, int] | None, BoxedFrame]]) ->
 
 
 def _file(name: str, size_wh: tuple[int, int] | None, frames: dict[int, BoxedFrame]) -> BoxedFile:
-    film = any(box.track is not None for frame in frames.values() for box in frame.boxes)
-    return BoxedFile(name, size_wh, tuple(frames.get(i, BoxedFrame()) for i in range(max(frames) + 1)), film)
+    video = any(box.track is not None for frame in frames.values() for box in frame.boxes)
+    return BoxedFile(name, size_wh, tuple(frames.get(i, BoxedFrame()) for i in range(max(frames) + 1)), video)

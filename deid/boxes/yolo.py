@@ -1,6 +1,6 @@
 """YOLO's text files: a folder of labels, one file a frame, with scores and tracks as ultralytics writes predictions.
 
-A row is ``class x y w h score track``: centre and size as shares of the frame; the score and, in films, the track may be absent.
+A row is ``class x y w h score track``: centre and size as shares of the frame; the score and, in videos, the track may be absent.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ def write(files: Sequence[BoxedFile]) -> dict[str, str]:
     listed = []
     for file in files:
         for index, frame in enumerate(file.frames):
-            name = frame_name(file.name, index, len(file.frames), file.film)
+            name = frame_name(file.name, index, len(file.frames), file.video)
             place = _place(name)
             if place in texts:
                 raise DataError(f"{name} and another file would both have the labels {place}: YOLO's names have no suffix")

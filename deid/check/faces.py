@@ -12,10 +12,10 @@ from deid.check.folders import ImagePair
 from deid.check.matching import landmark_error, match_boxes
 from deid.core.protocols import Detector
 from deid.core.types import AlignedFace, Crops, Detection, Image
+from deid.detection.central import central
 from deid.detection.merge import merge
 from deid.imaging import geometry
 from deid.imaging.alignment import align
-from deid.training.data import central
 
 _BATCH = 8
 #: The editor may change what lies within a face's box times this: hair, chin and a soft border belong to the face.

@@ -53,7 +53,7 @@ class Judges:
     """Judges of both sides.
 
     Args:
-        detectors: detectors; the last one is used for films, where every frame is searched.
+        detectors: detectors; the last one is used for videos, where every frame is searched.
         embedders: recognisers.
     """
 

@@ -25,7 +25,7 @@ def left_in(path: Path) -> tuple[str, ...]:
 
     Examples:
         >>> left_in(Path("from-a-phone.jpg"))
-        ('EXIF: GPSInfo, Make, Model', 'EXIF thumbnail')
+        ('EXIF: GPSInfo, Make, Model',)
     """
     try:
         with PillowImage.open(path) as picture:
@@ -58,7 +58,7 @@ def _exif(picture: PillowImage.Image) -> Iterator[str]:
 
 
 def after_the_end(data: bytes) -> int:
-    """How many bytes of a JPEG file come after its picture, such as a moving photo's film; padding does not count."""
+    """How many bytes of a JPEG file come after its picture, such as a moving photo's video; padding does not count."""
     at = 2
     while at + 4 <= len(data):
         if data[at] != 0xFF:

@@ -13,13 +13,13 @@ _LEFT_OUT = {"missing", "extra", "kind", "frames", "short"}
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Faces of photos, or faces in frames of films.
+    """Faces of photos, or faces in frames of videos.
 
     Args:
         faces: found before.
         unchanged: as they were.
         exposed: unchanged, or, in photos, still recognised.
-        judged: that the recognisers compared; in films, a few of each track.
+        judged: that the recognisers compared; in videos, a few of each track.
         recognised: of these, matched to the same person.
         found: detected again after.
     """
@@ -46,14 +46,14 @@ class FileFindings:
 
     Args:
         name: path within the folders, with slashes; a picture's further frames have ``#`` and a number.
-        film: whether it is a film.
+        video: whether it is a video.
         counts: of its faces.
         metadata: metadata left in the output.
         faces: plain values of each face, without pixels.
     """
 
     name: str
-    film: bool
+    video: bool
     counts: Counts
     metadata: tuple[str, ...] = ()
     faces: tuple[dict[str, Any], ...] = ()
@@ -94,8 +94,8 @@ class Report:
         counts, limits = self.counts, self.limits
         reasons = [f"cannot read {p.file}: {p.detail}" for p in self.problems if p.kind == "unreadable"]
         for name, limit, of in (("exposed", limits.exposed, counts.faces), ("recognised", limits.recognised, counts.judged)):
-            # What a film shows must not be lost among many photos, nor the other way round.
-            worst = max((self._share(name, film) for film in (False, True)), default=0.0)
+            # What a video shows must not be lost among many photos, nor the other way round.
+            worst = max((self._share(name, video) for video in (False, True)), default=0.0)
             if worst > limit:
                 reasons.append(f"{getattr(counts, name)} of {of} faces {name}, {worst:.2%} > {limit:.2%}")
         found = counts.share("found")
@@ -106,8 +106,8 @@ class Report:
             reasons.append(f"metadata left in {len(left)} files, such as {left[0].name}: {'; '.join(left[0].metadata)}")
         return tuple(reasons)
 
-    def _share(self, name: str, film: bool) -> float:
-        share = sum((file.counts for file in self.files if file.film == film), Counts()).share(name)
+    def _share(self, name: str, video: bool) -> float:
+        share = sum((file.counts for file in self.files if file.video == video), Counts()).share(name)
         return 0.0 if math.isnan(share) else share
 
     @property
@@ -121,8 +121,8 @@ class Report:
 
     def line(self) -> str:
         """The check in a line."""
-        counts, photos = self.counts, sum(not file.film for file in self.files)
-        said = f"{photos} photos" if photos == len(self.files) else f"{photos} photos and {len(self.files) - photos} films"
+        counts, photos = self.counts, sum(not file.video for file in self.files)
+        said = f"{photos} photos" if photos == len(self.files) else f"{photos} photos and {len(self.files) - photos} videos"
         recall = "" if not counts.faces else f", {counts.found} found again (recall {counts.share('found'):.1%})"
         faces = f"{counts.faces} faces: {counts.exposed} exposed, {counts.recognised} of {counts.judged} recognised{recall}"
         left = sum(bool(file.metadata) for file in self.files)
@@ -154,7 +154,7 @@ def _plain(counts: Counts) -> dict[str, int]:
 
 
 def _file(file: FileFindings) -> dict[str, Any]:
-    kind = "film" if file.film else "photo"
+    kind = "film" if file.video else "photo"
     return {"file": file.name, "kind": kind, **_plain(file.counts), "metadata": list(file.metadata), "faces": list(file.faces)}
 
 

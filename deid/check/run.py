@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deid.check import films, metadata, photos
+from deid.check import metadata, photos, videos
 from deid.check.folders import FilePair, ImagePair, Problem, identity_of, pair_folders, read_frames
 from deid.check.judges import Judges
 from deid.check.limits import Limits
@@ -20,7 +20,7 @@ class Progress:
 
     Args:
         begin: called with the number of files.
-        tick: called after each photo with its name, and after each film.
+        tick: called after each photo with its name, and after each video.
     """
 
     begin: Callable[[int], None] = field(default=lambda total: None)
@@ -31,7 +31,7 @@ def check(before: Path, after: Path, judges: Judges, limits: Limits | None = Non
     """Judge any tool's output against its input.
 
     Args:
-        before: a photo, a film, or a folder of them, untouched.
+        before: a photo, a video, or a folder of them, untouched.
         after: the same after any tool; in folders, files are paired by name.
         judges: detectors and recognisers.
         limits: limits; the defaults when None.
@@ -39,15 +39,15 @@ def check(before: Path, after: Path, judges: Judges, limits: Limits | None = Non
 
     Raises:
         DataError: the two cannot be compared at all.
-        DependencyError: a film needs PyAV.
+        DependencyError: a video needs PyAV.
     """
     limits, progress = limits or Limits(), progress or Progress()
     pairs, problems = pairs_of(before, after)
     progress.begin(len(pairs))
-    still = [pair for pair in pairs if not _is_film(pair.before)]
-    moving = [pair for pair in pairs if _is_film(pair.before)]
+    still = [pair for pair in pairs if not _is_video(pair.before)]
+    moving = [pair for pair in pairs if _is_video(pair.before)]
     seen = photos.look(_frames(still, problems, progress), judges)
-    found = [*seen.files(_metadata(still)), *(f for pair in moving if (f := _film(pair, judges, problems, progress)) is not None)]
+    found = [*seen.files(_metadata(still)), *(f for pair in moving if (f := _video(pair, judges, problems, progress)) is not None)]
     return Report(
         before=before.name,
         after=after.name,
@@ -74,8 +74,8 @@ def pairs_of(before: Path, after: Path) -> tuple[list[FilePair], list[Problem]]:
         raise DataError(f"expected two files or two folders, got the file {file} and the folder {folder}")
     if before.is_dir():
         return _folders(before, after)
-    if _is_film(before) != _is_film(after):
-        raise DataError(f"expected {after} to be a {'film' if _is_film(before) else 'photo'} like {before}")
+    if _is_video(before) != _is_video(after):
+        raise DataError(f"expected {after} to be a {'video' if _is_video(before) else 'photo'} like {before}")
     return [FilePair(before.name, identity_of(before.name), before, after)], []
 
 
@@ -85,15 +85,15 @@ def _folders(before: Path, after: Path) -> tuple[list[FilePair], list[Problem]]:
     if not any(pair.after for pair in pairs):
         raise DataError(f"no file of {after} has the name of one in {before}, such as {pairs[0].name}")
     others = (p for p in sorted(after.rglob("*")) if p.is_file() and p.suffix.lower() not in suffixes)
-    problems += [Problem(p.relative_to(after).as_posix(), "kind", "neither a photo nor a film: not looked at") for p in others]
+    problems += [Problem(p.relative_to(after).as_posix(), "kind", "neither a photo nor a video: not looked at") for p in others]
     for k, pair in enumerate(pairs):
-        if pair.after is not None and _is_film(pair.before) != _is_film(pair.after):
+        if pair.after is not None and _is_video(pair.before) != _is_video(pair.after):
             problems.append(Problem(pair.name, "missing", f"its output {pair.after.name} is of another kind"))
             pairs[k] = FilePair(pair.name, pair.identity, pair.before, None)
     return pairs, problems
 
 
-def _is_film(path: Path) -> bool:
+def _is_video(path: Path) -> bool:
     return path.suffix.lower() in CONTAINERS
 
 
@@ -107,12 +107,12 @@ def _frames(pairs: Sequence[FilePair], problems: list[Problem], progress: Progre
         progress.tick(pair.name)
 
 
-def _film(pair: FilePair, judges: Judges, problems: list[Problem], progress: Progress) -> FileFindings | None:
-    """What is found in a film; None, with a problem, where it cannot be compared. A film without an output leaks nothing."""
+def _video(pair: FilePair, judges: Judges, problems: list[Problem], progress: Progress) -> FileFindings | None:
+    """What is found in a video; None, with a problem, where it cannot be compared. A video without an output leaks nothing."""
     if pair.after is None:
         return None
     try:
-        findings, more = films.findings(pair.name, pair.before, pair.after, judges)
+        findings, more = videos.findings(pair.name, pair.before, pair.after, judges)
     except (VideoError, DataError) as error:
         problems.append(Problem(pair.name, "unreadable", str(error)))
         return None

@@ -40,7 +40,7 @@ def main(
     Every detected face is replaced by a new one, or covered. Example: `deid run photo.jpg -o out/`.
     """
     # Threads that run torch's short operators wait for Python's lock, and its usual turn of 5 ms is many operators long: with it a
-    # film with two faces went through at 1.8 frames a second in place of 2.4.
+    # video with two faces went through at 1.8 frames a second in place of 2.4.
     sys.setswitchinterval(5e-4)
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(name)s: %(message)s")
 

@@ -33,7 +33,7 @@ def _progress() -> Iterator["run.Progress"]:
 
 
 def check(
-    before: Annotated[Path, typer.Argument(help="Photo, film, or folder of them, untouched.")],
+    before: Annotated[Path, typer.Argument(help="Photo, video, or folder of them, untouched.")],
     after: Annotated[Path, typer.Argument(help="The same after any tool; in folders, files are paired by name.")],
     report: Annotated[Path | None, typer.Option("--report", "-o", help="Write the findings as JSON.")] = None,
     max_exposed: Annotated[

@@ -42,17 +42,17 @@ def columns(what: str = "{task.description}", note: str = "{task.fields[note]}")
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
-    """Two callbacks: one for each finished step of a run, one for the frames of its current film."""
+    """Two callbacks: one for each finished step of a run, one for the frames of its current video."""
     with Progress(*columns(), console=console) as bar:
         task = bar.add_task(what, total=total, note="")
-        film = bar.add_task("frames", total=None, note="", visible=False)
+        video = bar.add_task("frames", total=None, note="", visible=False)
 
         def step(note: str) -> None:
             bar.update(task, advance=1, note=plain(note))
-            bar.reset(film, visible=False, start=True)
+            bar.reset(video, visible=False, start=True)
 
         def frame(done: int, of: int) -> None:
-            bar.update(film, completed=done, total=max(done, of) if of else None, visible=True)
+            bar.update(video, completed=done, total=max(done, of) if of else None, visible=True)
 
         yield step, frame
 

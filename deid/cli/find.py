@@ -50,7 +50,7 @@ def _find_and_tell(
     if out.exists() and not overwrite:
         raise ConfigError(f"cannot write {out}: it exists; pass --overwrite to replace it")
     places.check_place(out / "x" if chosen == "yolo" else out, "the boxes")
-    # Every picture's and film's own name, as a run would handle them.
+    # Every picture's and video's own name, as a run would handle them.
     planned = jobs.plan(inputs, Path("/nonexistent"))
     names = jobs.names_of(inputs, planned)
     found = _search(planned, names, options, span)
@@ -73,7 +73,7 @@ def _search(jobs: "list[Job]", names: dict[Path, str], options: Options, span: t
     """Search every file that can be, and say what became of it."""
     from deid.anonymizer.engine import Anonymizer
     from deid.batch.find import Found, find
-    from deid.video.pipeline import Span
+    from deid.video.results import Span
 
     found = []
     for job in jobs:

@@ -47,7 +47,7 @@ def live(
 
         place = sink(to, overwrite, notify)
         asked = method or (options.method if options.method != Options().method else None)
-        options = replace(options, method=asked or method_for(options))
+        options = replace(options, method=asked or method_for(Anonymizer(replace(options, method="attgan"))))
         engine = Anonymizer(options)
         engine.preload()
         chosen = (

@@ -18,7 +18,7 @@ from deid.core.options import Options
 if TYPE_CHECKING:
     from deid.batch.jobs import Job
     from deid.batch.pictures import Given
-    from deid.video.pipeline import Span
+    from deid.video.results import Span
 
 
 @with_flags(*FILES)
@@ -135,7 +135,8 @@ def run_jobs(
     given: "Mapping[Path, Given] | None" = None,
 ) -> list[Any]:
     """Do every job and report its result; refused jobs are reported before a model is loaded."""
-    from deid.batch import files, pictures
+    from deid.batch import files
+    from deid.core import seeds
 
     for job in jobs:
         if job.target is None:
@@ -144,7 +145,12 @@ def run_jobs(
     if not any(job.target for job in jobs):
         return [files.refused(job) for job in jobs]
     from deid.anonymizer.engine import Anonymizer
+    from deid.batch.walk import is_video
+    from deid.core.memory import give_back
 
+    if not any(job.target and is_video(job.source) for job in jobs):
+        # The frames of a video need the same memory again at once.
+        give_back()
     part, engine, results = _part(span), Anonymizer(options), []
     engine.preload()
     with progress("anonymizing", sum(job.target is not None for job in jobs)) as (step, frame):
@@ -154,7 +160,7 @@ def run_jobs(
             known = (given or {}).get(job.source)
             if known is not None and engine.selection is not None:
                 known = replace(known, selection=engine.selection.for_file(known.name))
-            result = files.run_job(job, engine, pictures.seed_of(options.seed, index), overwrite, part, frame, known)
+            result = files.run_job(job, engine, seeds.seed_of(options.seed, index), overwrite, part, frame, known)
             for note in result.notes:
                 say(f"{result.source}: {note}")
             results.append(result)
@@ -170,7 +176,7 @@ def _part(span: tuple[float, float | None, str]) -> "Span | None":
     """The requested part of videos; None for the whole, which needs no import of videos."""
     if span == (0.0, None, "keep"):
         return None
-    from deid.video.pipeline import Span
+    from deid.video.results import Span
 
     return Span(*span)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from deid.compositing.skin import skin
 from deid.core.types import Image
 from deid.imaging import geometry
-from deid.imaging.alignment import TEMPLATE
+from deid.imaging.alignment import SIZE, TEMPLATE
 
 #: Feather of a new face's mask, as a share of the crop's side.
 _FEATHER = 0.035
@@ -191,9 +191,10 @@ def blend_crop(edited: Image, source: Image, mask: NDArray[np.float32]) -> Image
     return np.asarray((edited * alpha + source * (1 - alpha)).round(), np.uint8)
 
 
-def shrunk(crop: Image) -> Image:
-    """A crop (n, n, 3) at (128, 128, 3)."""
-    return crop if crop.shape[0] == 128 else np.asarray(cv2.resize(crop, (128, 128), interpolation=cv2.INTER_AREA), np.uint8)
+def shrunk(crop: NDArray[np.uint8] | NDArray[np.float32]) -> Image:
+    """A crop (n, n, 3) in [0, 255] at (128, 128, 3) uint8."""
+    small = crop if crop.shape[0] == SIZE else cv2.resize(crop, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    return np.asarray(small if small.dtype == np.uint8 else np.clip(small, 0, 255).round(), np.uint8)
 
 
 def paste(image: Image, crop: Image, matrix: NDArray[np.float64], mask: NDArray[np.float32]) -> tuple[Image, NDArray[np.bool_]]:
@@ -222,9 +223,7 @@ def paste(image: Image, crop: Image, matrix: NDArray[np.float64], mask: NDArray[
     size = (columns.stop - columns.start, rows.stop - rows.start)
     to_crop = matrix.copy()
     to_crop[:, 2] = geometry.apply(matrix, np.array([columns.start, rows.start], float))
-    if (finer := geometry.scale_of(matrix)) > 1.3:
-        # As little as keeps detail from aliasing: a photo's own face comes back with 1.00 times its fine detail.
-        crop = np.asarray(cv2.GaussianBlur(crop, (0, 0), 0.3 * np.sqrt(finer**2 - 1)), np.uint8)
+    crop = without_aliases(crop, matrix)
     flags = cv2.WARP_INVERSE_MAP | cv2.INTER_CUBIC
     warped = cv2.warpAffine(crop, to_crop, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     alpha = cv2.warpAffine(mask, to_crop, size, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR, borderValue=0.0)
@@ -234,6 +233,14 @@ def paste(image: Image, crop: Image, matrix: NDArray[np.float64], mask: NDArray[
     out[rows, columns] = np.where(alpha > 0, mixed, part)
     touched[rows, columns] = alpha[..., 0] > 0
     return out, touched
+
+
+def without_aliases(crop: Image, matrix: NDArray[np.float64]) -> Image:
+    """A crop that is finer than the photo, smoothed as much as keeps its detail from aliasing there; ``matrix`` as for `paste`."""
+    if (finer := geometry.scale_of(matrix)) <= 1.3:
+        return crop
+    # A photo's own face comes back with 1.00 times its fine detail.
+    return np.asarray(cv2.GaussianBlur(crop, (0, 0), 0.3 * np.sqrt(finer**2 - 1)), np.uint8)
 
 
 def footprint(matrix: NDArray[np.float64], box: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.core.temporal import Steady, steadied
-from deid.core.types import Image
+from deid.core.temporal import steadied
+from deid.core.types import Image, Steady
 
 Field = NDArray[np.float32]
 
@@ -52,7 +52,7 @@ def match_grain(new: Field, old: Image, inside: Regions, around: Regions, steady
         old: the photo at the same place and scale, uint8.
         inside: of the new face.
         around: of the photo.
-        steady: in a film, what keeps sharpness from pumping.
+        steady: in a video, what keeps sharpness from pumping.
     """
     if not (inside.are_large and around.are_large):
         return new

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.compositing.blend import outline, uncovered
-from deid.core.temporal import Steady, held, steadied
-from deid.core.types import StandIn
+from deid.core.temporal import held, steadied
+from deid.core.types import StandIn, Steady
 from deid.imaging.alignment import SIZE
 
 Field = NDArray[np.float32]
@@ -31,6 +31,8 @@ _INSIDE = 1.0
 _OUTWARD, _STRAIGHT, _HIDDEN = 120.0, 2.0, 400.0
 #: A mean disagreement along the seam that halves the fit.
 _ROUGH = 40.0
+#: A strain up to which a stand-in does not look distorted, and from which it fits nowhere.
+_STRAINS = (0.35, 0.7)
 #: The fade across the seam, in pixels of 128.
 _FADE = 1.6
 #: The photo and the new face differ by more grey levels from the median along the seam where hair or a hat meets it.
@@ -67,7 +69,7 @@ def find_seam(
         points: (68, 2) landmarks of the photo's face.
         stand_in: where the new face may be shown, and its landmarks.
         glasses: whether the photo's face wears some: the seam then runs around the frames.
-        steady: in a film, what keeps the seam from jumping.
+        steady: in a video, what keeps the seam from jumping.
     """
     centre = points[27:36].mean(axis=0)
     angles = np.linspace(-np.pi, np.pi, _ANGLES, endpoint=False)
@@ -79,7 +81,7 @@ def find_seam(
     where = (centre + radii[..., None] * rays[:, None]).astype(np.float32)
     steps, along = held(steady, "seam", lambda: _way(new, old, points, stand_in.visible, where))
     path = centre + steadied(steady, "seam", np.take_along_axis(radii, steps[:, None], 1), 25.0) * rays
-    fit = _shown(core, stand_in.visible) / (1 + along / _ROUGH)
+    fit = _shown(core, stand_in.visible) / (1 + along / _ROUGH) * _unstrained(stand_in.strain)
     return Seam(path, _filled(path), fit, _on_skin(old, points, path))
 
 
@@ -97,6 +99,12 @@ def _way(
     cost += _HIDDEN * (hidden + hidden.cumsum(axis=1) / _STEPS)
     steps = _cheapest(cost)
     return steps, float(np.take_along_axis(rough, steps[:, None], 1).mean())
+
+
+def _unstrained(strain: float) -> float:
+    """How little a stand-in is distorted, in [0, 1]."""
+    usual, most = _STRAINS
+    return float(np.clip((most - strain) / (most - usual), 0, 1))
 
 
 def _on_skin(old: Field, points: NDArray[np.float64], path: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -37,5 +37,5 @@ def skin(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:
     found = lab[inside]
     middle = np.median(found, axis=0)
     spread = np.maximum(1.48 * np.median(np.abs(found - middle), axis=0), _LEAST_SPREAD) * (1.5, 1.0, 1.0)
-    # Not all or nothing: in a film, what lies between would flicker.
+    # Not all or nothing: in a video, what lies between would flicker.
     return np.asarray(np.clip(_SKIN + 0.5 - np.linalg.norm((lab - middle) / spread, axis=2), 0, 1), np.float32)

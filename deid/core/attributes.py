@@ -16,5 +16,6 @@ ATTRIBUTES = (
     "Pale_Skin",
     "Young",
 )
+MALE = ATTRIBUTES.index("Male")
 #: Sides of an aligned crop in pixels.
 CROP_SIZE = 128

@@ -5,7 +5,7 @@ DeidError
 ├── ImageError           a picture cannot be read or written
 │   ├── ImageReadError
 │   └── ImageWriteError
-├── VideoError           a film or stream cannot be read or written
+├── VideoError           a video or stream cannot be read or written
 │   ├── VideoReadError
 │   └── VideoWriteError
 ├── DetectionError       a detector failed or gave something that is not a face box
@@ -40,15 +40,15 @@ class ImageWriteError(ImageError):
 
 
 class VideoError(DeidError):
-    """A film or stream cannot be used."""
+    """A video or stream cannot be used."""
 
 
 class VideoReadError(VideoError):
-    """A film or stream cannot be read."""
+    """A video or stream cannot be read."""
 
 
 class VideoWriteError(VideoError):
-    """A film or stream cannot be written."""
+    """A video or stream cannot be written."""
 
 
 class DetectionError(DeidError):

@@ -16,8 +16,10 @@ class lazy(Generic[T]):  # noqa: N801 - used like `property`
     Examples:
         >>> class Models:
         ...     @lazy
-        ...     def detector(self) -> Detector:
-        ...         return build_detector("mtcnn")
+        ...     def detector(self) -> str:
+        ...         return "built once"
+        >>> Models().detector
+        'built once'
     """
 
     def __init__(self, build: Callable[[Any], T]) -> None:

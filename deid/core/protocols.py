@@ -1,8 +1,10 @@
 """Protocols of one method each, for detectors, editors and embedders of users."""
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deid.core.types import AlignedFace, Crops, Detection, EditedFace, Embeddings, Image
 
@@ -26,6 +28,14 @@ class Detector(Protocol):
         Returns:
             Detections in any order; an empty list when there is no face.
         """
+        ...
+
+
+class Refiner(Protocol):
+    """Detects faces again near boxes where they are expected."""
+
+    def refine(self, image: Image, boxes: Sequence[NDArray[np.float64]]) -> list[Detection | None]:
+        """For each box (4,) the face near it in an image (H, W, 3), or None."""
         ...
 
 
@@ -93,6 +103,37 @@ class Embedder(Protocol):
         Returns:
             (N, D) float32 rows of unit norm.
         """
+        ...
+
+
+class ReadsAttributes(Protocol):
+    """Reads the 13 attributes of crops."""
+
+    def probabilities(self, crops: Crops) -> NDArray[np.float32]:
+        """Crops (N, 128, 128, 3) to the probability of each attribute (N, 13)."""
+        ...
+
+
+class ReadsGender(Protocol):
+    """Reads gender from embeddings.
+
+    Attributes:
+        embedder: name of the recogniser whose embeddings it reads.
+    """
+
+    @property
+    def embedder(self) -> str: ...
+
+    def male(self, embeddings: Embeddings) -> NDArray[np.float64]:
+        """Embeddings (N, D) to the probability of a man (N,)."""
+        ...
+
+
+class ScoresRealism(Protocol):
+    """Scores how much crops look like photos of faces."""
+
+    def score(self, crops: Crops) -> NDArray[np.float32]:
+        """Crops (N, 128, 128, 3) to scores (N,) in [0, 1]."""
         ...
 
 

@@ -1,12 +1,11 @@
 """Values that travel through the package, frozen and validated once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-
-from deid.core.temporal import Steady
 
 #: (H, W, 3) uint8, RGB.
 Image: TypeAlias = NDArray[np.uint8]
@@ -14,6 +13,22 @@ Image: TypeAlias = NDArray[np.uint8]
 Crops: TypeAlias = NDArray[np.uint8]
 #: (N, D) float32 rows of length one.
 Embeddings: TypeAlias = NDArray[np.float32]
+
+
+_Array = TypeVar("_Array", bound=NDArray[Any])
+_Made = TypeVar("_Made")
+
+
+class Steady(Protocol):
+    """Remembers what belongs to one face of a video, so that its new face does not flicker; see `deid.core.temporal`."""
+
+    def held(self, name: str, make: Callable[[], _Made], keyframes: int = 1) -> _Made:
+        """What was made of this name in a keyframe; it is made anew after so many more."""
+        ...
+
+    def __call__(self, name: str, field: _Array, large: float) -> _Array:
+        """A field, smoothed over the frames so far; a mean change of ``large`` is followed at once."""
+        ...
 
 
 def check_image(image: object) -> Image:
@@ -103,7 +118,7 @@ class AlignedFace:
         points: (68, 2) dlib's landmarks in the crop, where they are known already.
         large: (n, n, 3) uint8 RGB, the same crop at about the photo's scale, n a multiple of 128; None where only the small one is known.
         attributes: (13,) probability of each attribute, where they are known already.
-        steady: in a video, what keeps this face from flickering (`deid.core.temporal.Steady`).
+        steady: in a video, what keeps this face from flickering (`deid.core.temporal`).
     """
 
     crop: NDArray[np.uint8]
@@ -123,11 +138,13 @@ class StandIn:
         face: (n, n, 3) float32 RGB in [0, 255].
         visible: (128, 128) float32 in [0, 1]: where it shows a face, and not the hair, hat or background of a portrait.
         points: (68, 2) its landmarks in pixels of a 128 px crop.
+        strain: how unevenly its portraits were stretched: the spread of the logarithm of area. 0.2 is usual, over 0.5 faces are distorted.
     """
 
     face: NDArray[np.float32]
     visible: NDArray[np.float32]
     points: NDArray[np.float64]
+    strain: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

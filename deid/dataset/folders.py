@@ -34,14 +34,14 @@ def kind_of(name: str) -> tuple[Kind, str]:
     suffix = formats.suffix_of(base)
     if base.startswith("."):
         return "other", formats.why_not(base) or "a hidden file"
-    if walk.is_film(Path(base)):
-        return "other", "a film; films are for `deid run`"
+    if walk.is_video(Path(base)):
+        return "other", "a video; videos are for `deid run`"
     if suffix in LABELS:
         return "label", ""
     if suffix == ".tar":
         return "other", "a shard inside a folder; give shards by name or by a glob such as 'folder/*.tar'"
     why = formats.why_not(base)
-    return ("other", why.replace("neither a picture nor a film", "neither a picture nor a label file")) if why else ("picture", "")
+    return ("other", why.replace("neither a picture nor a video", "neither a picture nor a label file")) if why else ("picture", "")
 
 
 def read_file(path: str | Path) -> bytes:

@@ -21,10 +21,10 @@ from deid.dataset.ledger import Ledger, Totals
 from deid.dataset.records import Record, Task
 from deid.dataset.sources import open_source
 from deid.dataset.verify import Problem, look_again, verify
-from deid.dataset.work import Work, build_engine, build_looker
+from deid.dataset.work import Work
 
 if TYPE_CHECKING:
-    from deid.anonymizer.engine import Anonymizer
+    from deid.anonymizer.parts import Engine
 
 _GONE = "its output is gone: it was taken away while the run went on"
 #: How workers run, by name.
@@ -53,7 +53,7 @@ class Plan:
     engine: str = "local"
     address: str | None = None
     resume: bool = False
-    make_engine: "Callable[[], Anonymizer] | None" = None
+    make_engine: "Callable[[], Engine] | None" = None
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
@@ -195,6 +195,30 @@ def check(plan: Plan, notify: Callable[[int, int], None] = lambda done, of: None
         engine = (plan.make_engine or partial(build_looker, plan.options))()
         # What is not as it was written has been named already.
         yield from (p for p in look_again(ledger, source, plan.out, engine, notify) if p.name not in wrong)
+
+
+def build_engine(options: Options) -> "Engine":
+    """An engine with its models loaded, for one of several processes.
+
+    One thread each: as many processes as cores then don't fight, and the outputs don't depend on how many there are.
+    """
+    import cv2
+
+    from deid.anonymizer.engine import Anonymizer
+    from deid.models.threads import use_threads
+
+    use_threads(1)
+    cv2.setNumThreads(1)
+    engine = Anonymizer(options)
+    engine.preload()
+    return engine
+
+
+def build_looker(options: Options) -> "Engine":
+    """An engine of which only the detector is used."""
+    from deid.anonymizer.engine import Anonymizer
+
+    return Anonymizer(options)
 
 
 def _open(plan: Plan) -> Ledger:

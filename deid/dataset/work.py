@@ -14,8 +14,8 @@ import numpy as np
 from deid._version import __version__
 from deid.anonymizer import known
 from deid.batch import pictures
+from deid.core import seeds
 from deid.core.errors import DataError, DeidError, ImageError
-from deid.core.options import Options
 from deid.core.types import Detection
 from deid.dataset import grid
 from deid.dataset.grid import orientation, turned_box
@@ -25,7 +25,7 @@ from deid.dataset.records import Record, Task
 from deid.imaging import atomic, codec
 
 if TYPE_CHECKING:
-    from deid.anonymizer.engine import Anonymizer
+    from deid.anonymizer.parts import Engine
 
 #: The bytes of a file, its faces, and notes on what was left out of it or changed.
 _Output: TypeAlias = tuple[bytes, tuple[dict[str, Any], ...], tuple[str, ...]]
@@ -45,7 +45,7 @@ class Work:
 
     source: Source
     target: Path
-    make_engine: Callable[[], "Anonymizer"]
+    make_engine: Callable[[], "Engine"]
     seed: int
 
     def target_of(self, number: int, name: str) -> Path:
@@ -75,7 +75,7 @@ class Worker:
         """Handle one file; what goes wrong with it is in the record and never an exception."""
         started = time.perf_counter()
         number, item = task
-        seed = pictures.seed_of(self._work.seed, number)
+        seed = seeds.seed_of(self._work.seed, number)
         record = Record(number, item.name, "failed", seed=seed or 0, label=item.kind == "label")
         try:
             data = self._work.source.read(item)
@@ -136,30 +136,6 @@ def known_faces(item: Item, size_hw: tuple[int, int], turn: int) -> list[Detecti
 
 class _LabelError(DeidError):
     """A label file must not be carried over."""
-
-
-def build_engine(options: Options) -> "Anonymizer":
-    """An engine with its models loaded, for one of several processes.
-
-    One thread each: as many processes as cores then don't fight, and the outputs don't depend on how many there are.
-    """
-    import cv2
-
-    from deid.anonymizer.engine import Anonymizer
-    from deid.models.threads import use_threads
-
-    use_threads(1)
-    cv2.setNumThreads(1)
-    engine = Anonymizer(options)
-    engine.preload()
-    return engine
-
-
-def build_looker(options: Options) -> "Anonymizer":
-    """An engine of which only the detector is used."""
-    from deid.anonymizer.engine import Anonymizer
-
-    return Anonymizer(options)
 
 
 def versions() -> dict[str, str]:

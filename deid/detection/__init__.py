@@ -17,7 +17,7 @@ def tiled_centerface(min_face: int, device: str, threshold: float | None = None)
     from deid.detection.tiling import TiledDetector
 
     detector = CenterfaceDetector(min_face, USUAL if threshold is None else threshold, device=device)
-    # A film's frame of 1920 pixels is one tile.
+    # A video's frame of 1920 pixels is one tile.
     return TiledDetector(detector, 2048)
 
 

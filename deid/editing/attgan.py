@@ -8,7 +8,7 @@ as the thesis did.
 import copy
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid import weights
+from deid.compositing.blend import shrunk
 from deid.core.attributes import ATTRIBUTES, CROP_SIZE
 from deid.core.errors import EditError
 from deid.core.temporal import held, steadied
@@ -42,6 +43,8 @@ _FACE = np.s_[44:108, 40:88]
 _FINE, _COARSE = 1.0, 9.0
 #: Most grey levels that a change may brighten or darken, and tint.
 _MOST_CHANGE, _MOST_TINT = 22.0, 5.0
+#: In a video, a change is moved with the face for so many keyframes before it is made anew.
+_HELD = 4
 
 
 def coarsen(crops: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
@@ -99,7 +102,7 @@ class _TwoPasses:
 
 
 def _passes(network: "Generator", device: str) -> Network:
-    from deid.models.pixels import TwoPasses
+    from deid.models.attgan import TwoPasses
 
     return TorchNetwork(TwoPasses(network), device)
 
@@ -164,16 +167,16 @@ class AttganEditor(_TwoPasses):
         points = self._points.points(face.crop) if face.points is None else face.points
         large = face.crop if face.large is None else face.large
         made = [stand_in(self.portraits(), *portraits_of(row), face.crop, large, points, face.steady) for row in rows]
-        # Only a film's one row is steadied: several would take turns.
+        # Only a video's one row is steadied: several would take turns.
         steady = face.steady if len(rows) == 1 else None
-        changes = held(steady, "change", lambda: self._bounded_changes(made, rows[:, : len(ATTRIBUTES)]))
+        changes = held(steady, "change", lambda: self._bounded_changes(made, rows[:, : len(ATTRIBUTES)]), _HELD)
         kept = [steadied(steady, "change", change.on(m.points), 12.0) for change, m in zip(changes, made, strict=True)]
-        edited = [StandIn(_added(m.face, k), m.visible, m.points) for m, k in zip(made, kept, strict=True)]
-        return [EditedFace(_shrunk(e.face), self.name, a, strength, e) for e, a in zip(edited, rows, strict=True)]
+        edited = [replace(m, face=_added(m.face, k)) for m, k in zip(made, kept, strict=True)]
+        return [EditedFace(shrunk(e.face), self.name, a, strength, e) for e, a in zip(edited, rows, strict=True)]
 
     def _bounded_changes(self, made: Sequence[StandIn], sets: NDArray[np.float32]) -> list[_Change]:
         """What sets (N, 13) change of N stand-ins."""
-        changes = self.changes(np.stack([_shrunk(m.face) for m in made]), sets)
+        changes = self.changes(np.stack([shrunk(m.face) for m in made]), sets)
         return [_Change(_bounded(change), m.points) for change, m in zip(changes, made, strict=True)]
 
     def changes(self, crops: Crops, sets: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -231,11 +234,6 @@ def _checked(face: AlignedFace, attributes: NDArray[np.float32]) -> NDArray[np.f
 def _light_for(crop: NDArray[np.uint8]) -> float:
     """What the grey levels of a dark face (128, 128, 3) are multiplied with before it is edited."""
     return float(np.clip(_DIM / max(1.0, float(np.median(crop[_FACE]))), 1.0, _MOST_LIGHT))
-
-
-def _shrunk(face: NDArray[np.float32]) -> NDArray[np.uint8]:
-    small = cv2.resize(face, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_AREA)
-    return np.asarray(np.clip(small, 0, 255).round(), np.uint8)
 
 
 def _bounded(change: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -20,10 +20,9 @@ from deid.editing.portraits import SIDE
 from deid.imaging import atomic, codec, geometry
 from deid.imaging.alignment import SIZE, TEMPLATE, align_matrix, is_profile, landmarks_of, warp
 from deid.landmarks.face_points import FacePoints
-from deid.recognition.age import AgeReader
 from deid.recognition.attributes import AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
-from deid.recognition.gender import GenderReader
+from deid.recognition.linear import AgeReader, GenderReader
 
 #: A face must be found this surely, and be this large in pixels.
 _SURE, _LEAST_SIZE = 0.95, 100.0

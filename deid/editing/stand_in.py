@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from deid.compositing.blend import face_mask, outline, uncovered
 from deid.compositing.seam import reach
-from deid.core.temporal import Steady, steadied
-from deid.core.types import Image, StandIn
+from deid.core.temporal import steadied
+from deid.core.types import Image, StandIn, Steady
 from deid.editing.portraits import Portraits
 from deid.editing.thin_plate import maps_to
 from deid.imaging.alignment import SIZE
@@ -27,6 +27,8 @@ Field = NDArray[np.float32]
 _AWAY = 0.6
 #: Features stay so far inside the face, in pixels of 128, whose border lies so far above the brows, times their distance to the nose.
 _BORDER, _FOREHEAD = 2.0, 0.3
+#: A part of a portrait is not counted as smaller or larger than so many times its own area.
+_AREAS = (0.05, 20.0)
 #: The jaw meets the photo around it and stays where it is; all other landmarks are the portraits'.
 _JAW = 17
 #: What is coarser than this many pixels of a 128 px crop is the photo's light.
@@ -60,19 +62,16 @@ def stand_in(
         crop: (128, 128, 3) uint8 RGB, the face.
         large: (n, n, 3) the same at the photo's scale, n a multiple of 128.
         points: (68, 2) its landmarks in pixels of ``crop``.
-        steady: in a film, what keeps light from flickering.
+        steady: in a video, what keeps light from flickering.
     """
-    placed = [_placed(bank.points[i], points) for i in numbers]
-    shape = points.copy()
-    shape[_JAW:] = np.sum([share * p for share, p in zip(shares, placed, strict=True)], axis=0)[_JAW:]
-    _lead_away(shape, points, steady)
-    _follow_expression(shape, points)
-    _keep_inside(shape, points)
+    shape = shape_for(bank, numbers, shares, points, steady)
     to_photo, *maps = maps_to(shape, points, *(bank.points[i] for i in numbers))
     small = [warped(bank.picture(i), m, SIZE) for i, m in zip(numbers, maps, strict=True)]
     visible = np.minimum.reduce([_visible(bank, i, m) for i, m in zip(numbers, maps, strict=True)])
-    here, face, own = warped(crop, to_photo, SIZE), face_mask(shape), _moved(uncovered(points, crop), to_photo)
-    lights = [_light_between(s, here, face * visible, face * own).steadied(steady, str(i)) for i, s in zip(numbers, small, strict=True)]
+    here, within, clear = warped(crop, to_photo, SIZE), face_mask(shape), _moved(uncovered(points, crop), to_photo)
+    lights = [
+        _light_between(s, here, within * visible, within * clear).steadied(steady, str(i)) for i, s in zip(numbers, small, strict=True)
+    ]
     first, *others = [light.on(s) for light, s in zip(lights, small, strict=True)]
     mixed = sum((np.float32(share) * (other - first) for share, other in zip(shares[1:], others, strict=True)), np.zeros_like(first))
     tone = cv2.GaussianBlur(mixed * visible[..., None], (0, 0), _TONE)
@@ -82,7 +81,31 @@ def stand_in(
         # A shut mouth has no teeth to show: what is between the lips says little of anybody.
         between = own * scaled(_between_lips(shape), large.shape[0])[..., None]
         face += between * (warped(large, to_photo, large.shape[0]) - face)
-    return StandIn(np.asarray(np.clip(face, 0, 255), np.float32), visible, shape)
+    strain = max(_strain(m, within * visible) for m in maps)
+    return StandIn(np.asarray(np.clip(face, 0, 255), np.float32), visible, shape, strain)
+
+
+def _strain(maps: Field, where: Field) -> float:
+    """How unevenly a picture is stretched by ``maps`` (128, 128, 2) where it shows (128, 128), see `StandIn`; a fold counts as much."""
+    shown = where > 0.5
+    if not shown.any():
+        return 0.0
+    down, across = (np.asarray(np.gradient(maps, axis=axis)) for axis in (0, 1))
+    area = across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]
+    return float(np.log(np.clip(area[shown], *_AREAS)).std())
+
+
+def shape_for(
+    bank: Portraits, numbers: Sequence[int], shares: Sequence[float], points: NDArray[np.float64], steady: Steady | None = None
+) -> NDArray[np.float64]:
+    """Landmarks (68, 2) of a stand-in for a face with these (68, 2); the other arguments are those of `stand_in`."""
+    placed = [_placed(bank.points[i], points) for i in numbers]
+    shape = points.copy()
+    shape[_JAW:] = np.sum([share * p for share, p in zip(shares, placed, strict=True)], axis=0)[_JAW:]
+    _lead_away(shape, points, steady)
+    _follow_expression(shape, points)
+    _keep_inside(shape, points)
+    return shape
 
 
 def _own_mouth(opened: float, its: float) -> float:

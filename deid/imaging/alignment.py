@@ -1,5 +1,7 @@
 """Alignment: upright crops of one size, and the matrices back to the photo."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +38,15 @@ def is_profile(detection: Detection) -> bool:
     return bool(np.linalg.norm(left - right) < _FROM_THE_SIDE * down)
 
 
+def with_own_landmarks(detection: Detection) -> Detection:
+    """A detection without landmarks that are another face's: the edit would land there and leave this box exposed."""
+    if detection.landmarks is None:
+        return detection
+    middle, box = detection.landmarks.mean(axis=0), detection.box_xyxy
+    inside = (box[:2] <= middle).all() and (middle <= box[2:]).all()
+    return detection if inside else replace(detection, landmarks=None)
+
+
 def align_matrix(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
     """Similarity (2, 3) from pixels of the photo to pixels of the crop, for landmarks (5, 2)."""
     return geometry.fit_similarity(landmarks, TEMPLATE)
@@ -65,9 +76,10 @@ def warp(image: Image, matrix: NDArray[np.float64], size: int = SIZE, how: int =
     return np.asarray(crop, np.uint8)
 
 
-def at_photo_scale(image: Image, matrix: NDArray[np.float64]) -> Image:
-    """The crop (n, n, 3) that a matrix of `align_matrix` leads to, a little finer than the photo: n is a multiple of 128, 512 at most."""
-    times = int(np.clip(np.ceil(1 / geometry.scale_of(matrix) + 0.3), 1, MOST_TIMES))
+def at_photo_scale(image: Image, matrix: NDArray[np.float64], finer: float = 0.3) -> Image:
+    """The crop (n, n, 3) that a matrix of `align_matrix` leads to, a little finer than the photo, n is a multiple of 128, 512 at most;
+    ``finer`` is by how much at least, in times of 128."""
+    times = int(np.clip(np.ceil(1 / geometry.scale_of(matrix) + finer), 1, MOST_TIMES))
     # Linear would take a seventh of the fine detail away on the way there and back.
     return warp(image, geometry.enlarged(matrix, times), times * SIZE, cv2.INTER_CUBIC)
 
@@ -76,7 +88,7 @@ def align(image: Image, detection: Detection) -> AlignedFace:
     """The upright crop (128, 128, 3) of one face.
 
     Examples:
-        >>> face = align(image, detector.detect(image)[0])
+        >>> face = align(image, detection)
         >>> face.crop.shape
         (128, 128, 3)
     """

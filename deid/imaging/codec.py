@@ -173,7 +173,7 @@ def _decode(source: PillowImage.Image, data: bytes, path: Path, max_pixels: int)
         notes.append("16 bits a channel became 8")
     elif source.mode in _WIDE and any(frame.deep is None for frame in frames):
         notes.append("samples beyond 16 bits became 8 bits")
-    frames = [colours.applied(frame) for frame in frames]
+    frames = [f if f.grey or f.deep is not None else replace(f, rgb=colours.applied(f.rgb)) for f in frames]
     looks = [look for number, frame in enumerate(frames) for look in looks_at(frame, number)]
     return Picture((*frames, *looks), file_format, colours.profile, options, (*notes, *colours.notes))
 

@@ -1,14 +1,15 @@
 """The meaning of a file's colours: a profile of standard tags, or one to convert the pixels from."""
 
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageCms
 
 from deid.imaging import icc
-from deid.imaging.frame import GREY_MODES, Frame
+from deid.imaging.modes import GREY_MODES
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,13 @@ class Colours:
             return cls(profile)
         return cls(convert=given if model == b"RGB " else None, notes=("colour profile of tables left out",))
 
-    def applied(self, frame: Frame) -> Frame:
-        """A frame in sRGB, where its profile is none that can be written."""
-        if self.convert is None or frame.deep is not None or frame.grey:
-            return frame
+    def applied(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Pixels (H, W, 3) in sRGB, where their profile is none that can be written."""
+        if self.convert is None:
+            return rgb
         try:
             given, wanted = ImageCms.ImageCmsProfile(io.BytesIO(self.convert)), ImageCms.createProfile("sRGB")
-            converted = ImageCms.profileToProfile(PillowImage.fromarray(frame.rgb), given, wanted)
+            converted = ImageCms.profileToProfile(PillowImage.fromarray(rgb), given, wanted)
         except (ImageCms.PyCMSError, OSError):
-            return frame
-        return frame if converted is None else replace(frame, rgb=np.array(converted))
+            return rgb
+        return rgb if converted is None else np.array(converted)

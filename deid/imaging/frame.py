@@ -11,10 +11,9 @@ from PIL import ImageOps
 
 from deid.core.types import Image, check_image
 from deid.imaging import samples
+from deid.imaging.modes import ALPHA_MODES, GREY_MODES
 from deid.imaging.samples import Tones
 
-GREY_MODES = {"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
-_ALPHA_MODES = {"RGBA", "LA", "PA", "La", "RGBa"}
 #: Alpha of two levels is a stencil unless so large a share of its neighbours differ: then it may be a picture in dots.
 _DOTS = 0.1
 
@@ -79,7 +78,7 @@ def frame_of(page: PillowImage.Image, timed: bool = False) -> Frame:
     upright = ImageOps.exif_transpose(page) if page.getexif().get(0x0112, 1) != 1 else page
     if upright.mode in GREY_MODES - {"1", "L", "LA"}:
         return _deep_frame(np.asarray(upright), duration)
-    has_alpha = transparent or upright.mode in _ALPHA_MODES
+    has_alpha = transparent or upright.mode in ALPHA_MODES
     wanted = "RGBA" if has_alpha else "RGB"
     pixels = np.array(upright if upright.mode == wanted else upright.convert(wanted))
     alpha = pixels[..., 3].copy() if has_alpha else None

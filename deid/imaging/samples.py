@@ -10,8 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.core.types import Image
-
 #: Levels that a picture's few brightest and darkest samples may lie beyond, as a share of all.
 _OUTLIERS = 0.001
 #: Least entropy of an 8-bit histogram, in bits. With less, much is hidden in few levels, and the picture is searched twice.
@@ -64,7 +62,7 @@ def _some(samples: NDArray[np.uint16]) -> NDArray[np.uint16]:
     return flat[:: -(-flat.size // _ENOUGH)]
 
 
-def seen(samples: NDArray[np.uint16], tones: Tones) -> Image:
+def seen(samples: NDArray[np.uint16], tones: Tones) -> NDArray[np.uint8]:
     """Samples (H, W) or (H, W, 3) as (H, W, 3) uint8, with a trace of one level that any cover wipes out.
 
     An editor that leaves a pixel's 8 bits as they are, as a blur does on a plain wall, has covered it none the less, and its 16 bits
@@ -78,7 +76,7 @@ def seen(samples: NDArray[np.uint16], tones: Tones) -> Image:
     return np.ascontiguousarray(rgb)
 
 
-def touched(before: Image, after: Image) -> NDArray[np.bool_]:
+def touched(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """(H, W): where an editor was at work on an image of `seen`."""
     changed = (before != after).any(axis=2).astype(np.uint8)
     # Here and there a cover gives a pixel its trace by chance.

@@ -123,3 +123,24 @@ class Discriminator(nn.Module):
         """Images (N, 3, 128, 128) in [-1, 1] to logits: real (N, 1), and real per patch (N, 1, 16, 16)."""
         z = self.texture(images)
         return self.joint(self.whole(z)), self.patch(z)
+
+
+class TwoPasses(nn.Module):
+    """Both passes of AttGAN over faces: every attribute one way, then the other."""
+
+    def __init__(self, network: Generator) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: Tensor, sets: Tensor) -> Tensor:
+        """Faces (N, 128, 128, 3) in [0, 255] under sets (k N, 13) to (k N, 128, 128, 3) in [0, 255], not rounded.
+
+        The first N sets are for the faces in order, and so are the next.
+        """
+        # A face that several sets edit is encoded once.
+        codes = self.network.encode(pixels.permute(0, 3, 1, 2) / 127.5 - 1.0)
+        times = sets.shape[0] // pixels.shape[0]
+        first = self.network.decode(tuple(z.repeat(times, 1, 1, 1) for z in codes), sets)
+        second = self.network(first, inverted(sets))
+        made: Tensor = (second.clamp(-1, 1) + 1) * 127.5
+        return made.permute(0, 2, 3, 1)

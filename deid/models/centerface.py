@@ -16,7 +16,10 @@ class CenterFace(nn.Module):
     """Images to maps at a quarter of their size. The batch norms are folded into the convolutions: it is not for training.
 
     Examples:
-        >>> heat, size, offset, points = CenterFace()(images)
+        >>> import torch
+        >>> heat, size, offset, points = CenterFace()(torch.zeros(1, 3, 64, 96))
+        >>> heat.shape, points.shape
+        (torch.Size([1, 1, 16, 24]), torch.Size([1, 10, 16, 24]))
     """
 
     def __init__(self) -> None:

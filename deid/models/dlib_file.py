@@ -5,8 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.core.errors import WeightsFormatError
-
 CHIP_SIZE = 150
 #: Filters and stride of the residual blocks, from the input upward.
 BLOCKS = (
@@ -28,7 +26,7 @@ class _Reader:
     def skip_past(self, tag: bytes) -> None:
         found = self._data.find(tag, self._at)
         if found < 0:
-            raise WeightsFormatError(f"expected layer {tag.decode()} after byte {self._at} of dlib's network file")
+            raise ValueError(f"expected layer {tag.decode()} after byte {self._at} of dlib's network file")
         self._at = found + len(tag)
 
     def integer(self) -> int:
@@ -43,10 +41,10 @@ class _Reader:
         """dlib's tensor, version 2, four sizes, then little-endian float32, in parts of so many numbers."""
         version = self.integer()
         if version != 2:
-            raise WeightsFormatError(f"expected dlib tensor version 2, got {version}")
+            raise ValueError(f"expected dlib tensor version 2, got {version}")
         count = int(np.prod([self.integer() for _ in range(4)]))
         if count != sum(sizes):
-            raise WeightsFormatError(f"expected {sum(sizes)} parameters in dlib's network file, got {count}")
+            raise ValueError(f"expected {sum(sizes)} parameters in dlib's network file, got {count}")
         values = np.frombuffer(self._data, "<f4", count, self._at)
         self._at += values.nbytes
         return np.split(values, np.cumsum(sizes)[:-1])
@@ -56,7 +54,7 @@ def dlib_arrays(data: bytes) -> dict[str, NDArray[np.float32]]:
     """The arrays of `dlib_face_recognition_resnet_model_v1.dat`, dlib's `affine_` layers folded into the convolutions before them.
 
     Raises:
-        WeightsFormatError: the file does not hold that network.
+        ValueError: the file does not hold that network.
     """
     reader, arrays = _Reader(data), {}
     for name, (n_out, n_in, side) in _convolutions():

@@ -7,8 +7,6 @@ from deid.core.attributes import ATTRIBUTES
 from deid.core.types import Crops
 from deid.recognition.crop_reader import CropReader
 
-MALE = ATTRIBUTES.index("Male")
-
 
 class AttributeReader(CropReader):
     """The 13 attributes of aligned crops.

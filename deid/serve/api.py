@@ -15,19 +15,27 @@ from fastapi.responses import FileResponse, JSONResponse, Response, StreamingRes
 from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect
 
-from deid import __version__
+from deid._version import __version__
 from deid.serve import events
 from deid.serve.bodies import BodyLimit, to_file
 from deid.serve.corrections import COVERS, STRONGEST, WEAKEST, CorrectionError
+from deid.serve.desk import Desk
 from deid.serve.guard import Guard
 from deid.serve.jobs import Job
 from deid.serve.schema import Corrections, Detections, File, Files, Opened, Status
-from deid.serve.session import Desk, Session
-from deid.serve.uploads import NotThereError, RefusedError, TooLargeError
+from deid.serve.session import Session
+from deid.serve.store import remove
+from deid.serve.uploads import IN_WORDS, NotThereError, RefusedError, TooLargeError
 
 #: How often sessions are looked at that nobody may come back to, in seconds.
 _SWEEP_S = 5.0
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events."""
+
+    media_type = "text/event-stream"
 
 
 def build(desk: Desk, hosts: frozenset[str], token: str = "") -> Guard:
@@ -41,7 +49,7 @@ def build(desk: Desk, hosts: frozenset[str], token: str = "") -> Guard:
     app = FastAPI(
         title="deid serve",
         version=__version__,
-        description="Anonymize photos and films, correct what was done, and save it. Nothing is final until it is saved.",
+        description="Anonymize photos and videos, correct what was done, and save it. Nothing is final until it is saved.",
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -63,7 +71,7 @@ async def _swept(desk: Desk) -> AsyncIterator[None]:
     async def sweep() -> None:
         while True:
             await asyncio.sleep(_SWEEP_S)
-            await asyncio.to_thread(desk.sweep)
+            await asyncio.to_thread(desk.sessions.sweep)
 
     task = asyncio.create_task(sweep())
     try:
@@ -97,9 +105,9 @@ def _sessions(desk: Desk) -> APIRouter:
         }
         return Status(
             version=__version__,
-            ready=desk.is_ready,
-            problem=desk.problem or None,
-            method=desk.method,
+            ready=desk.worker.is_ready,
+            problem=desk.worker.problem or None,
+            method=desk.worker.method,
             limits=limits,
             covers=list(COVERS),
             strengths=(WEAKEST, STRONGEST),
@@ -108,23 +116,23 @@ def _sessions(desk: Desk) -> APIRouter:
     @router.post("/sessions", status_code=201)
     async def open_session() -> Opened:
         """Open a session. Its files are deleted when it is closed, when its page has gone, or after an hour without a request."""
-        return Opened(session=desk.open_session().id)
+        return Opened(session=desk.sessions.open().id)
 
     @router.get("/sessions/{session}")
     async def see_session(session: str) -> Files:
         """A session's files."""
-        return Files.model_validate(events.as_plain(desk.session(session)))
+        return Files.model_validate(events.as_plain(desk.sessions.get(session)))
 
     @router.delete("/sessions/{session}", status_code=204)
     async def close_session(session: str) -> None:
         """Close a session: its work is cancelled, and its files are deleted."""
-        await asyncio.to_thread(desk.close_session, session)
+        await asyncio.to_thread(desk.sessions.close, session)
 
-    @router.get("/sessions/{session}/events", response_class=StreamingResponse, responses=_EVENTS)
-    async def session_events(session: str) -> StreamingResponse:
+    @router.get("/sessions/{session}/events", response_class=EventStream)
+    async def session_events(session: str) -> EventStream:
         """Server-sent events: the session's files whenever anything about them changes."""
-        desk.session(session)
-        return StreamingResponse(events.of_session(desk, session), media_type="text/event-stream")
+        desk.sessions.get(session)
+        return EventStream(events.of_session(desk, session))
 
     @router.post("/sessions/{session}/files", status_code=201, openapi_extra=_BODY)
     async def submit(
@@ -133,19 +141,18 @@ def _sessions(desk: Desk) -> APIRouter:
         name: Annotated[str, Query(max_length=1000, description="The file's name; its suffix says what it is.")],
         seed: Annotated[int | None, Query(ge=0, lt=2**63, description="For reproducible output.")] = None,
     ) -> File:
-        """Send a photo or a film as the body, as it is. It is begun with at once."""
+        """Send a photo or a video as the body, as it is. It is begun with at once."""
         return File.model_validate((await _received(desk, session, request, name, seed)).to_dict())
 
     @router.get("/sessions/{session}/results", response_class=FileResponse)
     async def results(session: str) -> FileResponse:
         """All saved files and their reports in one zip."""
-        path = await asyncio.to_thread(_zipped, desk, desk.session(session))
+        path = await asyncio.to_thread(_zipped, desk, desk.sessions.get(session))
         return FileResponse(path, media_type="application/zip", filename="anonymous.zip", background=BackgroundTask(path.unlink))
 
     return router
 
 
-_EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
 _BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 }
@@ -159,17 +166,17 @@ async def _received(desk: Desk, session: str, request: Request, name: str, seed:
     try:
         size = await to_file(request.stream(), upload.path, most)
         if size > most:
-            raise TooLargeError(f"{upload.name}: it is larger than a {kind} may be, {most // 2**20} MB")
+            raise TooLargeError(f"{upload.name}: it is larger than a {IN_WORDS[kind]} may be, {most // 2**20} MB")
         if not size:
             raise RefusedError(f"{upload.name}: the file is empty")
     except ClientDisconnect:
-        desk.discard(upload)
+        remove(upload.folder)
         raise RefusedError(f"{upload.name}: the upload was broken off") from None
     except OSError as error:
-        desk.discard(upload)
+        remove(upload.folder)
         raise TooLargeError(f"{upload.name}: it cannot be stored here: {error.strerror}") from error
     except BaseException:
-        desk.discard(upload)
+        remove(upload.folder)
         raise
     return desk.submit(session, upload, kind, seed)
 
@@ -180,23 +187,23 @@ def _files(desk: Desk) -> APIRouter:
     @router.get("")
     async def see(file: str) -> File:
         """Where a file stands."""
-        return File.model_validate(desk.job(file).to_dict())
+        return File.model_validate(desk.sessions.job(file).to_dict())
 
     @router.delete("", status_code=204)
     async def remove(file: str) -> None:
         """Cancel a file's work and delete it."""
-        await asyncio.to_thread(desk.remove, file)
+        await asyncio.to_thread(desk.sessions.remove, file)
 
-    @router.get("/events", response_class=StreamingResponse, responses=_EVENTS)
-    async def file_events(file: str) -> StreamingResponse:
+    @router.get("/events", response_class=EventStream)
+    async def file_events(file: str) -> EventStream:
         """Server-sent events: where the file stands, until it waits for a person."""
-        desk.job(file)
-        return StreamingResponse(events.of_file(desk, file), media_type="text/event-stream")
+        desk.sessions.job(file)
+        return EventStream(events.of_file(desk, file))
 
     @router.get("/detections")
     async def detections(file: str) -> Detections:
         """A file's faces or tracks."""
-        job = desk.job(file)
+        job = desk.sessions.job(file)
         if job.work is None or not job.opened:
             raise NotThereError(f"{job.upload.name} is not ready: it is {job.state}")
         view, faces = job.work.view, [face for face in job.work.faces if face["shown"]]
@@ -216,7 +223,7 @@ def _files(desk: Desk) -> APIRouter:
     @router.get("/result", response_class=FileResponse)
     async def result(file: str) -> FileResponse:
         """The saved file."""
-        return FileResponse(desk.result(file), media_type="application/octet-stream", filename=desk.job(file).upload.name)
+        return FileResponse(desk.result(file), media_type="application/octet-stream", filename=desk.sessions.job(file).upload.name)
 
     @router.get("/report")
     async def report(file: str) -> dict[str, Any]:
@@ -231,12 +238,12 @@ def _files(desk: Desk) -> APIRouter:
     @router.get("/images/{side}/{frame}", response_class=FileResponse)
     async def picture(file: str, side: Literal["before", "after"], frame: int) -> FileResponse:
         """A frame as JPEG, before or after."""
-        return _shown(desk.job(file), f"{side}-{frame}.jpg")
+        return _shown(desk.sessions.job(file), f"{side}-{frame}.jpg")
 
     @router.get("/faces/{face}/{side}", response_class=FileResponse)
     async def face(file: str, face: int, side: Literal["before", "after"]) -> FileResponse:
         """A face as JPEG, before or after."""
-        return _shown(desk.job(file), f"face-{face}-{side}.jpg")
+        return _shown(desk.sessions.job(file), f"face-{face}-{side}.jpg")
 
     return router
 
@@ -276,7 +283,7 @@ def _zipped(desk: Desk, session: Session) -> Path:
     saved = [job for job in session.jobs.values() if job.state == "saved"]
     if not saved:
         raise NotThereError("nothing is saved yet")
-    path, taken = desk.scratch(".zip"), set[str]()
+    path, taken = desk.store.scratch(".zip"), set[str]()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for job in saved:
             name = _free(job.upload.name, taken)

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
-from deid.serve.session import Desk, Session
+from deid.serve.desk import Desk
+from deid.serve.session import Session
 from deid.serve.uploads import NotThereError
 
 #: How often a stream looks for news, and after how many seconds it says that it is still there.
@@ -23,14 +24,14 @@ def _event(name: str, value: object) -> str:
 
 async def of_session(desk: Desk, name: str) -> AsyncIterator[str]:
     """A session's files whenever one changes."""
-    session = desk.attend(name, 1)
+    session = desk.sessions.attend(name, 1)
     last, quiet, ready = "", 0.0, False
     try:
-        while not desk.is_closed:
+        while not desk.closed.is_set():
             now = json.dumps(as_plain(session))
-            if now != last or ready != desk.is_ready:
-                last, quiet, ready = now, 0.0, desk.is_ready
-                yield _event("files", {**json.loads(now), "ready": ready, "problem": desk.problem or None})
+            if now != last or ready != desk.worker.is_ready:
+                last, quiet, ready = now, 0.0, desk.worker.is_ready
+                yield _event("files", {**json.loads(now), "ready": ready, "problem": desk.worker.problem or None})
             elif quiet >= _BEAT_S:
                 quiet = 0.0
                 yield ": still here\n\n"
@@ -38,13 +39,13 @@ async def of_session(desk: Desk, name: str) -> AsyncIterator[str]:
             quiet += _TICK_S
     finally:
         with suppress(NotThereError):
-            desk.attend(name, -1)
+            desk.sessions.attend(name, -1)
 
 
 async def of_file(desk: Desk, name: str) -> AsyncIterator[str]:
     """Where a file stands, until nothing is done to it any more."""
-    job, last = desk.job(name), -1
-    while not desk.is_closed:
+    job, last = desk.sessions.job(name), -1
+    while not desk.closed.is_set():
         # Read first: a later change waits for the next turn.
         pending = job.pending
         if job.version != last:

@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from deid.serve.work import Upload, Work
+from deid.serve.uploads import Upload
+from deid.serve.work import Work
 
 State: TypeAlias = Literal["queued", "working", "ready", "saved", "failed", "cancelled"]
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 
-import numpy as np
-
 from deid.anonymizer import fallback
-from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.level import Level
+from deid.anonymizer.parts import Engine
+from deid.core import seeds
 from deid.core.protocols import CoarseEditor, Editor
 from deid.core.types import Detection, FaceResult, Image
 from deid.editing.filters import FilterEditor
@@ -16,7 +15,7 @@ from deid.serve.corrections import Decision
 _HARDER = (1.0, 1.5, 2.25)
 
 
-def chosen_covers(engine: Anonymizer, decision: Decision) -> tuple[Level, ...]:
+def chosen_covers(engine: Engine, decision: Decision) -> tuple[Level, ...]:
     """The cover that a person chose, stronger ones of its kind, and the solid one."""
     solid = fallback.solid_cover(engine.options)
     if decision.method == "solid":
@@ -25,7 +24,7 @@ def chosen_covers(engine: Anonymizer, decision: Decision) -> tuple[Level, ...]:
     return (*(Level(editor, decision.strength * times, False) for times in _HARDER), solid)
 
 
-def again(engine: Anonymizer, result: FaceResult) -> list[Level]:
+def again(engine: Engine, result: FaceResult) -> list[Level]:
     """The same that a face has now."""
     if result.row is not None:
         level = Level(_editor(engine), result.strength, True, sets=result.row[None])
@@ -37,7 +36,7 @@ def again(engine: Anonymizer, result: FaceResult) -> list[Level]:
     return list(chosen_covers(engine, Decision("cover", result.method, result.strength)))
 
 
-def new_face(engine: Anonymizer, view: tuple[Image, Detection], seed: int, others: Iterable[FaceResult]) -> list[Level] | None:
+def new_face(engine: Engine, view: tuple[Image, Detection], seed: int, others: Iterable[FaceResult]) -> list[Level] | None:
     """Another new face, which shares no portrait with those of other people; None where none passes."""
     if engine.options.method != "attgan":
         return None
@@ -46,12 +45,12 @@ def new_face(engine: Anonymizer, view: tuple[Image, Detection], seed: int, other
     return None if level is None else list(fallback.levels_after(level, engine.options, engine.editor))
 
 
-def covers(engine: Anonymizer) -> list[Level]:
+def covers(engine: Engine) -> list[Level]:
     """What covers a face that gets no new one."""
     return list(fallback.covers(engine.options))
 
 
-def _editor(engine: Anonymizer) -> Editor:
+def _editor(engine: Engine) -> Editor:
     """Who made the new faces of the first level."""
     editor = engine.editor
     return editor.coarse(engine.options.input_cells) if isinstance(editor, CoarseEditor) else editor
@@ -59,4 +58,4 @@ def _editor(engine: Anonymizer) -> Editor:
 
 def face_seed(seed: int, number: int, turn: int) -> int:
     """What the new face of a face is drawn from, the so-and-so-many-th time."""
-    return int(np.random.SeedSequence([seed, number, turn]).generate_state(1, np.uint64)[0])
+    return seeds.seed_of(seed, number, turn)

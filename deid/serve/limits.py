@@ -9,10 +9,10 @@ class Limits:
 
     Args:
         photo_bytes: size of one photo.
-        film_bytes: size of one film.
+        film_bytes: size of one video.
         pixels: width x height of a photo, all its frames counted.
-        film_pixels: width x height of a film.
-        duration_s: length of a film.
+        film_pixels: width x height of a video.
+        duration_s: length of a video.
         files: files of one session at a time.
         sessions: sessions at a time.
         corrections: corrections in one request, and faces drawn in one file.
@@ -33,6 +33,6 @@ class Limits:
     away_s: float = 60.0
     idle_s: float = 3600.0
 
-    def bytes_of(self, film: bool) -> int:
-        """The size that a film, or a photo, may have."""
-        return self.film_bytes if film else self.photo_bytes
+    def bytes_of(self, video: bool) -> int:
+        """The size that a video, or a photo, may have."""
+        return self.film_bytes if video else self.photo_bytes

@@ -1,4 +1,4 @@
-"""What was found in a film, kept without its pixels: the film can be edited again without being searched again."""
+"""What was found in a video, kept without its pixels: the video can be edited again without being searched again."""
 
 from collections import deque
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
@@ -8,18 +8,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from deid.boxes.types import Box, BoxedFile, BoxedFrame, View
-from deid.core.types import Detection, Image
+from deid.core.types import Detection
 from deid.imaging import geometry
-from deid.serve.work import jpeg
 from deid.video.decode import Frame
-from deid.video.edit import EditedFrame, FilmEditor
-from deid.video.find import FoundFrame, TrackedFace
+from deid.video.frames import FoundFrame, TrackedFace
 from deid.video.steady import clarity
 
 #: A drawn face that is a track's face already in a frame is left to that track there.
 SAME_TRACK = 0.45
-#: Stills of a film that are kept to look at, and their longer side in pixels.
-_STILLS, _LONGEST = 600, 960
 #: Frames after the one that leaves from which portraits of a drawn face are taken at least, and how many.
 _REACH, _PORTRAITS = 12, 3
 
@@ -31,7 +27,7 @@ class Record:
     Args:
         faces: by frame.
         portraits: by frame and track, the frames that show the face well and where it is in them.
-        times_s: of every frame, from the film's beginning.
+        times_s: of every frame, from the video's beginning.
     """
 
     faces: list[tuple[TrackedFace, ...]] = field(default_factory=list)
@@ -80,7 +76,7 @@ class Record:
                 shown[track] = tuple((i, replace(d, score=1.0)) for i, d in shown[track])
 
     def replay(self, frames: Generator[Frame, None, None]) -> Iterator[FoundFrame[Frame]]:
-        """The frames of the film with what was found in them."""
+        """The frames of the video with what was found in them."""
         window: deque[Frame] = deque()
         reach = self._reach()
         with closing(frames):
@@ -115,52 +111,6 @@ class Record:
 
 def _sure(face: TrackedFace) -> TrackedFace:
     return replace(face, detection=replace(face.detection, score=1.0))
-
-
-class RecordingEditor(FilmEditor[Frame]):
-    """A `FilmEditor` that takes down what was found in each frame."""
-
-    record: Record
-    time_base: float
-
-    def edit(self, found: FoundFrame[Frame]) -> EditedFrame[Frame]:
-        """See `FilmEditor.edit`."""
-        self.record.note(found, found.frame.pts * self.time_base)
-        return super().edit(found)
-
-
-class Stills:
-    """Frames of a film to look at: all of a short one, every second, fourth, ... of a longer one.
-
-    Args:
-        most: how many are kept.
-    """
-
-    def __init__(self, most: int = _STILLS) -> None:
-        self._most, self._step = most, 1
-        self._chosen: list[int] = []
-
-    @property
-    def indices(self) -> list[int]:
-        """The frames that are kept, in order."""
-        return list(self._chosen)
-
-    def take(self, index: int) -> tuple[bool, list[int]]:
-        """Whether a frame is to be kept, and which are no longer."""
-        if index % self._step:
-            return False, []
-        self._chosen.append(index)
-        if len(self._chosen) <= self._most:
-            return True, []
-        self._step *= 2
-        gone = [i for i in self._chosen if i % self._step]
-        self._chosen = [i for i in self._chosen if not i % self._step]
-        return index not in gone, gone
-
-
-def still(image: Image) -> bytes:
-    """A frame (H, W, 3) as a JPEG to look at."""
-    return jpeg(image, _LONGEST)
 
 
 def frames_of(found: Iterable[TrackedFace], left: Sequence[int]) -> tuple[list[Detection], list[Detection]]:

@@ -49,7 +49,7 @@ class Files(BaseModel):
 
 
 class Detections(BaseModel):
-    """A file's faces (of a photo) or tracks (of a film), what was done to each, and why."""
+    """A file's faces (of a photo) or tracks (of a video), what was done to each, and why."""
 
     id: str
     kind: Literal["photo", "film"]

@@ -9,13 +9,18 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deid.core.errors import ConfigError, DependencyError
 from deid.core.options import Options
+from deid.serve.desk import Desk
 from deid.serve.limits import Limits
-from deid.serve.session import Desk
 from deid.serve.store import Store
+from deid.serve.uploads import Upload
+from deid.serve.work import Work
+
+if TYPE_CHECKING:
+    from deid.anonymizer.parts import Engine
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +80,7 @@ def serve(
         token = address.token or ("" if guard.is_loopback(address.host) else secrets.token_urlsafe(24))
         hosts = guard.allowed_hosts(address.host, port, [*address.names, *([] if guard.is_loopback(address.host) else _own_names(port))])
         store = stack.enter_context(_store(temp))
-        desk = stack.enter_context(Desk(store, lambda: load_engine(options), limits))
+        desk = stack.enter_context(Desk(store, lambda: load_engine(options), work_of, limits))
         config = uvicorn.Config(
             api.build(desk, hosts, token),
             http=PatientProtocol,
@@ -144,6 +149,17 @@ def load_engine(options: Options) -> Any:
     engine = Anonymizer(options)
     engine.preload()
     return engine
+
+
+def work_of(upload: Upload, kind: str, engine: "Engine", limits: Limits) -> Work:
+    """The work of an upload: a video's or a photo's."""
+    if kind == "film":
+        from deid.serve.videos import VideoWork
+
+        return VideoWork(upload, engine, limits)
+    from deid.serve.photos import PhotoWork
+
+    return PhotoWork(upload, engine, limits)
 
 
 def _on(name: str, handler: Callable[..., None]) -> None:

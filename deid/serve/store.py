@@ -41,6 +41,10 @@ class Store:
         folder.mkdir(mode=0o700)
         return folder
 
+    def scratch(self, suffix: str) -> Path:
+        """A name for a file that is given out once."""
+        return self.root / f"{secrets.token_hex(8)}{suffix}"
+
     def close(self) -> None:
         """Delete all of it."""
         with contextlib.suppress(OSError):

@@ -1,18 +1,12 @@
-"""Interface that photos and films share, and how faces are shown."""
+"""Interface that photos and videos share, and what is said of faces."""
 
-import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image as PillowImage
 
-from deid.batch import pictures
 from deid.boxes.types import BoxedFile
-from deid.core.types import Detection, Image
+from deid.core.types import Detection
 from deid.imaging import geometry
 from deid.serve.corrections import Correction, Decision
 
@@ -20,50 +14,17 @@ from deid.serve.corrections import Correction, Decision
 Progress: TypeAlias = Callable[[str, int, int], None]
 #: A detection that overlaps a face so much is the same face.
 SAME_IOU = 0.4
-#: A face is shown with its surroundings, so many times its box.
-_AROUND, _THUMB = 1.7, 176
 #: Below these a face is worth a person's look: the detector's score, the size in pixels.
 _UNSURE, _SMALL = 0.95, 24.0
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file that was sent.
-
-    Args:
-        path: where its bytes are; a name of ours.
-        name: what the client called it; shown and never opened.
-        folder: private to this file.
-        seed: what new faces are drawn from, as `deid run --seed` takes it.
-    """
-
-    path: Path
-    name: str
-    folder: Path
-    seed: int = 0
-
-    @property
-    def file_seed(self) -> int:
-        """The seed of the file: `deid run` draws it so for a single one."""
-        seed = pictures.seed_of(self.seed, 0)
-        assert seed is not None
-        return seed
-
-    @property
-    def result(self) -> Path:
-        """Where the saved file is, of the same kind as the upload."""
-        return self.folder / f"result{self.path.suffix}"
-
-    def told(self, error: BaseException) -> str:
-        """An error in words, with the client's name in place of ours."""
-        text = str(error) or type(error).__name__
-        return text.replace(str(self.path), self.name).replace(str(self.folder), "")
 
 
 class Work(Protocol):
     """One upload on its way to a saved file; used by one thread, read by others."""
 
-    kind: str
+    @property
+    def kind(self) -> str:
+        """`photo` or `film`."""
+        ...
 
     @property
     def view(self) -> dict[str, Any]:
@@ -98,30 +59,6 @@ class Work(Protocol):
     def report(self) -> dict[str, Any]:
         """The report: a result for every face."""
         ...
-
-
-def jpeg(image: Image, longest: int | None = None) -> bytes:
-    """A picture (H, W, 3) to look at, no longer than that on its longer side."""
-    page = PillowImage.fromarray(image)
-    if longest is not None:
-        page.thumbnail((longest, longest), PillowImage.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    page.save(buffer, "JPEG", quality=88)
-    return buffer.getvalue()
-
-
-def thumbnail(image: Image, box_xyxy: NDArray[np.float64]) -> bytes:
-    """A face with a little around it as a small square JPEG."""
-    x0, y0, x1, y1 = geometry.expand_box(box_xyxy, _AROUND)
-    half, middle = max(x1 - x0, y1 - y0, 8.0) / 2, ((x0 + x1) / 2, (y0 + y1) / 2)
-    square = tuple(round(v) for v in (middle[0] - half, middle[1] - half, middle[0] + half, middle[1] + half))
-    rows, columns = geometry.box_to_slices(np.array(square, float), image.shape[:2])
-    part = PillowImage.fromarray(image[rows, columns])
-    page = PillowImage.new("RGB", (square[2] - square[0], square[3] - square[1]), (127, 127, 127))
-    page.paste(part, (columns.start - square[0], rows.start - square[1]))
-    buffer = io.BytesIO()
-    page.resize((_THUMB, _THUMB), PillowImage.Resampling.LANCZOS).save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()
 
 
 def same(detection: Detection, others: Sequence[Detection]) -> bool:

@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from deid.core.errors import DataError, DependencyError
+from deid.core.errors import DataError
 from deid.core.types import Embeddings
+from deid.detection.central import central
 from deid.detection.mtcnn import MtcnnDetector
 from deid.imaging.alignment import align
-from deid.recognition.age import AgeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
-from deid.training.data import central, pictures, portrait_children, portraits
+from deid.recognition.linear import AgeReader
+from deid.training import logistic
+from deid.training.data import pictures, portrait_children, portraits
 
 #: UTKFace's photos are cut close to the face: a detector wants some surroundings, in pixels of 200.
 _SURROUNDINGS = 60
@@ -50,25 +52,25 @@ def train(
         DataError: `utkface.tar` is missing.
         DependencyError: scikit-learn is missing.
     """
-    try:
-        from sklearn.linear_model import LogisticRegression, Ridge
-    except ImportError as error:
-        raise DependencyError("training age needs scikit-learn: pip install 'deid-face[evaluation]'") from error
     rows, ages = _utkface(data, progress)
     exam = np.arange(len(rows)) % _EXAM == 0
     nobody = portraits(data)
     lesson = np.concatenate([rows[~exam], DlibResNetEmbedder().embed(nobody.crops)])
     child = np.concatenate([ages[~exam] <= _CHILD, portrait_children(data)])
-    fitted = LogisticRegression(C=options.penalty, class_weight="balanced", max_iter=3000).fit(lesson, child)
-    years = Ridge(options.years_penalty).fit(rows[~exam], ages[~exam])
-    learned = {"weight": fitted.coef_[0], "bias": fitted.intercept_, "years.weight": years.coef_, "years.bias": years.intercept_}
-    arrays = {name: np.atleast_1d(np.asarray(value, np.float32)) for name, value in learned.items()}
+    arrays = logistic.fit(lesson, child, options.penalty) | _years(rows[~exam], ages[~exam], options.years_penalty)
     reader = AgeReader(arrays)
     said = _shares(reader.child(rows[exam]) > 0.7, ages[exam])
     said["mean error in years"] = float(np.abs(reader.years(rows[exam]) - ages[exam]).mean())
     out.mkdir(parents=True, exist_ok=True)
     (out / "age.json").write_text(json.dumps(said, indent=2))
     return arrays
+
+
+def _years(rows: Embeddings, ages: NDArray[np.int64], penalty: float) -> dict[str, NDArray[np.float32]]:
+    from sklearn.linear_model import Ridge
+
+    fitted = Ridge(penalty).fit(rows, ages)
+    return {"years.weight": fitted.coef_.astype(np.float32), "years.bias": np.atleast_1d(fitted.intercept_).astype(np.float32)}
 
 
 def _utkface(data: Path, progress: Callable[[int, int, str], None] | None) -> tuple[Embeddings, NDArray[np.int64]]:

@@ -8,24 +8,26 @@ import torch
 from numpy.typing import NDArray
 
 from deid.anonymizer import fallback
+from deid.anonymizer.face_editor import propose
 from deid.compositing import blend
 from deid.core.options import Options
 from deid.core.types import AlignedFace, Crops, Embeddings, Image
 from deid.detection import build_detector
+from deid.detection.central import central
 from deid.detection.mtcnn import MtcnnDetector
 from deid.editing.attgan import AttganEditor
 from deid.editing.looks import Looks
-from deid.editing.proposals import propose
 from deid.editing.sampler import SET_SIZE, sample_sets, sample_shares, with_portraits
 from deid.imaging.alignment import align, at_photo_scale, is_profile, warp
 from deid.landmarks.face_points import FacePoints
-from deid.recognition.age import AgeReader
+from deid.recognition.attributes import AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
+from deid.recognition.linear import AgeReader, GenderReader
 from deid.training.classifier import to_tensor
-from deid.training.data import central
 from deid.training.recognisers import mobilefacenet_recogniser
 from deid.training.selector_table import Table
 from deid.verification.gate import Gate
+from deid.verification.realism import RealismScorer
 from deid.verification.source_face import SourceFace
 
 
@@ -61,7 +63,7 @@ class Bench:
         self.options, self.editor = options or Options(), editor or AttganEditor()
         self.level = next(fallback.levels(self.options, self.editor))
         self._dlib = DlibResNetEmbedder()
-        self.gate = Gate([self._dlib], MtcnnDetector(min_face=40), self.options)
+        self.gate = Gate([self._dlib], MtcnnDetector(min_face=40), self.options, AttributeReader(), RealismScorer(), GenderReader())
         self._detector = build_detector(self.options.detector, self.options.min_face)
         self._second = mobilefacenet_recogniser(recogniser).to(memory_format=torch.channels_last)
         self._points, self._ages = FacePoints(), AgeReader()

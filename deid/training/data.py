@@ -20,7 +20,8 @@ from PIL import Image as PillowImage
 
 from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError
-from deid.core.types import Detection, Image
+from deid.core.types import Image
+from deid.detection.central import central
 from deid.detection.mtcnn import MtcnnDetector
 from deid.imaging.alignment import SIZE, align
 
@@ -238,13 +239,3 @@ def _align(batch: list[_Photo], detector: MtcnnDetector) -> Iterator[tuple[_Phot
             face = central(detections, image)
             if face is not None:
                 yield photo, align(image, face).crop
-
-
-def central(detections: list[Detection], image: Image) -> Detection | None:
-    """The face nearest to the centre of the image: in LFW and CelebA it is the one that the file is named for."""
-    centre = np.array(image.shape[1::-1]) / 2
-
-    def offset(d: Detection) -> float:
-        return float(np.linalg.norm((d.box_xyxy[:2] + d.box_xyxy[2:]) / 2 - centre) / d.size)
-
-    return min(detections, key=offset, default=None)

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.core.errors import DataError, DependencyError
+from deid.core.attributes import MALE
+from deid.core.errors import DataError
 from deid.core.types import Embeddings
-from deid.recognition.attributes import MALE
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
-from deid.recognition.gender import GenderReader
+from deid.recognition.linear import GenderReader
+from deid.training import logistic
 from deid.training.data import FaceData
 
 _BATCH = 64
@@ -42,17 +43,12 @@ def train(
         DataError: men or women are missing.
         DependencyError: scikit-learn is missing.
     """
-    try:
-        from sklearn.linear_model import LogisticRegression
-    except ImportError as error:
-        raise DependencyError("training gender needs scikit-learn: pip install 'deid-face[evaluation]'") from error
     data = data.where(data.labels[:, MALE] >= 0)
     lesson, exam = data.split("train"), data.split("validation")
     male = lesson.labels[:, MALE] > 0
     if not male.any() or male.all():
         raise DataError("expected labelled men and women among the training people, got one of them only")
-    fitted = LogisticRegression(C=options.penalty, class_weight="balanced", max_iter=2000).fit(_embed(lesson, progress), male)
-    arrays = {"weight": fitted.coef_[0].astype(np.float32), "bias": fitted.intercept_.astype(np.float32)}
+    arrays = logistic.fit(_embed(lesson, progress), male, options.penalty)
     said = GenderReader(arrays).male(_embed(exam, progress)) > 0.5
     out.mkdir(parents=True, exist_ok=True)
     (out / "gender.json").write_text(json.dumps(_right(said, exam), indent=2))

@@ -16,11 +16,12 @@ from PIL import Image as PillowImage
 
 from deid.core.errors import DataError
 from deid.core.types import Embeddings
+from deid.detection.central import central
 from deid.detection.mtcnn import MtcnnDetector
 from deid.imaging.alignment import align
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.recognition.mirrored import rows_of
-from deid.training.data import central, pictures, split_of
+from deid.training.data import pictures, split_of
 
 _BATCH = 16
 

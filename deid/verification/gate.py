@@ -6,20 +6,18 @@ alone is a trap: noise that fools one recogniser is neither private nor useful.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.core.attributes import MALE
 from deid.core.options import Options
-from deid.core.protocols import Detector, Embedder, Preloadable
+from deid.core.protocols import Detector, Embedder, Preloadable, ReadsAttributes, ReadsGender, ScoresRealism
 from deid.core.types import Crops, Detection, Distance, Embeddings, Image, Verification
 from deid.detection.views import look_closer
 from deid.imaging import geometry
 from deid.imaging.alignment import align
-from deid.recognition.attributes import MALE, AttributeReader
-from deid.recognition.gender import GenderReader
-from deid.verification.realism import RealismScorer
 from deid.verification.source_face import SourceFace
 
 #: Size of the patch in which a face is detected again, in boxes: MTCNN needs some surroundings.
@@ -46,9 +44,9 @@ class Gate:
     embedders: Sequence[Embedder]
     detector: Detector
     options: Options
-    attributes: AttributeReader = field(default_factory=AttributeReader)
-    realism: RealismScorer = field(default_factory=RealismScorer)
-    gender: GenderReader = field(default_factory=GenderReader)
+    attributes: ReadsAttributes
+    realism: ScoresRealism
+    gender: ReadsGender
 
     def preload(self) -> None:
         """Read the networks now.

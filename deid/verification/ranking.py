@@ -1,12 +1,12 @@
 """Ranking of proposals: all are measured as crops, the best are judged in the photo."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing.proposal import Proposal
-from deid.core.types import Distance, Verification
+from deid.core.types import Distance, Image, Verification
 from deid.verification.gate import Gate
 from deid.verification.source_face import SourceFace
 from deid.verification.utility import utility
@@ -16,6 +16,16 @@ _JUDGED = 4
 #: A new face is far from the one before from so many thresholds on, by embedder. Of strangers of one gender four in five are as far apart;
 #: of new faces of one person, those that one network finds farther are farther for one that it does not know (weights/EXPERIMENTS.md).
 _FAR, _USUAL_FAR = {"mobilenet": 1.2}, 1.3
+
+
+class Ranked(Protocol):
+    """A new face, by what is known before it is pasted; see `deid.compositing.proposal`."""
+
+    @property
+    def blended(self) -> Image: ...
+
+    @property
+    def fit(self) -> float: ...
 
 
 def margin(check: Verification) -> float:
@@ -38,7 +48,7 @@ def is_far(check: Verification) -> bool:
 
 
 def promising(
-    gate: Gate, source: SourceFace, proposals: Sequence[Proposal], expected: NDArray[np.float64], accepted: bool = False
+    gate: Gate, source: SourceFace, proposals: Sequence[Ranked], expected: NDArray[np.float64], accepted: bool = False
 ) -> list[int]:
     """Which of the proposals are worth judging in the photo, best first: at least one.
 

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deid.video.pipeline import Span, VideoResult, anonymize_frames, anonymize_video
+    from deid.video.pipeline import anonymize_frames, anonymize_video
+    from deid.video.results import Span, VideoResult
 
 __all__ = ["Span", "VideoResult", "anonymize_frames", "anonymize_video"]
 

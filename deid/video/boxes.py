@@ -1,4 +1,4 @@
-"""Boxes of a film: found in one pass over it, taken back in another, and which of its tracks are left as they are."""
+"""Boxes of a video: found in one pass over it, taken back in another, and which of its tracks are left as they are."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, Protocol, cast
 
 from deid.anonymizer.known_people import is_clear
-from deid.anonymizer.selection import MARKED, VIEWS, Selection
+from deid.anonymizer.parts import Selecting
+from deid.anonymizer.selection import MARKED, VIEWS
 from deid.anonymizer.zones import holds
 from deid.boxes.types import Box, BoxedFile, BoxedFrame, View
 from deid.core.errors import DataError
@@ -14,7 +15,7 @@ from deid.core.types import Detection, Image
 from deid.imaging import geometry
 from deid.imaging.alignment import align
 from deid.video.decode import Frame
-from deid.video.find import FoundFrame, FrameT, TrackedFace
+from deid.video.frames import FoundFrame, FrameT, TrackedFace
 from deid.video.steady import clarity
 
 #: How many views of a face are chosen where none are given, so many frames apart.
@@ -75,7 +76,7 @@ class GivenFinder(Generic[FrameT]):
         time_of: says when a frame is shown, in seconds, to be compared with the boxes' own time.
 
     Raises:
-        DataError: the film is another one, or has more frames than there are boxes for.
+        DataError: the video is another one, or has more frames than there are boxes for.
     """
 
     def __init__(
@@ -90,12 +91,12 @@ class GivenFinder(Generic[FrameT]):
     def push(self, frame: FrameT) -> Iterator[FoundFrame[FrameT]]:
         self._index += 1
         if self._index >= len(self._file.frames):
-            raise DataError(f"the boxes of {self._file.name} are of {len(self._file.frames)} frames, and the film, or its span, has more")
+            raise DataError(f"the boxes of {self._file.name} are of {len(self._file.frames)} frames, and the video, or its span, has more")
         time_s = self._file.frames[self._index].time_s
         shown_s = None if self._time_of is None else self._time_of(frame)
         if time_s is not None and shown_s is not None and abs(shown_s - time_s) > _SAME_TIME_S:
             at = f"frame {self._index} is shown at {shown_s:.3f} s, and its boxes are of {time_s:.3f} s"
-            raise DataError(f"the boxes of {self._file.name} are of another film or span: {at}")
+            raise DataError(f"the boxes of {self._file.name} are of another video or span: {at}")
         self._window.append((self._index, frame))
         while len(self._window) > self._look_ahead:
             yield self._leave()
@@ -137,14 +138,14 @@ class GivenFinder(Generic[FrameT]):
 
 @dataclass(slots=True, eq=False)
 class TrackCrops:
-    """Clear sightings of every track, few and spread over it, while a film is searched.
+    """Clear sightings of every track, few and spread over it, while a video is searched.
 
     Args:
         selection: says whether anybody asks who people are.
         crops: (128, 128, 3) by track.
     """
 
-    selection: Selection
+    selection: Selecting
     crops: dict[int, list[Image]] = field(default_factory=dict)
     _every: dict[int, int] = field(default_factory=dict)
     _seen: dict[int, int] = field(default_factory=dict)
@@ -171,18 +172,18 @@ class TrackCrops:
             self._every[track] *= 2
 
 
-def kept_tracks(file: BoxedFile, selection: Selection, crops: TrackCrops | None = None) -> dict[int, str]:
-    """Which tracks of a film are left as they are, and why: what holds for all of a track's boxes.
+def kept_tracks(file: BoxedFile, selection: Selecting, crops: TrackCrops | None = None) -> dict[int, str]:
+    """Which tracks of a video are left as they are, and why: what holds for all of a track's boxes.
 
     Raises:
-        DataError: a mask is of another size than the film.
+        DataError: a mask is of another size than the video.
     """
     boxes: dict[int, list[Box]] = {}
     for frame in file.frames:
         for box in frame.boxes:
             boxes.setdefault(cast(int, box.track), []).append(box)
     width, height = file.size_wh or (1, 1)
-    area = None if selection.zones is None else selection.zones.area((height, width), selection.name)
+    area = selection.area((height, width))
     reasons = {}
     for track, own in boxes.items():
         if all(box.keep for box in own):
@@ -221,7 +222,7 @@ def with_tracks(file: BoxedFile) -> BoxedFile:
             own.append(box)
         frames.append(replace(frame, boxes=tuple(own)))
         before = after
-    return replace(file, frames=tuple(frames), film=True)
+    return replace(file, frames=tuple(frames), video=True)
 
 
 def _is_same(a: Box, b: Box) -> bool:

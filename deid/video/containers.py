@@ -1,6 +1,6 @@
-"""The kinds of files that films are written as."""
+"""The kinds of files that videos are written as."""
 
-#: Suffixes of the films that are read and written, with FFmpeg's name of the container.
+#: Suffixes of the videos that are read and written, with FFmpeg's name of the container.
 CONTAINERS = {
     ".avi": "avi",
     ".flv": "flv",

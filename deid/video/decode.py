@@ -1,4 +1,4 @@
-"""Decoding of films: upright frames with exact times, of every kind that FFmpeg reads."""
+"""Decoding of videos: upright frames with exact times, of every kind that FFmpeg reads."""
 
 import os
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ import numpy as np
 from deid.core.errors import VideoReadError
 from deid.core.types import Image
 from deid.video.library import pyav, reason
-from deid.video.streams import film_stream, left_out
+from deid.video.streams import left_out, video_stream
 from deid.video.upright import Upright
 
 if TYPE_CHECKING:
     import av
 
-#: A film may end this much before its announced end, in frames: containers round, and audio may be longer than video.
+#: A video may end this much before its announced end, in frames: containers round, and audio may be longer than video.
 _SHORT_FRAMES = 1.5
 #: Error of the announced end of a container without a number of frames, in seconds.
 _VAGUE_S = Fraction(1, 4)
@@ -30,7 +30,7 @@ DEFAULT_RATE = Fraction(25)
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What is known of a film before its frames are read.
+    """What is known of a video before its frames are read.
 
     Args:
         size_hw: in pixels, upright.
@@ -42,7 +42,7 @@ class VideoInfo:
         audio: whether it has sound.
         alpha: whether its frames are transparent in places.
         interlaced: which field comes first, `top` or `bottom`; empty when frames are whole.
-        stream: index of the film's stream.
+        stream: index of the video's stream.
     """
 
     size_hw: tuple[int, int]
@@ -62,8 +62,8 @@ class Frame:
     """One decoded frame.
 
     Args:
-        index: its place in the film or span, from 0.
-        pts: when it is shown, in ticks of the film's time base.
+        index: its place in the video or span, from 0.
+        pts: when it is shown, in ticks of the video's time base.
         duration: duration in the same ticks; 0 when the container has none.
         picture: pixels as they were decoded, upright.
     """
@@ -74,19 +74,19 @@ class Frame:
     picture: "av.VideoFrame"
 
     def rgb(self) -> Image:
-        """(H, W, 3) uint8, converted with the film's own matrix and range."""
+        """(H, W, 3) uint8, converted with the video's own matrix and range."""
         return np.ascontiguousarray(self.picture.to_ndarray(format="rgb24"))
 
 
 class Reader:
-    """The frames of one film, each decoded on demand.
+    """The frames of one video, each decoded on demand.
 
     What cannot be decoded is left out, and `problem` says so once the frames have been read. `notes` names the streams that are no part
     of it, and what is not as it was in the file.
 
     Args:
-        path: the film.
-        start_s: frames that are shown earlier are left out; seconds from the film's beginning.
+        path: the video.
+        start_s: frames that are shown earlier are left out; seconds from the video's beginning.
         end_s: frames that are shown then or later are left out.
 
     Raises:
@@ -94,8 +94,9 @@ class Reader:
         DependencyError: PyAV is not installed.
 
     Examples:
-        >>> with Reader(Path("film.mp4")) as film:
-        ...     times = [frame.pts * film.info.time_base for frame in film]
+        >>> with Reader("video.mp4") as video:
+        ...     [float(frame.pts * video.info.time_base) for frame in video]
+        [0.0, 0.1, 0.2]
     """
 
     def __init__(self, path: str | os.PathLike[str], start_s: float = 0.0, end_s: float | None = None) -> None:
@@ -108,7 +109,7 @@ class Reader:
             raise VideoReadError(f"cannot read {path}: {reason(error)}") from error
         try:
             try:
-                self._stream = film_stream(self._container)
+                self._stream = video_stream(self._container)
             except VideoReadError as error:
                 raise VideoReadError(f"cannot read {path}: {error}") from error
             self._open(start_s, end_s)
@@ -124,7 +125,7 @@ class Reader:
         self._rate = Fraction(stream.average_rate or stream.guessed_rate or DEFAULT_RATE)
         first = stream.start_time if stream.start_time is not None else 0
         self._whole = start_s <= 0 and end_s is None
-        # A span is counted from the film's first moment, and begins at 0 in the output.
+        # A span is counted from the video's first moment, and begins at 0 in the output.
         container_start = Fraction(self._container.start_time or 0, 1_000_000)
         self.origin_s = Fraction(0) if start_s <= 0 else container_start + Fraction(start_s).limit_denominator(1000)
         self.end_s = None if end_s is None else container_start + Fraction(end_s).limit_denominator(1000)
@@ -231,7 +232,7 @@ class Reader:
         missing = wanted - last_s - _SHORT_FRAMES / self._rate
         slack = Fraction(1, 100) if self._stream.frames else _VAGUE_S
         if missing > max(slack, Fraction(1, 2) / self._rate):
-            self.problem = f"the film ends at {float(last_s):.2f} s, expected {float(wanted):.2f} s: it is cut short"
+            self.problem = f"the video ends at {float(last_s):.2f} s, expected {float(wanted):.2f} s: it is cut short"
 
     def _pictures(self) -> Iterator[Any]:
         """Decoded frames; what fails is counted and left out."""

@@ -1,7 +1,6 @@
-"""Editing of a film's faces: one new face per person, chosen once and kept."""
+"""Editing of a video's faces: one new face per person, chosen once and kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Generic
 
 import numpy as np
@@ -9,69 +8,30 @@ from numpy.typing import NDArray
 
 from deid.anonymizer import fallback
 from deid.anonymizer.cover import cover
-from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.face import Request, Tracked
-from deid.anonymizer.face_editor import with_own_landmarks
-from deid.anonymizer.identities import RECOGNISABLE
 from deid.anonymizer.level import Level
-from deid.core.types import Detection, Embeddings, FaceResult, Image
+from deid.anonymizer.parts import Engine
+from deid.core.types import FaceResult, Image
 from deid.imaging import geometry
-from deid.imaging.alignment import align, is_profile
-from deid.video.find import FoundFrame, FrameT, TrackedFace
+from deid.imaging.alignment import align, is_profile, with_own_landmarks
+from deid.video.enrolment import Choice, Enrolment
+from deid.video.frames import EditedFrame, FoundFrame, FrameT, TrackedFace
 from deid.video.keyframe import KEYFRAME_S, Keyframe
 from deid.video.pace import USUAL_RATE
-from deid.video.roles import Person, Role, TrackSummary
+from deid.video.results import LEFT, TrackSummary
+from deid.video.roles import Role
 
-#: Number of attempts to find a new face for a person, each with later portraits.
-_ATTEMPTS = 3
 #: A face that was lost or turned away while it had a new one stays covered for this many frames: in a dark crowd, faces are detected now
 #: and then.
 _LOST = 25
-#: What a face is counted as that was left as it is.
-LEFT = "left"
 #: The cover at the last fallback level.
 _HARDEST = "solid"
 #: Of a face that is pasted at least this share lies inside the picture.
 _LEAST_INSIDE = 0.75
-#: Around a face, times its box, so much of a frame is enough to try covers on.
-_SURROUNDINGS = 3.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class EditedFrame(Generic[FrameT]):
-    """A frame, anonymized.
-
-    Args:
-        frame: as it was given.
-        image: (H, W, 3) uint8 RGB; None when no face is in it.
-        touched: (H, W), where it differs from the frame; None when no face is in it.
-    """
-
-    frame: FrameT
-    image: Image | None
-    touched: NDArray[np.bool_] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What a person who looked at the film decided about one track.
-
-    Args:
-        leave: the face stays as it is.
-        covers: the cover to lay over it in place of a new face, and harder ones to try when the gate refuses it; empty for no choice.
-        seed: what its new face is drawn from; None for the film's own.
-    """
-
-    leave: bool = False
-    covers: tuple[Level, ...] = ()
-    seed: int | None = None
-
-
-_NO_CHOICE = Choice()
-
-
-class FilmEditor(Generic[FrameT]):
-    """Edits frame after frame of one film.
+class VideoEditor(Generic[FrameT]):
+    """Edits frame after frame of one video.
 
     Args:
         engine: edits and judges faces.
@@ -80,11 +40,11 @@ class FilmEditor(Generic[FrameT]):
         rate: frames per second.
     """
 
-    def __init__(self, engine: Anonymizer, seed: int, choices: Mapping[int, Choice] | None = None, rate: float = USUAL_RATE) -> None:
+    def __init__(self, engine: Engine, seed: int, choices: Mapping[int, Choice] | None = None, rate: float = USUAL_RATE) -> None:
         self._every = max(1, round(KEYFRAME_S * rate))
-        self._engine, self._seed, self._choices = engine, seed, dict(choices or {})
-        self._roles: dict[int, Role] = {}
-        self._people: list[Person] = []
+        self._engine, self._seed = engine, seed
+        self._enrolment = Enrolment(engine, seed, choices)
+        self._roles = self._enrolment.roles
         self._index = -1
 
     @property
@@ -94,7 +54,7 @@ class FilmEditor(Generic[FrameT]):
 
     @property
     def n_people(self) -> int:
-        return len(self._people)
+        return self._enrolment.n_people
 
     def edit(self, found: FoundFrame[FrameT]) -> EditedFrame[FrameT]:
         """Anonymize one frame.
@@ -103,14 +63,12 @@ class FilmEditor(Generic[FrameT]):
             EditError: an editor failed. There is no frame then.
         """
         self._index += 1
-        present = {face.track: face.detection.label for face in found.faces}
-        for track, portraits in found.portraits.items():
-            self._introduce(track, portraits, present)
+        self._enrolment.enrol(found, self._index)
         if not found.faces:
             return EditedFrame(found.frame, None, None)
         image = found.frame.rgb()
         touched = np.zeros(image.shape[:2], bool)
-        wanted = [face for face in found.faces if not self._choice(face.track).leave]
+        wanted = [face for face in found.faces if not self._enrolment.choice(face.track).leave]
         pasted = [face for face in wanted if self._gets_face(face, image)]
         out = self._paste(image, pasted, touched) if pasted else image.copy()
         for face in wanted:
@@ -120,85 +78,10 @@ class FilmEditor(Generic[FrameT]):
             self._note(face)
         return EditedFrame(found.frame, out, touched)
 
-    def _choice(self, track: int) -> Choice:
-        return self._choices.get(track, _NO_CHOICE)
-
-    def _introduce(self, track: int, portraits: Sequence[tuple[FrameT, Detection]], present: Mapping[int, str]) -> None:
-        """Decide what a track is to become, or try again; ``present`` says what each track of the frame is of."""
-        role = self._roles.get(track)
-        if present.get(track, "face") != "face":
-            self._introduce_plate(track)
-            return
-        if not self._wants_faces:
-            # One portrait is enough to try covers on.
-            portraits = () if role is not None else portraits[:1]
-        shown = [(frame.rgb(), d) for frame, d in portraits]
-        if role is None:
-            clear = [(image, d) for image, d in shown if self._is_clear(d)]
-            there = [self._roles[t].person for t in present if t in self._roles]
-            person = self._person(clear, there) if self._wants_faces and clear else self._add(())
-            summary = TrackSummary(track, person.number, self._index, self._index)
-            role = self._roles[track] = Role(person, summary, self._cover_for(shown[:1], self._choice(track).covers))
-        person = role.person
-        if self._wants_faces and person.level is None and person.attempts < _ATTEMPTS and shown:
-            person.attempts += 1
-            seed = self._choice(track).seed
-            seed = int(np.random.SeedSequence([self._seed, person.number]).generate_state(1, np.uint64)[0]) if seed is None else seed
-            person.level = self._engine.choose(shown, seed, [p.level for p in self._people if p.level is not None])
-
-    def _introduce_plate(self, track: int) -> None:
-        """A licence plate is covered, whatever faces get."""
-        if track not in self._roles:
-            person, cover = self._add(()), fallback.plate_covers(self._engine.options)[0]
-            summary = TrackSummary(track, person.number, self._index, self._index, asked=True)
-            self._roles[track] = Role(person, summary, cover)
-
-    @property
-    def _wants_faces(self) -> bool:
-        return self._engine.options.method == "attgan"
-
-    def _is_clear(self, detection: Detection) -> bool:
-        """Whether a face is seen so well that it can be recognised: blurred ones all look alike to a recogniser."""
-        return detection.score >= self._engine.options.edit_score and detection.size >= RECOGNISABLE
-
-    def _person(self, portraits: Sequence[tuple[Image, Detection]], there: Sequence[Person]) -> Person:
-        """Who it is: a known person who is nowhere else in the frame, or a new one."""
-        embedders = self._engine.gate.embedders
-        crops = np.stack([align(image, d).crop for image, d in portraits])
-        rows = tuple(_mean(e.embed(crops)) for e in embedders)
-        for person in self._people:
-            if (
-                person.embeddings
-                and person not in there
-                and all(float(np.linalg.norm(a - b)) < e.threshold for a, b, e in zip(rows, person.embeddings, embedders, strict=True))
-            ):
-                return person
-        return self._add(rows)
-
-    def _add(self, embeddings: tuple[Embeddings, ...]) -> Person:
-        self._people.append(Person(len(self._people), embeddings))
-        return self._people[-1]
-
-    def _cover_for(self, portraits: Sequence[tuple[Image, Detection]], chosen: Sequence[Level] = ()) -> Level:
-        """The mildest cover that the gate lets pass on a portrait; the hardest but the solid one where there is no portrait."""
-        options = self._engine.options
-        softer = [level for level in chosen if not level.last] or fallback.softer_covers(options)
-        levels = list(chosen) or list(fallback.covers(options))
-        if len(levels) == 1 or not portraits or (self._wants_faces and not chosen):
-            return levels[0] if len(levels) == 1 else softer[-1]
-        image, detection = portraits[0]
-        rows, columns = geometry.box_to_slices(geometry.expand_box(detection.box_xyxy, _SURROUNDINGS), image.shape[:2])
-        around, gate = np.ascontiguousarray(image[rows, columns]), self._engine.gate
-        here = with_own_landmarks(detection.moved(np.ones(2), -np.array([columns.start, rows.start], float)))
-        source = gate.source(align(around, here).crop, here)
-        # The last one, a solid cover, needs no verdict.
-        passing = (r for r in levels[:-1] if gate.cover(source, cover(r, around, here, options.margin)[0]).passed)
-        return next(passing, levels[-1])
-
     def _gets_face(self, face: TrackedFace, image: Image) -> bool:
         """Whether the new face is shown in this frame; one that was lost begins to be covered for a while here."""
         role, box = self._roles[face.track], face.detection.box_xyxy
-        if role.person.level is None or self._choice(face.track).covers:
+        if role.person.level is None or self._enrolment.choice(face.track).covers:
             return False
         inside = geometry.share_inside(box, image.shape[:2])
         if face.state == "remembered" or inside < _LEAST_INSIDE or is_profile(face.detection):
@@ -252,12 +135,12 @@ class FilmEditor(Generic[FrameT]):
             shape = role.smooth(engine.landmarks(image, face.detection))
             key = role.keyframe
             if key is not None and key.holds(self._index, shape, self._every):
-                role.steady.keyframe = False
-                known.append(Tracked(shape, role.steady, key.source, key.check))
+                role.steady.go_on(keyframe=False)
+                known.append(Tracked(shape, role.steady, key.source, key.check, min(1.0, (self._index - key.index + 1) / self._every)))
             else:
-                role.steady.keyframe = True
+                role.steady.go_on(keyframe=True)
                 own = with_own_landmarks(face.detection)
-                known.append(Tracked(shape, role.steady, engine.gate.source(align(image, own).crop, own)))
+                known.append(Tracked(shape, role.steady, engine.gate.source(align(image, own).crop, own), None, 1 / self._every))
         return known
 
     def _levels(self, role: Role) -> list[Level]:
@@ -286,10 +169,5 @@ class FilmEditor(Generic[FrameT]):
         summary.last = self._index
         summary.states[face.state] += 1
         summary.score = max(summary.score, face.detection.score)
-        if self._choice(face.track).leave:
+        if self._enrolment.choice(face.track).leave:
             summary.methods[LEFT] += 1
-
-
-def _mean(rows: Embeddings) -> Embeddings:
-    mean = rows.mean(axis=0, keepdims=True)
-    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-9), np.float32)

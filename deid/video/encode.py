@@ -1,4 +1,4 @@
-"""Encoding of films: the same times, size and colours, sound copied bit for bit. The file appears when it is complete."""
+"""Encoding of videos: the same times, size and colours, sound copied bit for bit. The file appears when it is complete."""
 
 import contextlib
 import os
@@ -22,8 +22,9 @@ from deid.video.rectangles import merged
 from deid.video.streams import DEFAULT_ROLE, KEPT_ROLES, language
 
 #: Encoders by container, best first, with their options; the first one that this build of FFmpeg has is taken. The quality
-#: is set so high that a second encoding is hardly seen. x264 would carry closed captions over.
-_X264 = ("libx264", {"crf": "18", "preset": "veryfast", "a53cc": "0"})
+#: is set so high that a second encoding is hardly seen. x264 would carry closed captions over. With the look-ahead of `veryfast`,
+#: `superfast` makes files of the same size and quality in half the time (40 frames of 1080p: 1235 and 1218 kB, 41.5 dB, 39 and 85 ms).
+_X264 = ("libx264", {"crf": "18", "preset": "superfast", "rc-lookahead": "10", "mbtree": "1", "a53cc": "0"})
 _ENCODERS: dict[str, tuple[tuple[str, dict[str, str]], ...]] = {
     "asf": (("msmpeg4", {"qscale": "3"}), ("mpeg4", {"qscale": "3"})),
     "mpeg": (("mpeg2video", {"qscale": "3"}),),
@@ -50,11 +51,11 @@ def container_of(path: Path) -> str:
 
 
 class Writer:
-    """Writes one film; use it as a context manager. Left by an exception, it leaves nothing behind.
+    """Writes one video; use it as a context manager. Left by an exception, it leaves nothing behind.
 
     Args:
         target: the file to write.
-        info: of the film that is written anew.
+        info: of the video that is written anew.
         source: where the sound comes from; None for none.
         overwrite: whether an existing file may be replaced.
         origin_s: what was time 0 of the sound in the source; with ``end_s`` the span that is kept.
@@ -124,7 +125,7 @@ class Writer:
         return stream
 
     def _fields(self, encoder: str) -> dict[str, str]:
-        """Options that keep the fields of an interlaced film apart, and mark them."""
+        """Options that keep the fields of an interlaced video apart, and mark them."""
         if not self._info.interlaced:
             return {}
         if encoder == "libx264":

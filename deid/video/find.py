@@ -1,95 +1,31 @@
-"""Faces of a film: detected, tracked, remembered in both directions, and smoothed.
+"""Faces of a video: detected, tracked, remembered in both directions, and smoothed.
 
 Frames wait in a window until what comes after them is known. A face that is first seen in frame t is looked for backward from
 there, gaps between two sightings are filled, and both ends of a track are covered for some frames more.
 """
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deid.core.options import Options
+from deid.core.protocols import Refiner
 from deid.core.types import Detection, Image
 from deid.detection.quarters import turn_box, turn_detection, turn_image
-from deid.detection.refine import FaceRefiner
-from deid.imaging import geometry
+from deid.video.frames import FoundFrame, FrameT
 from deid.video.lookout import Lookout
 from deid.video.novelty import News, Novelty
 from deid.video.pace import USUAL_RATE, Pace
 from deid.video.search import SMALLEST, Search
-from deid.video.steady import STEADY, clarity, remembered, steadied
 from deid.video.track import Track, Tracker
+from deid.video.window import Window, among
 
-#: Two detections with more overlap are one face.
-_SAME_IOU = 0.45
 #: A search backward ends after this many frames without the face.
 _BACKWARD_MISSES = 2
 #: A face that was missed in so many frames is looked for in every so many-th one from then on.
 _MISSES, _THEN_EVERY = 2, 4
-#: How many portraits of a face are given, so many frames apart.
-_PORTRAITS, _APART = 3, 4
-
-
-class HasPixels(Protocol):
-    """Anything that gives its pixels when asked: they are not kept twice while a frame waits."""
-
-    def rgb(self) -> Image: ...
-
-
-FrameT = TypeVar("FrameT", bound=HasPixels)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TrackedFace:
-    """A face of one frame.
-
-    Args:
-        track: which face of the film it is.
-        detection: where; steadied over neighbouring frames.
-        state: `seen` by a detector in this frame, `filled` between two frames in which it was seen, `remembered` before the
-            first or after the last of them.
-    """
-
-    track: int
-    detection: Detection
-    state: Literal["seen", "filled", "remembered"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FoundFrame(Generic[FrameT]):
-    """A frame with its faces.
-
-    Args:
-        frame: as it was given.
-        faces: where its faces are.
-        portraits: for tracks that are new, and now and then for others, frames of the window that show the face well.
-    """
-
-    frame: FrameT
-    faces: tuple[TrackedFace, ...]
-    portraits: dict[int, tuple[tuple[FrameT, Detection], ...]]
-
-
-@dataclass(slots=True, eq=False)
-class _Slot(Generic[FrameT]):
-    """A frame that waits."""
-
-    index: int
-    frame: FrameT
-    scene: int
-
-
-@dataclass(slots=True, eq=False)
-class _Known:
-    """A track that still matters to a frame that waits."""
-
-    track: Track
-    scene: int
-    introduced: int | None = None
 
 
 class FaceFinder(Generic[FrameT]):
@@ -102,24 +38,22 @@ class FaceFinder(Generic[FrameT]):
         rate: frames per second.
 
     Examples:
-        >>> finder = FaceFinder(search.build(options), FaceRefiner(), options)
-        >>> for frame in film:
-        ...     for found in finder.push(frame):  # look_ahead frames later
-        ...         edit(found.frame, found.faces)
-        >>> rest = list(finder.finish())
+        >>> finder = FaceFinder(build_search(Options()), FaceRefiner(), Options())
+        >>> found = [found for frame in frames for found in finder.push(frame)]  # look_ahead frames later
+        >>> found += finder.finish()
+        >>> len(found), found[0].faces[0].state
+        (3, 'seen')
     """
 
-    def __init__(self, search: Search, refiner: FaceRefiner | None, options: Options, rate: float = USUAL_RATE) -> None:
+    def __init__(self, search: Search, refiner: Refiner | None, options: Options, rate: float = USUAL_RATE) -> None:
         self._refiner, self._options = refiner, options
-        self._window: deque[_Slot[FrameT]] = deque()
-        self._known: dict[int, _Known] = {}
-        self._index, self._scene = -1, -1
+        self._window: Window[FrameT] = Window()
+        self._index = -1
         pace = Pace.of(options, rate, every_frame=refiner is None)
         self._lookout = Lookout(search, pace, every_frame=refiner is None)
         self._novelty = Novelty(options.min_face * SMALLEST)
         self._tracker = Tracker(options.track_score)
         self._keep(pace)
-        self._scene_began: dict[int, int] = {}
 
     def at_rate(self, rate: float) -> None:
         """Go on at another number of frames per second: a camera's rate shows while it runs."""
@@ -137,18 +71,17 @@ class FaceFinder(Generic[FrameT]):
         image = frame.rgb()
         news = self._novelty.of(image)
         if news.cut:
-            self._scene += 1
-            self._scene_began[self._scene] = self._index
+            self._window.cut(self._index)
             self._tracker.cut()
-        self._window.append(_Slot(self._index, frame, self._scene))
+        self._window.add(self._index, frame)
         self._look(image, news)
         while len(self._window) > self.pace.look_ahead:
-            yield self._leave()
+            yield self._window.leave(self.pace, self._tracker.numbers)
 
     def finish(self) -> Iterator[FoundFrame[FrameT]]:
         """The frames that still wait."""
         while self._window:
-            yield self._leave()
+            yield self._window.leave(self.pace, self._tracker.numbers)
 
     def _look(self, image: Image, news: News) -> None:
         """Follow the known faces into this frame, and search it."""
@@ -161,13 +94,13 @@ class FaceFinder(Generic[FrameT]):
         taken, found = [d for _, d in followed], {track.number for track, _ in followed}
         lost = [t.filter.box for t in self._looked_for() if t.number not in found] if self._refiner is not None else []
         sightings = self._lookout.look(image, index, news, taken, {track.degrees for track, _ in followed}, lost)
-        fresh = [s for s in sightings if not _among(s.detection, taken)]
+        fresh = [s for s in sightings if not among(s.detection, taken)]
         new = tracker.update(index, [s.detection for s in fresh])
-        degrees = {id(s.detection): s.degrees for s in fresh}
+        # Detections are equal only to themselves.
+        degrees: dict[Detection | None, int] = {s.detection: s.degrees for s in fresh}
         for track in tracker.tracks:
-            track.degrees = degrees.get(id(track.seen.get(index)), track.degrees)
-        for track in new:
-            self._known[track.number] = _Known(track, self._scene)
+            track.degrees = degrees.get(track.seen.get(index), track.degrees)
+        self._window.admit(new)
         self._look_back(new)
 
     def _follow(self, image: Image) -> list[tuple[Track, Detection]]:
@@ -179,7 +112,7 @@ class FaceFinder(Generic[FrameT]):
         pairs.sort(key=lambda pair: (-pair[0].last, pair[0].number))
         kept: list[tuple[Track, Detection]] = []
         for track, detection in pairs:
-            if not _among(detection, [d for _, d in kept]):
+            if not among(detection, [d for _, d in kept]):
                 kept.append((track, detection))
         return kept
 
@@ -191,7 +124,7 @@ class FaceFinder(Generic[FrameT]):
     def _still(self, followed: Sequence[tuple[Track, Detection]]) -> list[tuple[Track, Detection]]:
         """Known faces that are not detected now, though nothing in the frame has changed: they are where they were."""
         seen, before = {track.number for track, _ in followed}, self._index - 1
-        tracks = [t for t in self._tracker.tracks if t.number in self._known and t.number not in seen and before in t.seen]
+        tracks = [t for t in self._tracker.tracks if t.number in self._window.known and t.number not in seen and before in t.seen]
         return [(t, t.seen[before]) for t in tracks]
 
     def _refined(self, image: Image, tracks: Sequence[Track], boxes: Sequence[NDArray[np.float64]]) -> list[Detection | None]:
@@ -212,8 +145,8 @@ class FaceFinder(Generic[FrameT]):
         if self._refiner is None:
             return
         active = {track: (track.seen[self._index].box_xyxy, 0) for track in new}
-        for slot in reversed(list(self._window)[:-1]):
-            if not active or slot.scene != self._scene:
+        for slot in self._window.earlier():
+            if not active:
                 return
             tracks = list(active)
             seen = self._refined(slot.frame.rgb(), tracks, [active[t][0] for t in tracks])
@@ -223,20 +156,12 @@ class FaceFinder(Generic[FrameT]):
                     active[track] = (box, misses + 1)
                     if misses + 1 > _BACKWARD_MISSES:
                         del active[track]
-                elif (other := self._claimed(detection, slot.index, track)) is not None:
+                elif (other := self._window.claimed(detection, slot.index, track)) is not None:
                     self._join(other, track)
                     del active[track]
                 else:
                     track.seen[slot.index] = detection
                     active[track] = (detection.box_xyxy, 0)
-
-    def _claimed(self, detection: Detection, index: int, track: Track) -> Track | None:
-        """The track whose face a detection in a frame is already."""
-        for known in self._known.values():
-            other = known.track
-            if other is not track and index in other.seen and _among(detection, [other.seen[index]]):
-                return other
-        return None
 
     def _join(self, old: Track, new: Track) -> None:
         """One track of two, when the old one was lost before the new one began."""
@@ -247,67 +172,4 @@ class FaceFinder(Generic[FrameT]):
         if old not in self._tracker.tracks:
             self._tracker.tracks.append(old)
         self._tracker.tracks.remove(new)
-        del self._known[new.number]
-
-    def _leave(self) -> FoundFrame[FrameT]:
-        slot = self._window.popleft()
-        faces = [face for known in self._known.values() if known.scene == slot.scene and (face := self._face(known, slot.index))]
-        portraits = {face.track: self._portraits(self._known[face.track], slot) for face in faces if self._is_due(face.track, slot.index)}
-        self._forget(slot.index)
-        return FoundFrame(slot.frame, tuple(faces), portraits)
-
-    def _is_due(self, track: int, index: int) -> bool:
-        """Whether portraits of a track are to be given: at first, and once all that was in the window then has left it."""
-        known = self._known[track]
-        if known.introduced is not None and index - known.introduced <= self.pace.look_ahead:
-            return False
-        known.introduced = index
-        return True
-
-    def _portraits(self, known: _Known, leaving: _Slot[FrameT]) -> tuple[tuple[FrameT, Detection], ...]:
-        """The frames with the best views of the face, apart from each other."""
-        frames = {slot.index: slot.frame for slot in (leaving, *self._window)}
-        seen = {i: d for i, d in known.track.seen.items() if i in frames}
-        chosen: list[int] = []
-        for i in sorted(seen, key=lambda i: clarity(seen[i]), reverse=True):
-            if len(chosen) < _PORTRAITS and all(abs(i - other) >= _APART for other in chosen):
-                chosen.append(i)
-        return tuple((frames[i], seen[i]) for i in chosen)
-
-    def _forget(self, index: int) -> None:
-        """Let go of what no waiting frame needs."""
-        self._scene_began = {scene: began for scene, began in self._scene_began.items() if scene >= self._window_scene()}
-        live = {t.number for t in self._tracker.tracks}
-        for number, known in list(self._known.items()):
-            seen = known.track.seen
-            if number not in live and max(seen) + self.pace.memory <= index:
-                del self._known[number]
-                continue
-            # What lies between two sightings needs the one before; steadying needs a few.
-            old = sorted(i for i in seen if i <= index - STEADY)[:-1]
-            for i in old:
-                del seen[i]
-
-    def _window_scene(self) -> int:
-        return self._window[0].scene if self._window else self._scene
-
-    def _face(self, known: _Known, index: int) -> TrackedFace | None:
-        """Where a track's face is in a frame; None when it is not there."""
-        seen = known.track.seen
-        first, last = min(seen), max(seen)
-        if first <= index <= last:
-            state: Literal["seen", "filled"] = "seen" if index in seen else "filled"
-            return TrackedFace(known.track.number, steadied(seen, index), state)
-        away = first - index if index < first else index - last
-        # Whom a new scene shows was there from its beginning: the looks had not all had their turn yet.
-        from_start = index < first <= self._scene_began[known.scene] + self.pace.look_ahead
-        if away > self.pace.memory and not from_start:
-            return None
-        end = first if index < first else last
-        return TrackedFace(known.track.number, remembered(seen, end, index), "remembered")
-
-
-def _among(detection: Detection, others: Sequence[Detection]) -> bool:
-    if not others:
-        return False
-    return bool((geometry.box_iou(detection.box_xyxy, np.stack([o.box_xyxy for o in others])) > _SAME_IOU).any())
+        del self._window.known[new.number]

@@ -1,4 +1,4 @@
-"""Follows a face that a person drew in one frame of a film, forward and backward, where no detector sees it.
+"""Follows a face that a person drew in one frame of a video, forward and backward, where no detector sees it.
 
 Points inside the box are followed from frame to frame, the box moves and grows as their median does (Z. Kalal et al., "Forward-Backward
 Error: Automatic Detection of Tracking Failures", ICPR 2010); where a detector finds a face near the box, its word counts.
@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.core.protocols import Refiner
 from deid.core.types import Detection, Image
-from deid.detection.refine import FaceRefiner
 from deid.imaging import geometry
-from deid.video.find import FrameT, TrackedFace
+from deid.video.frames import FrameT, TrackedFace
 from deid.video.novelty import Novelty
 
 #: Frames are shrunk to so many pixels on the longer side, but a face not below so many.
@@ -44,12 +44,12 @@ class _Small:
 
 
 def follow(
-    frames: Iterable[FrameT], index: int, box_xyxy: NDArray[np.float64], track: int, rate: float, refiner: FaceRefiner | None = None
+    frames: Iterable[FrameT], index: int, box_xyxy: NDArray[np.float64], track: int, rate: float, refiner: Refiner | None = None
 ) -> dict[int, TrackedFace]:
     """Where a face is that a person drew in one frame.
 
     Args:
-        frames: the film from its beginning, each asked for its pixels once.
+        frames: the video from its beginning, each asked for its pixels once.
         index: of the frame in which it was drawn.
         box_xyxy: (4,) in pixels of that frame.
         track: number to give it.
@@ -112,11 +112,9 @@ def _inside(detection: Detection, size_hw: tuple[int, int]) -> bool:
 
 
 class _Follower:
-    """A box on its way through shrunk frames, in one direction; notes where it is, in pixels of the film."""
+    """A box on its way through shrunk frames, in one direction; notes where it is, in pixels of the video."""
 
-    def __init__(
-        self, box: NDArray[np.float64], track: int, rate: float, refiner: FaceRefiner | None, faces: dict[int, TrackedFace]
-    ) -> None:
+    def __init__(self, box: NDArray[np.float64], track: int, rate: float, refiner: Refiner | None, faces: dict[int, TrackedFace]) -> None:
         self._box, self._track, self._faces, self._refiner = box, track, faces, refiner
         self._patience, self._lost = max(2, round(_PATIENCE_S * rate)), 0
         self._last: _Small | None = None
@@ -161,9 +159,9 @@ class _Follower:
         return found
 
     def _note(self, small: _Small, detection: Detection, scale: float) -> None:
-        in_film = detection.moved(np.full(2, 1 / scale), np.zeros(2))
+        in_video = detection.moved(np.full(2, 1 / scale), np.zeros(2))
         seen = detection.landmarks is not None
-        self._faces[small.index] = TrackedFace(self._track, in_film, "seen" if seen else "remembered")
+        self._faces[small.index] = TrackedFace(self._track, in_video, "seen" if seen else "remembered")
 
 
 def _moved(before: NDArray[np.uint8], after: NDArray[np.uint8], box: NDArray[np.float64]) -> NDArray[np.float64] | None:

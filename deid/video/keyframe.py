@@ -12,7 +12,7 @@ from deid.verification.source_face import SourceFace
 #: The next keyframe comes after so many seconds at most.
 KEYFRAME_S = 0.32
 #: It comes at once where the landmarks lie otherwise, beside what turns, moves and scales a head, by so much of the face's width.
-_OTHERWISE = 0.03
+_OTHERWISE = 0.012
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,19 +13,18 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from deid.anonymizer.engine import Anonymizer
+from deid.anonymizer.parts import Engine
 from deid.core.errors import ConfigError, VideoReadError
-from deid.core.options import Options
 from deid.core.types import Detection, Image
 from deid.detection.refine import FaceRefiner
 from deid.editing.sampler import MIX, sample_sets, sample_shares, with_portraits
 from deid.imaging.alignment import align
-from deid.video import search
 from deid.video.boxes import Finds
 from deid.video.decode import Reader
-from deid.video.edit import FilmEditor
+from deid.video.edit import VideoEditor
 from deid.video.find import FaceFinder
 from deid.video.library import pyav, reason, without_login
+from deid.video.looks import build_search
 from deid.video.pace import Meter
 from deid.video.plates import WithPlates
 from deid.video.search import Search
@@ -123,10 +122,10 @@ def _whole_pictures(packet: Any) -> Iterator[Image]:
 
 
 def _file(path: Path) -> Iterator[Image]:
-    with Reader(path) as film:
+    with Reader(path) as video:
         began, first = time.monotonic(), None
-        for frame in film:
-            shown_s = float(frame.pts * film.info.time_base)
+        for frame in video:
+            shown_s = float(frame.pts * video.info.time_base)
             first = shown_s if first is None else first
             time.sleep(max(0.0, began + shown_s - first - time.monotonic()))
             yield frame.rgb()
@@ -249,7 +248,7 @@ class LiveResult:
 def live(
     source: str | Camera,
     sink: Sink,
-    engine: Anonymizer,
+    engine: Engine,
     *,
     delay: int = 4,
     notify: Callable[[str], None] = log.warning,
@@ -274,13 +273,13 @@ def live(
     connect = camera(source) if isinstance(source, str) else source
     endless = not isinstance(source, str) or _is_device(source) or "://" in source
     if engine.options.keep or engine.options.only or engine.options.ignore:
-        raise ConfigError("expected no keep, only or ignore: whom to leave as they are is decided over a whole film, with `deid run`")
+        raise ConfigError("expected no keep, only or ignore: whom to leave as they are is decided over a whole video, with `deid run`")
     options = replace(engine.options, look_ahead=delay)
-    faces: FaceFinder[_Captured] = FaceFinder(search.build(options), FaceRefiner(device=options.device), options)
+    faces: FaceFinder[_Captured] = FaceFinder(build_search(options), FaceRefiner(device=options.device), options)
     finder: Finds[_Captured] = faces
     if engine.models.plates is not None:
         finder = WithPlates(finder, FaceFinder(Search([engine.models.plates]), None, options))
-    editor: FilmEditor[_Captured] = FilmEditor(engine, options.seed or 0)
+    editor: VideoEditor[_Captured] = VideoEditor(engine, options.seed or 0)
     n_shown, waited_s, meter = 0, 0.0, Meter()
     with _Newest(connect, endless, notify) as newest, sink:
         for captured in newest.frames(lambda: wanted() and not sink.closed):
@@ -299,9 +298,8 @@ def live(
     return LiveResult(newest.n_read, n_shown, newest.n_dropped, newest.n_lost, waited_s / max(n_shown, 1), len(editor.tracks))
 
 
-def method_for(options: Options, rate: float = _LIVE_RATE) -> str:
-    """`attgan` where one face can be replaced and judged at `_LIVE_RATE`, else `blur`."""
-    engine = Anonymizer(replace(options, method="attgan"))
+def method_for(engine: Engine, rate: float = _LIVE_RATE) -> str:
+    """`attgan` where an engine of that method replaces and judges one face at `_LIVE_RATE`, else `blur`."""
     grey = np.full((256, 256, 3), 127, np.uint8)
     aligned = align(grey, Detection(np.array([64.0, 64.0, 192.0, 192.0])))
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Regions of a film's frame to search: all of it at intervals, and new regions in every frame."""
+"""Regions of a video's frame to search: all of it at intervals, and new regions in every frame."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -39,11 +39,11 @@ class Sighting:
 
 
 class Lookout:
-    """Searches the frames of a film.
+    """Searches the frames of a video.
 
     Args:
         search: searches frames and parts of them.
-        pace: of the film.
+        pace: of the video.
         every_frame: search every frame in full by one look, upright, and no parts.
     """
 
@@ -115,7 +115,7 @@ class Lookout:
         return self._every_frame or self._n_still <= _ENOUGH * self._search.n_looks
 
     def _whole(self, image: Image, turns: Iterable[int]) -> list[Sighting]:
-        """The next look at all of it, and the fastest at turns that some faces have; upright ones may come into any film."""
+        """The next look at all of it, and the fastest at turns that some faces have; upright ones may come into any video."""
         here, others = self._turn.degrees, set(turns)
         sightings = _sightings(self._search.next(image, here), here)
         for degrees in sorted((others | {0}) - {here}):
@@ -187,7 +187,7 @@ class Lookout:
         return [(rows, columns) for rows, columns in regions if min(rows.stop - rows.start, columns.stop - columns.start) >= _BESIDE]
 
     def _new_turned(self, image: Image, regions: Sequence[Region], here: Sequence[Detection]) -> list[Sighting]:
-        """The fastest look at what is new, at the other turns: there is no confident detection at the film's own."""
+        """The fastest look at what is new, at the other turns: there is no confident detection at the video's own."""
         sightings, best = list[Sighting](), here
         for degrees in self._turn.others():
             found = [d for d in self._search.within(image, regions, degrees, thorough=False) if d.score >= CLEAR]

@@ -30,7 +30,7 @@ class DetectionMemory:
 
     Examples:
         >>> memory = DetectionMemory(2)
-        >>> [len(memory.update(found)) for found in ([face], [], [], [])]
+        >>> [len(memory.update(found)) for found in ([detection], [], [], [])]
         [1, 1, 1, 0]
     """
 

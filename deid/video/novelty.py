@@ -123,7 +123,7 @@ class Novelty:
 
     Examples:
         >>> novelty = Novelty(20)
-        >>> novelty.of(first).cut, novelty.of(first).cells.any()
+        >>> novelty.of(image).cut, bool(novelty.of(image).cells.any())
         (True, False)
     """
 

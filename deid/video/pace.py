@@ -1,4 +1,4 @@
-"""Intervals of a film: given in seconds, used in frames."""
+"""Intervals of a video: given in seconds, used in frames."""
 
 import itertools
 from collections import deque
@@ -9,7 +9,7 @@ from deid.core.options import Options
 
 #: The rate that is assumed where a source names none, and the highest one that is believed: some containers name their clock's.
 USUAL_RATE, _HIGHEST_RATE = 25.0, 60.0
-#: Least number of frames for a gap in a track, and for the look-ahead, however slow the film is.
+#: Least number of frames for a gap in a track, and for the look-ahead, however slow the video is.
 _LEAST_PATIENCE, _LEAST_AHEAD = 3, 4
 #: A search that misses a face counts as so many seconds of its memory at most: covers that nobody sees anything under grow.
 _MEMORY_S = 0.16
@@ -37,7 +37,7 @@ class Pace:
 
     @classmethod
     def of(cls, options: Options, rate: float = USUAL_RATE, every_frame: bool = False) -> "Pace":
-        """From options and the frames per second of a film; an option in frames overrides the one in seconds.
+        """From options and the frames per second of a video; an option in frames overrides the one in seconds.
 
         Args:
             options: `detect_every`, `memory`, `patience` and `look_ahead`, in frames or in seconds.

@@ -8,23 +8,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deid.anonymizer.engine import Anonymizer
+from deid.anonymizer.parts import Engine, Selecting
 from deid.anonymizer.selection import Selection
 from deid.boxes.types import BoxedFile, BoxedFrame
-from deid.core.errors import ConfigError, VideoReadError
+from deid.core.errors import VideoReadError
 from deid.core.options import Options
 from deid.core.types import Image, check_image
 from deid.detection.refine import FaceRefiner
 from deid.models.threads import share
-from deid.video import search
 from deid.video.boxes import Finds, GivenFinder, Recorder, TrackCrops, boxed, kept_tracks, spans, with_tracks
 from deid.video.decode import Frame, Reader
-from deid.video.edit import EditedFrame, FilmEditor
+from deid.video.edit import VideoEditor
 from deid.video.encode import Writer
-from deid.video.find import FaceFinder, FoundFrame, FrameT
+from deid.video.find import FaceFinder
+from deid.video.frames import EditedFrame, FoundFrame, FrameT
+from deid.video.looks import build_search
 from deid.video.pace import USUAL_RATE, Pace
 from deid.video.plates import WithPlates
-from deid.video.roles import TrackSummary
+from deid.video.results import KeptTrack, Span, VideoResult
 from deid.video.search import Search
 from deid.video.stages import ahead
 
@@ -36,98 +37,17 @@ _MOST_AHEAD = 250
 _DEPTH = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The part of a video to anonymize, and whether its sound is kept.
-
-    Args:
-        start_s: first second of the part.
-        end_s: second at which the part ends, exclusive; None for the end of the video.
-        audio: `keep` copies the sound bit for bit, `drop` leaves it out.
-
-    Raises:
-        ConfigError: the end is not after the start, or ``audio`` is neither.
-    """
-
-    start_s: float = 0.0
-    end_s: float | None = None
-    audio: str = "keep"
-
-    def __post_init__(self) -> None:
-        if self.start_s < 0 or (self.end_s is not None and self.end_s <= self.start_s):
-            raise ConfigError(f"expected 0 <= start < end, got {self.start_s} and {self.end_s}")
-        if self.audio not in ("keep", "drop"):
-            raise ConfigError(f"expected audio to be keep or drop, got {self.audio!r}")
-
-
-@dataclass(frozen=True, slots=True)
-class KeptTrack:
-    """A track that was left as it is, because somebody asked for it.
-
-    Args:
-        track: its number.
-        first: its first frame.
-        last: its last frame.
-        why: in words.
-    """
-
-    track: int
-    first: int
-    last: int
-    why: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {"track": self.track, "frames": [self.first, self.last], "status": "kept", "why": [self.why]}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class VideoResult:
-    """The result for a video.
-
-    Args:
-        n_frames: number of frames written.
-        n_people: number of people, as far as the gate's recogniser distinguishes its tracks.
-        tracks: a summary of each track.
-        seed: what the new faces were drawn from. It repeats them: do not publish it.
-        problem: which part of the video could not be read; empty when all could.
-        notes: streams that were left out, and other differences to the input.
-        kept: tracks that stay as they are.
-        boxes: of every frame; None where nobody asked to keep them.
-    """
-
-    n_frames: int
-    n_people: int
-    tracks: tuple[TrackSummary, ...]
-    seed: int
-    problem: str = ""
-    notes: tuple[str, ...] = ()
-    kept: tuple[KeptTrack, ...] = ()
-    boxes: BoxedFile | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "frames": self.n_frames,
-            "people": self.n_people,
-            "seed": self.seed,
-            "problem": self.problem or None,
-            "notes": list(self.notes),
-            "tracks": [track.to_dict() for track in self.tracks] + [track.to_dict() for track in self.kept],
-        }
-
-
 def anonymize_video(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
-    engine: Anonymizer,
+    engine: Engine,
     *,
     span: Span | None = None,
     seed: int | None = None,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
     boxes: BoxedFile | None = None,
-    selection: Selection | None = None,
+    selection: Selecting | None = None,
     record: bool = False,
 ) -> VideoResult:
     """Anonymize one video.
@@ -154,21 +74,21 @@ def anonymize_video(
         DeidError: a face could not be edited. In all three cases there is no target.
 
     Examples:
-        >>> anonymize_video("film.mp4", "anonymous.mp4", deid.Anonymizer()).n_people
-        1
+        >>> anonymize_video("video.mp4", "anonymous.mp4", deid.Anonymizer()).n_frames
+        3
     """
     span, seed, selection = span or Span(), _seed(engine, seed), selection or engine.selection
     kept: tuple[KeptTrack, ...] = ()
     if selection is not None or boxes is not None:
         boxes, kept = _decided(source, engine, span, boxes, selection, progress)
-    with Reader(source, span.start_s, span.end_s) as film:
-        editor: FilmEditor[Frame] = FilmEditor(engine, seed, rate=float(film.info.rate))
-        info, sound = film.info, Path(source) if span.audio == "keep" and film.info.audio else None
-        with Writer(Path(target), info, sound, overwrite, film.origin_s, film.end_s) as writer:
+    with Reader(source, span.start_s, span.end_s) as video:
+        editor: VideoEditor[Frame] = VideoEditor(engine, seed, rate=float(video.info.rate))
+        info, sound = video.info, Path(source) if span.audio == "keep" and video.info.audio else None
+        with Writer(Path(target), info, sound, overwrite, video.origin_s, video.end_s) as writer:
             n_frames = 0
-            finder = None if boxes is None else _given(boxes, kept, engine, film)
-            recorder = Recorder(finder or _finder(engine, info.size_hw, float(info.rate)), time_of(film), record)
-            stages = edited(film, engine, editor, info.size_hw, float(info.rate), recorder)
+            finder = None if boxes is None else _given(boxes, kept, engine, video)
+            recorder = Recorder(finder or _finder(engine, info.size_hw, float(info.rate)), time_of(video), record)
+            stages = edited(video, engine, editor, info.size_hw, float(info.rate), recorder)
             with contextlib.closing(stages):
                 for done in stages:
                     writer.put(done.frame, done.image, done.touched)
@@ -177,57 +97,57 @@ def anonymize_video(
                         progress(n_frames, info.n_frames)
         if not n_frames:
             raise VideoReadError(f"cannot read {source}: expected at least one frame of video, got none")
-        notes = (*film.notes(), *writer.notes)
+        notes = (*video.notes(), *writer.notes)
         file = boxes if boxes is not None else BoxedFile(Path(source).name, info.size_hw[::-1], tuple(recorder.frames), True)
-        return VideoResult(n_frames, editor.n_people, tuple(editor.tracks), seed, film.problem, notes, kept, file if record else None)
+        return VideoResult(n_frames, editor.n_people, tuple(editor.tracks), seed, video.problem, notes, kept, file if record else None)
 
 
 def find_video(
     source: str | os.PathLike[str],
-    engine: Anonymizer,
+    engine: Engine,
     *,
     span: Span | None = None,
     progress: Callable[[int, int], None] | None = None,
     watch: Callable[[FoundFrame[Frame]], None] = lambda found: None,
 ) -> tuple[BoxedFile, str]:
-    """Find the faces of a film, and edit nothing.
+    """Find the faces of a video, and edit nothing.
 
     Args:
-        source: the film.
+        source: the video.
         engine: its options say how faces are searched and followed.
         span: which part; all of it when None.
         progress: called with the number of frames searched and the number to expect, 0 when that is unknown.
         watch: called with every frame.
 
     Returns:
-        The boxes of every frame, and what of the film could not be read; empty when all could.
+        The boxes of every frame, and what of the video could not be read; empty when all could.
 
     Raises:
         VideoReadError: it cannot be opened or has no frame.
     """
     span = span or Span()
-    with Reader(source, span.start_s, span.end_s) as film:
-        info, frames = film.info, list[BoxedFrame]()
+    with Reader(source, span.start_s, span.end_s) as video:
+        info, frames = video.info, list[BoxedFrame]()
         finder: Finds[Frame] = _finder(engine, info.size_hw, float(info.rate))
-        found = ahead(_found(ahead(film, _DEPTH, "read"), finder), _DEPTH, "find")
+        found = ahead(_found(ahead(video, _DEPTH, "read"), finder), _DEPTH, "find")
         with contextlib.closing(found):
             for frame in found:
                 watch(frame)
-                frames.append(boxed(frame, time_of(film)))
+                frames.append(boxed(frame, time_of(video)))
                 if progress is not None:
                     progress(len(frames), info.n_frames)
-        return BoxedFile(Path(source).name, info.size_hw[::-1], tuple(frames), True), film.problem
+        return BoxedFile(Path(source).name, info.size_hw[::-1], tuple(frames), True), video.problem
 
 
 def _decided(
     source: str | os.PathLike[str],
-    engine: Anonymizer,
+    engine: Engine,
     span: Span,
     boxes: BoxedFile | None,
-    selection: Selection | None,
+    selection: Selecting | None,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[BoxedFile, tuple[KeptTrack, ...]]:
-    """The boxes of a film, searched where none are given, and which tracks are left as they are."""
+    """The boxes of a video, searched where none are given, and which tracks are left as they are."""
     selection = selection or Selection(engine.options)
     crops = TrackCrops(selection)
     if boxes is None:
@@ -241,37 +161,37 @@ def _decided(
 
 
 def _sized(source: str | os.PathLike[str], span: Span, boxes: BoxedFile) -> BoxedFile:
-    """Given boxes in pixels of the film."""
-    with Reader(source, span.start_s, span.end_s) as film:
-        return boxes.sized(film.info.size_hw[::-1])
+    """Given boxes in pixels of the video."""
+    with Reader(source, span.start_s, span.end_s) as video:
+        return boxes.sized(video.info.size_hw[::-1])
 
 
-def _look_at(source: str | os.PathLike[str], engine: Anonymizer, span: Span, boxes: BoxedFile, crops: TrackCrops) -> None:
+def _look_at(source: str | os.PathLike[str], engine: Engine, span: Span, boxes: BoxedFile, crops: TrackCrops) -> None:
     """Look at the people whom given boxes show."""
-    with Reader(source, span.start_s, span.end_s) as film:
-        for found in _found(ahead(film, _DEPTH, "read"), _given(boxes, (), engine, film)):
+    with Reader(source, span.start_s, span.end_s) as video:
+        for found in _found(ahead(video, _DEPTH, "read"), _given(boxes, (), engine, video)):
             crops.look(found)
 
 
-def _given(boxes: BoxedFile, kept: Sequence[KeptTrack], engine: Anonymizer, film: Reader) -> GivenFinder[Frame]:
-    info = film.info
+def _given(boxes: BoxedFile, kept: Sequence[KeptTrack], engine: Engine, video: Reader) -> GivenFinder[Frame]:
+    info = video.info
     look_ahead = _finder_options(engine, info.size_hw, float(info.rate)).look_ahead or 0
-    return GivenFinder(boxes, look_ahead, [track.track for track in kept], time_of(film))
+    return GivenFinder(boxes, look_ahead, [track.track for track in kept], time_of(video))
 
 
-def time_of(film: Reader) -> Callable[[Frame], float]:
-    """When a frame is shown, in seconds of the whole film and not of the span that is read."""
-    return lambda frame: float(frame.pts * film.info.time_base + film.origin_s)
+def time_of(video: Reader) -> Callable[[Frame], float]:
+    """When a frame is shown, in seconds of the whole video and not of the span that is read."""
+    return lambda frame: float(frame.pts * video.info.time_base + video.origin_s)
 
 
-def _seed(engine: Anonymizer, seed: int | None) -> int:
+def _seed(engine: Engine, seed: int | None) -> int:
     return next(s for s in (seed, engine.options.seed, secrets.randbits(63)) if s is not None)
 
 
 def edited(
     frames: Iterable[FrameT],
-    engine: Anonymizer,
-    editor: FilmEditor[FrameT],
+    engine: Engine,
+    editor: VideoEditor[FrameT],
     size_hw: tuple[int, int],
     rate: float = USUAL_RATE,
     finder: Finds[FrameT] | None = None,
@@ -286,16 +206,16 @@ def edited(
     yield from ahead(_edited(found, editor), _DEPTH, "edit")
 
 
-def _finder(engine: Anonymizer, size_hw: tuple[int, int], rate: float = USUAL_RATE) -> Finds[Any]:
+def _finder(engine: Engine, size_hw: tuple[int, int], rate: float = USUAL_RATE) -> Finds[Any]:
     options = _finder_options(engine, size_hw, rate)
-    faces: FaceFinder[Any] = FaceFinder(search.build(options), FaceRefiner(device=options.device), options, rate)
+    faces: FaceFinder[Any] = FaceFinder(build_search(options), FaceRefiner(device=options.device), options, rate)
     if engine.models.plates is None:
         return faces
     # Nothing follows a plate from frame to frame but where it is found: it is searched in each.
     return WithPlates(faces, FaceFinder(Search([engine.models.plates]), None, options, rate))
 
 
-def _finder_options(engine: Anonymizer, size_hw: tuple[int, int], rate: float) -> Options:
+def _finder_options(engine: Engine, size_hw: tuple[int, int], rate: float) -> Options:
     """The engine's options with no more frames read ahead than memory allows."""
     options, pace = engine.options, Pace.of(engine.options, rate)
     fewest = pace.every + pace.memory
@@ -303,7 +223,7 @@ def _finder_options(engine: Anonymizer, size_hw: tuple[int, int], rate: float) -
     return replace(options, look_ahead=min(pace.look_ahead, most, _MOST_AHEAD))
 
 
-def _edited(found: Generator[FoundFrame[FrameT], None, None], editor: FilmEditor[FrameT]) -> Iterator[EditedFrame[FrameT]]:
+def _edited(found: Generator[FoundFrame[FrameT], None, None], editor: VideoEditor[FrameT]) -> Iterator[EditedFrame[FrameT]]:
     with contextlib.closing(found):
         for frame in found:
             yield editor.edit(frame)
@@ -326,7 +246,7 @@ class _ArrayFrame:
         return self.image
 
 
-def anonymize_frames(frames: Iterable[Image], engine: Anonymizer, *, seed: int | None = None, rate: float = USUAL_RATE) -> Iterator[Image]:
+def anonymize_frames(frames: Iterable[Image], engine: Engine, *, seed: int | None = None, rate: float = USUAL_RATE) -> Iterator[Image]:
     """Anonymize frames from anywhere, in their order.
 
     A frame is returned once ``look_ahead`` more have been read, or the input has ended. Faces that are first detected later are then
@@ -345,10 +265,11 @@ def anonymize_frames(frames: Iterable[Image], engine: Anonymizer, *, seed: int |
         ValueError: a frame is no (H, W, 3) uint8 array.
 
     Examples:
-        >>> for frame in anonymize_frames(camera, deid.Anonymizer(deid.Options(method="blur"))):
-        ...     show(frame)
+        >>> shown = anonymize_frames([image] * 3, deid.Anonymizer(deid.Options(method="blur")))
+        >>> [frame.shape for frame in shown]
+        [(300, 300, 3), (300, 300, 3), (300, 300, 3)]
     """
-    editor: FilmEditor[_ArrayFrame] = FilmEditor(engine, _seed(engine, seed), rate=rate)
+    editor: VideoEditor[_ArrayFrame] = VideoEditor(engine, _seed(engine, seed), rate=rate)
     finder: Finds[_ArrayFrame] | None = None
     for frame in frames:
         finder = finder or _finder(engine, check_image(frame).shape[:2], rate)

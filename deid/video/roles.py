@@ -1,23 +1,22 @@
-"""Who is in a film, and what becomes of each of their tracks."""
+"""Who is in a video, and what becomes of each of their tracks."""
 
-from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 from deid.anonymizer.level import Level
-from deid.core.temporal import Steady
+from deid.core.temporal import FieldSmoother
 from deid.core.types import Embeddings
 from deid.video.keyframe import Keyframe
+from deid.video.results import TrackSummary
 from deid.video.smooth import LandmarkFilter
 
 #: After a frame in which the gate refused a face, the stronger level is kept for this many frames, and for twice as many after the next
-#: one: a film must not flicker.
+#: one: a video must not flicker.
 _HOLD = 50
 
 
 @dataclass(slots=True, eq=False)
 class Person:
-    """A person in the film.
+    """A person in the video.
 
     Args:
         number: from 0, in the order of appearance.
@@ -30,46 +29,6 @@ class Person:
     embeddings: tuple[Embeddings, ...]
     level: Level | None = None
     attempts: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class TrackSummary:
-    """What became of one track: plain sums, so that a long film's report stays short.
-
-    Args:
-        track: its number.
-        person: number of its person.
-        first: its first frame.
-        last: its last frame.
-        states: frames by how the face was found.
-        methods: frames by what is in the face's place.
-        score: the detector's best.
-        distance: the least distance to the face before, in units of the threshold; None where no new face was pasted.
-        asked: whether the requested method passed in any frame, and not only stronger covers in its place.
-    """
-
-    track: int
-    person: int
-    first: int
-    last: int
-    states: Counter[str] = field(default_factory=Counter)
-    methods: Counter[str] = field(default_factory=Counter)
-    score: float = 0.0
-    distance: float | None = None
-    asked: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "track": self.track,
-            "person": self.person,
-            "frames": [self.first, self.last],
-            "states": dict(self.states),
-            "methods": dict(self.methods),
-            "score": round(self.score, 4),
-            "status": "passed" if self.asked else "fallback",
-            "least_distance_in_thresholds": None if self.distance is None else round(self.distance, 3),
-        }
 
 
 @dataclass(slots=True, eq=False)
@@ -91,9 +50,9 @@ class Role:
     #: What the new face's last frame left: which one it was, and how it looked.
     pasted: int = -2
     smooth: LandmarkFilter = field(default_factory=LandmarkFilter)
-    steady: Steady = field(default_factory=Steady)
+    steady: FieldSmoother = field(default_factory=FieldSmoother)
     keyframe: Keyframe | None = None
 
     def begin(self) -> None:
         """Forget how the new face looked: it begins anew."""
-        self.smooth, self.steady, self.keyframe = LandmarkFilter(), Steady(), None
+        self.smooth, self.steady, self.keyframe = LandmarkFilter(), FieldSmoother(), None

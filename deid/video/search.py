@@ -5,23 +5,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from deid.core.options import Options
 from deid.core.protocols import Detector
 from deid.core.types import Detection, Image
-from deid.detection import build_detector, tiled_centerface
-from deid.detection.evened import EvenedDetector
 from deid.detection.merge import merge
-from deid.detection.threshold import at_least
 from deid.detection.views import detect_turned
 from deid.imaging import geometry
 from deid.video.novelty import Region
 
-#: Times the smallest face of a photo: in a film, one that comes nearer is found later and followed backward.
+#: Times the smallest face of a photo: in a video, one that comes nearer is found later and followed backward.
 SMALLEST = 4 / 3
-#: Least score of CenterFace in a film: what is that faint must be found twice.
-_FAINT = 0.42
-#: How many of MTCNN's looks at a film go by a name.
-_MTCNN = {"mtcnn": 2, "mtcnn_once": 1}
 #: Detections of two looks that overlap by more are one face.
 _SAME_IOU = 0.4
 
@@ -33,8 +25,9 @@ class Search:
         looks: at least one detector; the last one should be the fastest.
 
     Examples:
-        >>> search = Search([plain, mirrored])
-        >>> search.all(first), search.next(second), search.next(third)
+        >>> search = Search([MtcnnDetector(), MtcnnDetector(mirrored=True)])
+        >>> len(search.next(image)), len(search.next(image)), len(search.all(image))
+        (1, 1, 1)
     """
 
     def __init__(self, looks: Sequence[Detector]) -> None:
@@ -97,34 +90,3 @@ def _surer(detection: Detection, by_look: Sequence[Sequence[Detection]]) -> Dete
         same = [d.score for d in found if geometry.box_iou(d.box_xyxy, detection.box_xyxy)[0, 0] > _SAME_IOU]
         doubt *= 1 - max(same, default=0.0)
     return replace(detection, score=max(detection.score, 1 - doubt))
-
-
-def build(options: Options) -> Search:
-    """The looks of the detectors that the options name, joined by ``+``.
-
-    MTCNN takes turns between the frame and its mirror image, evened out, with the pyramid shifted by half a step; `mtcnn_once`
-    looks at the frame alone. CenterFace looks for faces a third larger than in a photo, in half the time; any other detector
-    looks as it does at a photo.
-
-    Raises:
-        ConfigError: a name is unknown.
-    """
-    names = options.detector.split("+")
-    return Search([at_least(look, options.threshold) for name in names for look in _looks(name, options)])
-
-
-def _looks(name: str, options: Options) -> list[Detector]:
-    if name in _MTCNN:
-        return _mtcnn(options)[: _MTCNN[name]]
-    if name == "centerface":
-        return [tiled_centerface(round(options.min_face * SMALLEST), options.device, _FAINT)]
-    return [build_detector(name, options.min_face, options.device)]
-
-
-def _mtcnn(options: Options) -> list[Detector]:
-    from deid.detection.mtcnn import MtcnnDetector
-
-    low, smallest = (0.5, 0.6, 0.4), options.min_face * SMALLEST
-    plain = MtcnnDetector(round(smallest), low, device=options.device)
-    mirrored = MtcnnDetector(round(smallest / 0.709**0.5), low, mirrored=True, device=options.device)
-    return [plain, EvenedDetector(mirrored)]

@@ -95,7 +95,7 @@ class WindowSink:
 
 
 class FileSink:
-    """A film, which appears when it is complete."""
+    """A video, which appears when it is complete."""
 
     closed = False
 

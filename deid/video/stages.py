@@ -32,12 +32,13 @@ def ahead(items: Iterable[Item], depth: int = 4, name: str = "stage") -> Generat
         name: of the thread.
 
     Examples:
-        >>> def detected(frames):
-        ...     with contextlib.closing(frames):
-        ...         for frame in frames:
-        ...             yield detect(frame)
-        >>> for found in ahead(detected(ahead(decode(path)))):
-        ...     write(found)
+        >>> import contextlib
+        >>> def doubled(numbers):
+        ...     with contextlib.closing(numbers):
+        ...         for number in numbers:
+        ...             yield 2 * number
+        >>> list(ahead(doubled(ahead(range(3)))))
+        [0, 2, 4]
     """
     waiting: queue.Queue[Item | _End] = queue.Queue(depth)
     unwanted = threading.Event()

@@ -1,4 +1,4 @@
-"""Streams of a file: which one is the film, and which others are left out."""
+"""Streams of a file: which one is the video, and which others are left out."""
 
 import re
 from collections import Counter
@@ -19,8 +19,8 @@ KEPT_ROLES = 0x1 | 0x2 | 0x4 | 0x8 | 0x40 | 0x80 | 0x100
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
-def film_stream(container: Any) -> Any:
-    """The stream that is the film: neither cover art nor a single picture beside a film; of several, the default one, then the largest.
+def video_stream(container: Any) -> Any:
+    """The stream that is the video: neither cover art nor a single picture beside a video; of several, the default one, then the largest.
 
     Raises:
         VideoReadError: there is none.
@@ -47,14 +47,14 @@ def _moving(name: str, candidates: Sequence[Any]) -> Sequence[Any]:
     return [s for s in candidates if n_packets[s.index] > 1] or candidates
 
 
-def left_out(container: Any, film: Any) -> tuple[str, ...]:
-    """What a film's output never has, in words; sound is left out only on request.
+def left_out(container: Any, video: Any) -> tuple[str, ...]:
+    """What a video's output never has, in words; sound is left out only on request.
 
     Args:
-        container: the film's file.
-        film: the stream that is anonymized.
+        container: the video's file.
+        video: the stream that is anonymized.
     """
-    others = [s for s in container.streams if s.index != film.index and s.type != "audio"]
+    others = [s for s in container.streams if s.index != video.index and s.type != "audio"]
     chapters = len(container.chapters()) if hasattr(container, "chapters") else 0
     return tuple(_described(s) for s in others) + ((f"{chapters} chapters",) if chapters else ())
 

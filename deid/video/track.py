@@ -76,7 +76,7 @@ class Track:
     """One face over time.
 
     Args:
-        number: its name in this film.
+        number: its name in this video.
         filter: where it is taken to be.
         seen: what was seen of it, by frame.
         last: the last frame in which it was seen.
@@ -114,6 +114,11 @@ class Tracker:
         self.tracks: list[Track] = []
         self._faint: list[Track] = []
         self._next = 0
+
+    @property
+    def numbers(self) -> set[int]:
+        """The tracks whose face may come back."""
+        return {track.number for track in self.tracks}
 
     def predict(self, index: int) -> None:
         """Go on to the frame ``index``; `update` follows."""

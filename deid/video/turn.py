@@ -1,4 +1,4 @@
-"""Orientation of a film that was recorded sideways without metadata."""
+"""Orientation of a video that was recorded sideways without metadata."""
 
 from collections.abc import Sequence
 
@@ -8,22 +8,22 @@ from deid.video.pace import Pace
 
 #: A detection of this score needs no search at other turns.
 SURE = 0.9
-#: Only detections of this score speak for a turn, or begin a track at one that the film is not known to have.
+#: Only detections of this score speak for a turn, or begin a track at one that the video is not known to have.
 CLEAR = 0.8
 #: So often another turn is tried: at first while nobody is seen for sure, at last while nobody comes, and while somebody is.
 _FIRST_S, _LAST_S, _CHECK_S = 0.2, 0.64, 4.0
 
 
 class TurnMemory:
-    """Remembers the turn of a film, and when to try another one.
+    """Remembers the turn of a video, and when to try another one.
 
     Args:
-        pace: of the film.
+        pace: of the video.
 
     Examples:
-        >>> memory = TurnMemory(pace)
-        >>> if (degrees := memory.due(index, sure=False)) is not None:
-        ...     memory.note(degrees, detect_turned(detector, image, degrees), here)
+        >>> memory = TurnMemory(Pace.of(Options(), 25.0))
+        >>> memory.due(0, sure=False) in (None, 90, 180, 270)
+        True
     """
 
     def __init__(self, pace: Pace) -> None:
@@ -38,7 +38,7 @@ class TurnMemory:
         self._pace = pace
 
     def others(self) -> list[int]:
-        """The turns that the film does not have."""
+        """The turns that the video does not have."""
         return [degrees for degrees in TURNS if degrees != self.degrees]
 
     def due(self, index: int, sure: bool) -> int | None:
@@ -56,7 +56,7 @@ class TurnMemory:
         return self.others()[self._next % len(self.others())]
 
     def note(self, degrees: int, found: Sequence[Detection], here: Sequence[Detection]) -> None:
-        """Take the turn for the film's own when more is found at it than at that one."""
+        """Take the turn for the video's own when more is found at it than at that one."""
         if evidence(found) > evidence(here):
             self.degrees = degrees
 

@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from deid.core.errors import DependencyError, WeightsFormatError, WeightsHashError, WeightsMissingError
+from deid.models.dlib_file import dlib_arrays
 
 #: sha256 of the files that come with other packages, in each release that is known.
 _PACKAGE_FILES = {
@@ -275,6 +276,20 @@ def dlib_model_file(name: str) -> Path:
 
 
 @functools.cache
+def read_dlib_resnet() -> dict[str, NDArray[Any]]:
+    """The arrays of dlib's face recogniser, read from the file of the `face_recognition_models` package; no converted copy is made.
+
+    Raises:
+        WeightsError: the file is altered, or holds something else.
+        DependencyError: the package is missing.
+    """
+    path = dlib_model_file(DLIB_RESNET)
+    try:
+        return dict(dlib_arrays(path.read_bytes()))
+    except (IndexError, ValueError) as error:
+        raise WeightsFormatError(f"cannot read {path.name}: {error}") from error
+
+
 def _check_package_file(path: Path, changed_ns: int) -> None:
     """Hash a package's file, once for each time that it was changed: dlib's landmarks alone are 100 MB."""
     with path.open("rb") as file:

@@ -11,15 +11,14 @@ from torch import nn
 
 from deid import weights
 from deid.core.errors import WeightsFormatError
-from deid.models.attgan import Generator
+from deid.models.attgan import Generator, TwoPasses
 from deid.models.attributes import AttributeClassifier
 from deid.models.centerface import CenterFace
-from deid.models.dlib_file import dlib_arrays
 from deid.models.dlib_resnet import DlibResNet
 from deid.models.face_rcnn import FaceRcnn
 from deid.models.mobilenet import FaceMobileNet
 from deid.models.mtcnn import ONet, PNet, RNet
-from deid.models.pixels import OfPixels, TwoPasses
+from deid.models.pixels import OfPixels
 from deid.models.realism import RealismCritic
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
@@ -91,10 +90,9 @@ def load_mtcnn() -> dict[str, nn.Module]:
 
 
 def load_dlib_resnet() -> DlibResNet:
-    """dlib's face recogniser, read from the file of the `face_recognition_models` package; no converted copy is made."""
+    """dlib's face recogniser."""
     network = DlibResNet()
-    path = weights.dlib_model_file(weights.DLIB_RESNET)
-    fill(network, dlib_arrays(path.read_bytes()), weights.Entry("dlib_resnet", path.name, ""))
+    fill(network, weights.read_dlib_resnet(), weights.Entry("dlib_resnet", weights.DLIB_RESNET, ""))
     return network
 
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from deid import weights
 from deid.core.errors import WeightsFormatError
-from deid.models.dlib_file import dlib_arrays
 from deid.models.inference import Network, OnnxNetwork, TorchNetwork, check_device, has_onnxruntime
 from deid.models.threads import SideBySide, n_threads
 
@@ -69,7 +68,7 @@ def arrays_of(name: str) -> dict[str, NDArray[Any]]:
     """
     source = SOURCES[name]
     if source is None:
-        return dict(dlib_arrays(weights.dlib_model_file(weights.DLIB_RESNET).read_bytes()))
+        return weights.read_dlib_resnet()
     arrays, _ = weights.read(source)
     prefix = "" if source == name else f"{name}."
     own = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}

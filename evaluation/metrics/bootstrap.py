@@ -121,7 +121,7 @@ def weighted_interval(
         n_resamples: how many.
 
     Examples:
-        >>> weighted_interval(lambda w: float(w @ [1.0, 0.0]) / w.sum(), ["a", "b"], 2).value
+        >>> weighted_interval(lambda w: float(w @ [1.0, 0.0] / w.sum()), ["a", "b"], 2).value
         0.5
     """
     if not len(groups):

@@ -3,18 +3,6 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evaluation.metrics.identification import Ranks, hits
-
-
-def singled_out(found: Ranks) -> NDArray[np.float64]:
-    """Per probe, whether the own person scores higher than every other; its mean is the linkability in the sense of WP29.
-
-    Formula: ``P(s_own > max_{g != own} s_g)``, ties shared. Direction: lower means more privacy; 1 / G is chance.
-    Paper: Article 29 Working Party, Opinion 05/2014 (WP216) (singling out and linkability).
-    It equals the rank-1 rate when one photo a person is in the gallery; it is named apart because regulators ask for it.
-    """
-    return hits(found, 1)
-
 
 def local_linkability(likelihood_ratio: ArrayLike, prior_ratio: float = 1.0) -> NDArray[np.float64]:
     """How far a score of this likelihood ratio ties two templates together, in [0, 1].

@@ -20,7 +20,7 @@ from PIL import JpegImagePlugin
 from scipy.stats import binomtest
 
 from deid import Anonymizer
-from deid.batch import pictures
+from deid.core import seeds
 from deid.core.errors import DataError
 from deid.core.types import Image
 from deid.imaging import codec, geometry
@@ -179,7 +179,7 @@ def _officials(options: StudyOptions) -> Iterator[Shown]:
     for number, name, read in photos:
         before = np.asarray(PillowImage.open(io.BytesIO(read())).convert("RGB"))
         kind = KINDS[made >= n_real]
-        picture = before if kind == "real" else _with_new_face(engine, before, pictures.seed_of(options.seed, int(number)))
+        picture = before if kind == "real" else _with_new_face(engine, before, seeds.seed_of(options.seed, int(number)))
         if picture is not None:
             yield Shown(kind, name, name, float(len(before)), view(picture, _WHOLE * len(picture)))
             made += 1

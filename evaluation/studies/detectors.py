@@ -27,8 +27,9 @@ _DIFFERS = "grey group photos, some of them drawings or scanned from newspapers;
 def detectors(options: StudyOptions) -> Results:
     """Recall and precision of every detector on all labelled photos of CMU-MIT, whatever `--people` says."""
     photos = list(datasets.cmu_mit())
-    built = {name: build_detector(name, Options().min_face, Options().device) for name in _NAMES}
-    built["scrfd"] = second_detector()
+    built = {name: build_detector(name, Options().min_face, Options().device) for name in options.detectors or _NAMES}
+    if not options.detectors:
+        built["scrfd"] = second_detector()
     options.stage("photos", len(photos) * len(built))
     lines: list[Measure] = []
     for name, detector in built.items():

@@ -13,30 +13,29 @@ from safetensors.numpy import load
 
 from deid import weights
 from deid.anonymizer import fallback
+from deid.anonymizer.face_editor import propose
 from deid.anonymizer.level import Level
 from deid.check.faces import find
 from deid.compositing import blend
 from deid.compositing.proposal import Proposal
-from deid.core.attributes import ATTRIBUTES
+from deid.core.attributes import ATTRIBUTES, MALE
 from deid.core.errors import DataError, WeightsFormatError, WeightsMissingError
 from deid.core.options import Options
 from deid.core.protocols import Detector
 from deid.core.types import AlignedFace, Crops, Detection, Image
+from deid.detection.central import central
 from deid.editing import checked
 from deid.editing.attgan import AttganEditor
 from deid.editing.looks import Looks
 from deid.editing.portraits import Portraits
-from deid.editing.proposals import propose
 from deid.editing.sampler import sample_sets, sample_shares, with_portraits
 from deid.imaging.alignment import TEMPLATE, align
 from deid.landmarks.face_points import FacePoints
 from deid.models.attgan import Generator
-from deid.recognition.age import AgeReader
-from deid.recognition.attributes import MALE, AttributeReader
+from deid.recognition.attributes import AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
-from deid.recognition.gender import GenderReader
+from deid.recognition.linear import AgeReader, GenderReader
 from deid.training.classifier import to_tensor
-from deid.training.data import central
 from deid.weights import modules
 from evaluation.datasets import Photo
 

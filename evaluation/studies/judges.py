@@ -10,9 +10,9 @@ from deid.check.faces import find
 from deid.check.matching import landmark_error
 from deid.core.protocols import Detector, Embedder
 from deid.core.types import Crops, Embeddings
+from deid.detection.central import central
 from deid.imaging import geometry
 from deid.landmarks.face_points import FacePoints
-from deid.training.data import central
 from deid.verification.realism import RealismScorer
 from evaluation.metrics.bootstrap import mean_interval, share_interval
 from evaluation.results import Measure, measure

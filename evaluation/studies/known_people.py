@@ -16,11 +16,12 @@ from deid.anonymizer.selection import best_pairs
 from deid.core.options import Options
 from deid.core.protocols import Embedder
 from deid.core.types import Detection, Embeddings
+from deid.detection.central import central
 from deid.detection.mtcnn import MtcnnDetector
 from deid.imaging.alignment import align, align_matrix, warp
 from deid.recognition import build_embedder
 from deid.recognition.mirrored import rows_of
-from deid.training.data import central, split_of
+from deid.training.data import split_of
 from evaluation import datasets
 from evaluation.metrics.bootstrap import mean_interval, share_interval
 from evaluation.results import Measure, Results, environment, measure

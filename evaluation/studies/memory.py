@@ -116,7 +116,7 @@ def _both(clip: Clip, found: Found, length: int) -> Found:
 
 
 def _tracked(clip: Clip, found: Found, length: int) -> Found:
-    """The finder that films go through, fed with these detections in place of its own search of every frame."""
+    """The finder that videos go through, fed with these detections in place of its own search of every frame."""
     options = Options(memory=length, track_score=0.6)
     finder: FaceFinder[_Small] = FaceFinder(Search([_Replay(found)]), None, options)
     frames = [f for image in clip.thumbnails for f in finder.push(_Small(image))]

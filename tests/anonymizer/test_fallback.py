@@ -7,13 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 from deid.anonymizer import fallback
+from deid.anonymizer.face_editor import propose
 from deid.anonymizer.level import Level
 from deid.compositing import blend
 from deid.compositing.proposal import Proposal
 from deid.core.options import METHODS, QUALITIES, Options
 from deid.core.types import AlignedFace, Detection, EditedFace, StandIn
 from deid.editing.attgan import AttganEditor, FaceAttganEditor
-from deid.editing.proposals import propose
 from deid.editing.sampler import SET_SIZE
 from deid.imaging.alignment import TEMPLATE
 from deid.models.attgan import Generator

@@ -9,14 +9,15 @@ import pytest
 from PIL import Image as PillowImage
 
 from deid.anonymizer.engine import Anonymizer
-from deid.batch import files, pictures
-from deid.batch.files import FileResult
+from deid.batch import files
 from deid.batch.jobs import Job
+from deid.batch.results import FileResult
 from deid.core.errors import DetectionError
 from deid.core.options import Options
+from deid.core.seeds import seed_of
 from deid.core.types import Image, ImageResult
 from deid.imaging import formats
-from deid.video.pipeline import VideoResult
+from deid.video.results import VideoResult
 
 
 def _touch(*paths: Path) -> None:
@@ -176,11 +177,11 @@ def test_picture_over_the_limit_is_refused(photo: Path, tmp_path: Path) -> None:
 
 
 def test_seeds_of_files() -> None:
-    seeds = [pictures.seed_of(7, i) for i in range(50)]
-    assert seeds == [pictures.seed_of(7, i) for i in range(50)]
-    assert len({*seeds, *(pictures.seed_of(8, i) for i in range(50))}) == 100
+    seeds = [seed_of(7, i) for i in range(50)]
+    assert seeds == [seed_of(7, i) for i in range(50)]
+    assert len({*seeds, *(seed_of(8, i) for i in range(50))}) == 100
     assert all(s is not None and 0 <= s < 2**64 for s in seeds)
-    assert pictures.seed_of(None, 3) is None
+    assert seed_of(None, 3) is None
 
 
 @pytest.mark.parametrize(
@@ -192,8 +193,8 @@ def test_seeds_of_files() -> None:
     ],
 )
 def test_what_is_left_out_of_a_file_is_no_mere_change(note: str, incomplete: bool) -> None:
-    film = VideoResult(1, 0, (), 0, notes=(note,))
-    for result in (FileResult(Path("a"), Path("b"), changes=(note,)), FileResult(Path("a"), Path("b"), film=film)):
+    video = VideoResult(1, 0, (), 0, notes=(note,))
+    for result in (FileResult(Path("a"), Path("b"), changes=(note,)), FileResult(Path("a"), Path("b"), video=video)):
         assert result.incomplete == incomplete
         assert result.notes == (note,)
         assert result.status == "done"

@@ -49,7 +49,7 @@ def test_tree_of_a_folder_is_kept_and_other_files_are_left_out(tmp_path: Path) -
     names = ["b.PNG", "a.jpg", "deep/er/c.webp", "deep/notes.txt", "deep/d.tiff", ".hidden.part", "clip.MP4"]
     _touch(*(tmp_path / "in" / n for n in names))
     done = {f"in/{n}": f"out/{n}" for n in ["a.jpg", "b.PNG", "clip.MP4", "deep/d.tiff", "deep/er/c.webp"]}
-    left_out = {"in/.hidden.part": "a hidden file", "in/deep/notes.txt": "neither a picture nor a film that is known"}
+    left_out = {"in/.hidden.part": "a hidden file", "in/deep/notes.txt": "neither a picture nor a video that is known"}
     assert _plan([tmp_path / "in"], tmp_path / "out") == done | left_out
     order = [job.source.name for job in jobs.plan([tmp_path / "in"], tmp_path / "out") if job.target]
     assert order == ["a.jpg", "b.PNG", "clip.MP4", "d.tiff", "c.webp"]
@@ -90,10 +90,10 @@ def test_a_pipe_is_never_opened(named: bool, tmp_path: Path) -> None:
 
 
 WRONG_USE: dict[str, tuple[list[str], str, str | None, str]] = {
-    "target of an unknown kind": (["a.gif"], "a.xyz", None, "no suffix of a picture or a film"),
-    "text": (["a.gif"], "a.txt", None, "no suffix of a picture or a film"),
-    "picture to film": (["a.gif"], "a.mp4", None, "a.gif is a picture and a.mp4 is a film"),
-    "film to picture": (["a.mp4"], "a.gif", None, "a.mp4 is a film and a.gif is a picture"),
+    "target of an unknown kind": (["a.gif"], "a.xyz", None, "no suffix of a picture or a video"),
+    "text": (["a.gif"], "a.txt", None, "no suffix of a picture or a video"),
+    "picture to video": (["a.gif"], "a.mp4", None, "a.gif is a picture and a.mp4 is a video"),
+    "video to picture": (["a.mp4"], "a.gif", None, "a.mp4 is a video and a.gif is a picture"),
     "picture that is only read": (["a.gif"], "a.psd", None, "cannot be written"),
     "several to one": (["a.gif", "a.mp4"], "o.png", None, "expected a folder for several files"),
     "folder to one": (["in"], "o.png", None, "expected a folder for several files"),

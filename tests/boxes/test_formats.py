@@ -23,7 +23,7 @@ def _detection(rng: np.random.Generator, label: str = "face") -> Detection:
 
 @pytest.fixture
 def boxed() -> list[BoxedFile]:
-    """A picture, one without a face, an animation and a film."""
+    """A picture, one without a face, an animation and a video."""
     rng = np.random.default_rng(0)
     still = BoxedFrame((Box(_detection(rng)), Box(_detection(rng, "license_plate"), keep=True)))
     moving = [BoxedFrame((Box(_detection(rng), 3, "filled"),), i / 25, {3: (View(i, _detection(rng)),)}) for i in range(4)]
@@ -51,7 +51,7 @@ def test_round_trip(name: str, file_format: str, exact: bool, boxed: list[BoxedF
     assert list(back) == [file.name for file in boxed]
     for file in boxed:
         again = back[file.name].sized(SIZE)
-        assert again.film == file.film
+        assert again.video == file.video
         for before, after in zip(file.frames, again.frames, strict=True):
             assert all(_same(a, b, exact) for a, b in zip(before.boxes, after.boxes, strict=True))
             assert not exact or [(a.state, a.keep) for a in before.boxes] == [(b.state, b.keep) for b in after.boxes]
@@ -207,7 +207,7 @@ def test_files_of_no_format_are_refused(content: str, tmp_path: Path) -> None:
         files.read(tmp_path / "x.json")
 
 
-def test_a_film_without_tracks_in_json_is_refused(boxed: list[BoxedFile], tmp_path: Path) -> None:
+def test_a_video_without_tracks_in_json_is_refused(boxed: list[BoxedFile], tmp_path: Path) -> None:
     files.write(boxed, tmp_path / "x.json", "json")
     data = json.loads((tmp_path / "x.json").read_text())
     del data["files"][3]["frames"][1]["boxes"][0]["track"]

@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from deid.cli import app
 from deid.core.types import Detection, Image
+from tests.cli.commands import deid, shown
 
 
 def _check(*arguments: object) -> Result:
-    result = CliRunner().invoke(app, ["check", *(str(a) for a in arguments)])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    result = deid("check", *arguments)
+    assert shown(result)
     return result
 
 

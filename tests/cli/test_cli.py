@@ -13,26 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 from safetensors.numpy import save_file
-from typer.testing import CliRunner, Result
 
 from deid import __version__, weights
-from deid.batch import pictures
-from deid.cli import app
 from deid.core.errors import DependencyError
+from deid.core.seeds import seed_of
 from deid.core.types import Image
 from deid.editing.portraits import Portraits
+from tests.cli.commands import deid, shown
 
 FAST = ["--method", "solid", "--seed", "1"]
-
-
-def _deid(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(a) for a in arguments])
-
-
-def _output(result: Result) -> str:
-    """What was printed, on one line."""
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return " ".join(result.output.split())
 
 
 @pytest.fixture
@@ -57,9 +46,9 @@ def bad(photo: Path) -> Path:
 
 
 def test_one_photo(photo: Path, tmp_path: Path) -> None:
-    result = _deid("run", photo, "-o", tmp_path / "out.jpg", *FAST)
+    result = deid("run", photo, "-o", tmp_path / "out.jpg", *FAST)
     assert result.exit_code == 0, result.output
-    assert "1 files written (0 without a face), 1 faces: 1 edited, 0 covered by fallback; 0 files failed" in _output(result)
+    assert "1 files written (0 without a face), 1 faces: 1 edited, 0 covered by fallback; 0 files failed" in shown(result)
     data = (tmp_path / "out.jpg").read_bytes()
     assert b"MARKER" not in data
     with PillowImage.open(tmp_path / "out.jpg") as out:
@@ -68,9 +57,9 @@ def test_one_photo(photo: Path, tmp_path: Path) -> None:
 
 def test_good_files_are_done_although_others_are_bad(bad: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    result = _deid("run", bad, bad / "missing.jpg", "-o", out, "--report", tmp_path / "run.json", *FAST)
+    result = deid("run", bad, bad / "missing.jpg", "-o", out, "--report", tmp_path / "run.json", *FAST)
     assert result.exit_code == 1
-    output = _output(result)
+    output = shown(result)
     for name, reason in {
         "empty.jpg": "the file is empty",
         "text.png": "not an image of a known format",
@@ -103,21 +92,21 @@ def test_good_files_are_done_although_others_are_bad(bad: Path, tmp_path: Path) 
 
 def test_report_names_the_fallback(photo: Path, tmp_path: Path) -> None:
     """Methods that leave one colour at last: whatever happened is told in numbers that agree."""
-    result = _deid("run", photo, "-o", tmp_path / "out", "--method", "pixelate", "--seed", "3", "--report", tmp_path / "run.json")
+    result = deid("run", photo, "-o", tmp_path / "out", "--method", "pixelate", "--seed", "3", "--report", tmp_path / "run.json")
     assert result.exit_code == 0
     report = json.loads((tmp_path / "run.json").read_text())
     faces = [face for file in report["files"] for frame in file["frames"] for face in frame["faces"]]
     assert report["totals"]["fallback"] == sum(f["status"] == "fallback" for f in faces)
-    assert f"{report['totals']['edited']} edited, {report['totals']['fallback']} covered by fallback" in _output(result)
+    assert f"{report['totals']['edited']} edited, {report['totals']['fallback']} covered by fallback" in shown(result)
 
 
 def test_nothing_is_replaced_without_overwrite(photo: Path, tmp_path: Path) -> None:
     before = photo.read_bytes()
-    in_place = _deid("run", photo.parent, "-o", photo.parent, *FAST)
+    in_place = deid("run", photo.parent, "-o", photo.parent, *FAST)
     assert in_place.exit_code == 2
-    assert "is an input; pass --overwrite" in _output(in_place)
+    assert "is an input; pass --overwrite" in shown(in_place)
     assert photo.read_bytes() == before
-    replaced = _deid("run", photo.parent, "-o", photo.parent, "--overwrite", *FAST)
+    replaced = deid("run", photo.parent, "-o", photo.parent, "--overwrite", *FAST)
     assert replaced.exit_code == 0, replaced.output
     assert photo.read_bytes() != before
     assert [p.name for p in photo.parent.iterdir()] == ["hopper.jpg"]
@@ -125,7 +114,7 @@ def test_nothing_is_replaced_without_overwrite(photo: Path, tmp_path: Path) -> N
 
 def test_same_seed_same_files(photo: Path, tmp_path: Path) -> None:
     for name in ("a.jpg", "b.jpg"):
-        assert _deid("run", photo, "-o", tmp_path / name, "--method", "blur", "--seed", "5").exit_code == 0
+        assert deid("run", photo, "-o", tmp_path / name, "--method", "blur", "--seed", "5").exit_code == 0
     assert (tmp_path / "a.jpg").read_bytes() == (tmp_path / "b.jpg").read_bytes()
 
 
@@ -137,7 +126,7 @@ def test_portraits_of_ones_own_stand_in_and_are_named_for_debugging_only(
     seen = {}
     for flag in ((), ("--debug",)):
         line = ["--portraits", tmp_path / "own.safetensors", "--seed", 1, "--quality", "fast", "--overwrite", *flag]
-        result = _deid("run", photo, "-o", tmp_path / "o.jpg", "--report", tmp_path / "r.json", *line)
+        result = deid("run", photo, "-o", tmp_path / "o.jpg", "--report", tmp_path / "r.json", *line)
         assert result.exit_code == 0, result.output
         report = json.loads((tmp_path / "r.json").read_text())
         assert report["options"]["portraits"] == str(tmp_path / "own.safetensors")
@@ -150,23 +139,23 @@ def test_portraits_of_ones_own_stand_in_and_are_named_for_debugging_only(
 
 
 def test_options_of_the_line_reach_the_run(photo: Path, tmp_path: Path) -> None:
-    result = _deid("run", photo, "-o", tmp_path / "o.jpg", "--reach", "head", "--stand-in", "none", "--report", tmp_path / "r.json", *FAST)
+    result = deid("run", photo, "-o", tmp_path / "o.jpg", "--reach", "head", "--stand-in", "none", "--report", tmp_path / "r.json", *FAST)
     assert result.exit_code == 0, result.output
     options = json.loads((tmp_path / "r.json").read_text())["options"]
     assert (options["reach"], options["stand_in"], options["portraits"]) == ("head", "none", None)
 
 
 def test_banks_have_a_command(tmp_path: Path) -> None:
-    assert "Make a bank of portraits" in _output(_deid("portraits", "--help"))
+    assert "Make a bank of portraits" in shown(deid("portraits", "--help"))
     (tmp_path / "none").mkdir()
-    result = _deid("portraits", "build", tmp_path / "none", "-o", tmp_path / "bank.safetensors")
+    result = deid("portraits", "build", tmp_path / "none", "-o", tmp_path / "bank.safetensors")
     assert result.exit_code == 1
-    assert "expected pictures with exactly one usable face, got none" in _output(result)
+    assert "expected pictures with exactly one usable face, got none" in shown(result)
 
 
 def test_options_from_a_file_and_from_the_line(photo: Path, tmp_path: Path) -> None:
     (tmp_path / "options.toml").write_text('method = "solid"\nsolid_rgb = [9, 200, 9]\nseed = 4\n')
-    result = _deid(
+    result = deid(
         "run", photo, "-o", tmp_path / "o.png", "--config", tmp_path / "options.toml", "--report", tmp_path / "r.json", "--seed", 8
     )
     assert result.exit_code == 0, result.output
@@ -179,25 +168,25 @@ def test_options_from_a_file_and_from_the_line(photo: Path, tmp_path: Path) -> N
 
 def test_output_that_cannot_be_written(photo: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    result = _deid("run", photo, "-o", tmp_path / "file", *FAST)
+    result = deid("run", photo, "-o", tmp_path / "file", *FAST)
     assert result.exit_code == 2
-    assert "Not a directory" in _output(result)
+    assert "Not a directory" in shown(result)
     assert (tmp_path / "file").read_text() == "in the way"
 
 
 def test_report_that_cannot_be_written(photo: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    result = _deid("run", photo, "-o", tmp_path / "out", "--report", tmp_path / "file" / "run.json", *FAST)
+    result = deid("run", photo, "-o", tmp_path / "out", "--report", tmp_path / "file" / "run.json", *FAST)
     assert result.exit_code == 2
-    assert "run.json: Not a directory" in _output(result)
+    assert "run.json: Not a directory" in shown(result)
 
 
 def test_files_that_are_left_out_have_an_exit_code_and_are_named(photo: Path, tmp_path: Path) -> None:
     (photo.parent / "IMG [1].dng").write_bytes(b"II*\0")
     (photo.parent / "clip.mts").write_bytes(b"x")
-    result = _deid("run", photo.parent, "-o", tmp_path / "out", "--report", tmp_path / "run.json", *FAST)
+    result = deid("run", photo.parent, "-o", tmp_path / "out", "--report", tmp_path / "run.json", *FAST)
     assert result.exit_code == 3
-    output = _output(result)
+    output = shown(result)
     assert "IMG [1].dng: a camera's raw photo is not read" in output
     assert "0 files failed; 2 files left out: IMG [1].dng, clip.mts" in output
     report = json.loads((tmp_path / "run.json").read_text())
@@ -208,24 +197,24 @@ def test_files_that_are_left_out_have_an_exit_code_and_are_named(photo: Path, tm
     ]
     # The seed of a file does not change with what is left out beside it.
     seeds = [f["frames"][0]["seed"] for f in report["files"] if f.get("frames")]
-    assert seeds == [pictures.seed_of(1, 0)]
+    assert seeds == [seed_of(1, 0)]
 
 
 def test_part_of_a_picture_that_is_left_out_has_an_exit_code_and_is_named(photo: Path, tmp_path: Path) -> None:
     """A photo of a phone with its preview behind it."""
     meadow = PillowImage.new("RGB", (64, 48), (90, 120, 90))
     meadow.save(photo.parent / "phone.mpo", save_all=True, append_images=[meadow.resize((32, 24))])
-    result = _deid("run", photo.parent, "-o", tmp_path / "out", "--report", tmp_path / "run.json", *FAST)
+    result = deid("run", photo.parent, "-o", tmp_path / "out", "--report", tmp_path / "run.json", *FAST)
     assert result.exit_code == 3
-    assert "phone.mpo: 1 further pictures in the file left out" in _output(result)
-    assert "2 files written" in _output(result)
+    assert "phone.mpo: 1 further pictures in the file left out" in shown(result)
+    assert "2 files written" in shown(result)
     notes = {Path(f["input"]).name: f["notes"] for f in json.loads((tmp_path / "run.json").read_text())["files"]}
     assert notes == {"hopper.jpg": [], "phone.mpo": ["1 further pictures in the file left out"]}
 
 
 @pytest.mark.parametrize(("streams", "code"), [(2, 3), (1, 0)])
-def test_stream_of_a_film_that_is_left_out_has_an_exit_code(streams: int, code: int, tmp_path: Path) -> None:
-    av = pytest.importorskip("av", reason="films need PyAV: pip install 'deid-face[video]'")
+def test_stream_of_a_video_that_is_left_out_has_an_exit_code(streams: int, code: int, tmp_path: Path) -> None:
+    av = pytest.importorskip("av", reason="videos need PyAV: pip install 'deid-face[video]'")
     with av.open(str(tmp_path / "a.mkv"), "w") as out:
         made = [out.add_stream("libx264", rate=25) for _ in range(streams)]
         for stream in made:
@@ -234,18 +223,18 @@ def test_stream_of_a_film_that_is_left_out_has_an_exit_code(streams: int, code: 
             for value in (60, 90, None):
                 picture = None if value is None else av.VideoFrame.from_ndarray(np.full((48, 64, 3), value, np.uint8), format="rgb24")
                 out.mux(stream.encode(picture))
-    result = _deid("run", tmp_path / "a.mkv", "-o", tmp_path / "b.mkv", *FAST)
-    assert result.exit_code == code, _output(result)
-    assert ("left out stream 1: video" in _output(result)) == (streams == 2)
+    result = deid("run", tmp_path / "a.mkv", "-o", tmp_path / "b.mkv", *FAST)
+    assert result.exit_code == code, shown(result)
+    assert ("left out stream 1: video" in shown(result)) == (streams == 2)
 
 
 def test_nothing_but_files_that_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.mts").write_bytes(b"x")
     (tmp_path / "in" / "a.cr3").write_bytes(b"x")
-    result = _deid("run", tmp_path / "in", "-o", tmp_path / "out", *FAST)
+    result = deid("run", tmp_path / "in", "-o", tmp_path / "out", *FAST)
     assert result.exit_code == 3
-    assert "a.cr3: a camera's raw photo" in _output(result)
+    assert "a.cr3: a camera's raw photo" in shown(result)
     assert not (tmp_path / "out").exists()
 
 
@@ -261,7 +250,7 @@ EARLY: dict[str, tuple[list[str], str]] = {
     "output inside input": (["in", "-o", "in/out"], "lies inside the input"),
     "report below a file": (["in", "-o", "out", "--report", "old.jpg/r.json"], "Not a directory"),
     "unknown suffix": (["in/hopper.jpg", "-o", "a.xyz"], "no suffix of a picture"),
-    "picture to film": (["in/hopper.jpg", "-o", "a.mp4"], "is a picture"),
+    "picture to video": (["in/hopper.jpg", "-o", "a.mp4"], "is a picture"),
     "zero byte": (["in/hopper.jpg", "-o", "out", "--cover-image", "a\0b", "--method", "image"], "cover_image"),
     "config of brackets": (["in/hopper.jpg", "-o", "out", "--config", "deep.toml"], "cannot read options"),
     "config is a pipe": (["in/hopper.jpg", "-o", "out", "--config", "pipe"], "no regular file"),
@@ -279,26 +268,26 @@ def test_wrong_use_is_told_before_a_model_is_loaded(
     (tmp_path / "old.jpg").write_bytes(b"old")
     (tmp_path / "deep.toml").write_text("method = " + "[" * 5000)
     os.mkfifo(tmp_path / "pipe")
-    result = _deid("run", *arguments)
+    result = deid("run", *arguments)
     assert result.exit_code == 2
-    assert message in _output(result)
+    assert message in shown(result)
     assert (tmp_path / "old.jpg").read_bytes() == b"old"
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("to", ["http://[::1", "http://127.0.0.1:99999", "http://u:pass/word@h:8080"])
 def test_addresses_that_are_none(to: str, photo: Path) -> None:
-    result = _deid("live", photo, "--to", to)
+    result = deid("live", photo, "--to", to)
     assert result.exit_code == 2
-    assert "expected --to http://HOST:PORT" in _output(result)
-    assert "pass" not in _output(result)
+    assert "expected --to http://HOST:PORT" in shown(result)
+    assert "pass" not in shown(result)
 
 
 def test_errors_that_are_not_ours_have_no_traceback(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deid.batch.jobs.plan", lambda *_: 1 / 0)
-    result = _deid("run", photo, "-o", tmp_path / "out")
+    result = deid("run", photo, "-o", tmp_path / "out")
     assert result.exit_code == 1
-    assert "error: ZeroDivisionError: division by zero" in _output(result)
+    assert "error: ZeroDivisionError: division by zero" in shown(result)
 
 
 def test_names_are_data(photo: Path, tmp_path: Path) -> None:
@@ -306,10 +295,10 @@ def test_names_are_data(photo: Path, tmp_path: Path) -> None:
     (photo.parent / "x[").mkdir()
     for name in ("[red]x.jpg", "x[/bold].png", "two\nlines.jpg", "\x1b[31mred.jpg"):
         (photo.parent / name).write_bytes(b"no picture")
-    result = _deid("run", photo.parent, "-o", tmp_path / "out", *FAST)
+    result = deid("run", photo.parent, "-o", tmp_path / "out", *FAST)
     assert result.exit_code == 1
-    for shown in ("[red]x.jpg: not an image", "x[/bold].png: not an image", "two\\nlines.jpg", "\\x1b[31mred.jpg"):
-        assert shown in _output(result)
+    for line in ("[red]x.jpg: not an image", "x[/bold].png: not an image", "two\\nlines.jpg", "\\x1b[31mred.jpg"):
+        assert line in shown(result)
     assert "\x1b[31mred" not in result.output
 
 
@@ -318,21 +307,21 @@ def test_the_name_of_an_extra_is_shown(photo: Path, monkeypatch: pytest.MonkeyPa
         raise DependencyError("videos need PyAV: pip install 'deid-face[video]'")
 
     monkeypatch.setattr("deid.batch.jobs.plan", missing)
-    assert "pip install 'deid-face[video]'" in _output(_deid("run", photo, "-o", tmp_path / "out"))
+    assert "pip install 'deid-face[video]'" in shown(deid("run", photo, "-o", tmp_path / "out"))
 
 
 @pytest.mark.parametrize("command", ["run", "dataset"])
 def test_exit_codes_are_in_the_help(command: str) -> None:
-    assert "0 when every input was handled, 1 when something failed, 2 for wrong use, 3 when files were left out" in _output(
-        _deid(command, "--help")
+    assert "0 when every input was handled, 1 when something failed, 2 for wrong use, 3 when files were left out" in shown(
+        deid(command, "--help")
     )
 
 
 def test_folder_without_pictures(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    result = _deid("run", tmp_path / "in", "-o", tmp_path / "out", *FAST)
+    result = deid("run", tmp_path / "in", "-o", tmp_path / "out", *FAST)
     assert result.exit_code == 1
-    assert "no pictures found" in _output(result)
+    assert "no pictures found" in shown(result)
 
 
 WRONG: dict[str, tuple[list[str], str]] = {
@@ -358,20 +347,20 @@ def test_wrong_arguments_end_with_a_message_and_write_nothing(
     arguments: list[str], message: str, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "300")
-    result = _deid("run", photo, "-o", tmp_path / "out", *arguments)
+    result = deid("run", photo, "-o", tmp_path / "out", *arguments)
     assert result.exit_code in {1, 2}
-    assert message in _output(result)
+    assert message in shown(result)
     assert not (tmp_path / "out").exists()
 
 
 def test_output_is_asked_for(photo: Path) -> None:
-    assert _deid("run", photo).exit_code == 2
+    assert deid("run", photo).exit_code == 2
 
 
 def test_version_and_help() -> None:
-    assert _output(_deid("--version")) == f"deid {__version__}"
-    assert "run" in _output(_deid("--help"))
-    assert _deid("no-such-command").exit_code == 2
+    assert shown(deid("--version")) == f"deid {__version__}"
+    assert "run" in shown(deid("--help"))
+    assert deid("no-such-command").exit_code == 2
 
 
 @pytest.fixture
@@ -401,21 +390,21 @@ def test_spoilt_weights_are_refused_before_the_first_photo(
     spoil: Callable[[Path], None], message: str, photo: Path, own_weights: Path, tmp_path: Path
 ) -> None:
     spoil(own_weights)
-    result = _deid("run", photo, "-o", tmp_path / "out")
+    result = deid("run", photo, "-o", tmp_path / "out")
     assert result.exit_code == 2
-    assert "attgan.safetensors" in _output(result)
-    assert message in _output(result)
-    assert "install deid-face again" in _output(result)
+    assert "attgan.safetensors" in shown(result)
+    assert message in shown(result)
+    assert "install deid-face again" in shown(result)
     assert not (tmp_path / "out").exists()
 
 
 def test_weights_verify(own_weights: Path) -> None:
-    good = _deid("weights", "verify")
+    good = deid("weights", "verify")
     assert good.exit_code == 0
     assert "attgan: ok" in good.output
     _alter(own_weights)
     (own_weights / "realism.safetensors").unlink()
-    bad = _deid("weights", "verify")
+    bad = deid("weights", "verify")
     assert bad.exit_code == 1
     assert "attgan: altered" in bad.output
     assert "attributes: ok" in bad.output
@@ -424,7 +413,7 @@ def test_weights_verify(own_weights: Path) -> None:
 
 def test_weights_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "300")
-    result = _deid("weights", "list")
+    result = deid("weights", "list")
     assert result.exit_code == 0
     for name, item in weights.manifest().items():
         assert name in result.output
@@ -432,25 +421,25 @@ def test_weights_list(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_weights_fetch(own_weights: Path, tmp_path: Path) -> None:
-    shipped = _deid("weights", "fetch", "attgan")
+    shipped = deid("weights", "fetch", "attgan")
     assert shipped.exit_code == 2
-    assert "shipped with the package" in _output(shipped)
-    assert "unknown weights 'nope'" in _output(_deid("weights", "fetch", "nope"))
+    assert "shipped with the package" in shown(shipped)
+    assert "unknown weights 'nope'" in shown(deid("weights", "fetch", "nope"))
     source = own_weights / "realism.safetensors"
     entry = weights.entry("realism")
     (own_weights / "manifest.toml").write_text(f'[far]\nfile = "far.safetensors"\nsha256 = "{entry.sha256}"\nurl = "{source.as_uri()}"\n')
-    assert "far: not fetched" in _output(_deid("weights", "verify"))
-    fetched = _deid("weights", "fetch", "far")
+    assert "far: not fetched" in shown(deid("weights", "verify"))
+    fetched = deid("weights", "fetch", "far")
     assert fetched.exit_code == 0
     assert (tmp_path / "cache" / "far.safetensors").exists()
-    assert "far: ok" in _output(_deid("weights", "verify"))
+    assert "far: ok" in shown(deid("weights", "verify"))
 
 
 def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hopper: Image) -> None:
     """On a small photo: the real ones would take long here."""
     PillowImage.fromarray(hopper[:160]).save(tmp_path / "small.png")
     monkeypatch.setattr("deid.cli.demo.demo_photos", lambda: {"small.png": tmp_path / "small.png"})
-    result = _deid("demo", "-o", tmp_path / "demo", "--seed", "1")
+    result = deid("demo", "-o", tmp_path / "demo", "--seed", "1")
     assert result.exit_code == 0, result.output
     assert sorted(p.name for p in (tmp_path / "demo").iterdir()) == ["small-before-after.png", "small.png"]
     with PillowImage.open(tmp_path / "demo/small-before-after.png") as sheet:
@@ -465,9 +454,9 @@ def test_demo_without_its_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         raise DependencyError("expected matplotlib")
 
     monkeypatch.setattr("deid.cli.demo.demo_photos", none)
-    result = _deid("demo", "-o", tmp_path / "demo")
+    result = deid("demo", "-o", tmp_path / "demo")
     assert result.exit_code == 2
-    assert "expected matplotlib" in _output(result)
+    assert "expected matplotlib" in shown(result)
 
 
 def test_demo_photos_are_there() -> None:

@@ -5,19 +5,14 @@ from pathlib import Path
 import pytest
 from PIL import Image as PillowImage
 from PIL import ImageCms
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from deid.cli import app
 from deid.core.types import Image
+from tests.cli.commands import deid, shown
 
 
 def _dataset(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["dataset", *map(str, arguments), "--method", "solid", "--seed", "1", "--device", "cpu"])
-
-
-def _output(result: Result) -> str:
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return " ".join(result.output.split())
+    return deid("dataset", *arguments, "--method", "solid", "--seed", "1", "--device", "cpu")
 
 
 @pytest.fixture
@@ -34,7 +29,7 @@ def test_run_failure_resume_and_verify(photos: Path, tmp_path: Path) -> None:
     (photos / "bad [1].png").write_text("no picture")
     result = _dataset(photos, "-o", tmp_path / "out", "--workers", 1)
     assert result.exit_code == 1
-    output = _output(result)
+    output = shown(result)
     assert "failed: 'bad [1].png': cannot read bad [1].png: not an image of a known format" in output
     assert (
         "2 pictures written, 1 label files carried over, 0 files left out, 1 faces: 1 as asked, 0 covered by fallback; 1 files failed"
@@ -43,17 +38,17 @@ def test_run_failure_resume_and_verify(photos: Path, tmp_path: Path) -> None:
 
     result = _dataset(photos, "-o", tmp_path / "out")
     assert result.exit_code == 2
-    assert "pass --resume" in _output(result)
+    assert "pass --resume" in shown(result)
 
     (photos / "bad [1].png").write_bytes((photos / "meadow.png").read_bytes())
     result = _dataset(photos, "-o", tmp_path / "out", "--resume", "--verify", "--workers", 1)
     assert result.exit_code == 0, result.output
-    assert "verified: every file is there, whole, and passed" in _output(result)
+    assert "verified: every file is there, whole, and passed" in shown(result)
 
     (tmp_path / "out" / "hopper.jpg").unlink()
     result = _dataset(photos, "-o", tmp_path / "out", "--verify")
     assert result.exit_code == 1
-    assert "'hopper.jpg': is missing" in _output(result)
+    assert "'hopper.jpg': is missing" in shown(result)
 
 
 def test_what_is_left_out_of_a_picture_is_named(photos: Path, tmp_path: Path) -> None:
@@ -61,17 +56,17 @@ def test_what_is_left_out_of_a_picture_is_named(photos: Path, tmp_path: Path) ->
     PillowImage.new("RGB", (64, 48), (90, 120, 90)).save(photos / "lab.png", icc_profile=lab)
     result = _dataset(photos, "-o", tmp_path / "out", "--workers", 1)
     assert result.exit_code == 3, result.output
-    assert "note: 'lab.png': colour profile of another colour model left out" in _output(result)
+    assert "note: 'lab.png': colour profile of another colour model left out" in shown(result)
 
 
 def test_nothing_to_do_is_no_success(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     result = _dataset(tmp_path / "in", "-o", tmp_path / "out")
     assert result.exit_code == 1
-    assert "no picture was written" in _output(result)
+    assert "no picture was written" in shown(result)
     result = _dataset(tmp_path / "nowhere", "-o", tmp_path / "new")
     assert result.exit_code == 2
-    assert "which is not there" in _output(result)
+    assert "which is not there" in shown(result)
     assert not (tmp_path / "new").exists()
 
 
@@ -82,7 +77,7 @@ def test_what_is_left_out_is_named_and_has_an_exit_code(photos: Path, tmp_path: 
     (photos / "hopper.jpg").unlink()
     result = _dataset(photos, "-o", tmp_path / "out", "--workers", 1)
     assert result.exit_code == 3
-    output = _output(result)
+    output = shown(result)
     assert "left out: 'raw [1].dng': a camera's raw photo is not read" in output
     assert "left out: 'secret.txt': a link that leads out of the data set" in output
     assert "'fer.csv': the label file holds what may be a picture" in output

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from deid.batch import pictures
+from deid.core import seeds
 from deid.core.errors import DataError
 from deid.core.options import Options
 from deid.dataset import local
@@ -53,7 +53,7 @@ def test_what_must_not_be_published_lies_beside_the_output(folder: Path, run_her
 def test_seed_of_a_file_comes_of_its_place(folder: Path, run_here: Run, hashes_of: Hashes, tmp_path: Path) -> None:
     run_here(folder)
     for number, name, seed in _rows(tmp_path, "SELECT id, name, seed FROM files"):
-        assert seed == str(pictures.seed_of(7, number))
+        assert seed == str(seeds.seed_of(7, number))
         if name.endswith("png"):
             with PillowImage.open(tmp_path / "out" / name) as new:
                 assert (np.asarray(new)[-1, -1] == int(seed) % 251).all()
@@ -197,7 +197,7 @@ def test_run_without_a_seed_goes_on_with_the_one_it_drew(
     run_here(folder, options=Options(method="solid"), resume=True)
     ((seed,),) = _rows(tmp_path, "SELECT value FROM run WHERE key = 'seed'")
     for number, used in _rows(tmp_path, "SELECT id, seed FROM files"):
-        assert used == str(pictures.seed_of(int(seed.strip('"')), number))
+        assert used == str(seeds.seed_of(int(seed.strip('"')), number))
 
 
 def test_what_failed_is_tried_again(folder: Path, run_here: Run, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_folder(folder: Path) -> None:
     assert list(found) == sorted(found, key=lambda n: n.split("/"))
     assert [i.why for i in source.items() if i.kind != "picture" and i.kind != "label"] == [
         "a hidden file",
-        "a film; films are for `deid run`",
+        "a video; videos are for `deid run`",
         "the link leads back to a folder that holds it",
     ]
 

@@ -5,7 +5,7 @@ import pytest
 
 from deid.core.errors import ConfigError
 from deid.core.types import Detection, Image
-from deid.detection import EnsembleDetector, build_detector, merge
+from deid.detection import DETECTORS, EnsembleDetector, build_detector, merge
 
 POINTS = np.full((5, 2), 20.0)
 
@@ -52,7 +52,7 @@ def test_ensemble_is_the_union() -> None:
 
 @pytest.mark.parametrize("names", ["nope", "mtcnn+nope", "mtcnn+", "", "MTCNN"])
 def test_unknown_detector_lists_the_valid_ones(names: str) -> None:
-    with pytest.raises(ConfigError, match=r"unknown detector .*dlib_hog, dlib_mmod, faster_rcnn, haar, mtcnn"):
+    with pytest.raises(ConfigError, match=f"unknown detector .*{', '.join(sorted(DETECTORS))}"):
         build_detector(names)
 
 

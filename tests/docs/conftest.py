@@ -1,4 +1,4 @@
-"""What the commands on the pages take: small photos, a film, data sets and a bank."""
+"""What the commands on the pages take: small photos, a video, data sets and a bank."""
 
 import io
 import tarfile
@@ -46,7 +46,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, astronaut: Image, hopper: I
     (root / "people/faces.csv").write_text("path,x0,y0,x1,y1,identity\n1.jpg,38,15,86,75,Eileen\n")
     (root / "examples").symlink_to(Path(__file__).parents[2] / "examples")
     _shard(root / "shards" / "0.tar", small)
-    _film(root / "video.mp4", small)
+    _video(root / "video.mp4", small)
     return root
 
 
@@ -94,10 +94,10 @@ def _shard(path: Path, pixels: Image) -> None:
         tar.addfile(member, io.BytesIO(data.getvalue()))
 
 
-def _film(path: Path, pixels: Image) -> None:
+def _video(path: Path, pixels: Image) -> None:
     av = pytest.importorskip("av", reason="the pages need PyAV: pip install 'deid-face[video]'")
-    with av.open(str(path), "w") as film:
-        stream = film.add_stream("libx264", rate=Fraction(10))
+    with av.open(str(path), "w") as video:
+        stream = video.add_stream("libx264", rate=Fraction(10))
         stream.height, stream.width, stream.pix_fmt = *pixels.shape[:2], "yuv420p"
         for packet in [p for _ in range(6) for p in stream.encode(av.VideoFrame.from_ndarray(pixels, "rgb24"))] + stream.encode(None):
-            film.mux(packet)
+            video.mux(packet)

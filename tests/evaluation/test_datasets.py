@@ -27,12 +27,6 @@ def test_lfw_test_people_are_in_no_training(lfw_data: Path) -> None:
     assert {p.gender for p in some} <= {"male", "female"}
 
 
-def test_view_2_has_as_many_mates_as_strangers(lfw_data: Path) -> None:
-    pairs = datasets.lfw_view2()
-    mated = [a.rpartition("_")[0] == b.rpartition("_")[0] for a, b in pairs]
-    assert len(pairs) == 2 * sum(mated) == 4800
-
-
 def test_orl_has_ten_photos_of_forty_people(lfw_data: Path) -> None:
     images, labels = datasets.orl()
     assert images.shape == (400, 112, 92)

@@ -7,10 +7,16 @@ from pathlib import Path
 import pytest
 from PIL import Image as PillowImage
 
+from deid.check.videos import facts
 from deid.core.errors import DataError
+from evaluation.datasets import data_folder
 from evaluation.studies import speed as study
+from evaluation.studies import speed_inputs, throughput
+from evaluation.studies.launch import Run, run
 from evaluation.studies.options import StudyOptions
-from evaluation.studies.speed import Run, measures, run, speed, two_faces
+from evaluation.studies.speed import measures, speed
+from evaluation.studies.speed_inputs import two_faces
+from evaluation.studies.throughput import Command, Job
 
 
 def _runs() -> dict[str, list[Run]]:
@@ -64,20 +70,56 @@ def test_commands_take_turns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     peer = tmp_path / "deface"
     peer.write_text(f"#!{sys.executable}\nprint('peer')\n")
     monkeypatch.setattr(study.shutil, "which", lambda name: str(peer))
-    seen: list[str] = []
+    job = Job("film", "frame", 10, {"old": Command(["old", "{turn}"], tmp_path), "deid": Command(["deid", "{turn}"])}, least=3.0)
+    monkeypatch.setattr(throughput, "jobs", lambda scratch, deface, old: [job])
+    seen: list[tuple[str, str, Path | None]] = []
 
-    def fake(command: list[str]) -> Run:
-        seen.append(Path(command[0]).name)
-        return Run(1.0, 1.0, 100.0, "[[[1.0, 1.0]], {}]")
+    def fake(command: list[str], path: Path | None = None) -> Run:
+        seen.append((Path(command[0]).name, command[1], path))
+        slow = 4.0 if command[0] == "old" else 1.0
+        return Run(slow, slow, 100.0, "[[[1.0, 1.0]], {}]")
 
     monkeypatch.setattr(study, "run", fake)
-    results = speed(StudyOptions(steps=2))
-    assert len(seen) == 12
-    assert seen[:6] == seen[6:]
-    assert seen[0] == "deface"
-    assert seen[3] == Path(sys.executable).name
+    results = speed(StudyOptions(steps=2, old=tmp_path))
+    assert len(seen) == 16
+    assert [name for name, *_ in seen[:8]] == [name for name, *_ in seen[8:]]
+    assert seen[0][0] == "deface"
+    assert seen[3][0] == Path(sys.executable).name
+    # Every turn has outputs of its own, and the old build finds its own package.
+    assert (seen[6], seen[14]) == (("old", "0", tmp_path), ("old", "1", tmp_path))
+    assert seen[7] == ("deid", "0", None)
     assert results.settings["turns"] == 2
-    assert any(m.name == "blur, wall, times deface's" and m.value == 1.0 for m in results.measures)
+    assert results.settings["old build"] == "no commit"
+    found = {(m.section, m.name): m for m in results.measures}
+    assert found["whole command", "blur, wall, times deface's"].value == 1.0
+    faster = found["film", "rate, times the old build's"]
+    assert (faster.value, faster.passed, faster.limit) == (4.0, True, "at least 3 x")
+    assert found["film", "deid, rate"].value == 10.0
+
+
+def test_a_video_s_blur_is_set_beside_deface_s() -> None:
+    job = Job("film", "frame", 10, {}, most=1 / 6)
+    found = {m.name: m for m in throughput.measures(job, {"deface": [Run(9.0, 30.0, 1.0)], "deid": [Run(9.0, 6.0, 1.0)]})}
+    share = found["CPU seconds, times deface's"]
+    assert (share.value, share.passed) == (pytest.approx(0.2), False)
+    assert found["deid, CPU seconds a frame"].value == 0.6
+
+
+def test_jobs_are_those_whose_data_are_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    clips = data_folder() / "clips"
+    if not (clips / "talking.mp4").is_file():
+        pytest.skip("needs the clips of the data")
+    monkeypatch.setenv("DEID_DATA", str(tmp_path))
+    assert throughput.jobs(tmp_path, None, None) == []
+    (tmp_path / "clips").symlink_to(clips)
+    monkeypatch.setattr(speed_inputs, "FACES_FRAMES", 2)
+    monkeypatch.setattr(speed_inputs, "STREET_FRAMES", 2)
+    street, faces = throughput.jobs(tmp_path, "deface", Path("elsewhere"))
+    assert set(street.commands) == {"deface", "old", "deid"}
+    assert set(faces.commands) == {"old", "deid"}
+    assert faces.commands["old"].path == Path("elsewhere")
+    assert facts(tmp_path / "talking.mp4").size_hw == (512, 1024)
+    assert facts(tmp_path / "street.mp4").n_frames == 2
 
 
 def test_without_the_data_the_demo_s_photos_will_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The film evaluation: what shows is seen, what does not is not, and the file's facts are compared."""
+"""The video evaluation: what shows is seen, what does not is not, and the file's facts are compared."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deid.check.films import facts, is_exposed, longest_run
+from deid.check.videos import facts, is_exposed, longest_run
 from deid.core.errors import DataError
 from deid.core.types import Crops, Detection, Embeddings, Image
 from evaluation.report import write_report
@@ -88,7 +88,7 @@ def _compare(original: Path, output: Path) -> Results:
     return video(original, output, _Oracle(), [_Thumbnail()])
 
 
-def test_untouched_film_is_exposed_in_every_frame(original: Path, tmp_path: Path) -> None:
+def test_untouched_video_is_exposed_in_every_frame(original: Path, tmp_path: Path) -> None:
     results = _compare(original, _write(tmp_path / "b.mp4", [_scene(i) for i in range(N)]))
     assert results.find("exposed").value == 1.0
     assert results.find("exposed").passed is False
@@ -97,7 +97,7 @@ def test_untouched_film_is_exposed_in_every_frame(original: Path, tmp_path: Path
     assert results.find("landmark jitter").value == pytest.approx(0.0, abs=1e-6)
 
 
-def test_covered_film_passes(original: Path, tmp_path: Path) -> None:
+def test_covered_video_passes(original: Path, tmp_path: Path) -> None:
     results = _compare(original, _write(tmp_path / "b.mp4", [_covered(i) for i in range(N)]))
     assert results.find("exposed").value == 0.0
     assert results.find("longest exposed run").value == 0

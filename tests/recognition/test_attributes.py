@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from deid.core.attributes import ATTRIBUTES
+from deid.core.attributes import ATTRIBUTES, MALE
 from deid.core.types import Detection, Image
 from deid.imaging.alignment import align
-from deid.recognition.attributes import MALE, AttributeReader
+from deid.recognition.attributes import AttributeReader
 
 
 def test_a_woman_without_a_beard(astronaut: Image, woman: Detection) -> None:

@@ -1,5 +1,9 @@
 """Desks with a fake engine, and clients of the REST interface."""
 
+import contextlib
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +17,11 @@ from deid.boxes.types import Box, BoxedFile, BoxedFrame
 from deid.core.errors import ImageReadError
 from deid.core.types import Detection
 from deid.serve.corrections import Correction, check
+from deid.serve.desk import Desk
 from deid.serve.limits import Limits
-from deid.serve.session import Desk
 from deid.serve.store import Store
-from deid.serve.work import Progress, Upload
+from deid.serve.uploads import Upload
+from deid.serve.work import Progress
 
 pytest.importorskip("fastapi", reason="the page needs the extra `web`")
 pytest.importorskip("httpx", reason="the tests of the page need httpx")
@@ -124,7 +129,7 @@ def desk_of(store: Store) -> Iterator[Callable[..., Desk]]:
 
     def make(limits: Limits | None = None, work: Callable[..., object] | None = None, load: Callable[[], object] = FakeEngine) -> Desk:
         build = work or (lambda upload, kind, engine, limits: FakeWork(upload, kind))
-        made.append(Desk(store, load, limits, build))  # type: ignore[arg-type]
+        made.append(Desk(store, load, build, limits))  # type: ignore[arg-type]
         return made[-1]
 
     yield make
@@ -156,3 +161,22 @@ def client_of() -> Iterator[Callable[..., TestClient]]:
 @pytest.fixture
 def client(desk: Desk, client_of: Callable[..., TestClient]) -> TestClient:
     return client_of(desk)
+
+
+@contextlib.contextmanager
+def listening(desk: Desk, **config: Any) -> Iterator[int]:
+    """A server of a desk's page; gives its port."""
+    import uvicorn
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = int(taken.getsockname()[1])
+        app: Any = api.build(desk, guard.allowed_hosts("127.0.0.1", port))
+        server = uvicorn.Server(uvicorn.Config(app, ws="none", log_level="critical", **config))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        yield port
+        server.should_exit = True
+        thread.join(10)

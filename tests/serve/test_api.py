@@ -19,8 +19,8 @@ from starlette.testclient import TestClient
 
 from deid.boxes import plain
 from deid.serve import api, events
+from deid.serve.desk import Desk
 from deid.serve.limits import Limits
-from deid.serve.session import Desk
 from deid.serve.store import Store
 
 
@@ -90,13 +90,13 @@ def test_events_of_a_session_tell_its_files_and_that_its_page_is_there(desk: Des
         try:
             return await anext(stream)
         finally:
-            assert desk.session(session).pages == 1
+            assert desk.sessions.get(session).pages == 1
             await stream.aclose()  # type: ignore[attr-defined]
 
     told = asyncio.run(first())
     assert told.startswith("event: files")
     assert [file["state"] for file in json.loads(told.partition("data: ")[2])["files"]] == ["ready"]
-    assert desk.session(session).pages == 0
+    assert desk.sessions.get(session).pages == 0
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_wrong_corrections_are_refused_in_words(client: TestClient, photo: bytes
     ("name", "data", "status", "said"),
     [
         ("holiday.zip", b"PK", 415, "unpack it"),
-        ("page.html", b"<html>", 415, "neither a picture nor a film"),
+        ("page.html", b"<html>", 415, "neither a picture nor a video"),
         ("empty.jpg", b"", 415, "the file is empty"),
     ],
 )

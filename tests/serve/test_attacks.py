@@ -3,20 +3,18 @@
 import contextlib
 import json
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
-import uvicorn
 from starlette.testclient import TestClient
 
-from deid.serve import api, guard
+from deid.serve import guard
+from deid.serve.desk import Desk
 from deid.serve.limits import Limits
 from deid.serve.protocol import PatientProtocol
-from deid.serve.session import Desk
 from deid.serve.store import Store
+from tests.serve.conftest import listening
 
 TOKEN = "t0ken-t0ken-t0ken"
 
@@ -194,19 +192,8 @@ def live(desk_of: Callable[..., Desk]) -> Iterator[int]:
     class Hasty(PatientProtocol):
         headers_s = 0.4
 
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port = int(listening.getsockname()[1])
-        app: Any = api.build(desk, guard.allowed_hosts("127.0.0.1", port))
-        config = uvicorn.Config(app, http=Hasty, ws="none", log_level="critical", h11_max_incomplete_event_size=32 << 10)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
+    with listening(desk, http=Hasty, h11_max_incomplete_event_size=32 << 10) as port:
         yield port
-        server.should_exit = True
-        thread.join(10)
 
 
 def spoken(port: int, *parts: bytes, pause: float = 0.0) -> bytes:

@@ -2,19 +2,14 @@
 
 import json
 import shutil
-import socket
 import subprocess
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import uvicorn
 
-from deid.serve import api, guard
-from deid.serve.session import Desk
+from deid.serve.desk import Desk
+from tests.serve.conftest import listening
 
 PAGE = Path(__file__).parents[2] / "docs" / "serve.md"
 
@@ -22,18 +17,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "serve.md"
 @pytest.fixture
 def port(desk_of: Callable[..., Desk]) -> Iterator[int]:
     """Where a server with a fake engine listens."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        number = int(listening.getsockname()[1])
-        app: Any = api.build(desk_of(), guard.allowed_hosts("127.0.0.1", number))
-        server = uvicorn.Server(uvicorn.Config(app, ws="none", log_level="critical"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
+    with listening(desk_of()) as number:
         yield number
-        server.should_exit = True
-        thread.join(10)
 
 
 @pytest.mark.skipif(not all(map(shutil.which, ("bash", "curl", "jq"))), reason="the page's commands need bash, curl and jq")

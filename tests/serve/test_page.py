@@ -1,4 +1,4 @@
-"""The page in a browser: two photos and a film are dropped, three faces corrected, and what is saved is what the commands write."""
+"""The page in a browser: two photos and a video are dropped, three faces corrected, and what is saved is what the commands write."""
 
 import base64
 import contextlib
@@ -42,16 +42,16 @@ async (files) => {
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory, couple: Image, astronaut: Image) -> Path:
-    """Two photos and a short film."""
+    """Two photos and a short video."""
     folder = tmp_path_factory.mktemp("inputs")
     PillowImage.fromarray(couple).save(folder / "couple.jpg", quality=92)
     PillowImage.fromarray(astronaut).save(folder / "woman.png")
-    with av.open(str(folder / "pan.mp4"), "w") as film:
-        stream = film.add_stream("libx264", rate=Fraction(10))
+    with av.open(str(folder / "pan.mp4"), "w") as video:
+        stream = video.add_stream("libx264", rate=Fraction(10))
         stream.height, stream.width, stream.pix_fmt = 240, 240, "yuv420p"
         for i in range(8):
-            film.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(astronaut[:240, 3 * i : 3 * i + 240]), "rgb24")))
-        film.mux(stream.encode(None))
+            video.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(astronaut[:240, 3 * i : 3 * i + 240]), "rgb24")))
+        video.mux(stream.encode(None))
     return folder
 
 
@@ -162,7 +162,7 @@ def test_what_is_saved_is_what_the_commands_write(page: Any, inputs: Path, tmp_p
     command("run", str(inputs / "woman.png"), "-o", str(tmp_path / "solid.png"), "--method", "solid")
     assert saved.read_bytes() == (tmp_path / "solid.png").read_bytes()
 
-    # A film whose track is covered by one colour.
+    # A video whose track is covered by one colour.
     choose(page, "pan.mp4")
     page.keyboard.press("n")
     card = page.locator(".card.chosen")
@@ -171,7 +171,7 @@ def test_what_is_saved_is_what_the_commands_write(page: Any, inputs: Path, tmp_p
     with remade(page):
         page.locator("#apply:enabled").click()
     saved, _ = save(page, tmp_path)
-    # Other tracks keep the method of the page, so that no command writes the same film.
+    # Other tracks keep the method of the page, so that no command writes the same video.
     assert not look_alike(saved, inputs / "pan.mp4")
 
 

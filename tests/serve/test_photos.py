@@ -9,7 +9,8 @@ import pytest
 from PIL import Image as PillowImage
 
 from deid.anonymizer.engine import Anonymizer
-from deid.batch import files, jobs, pictures
+from deid.batch import files, jobs
+from deid.core import seeds
 from deid.core.errors import DetectionError
 from deid.core.options import Options
 from deid.core.types import Detection, Image
@@ -17,9 +18,9 @@ from deid.imaging import geometry
 from deid.serve.corrections import Correction, CorrectionError
 from deid.serve.limits import Limits
 from deid.serve.photos import PhotoWork
-from deid.serve.work import Upload
+from deid.serve.uploads import Upload
 
-SEED = pictures.seed_of(7, 0)
+SEED = seeds.seed_of(7, 0)
 
 
 def silent(step: str, done: int, total: int) -> None:

@@ -26,9 +26,9 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 from deid.core.options import Options
-from deid.serve import server, session
+from deid.serve import server
 server.load_engine = lambda options: SimpleNamespace(options=options)
-session._real_work = lambda upload, kind, engine, limits: SimpleNamespace(faces=(), view={}, process=lambda progress: None)
+server.work_of = lambda upload, kind, engine, limits: SimpleNamespace(faces=(), view={}, process=lambda progress: None)
 server.serve(Options(), server.Address(port=0), temp=Path(sys.argv[1]), told=lambda url: print(url, flush=True))
 """
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from deid.serve.corrections import CorrectionError
+from deid.serve.desk import Desk
 from deid.serve.jobs import Job
 from deid.serve.limits import Limits
-from deid.serve.session import Desk
 from deid.serve.store import Store
 from deid.serve.uploads import NotThereError, RefusedError, TooLargeError, kind_of, plain_name
 
@@ -26,7 +26,7 @@ def until(what: Callable[[], bool], seconds: float = 5.0) -> None:
 
 def sent(desk: Desk, data: bytes, name: str = "party.jpg", session: str | None = None) -> Job:
     """A file that has come."""
-    session = session or desk.open_session().id
+    session = session or desk.sessions.open().id
     kind = desk.expect(session, name, len(data))
     upload = desk.reserve(name)
     upload.path.write_bytes(data)
@@ -55,8 +55,8 @@ def test_the_name_says_what_a_file_is(name: str, kind: str) -> None:
     [
         ("holiday.zip", "an archive is not opened"),
         ("raw.cr2", "raw photo"),
-        ("page.html", "neither a picture nor a film"),
-        ("noname", "neither a picture nor a film"),
+        ("page.html", "neither a picture nor a video"),
+        ("noname", "neither a picture nor a video"),
         ("._a.jpg", "macOS"),
         ("._a.mp4", "macOS"),
         ("talk.pdf", "a document"),
@@ -122,7 +122,7 @@ def test_a_step_that_fails_leaves_the_file_open(desk_of: Callable[..., Desk], ph
 
 
 def test_a_broken_file_costs_the_others_nothing_and_names_no_path(desk: Desk, photo: bytes, store: Store) -> None:
-    session = desk.open_session().id
+    session = desk.sessions.open().id
     broken, good = sent(desk, b"<html>", "page.jpg", session), sent(desk, photo, "good.jpg", session)
     settled(desk, good)
     assert (broken.state, good.state) == ("failed", "ready")
@@ -132,8 +132,8 @@ def test_a_broken_file_costs_the_others_nothing_and_names_no_path(desk: Desk, ph
 
 def test_limits_are_told_before_a_byte_is_read(desk_of: Callable[..., Desk], photo: bytes) -> None:
     desk = desk_of(Limits(photo_bytes=1000, film_bytes=5000, files=2, sessions=2))
-    session = desk.open_session().id
-    with pytest.raises(TooLargeError, match=r"10\.0 GB is more than a film may have"):
+    session = desk.sessions.open().id
+    with pytest.raises(TooLargeError, match=r"10\.0 GB is more than a video may have"):
         desk.expect(session, "long.mp4", 10 * 2**30)
     with pytest.raises(TooLargeError, match="more than a photo may have"):
         desk.expect(session, "large.jpg", 1001)
@@ -141,9 +141,9 @@ def test_limits_are_told_before_a_byte_is_read(desk_of: Callable[..., Desk], pho
         sent(desk, photo[:900], session=session)
     with pytest.raises(TooLargeError, match="2 files"):
         desk.expect(session, "third.jpg", 1)
-    desk.open_session()
+    desk.sessions.open()
     with pytest.raises(TooLargeError, match="2 sessions"):
-        desk.open_session()
+        desk.sessions.open()
 
 
 def test_removing_a_file_ends_its_work_and_deletes_it(
@@ -152,19 +152,19 @@ def test_removing_a_file_ends_its_work_and_deletes_it(
     desk = desk_of(work=lambda upload, kind, engine, limits: fake_work(upload, kind, threading.Event(), 1000))
     job = sent(desk, photo)
     until(lambda: job.state == "working")
-    desk.remove(job.id)
+    desk.sessions.remove(job.id)
     until(lambda: not folders(store))
     assert job.state == "cancelled"
     with pytest.raises(NotThereError):
-        desk.job(job.id)
+        desk.sessions.job(job.id)
 
 
 def test_two_pages_do_not_see_each_other(desk: Desk, photo: bytes, store: Store) -> None:
-    one, other = desk.open_session(), desk.open_session()
+    one, other = desk.sessions.open(), desk.sessions.open()
     job, second = sent(desk, photo, session=one.id), sent(desk, photo, session=other.id)
     settled(desk, second)
     assert [list(s.jobs) for s in (one, other)] == [[job.id], [second.id]]
-    desk.close_session(one.id)
+    desk.sessions.close(one.id)
     until(lambda: len(folders(store)) == 1)
     assert settled(desk, desk.save(second.id)).state == "saved"
 
@@ -173,19 +173,19 @@ def test_a_session_whose_page_has_gone_is_closed_and_leaves_nothing(
     desk_of: Callable[..., Desk], photo: bytes, store: Store, fake_work: Callable[..., Any]
 ) -> None:
     desk = desk_of(Limits(away_s=0.05), lambda upload, kind, engine, limits: fake_work(upload, kind, threading.Event(), 1000))
-    session = desk.open_session().id
-    desk.attend(session, 1)
+    session = desk.sessions.open().id
+    desk.sessions.attend(session, 1)
     job = sent(desk, photo, session=session)
     until(lambda: job.state == "working")
     time.sleep(0.1)
-    desk.sweep()
-    assert desk.session(session).jobs, "its page is still there"
-    desk.attend(session, -1)
+    desk.sessions.sweep()
+    assert desk.sessions.get(session).jobs, "its page is still there"
+    desk.sessions.attend(session, -1)
     time.sleep(0.1)
-    desk.sweep()
+    desk.sessions.sweep()
     until(lambda: not folders(store))
     with pytest.raises(NotThereError, match="its files are deleted"):
-        desk.session(session)
+        desk.sessions.get(session)
 
 
 def test_models_that_cannot_be_loaded_are_told(desk_of: Callable[..., Desk], photo: bytes) -> None:
@@ -193,9 +193,9 @@ def test_models_that_cannot_be_loaded_are_told(desk_of: Callable[..., Desk], pho
         raise OSError("weights are missing")
 
     desk = desk_of(load=broken)
-    until(lambda: bool(desk.problem))
+    until(lambda: bool(desk.worker.problem))
     with pytest.raises(RefusedError, match="weights are missing"):
-        desk.expect(desk.open_session().id, "a.jpg", 10)
+        desk.expect(desk.sessions.open().id, "a.jpg", 10)
 
 
 def test_closing_ends_the_work_and_deletes_everything(
@@ -203,7 +203,7 @@ def test_closing_ends_the_work_and_deletes_everything(
 ) -> None:
     with Store(tmp_path) as store:
         slow = lambda upload, kind, engine, limits: fake_work(upload, kind, threading.Event(), 1000)  # noqa: E731
-        with Desk(store, fake_engine, None, slow) as desk:  # type: ignore[arg-type]
+        with Desk(store, fake_engine, slow) as desk:  # type: ignore[arg-type]
             job = sent(desk, photo)
             until(lambda: job.state == "working")
         assert not folders(store)

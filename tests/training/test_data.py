@@ -10,7 +10,8 @@ from PIL import Image as PillowImage
 from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError
 from deid.core.types import Image
-from deid.training.data import FaceData, central, joined, load, portraits, split_of
+from deid.detection.central import central
+from deid.training.data import FaceData, joined, load, portraits, split_of
 from deid.training.realism import DAMAGE
 
 MALE = ATTRIBUTES.index("Male")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from deid.core.attributes import MALE
 from deid.core.errors import DataError
-from deid.recognition.attributes import MALE
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
-from deid.recognition.gender import GenderReader
+from deid.recognition.linear import GenderReader
 from deid.training.data import FaceData
 from deid.training.gender import GenderOptions, train
 

@@ -11,9 +11,9 @@ from PIL import Image as Pillow
 from safetensors.torch import save_file
 
 from deid import weights
+from deid.anonymizer.face_editor import propose
 from deid.core.errors import DataError
 from deid.core.types import Image
-from deid.editing.proposals import propose
 from deid.editing.sampler import SET_SIZE, portraits_of
 from deid.editing.selector import Selector
 from deid.imaging.alignment import warp

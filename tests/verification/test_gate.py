@@ -1,20 +1,21 @@
 """The gate, measured on its own with recognisers and detectors that say what they are told."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
+from deid.core.attributes import MALE
 from deid.core.options import Options
 from deid.core.types import Crops, Detection, Image
 from deid.detection.mtcnn import MtcnnDetector
 from deid.imaging.alignment import align
-from deid.recognition.attributes import MALE, AttributeReader
+from deid.recognition.attributes import AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
-from deid.recognition.gender import GenderReader
+from deid.recognition.linear import GenderReader
 from deid.verification.gate import Gate
 from deid.verification.realism import RealismScorer
 from deid.verification.source_face import SourceFace
@@ -59,7 +60,7 @@ def _crop(male: int = 90, real: int = 90, angle: int = 90) -> Image:
 
 def _gate(embedders: Sequence[Any] = (_Angle(),), detector: Any = None, **options: Any) -> Gate:
     reader = _Reader()
-    return Gate(embedders, detector, Options(**options), reader, reader)  # type: ignore[arg-type]
+    return Gate(embedders, detector, Options(**options), reader, reader, GenderReader())  # type: ignore[arg-type]
 
 
 def _source(gate: Gate, male: int = 90) -> SourceFace:
@@ -222,7 +223,7 @@ def test_judge_measures_what_is_in_the_photo() -> None:
 
 @pytest.fixture(scope="module")
 def real_gate(embedder: DlibResNetEmbedder) -> Gate:
-    return Gate([embedder], MtcnnDetector(min_face=40), Options(), AttributeReader(), RealismScorer())
+    return Gate([embedder], MtcnnDetector(min_face=40), Options(), AttributeReader(), RealismScorer(), GenderReader())
 
 
 def test_the_face_itself_is_caught(real_gate: Gate, hopper: Image, officer: Detection) -> None:
@@ -247,12 +248,12 @@ def test_the_face_in_another_light_is_caught(real_gate: Gate, hopper: Image, off
 @pytest.mark.parametrize("bias", [-9.0, 9.0])
 def test_dlibs_embedding_has_a_word_on_gender(bias: float, embedder: DlibResNetEmbedder, hopper: Image, officer: Detection) -> None:
     reader = GenderReader({"weight": np.zeros(128, np.float32), "bias": np.array([bias], np.float32)})
-    gate = Gate([embedder], MtcnnDetector(min_face=40), Options(), gender=reader)
+    gate = Gate([embedder], MtcnnDetector(min_face=40), Options(), AttributeReader(), RealismScorer(), reader)
     crop = align(hopper, officer).crop
     source = gate.source(crop, officer)
     (check,) = gate.measure(source, crop[None])
     assert source.male == check.gender_before == check.gender_after == pytest.approx(float(bias > 0), abs=1e-3)
-    assert Gate([_Angle()], gate.detector, Options(), gender=reader).source(crop, officer).male == pytest.approx(source.attributes[MALE])
+    assert replace(gate, embedders=[_Angle()]).source(crop, officer).male == pytest.approx(source.attributes[MALE])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Small films, made on the spot."""
+"""Small videos, made on the spot."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -31,16 +31,17 @@ def moving(n: int, size_hw: tuple[int, int] = (48, 64)) -> list[Image]:
 
 
 def look_alike(a: Path, b: Path) -> bool:
-    """Whether two films show the same frames, but for a few grey levels of the encoder's.
+    """Whether two videos show the same frames, but for a few grey levels of the encoder's.
 
-    libx264 does not always write the same bytes for the same frames (about one film in ten of 20 frames, PyAV's build of FFmpeg).
+    libx264 does not always write the same bytes for the same frames (about one video in ten of 20 frames, PyAV's build of FFmpeg); with
+    `superfast` they were off by up to 16 grey levels.
     """
     with av.open(str(a)) as first, av.open(str(b)) as second:
-        shown = [[frame.to_ndarray(format="rgb24").astype(int) for frame in film.decode(video=0)] for film in (first, second)]
-    return len(shown[0]) == len(shown[1]) and all(np.abs(x - y).max() <= 12 for x, y in zip(*shown, strict=True))
+        shown = [[frame.to_ndarray(format="rgb24").astype(int) for frame in video.decode(video=0)] for video in (first, second)]
+    return len(shown[0]) == len(shown[1]) and all(np.abs(x - y).max() <= 24 for x, y in zip(*shown, strict=True))
 
 
-def write_film(
+def write_video(
     path: Path,
     images: Sequence[Image],
     *,
@@ -53,7 +54,7 @@ def write_film(
     tags: dict[str, str] | None = None,
     options: dict[str, str] | None = None,
 ) -> Path:
-    """A film of these frames, as another program might have made it."""
+    """A video of these frames, as another program might have made it."""
     with av.open(str(path), "w", options=options or {}) as container:
         container.metadata.update(tags or {})
         stream = container.add_stream(codec, rate=RATE, options={"crf": "10"} if codec == "libx264" else {})
@@ -95,9 +96,11 @@ def times(path: Path) -> list[Fraction]:
 
 
 @pytest.fixture(scope="session")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """20 frames of 48 x 64 with sound."""
-    return write_film(tmp_path_factory.mktemp("film") / "film.mp4", moving(20), sound=True, tags={"title": "Secret", "artist": "A. Person"})
+    return write_video(
+        tmp_path_factory.mktemp("film") / "film.mp4", moving(20), sound=True, tags={"title": "Secret", "artist": "A. Person"}
+    )
 
 
 @dataclass
@@ -131,10 +134,11 @@ def scripted() -> type[ScriptedDetector]:
 @pytest.fixture
 def no_networks(monkeypatch: pytest.MonkeyPatch) -> ScriptedDetector:
     """A detector for the square in place of MTCNN, at every frame, with no networks behind it."""
-    from deid.video import pipeline, search
+    from deid.video import pipeline
+    from deid.video.search import Search
 
     detector = ScriptedDetector()
-    monkeypatch.setattr(search, "build", lambda options: search.Search([detector]))
+    monkeypatch.setattr("deid.video.pipeline.build_search", lambda options: Search([detector]))
     monkeypatch.setattr(pipeline, "FaceRefiner", lambda **_: _Nowhere())
     return detector
 

@@ -1,4 +1,4 @@
-"""What a person of a film wears from frame to frame."""
+"""What a person of a video wears from frame to frame."""
 
 from dataclasses import dataclass
 
@@ -6,10 +6,10 @@ import numpy as np
 
 from deid.anonymizer.engine import Anonymizer
 from deid.core.options import Options
-from deid.core.types import Crops, Detection, Image, Verification
+from deid.core.types import AlignedFace, Crops, Detection, Image, Verification
 from deid.verification.gate import SourceFace
-from deid.video.edit import _LOST, FilmEditor
-from deid.video.find import FoundFrame, TrackedFace
+from deid.video.edit import _LOST, VideoEditor
+from deid.video.frames import FoundFrame, TrackedFace
 from deid.video.keyframe import Keyframe
 
 
@@ -35,49 +35,49 @@ class _Stubborn:
         return np.column_stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
 
 
-def _film(embedder: _Stubborn, fake_editor: type) -> FilmEditor[_Frame]:
+def _video(embedder: _Stubborn, fake_editor: type) -> VideoEditor[_Frame]:
     flat = fake_editor(lambda face, attributes: np.full_like(face.crop, 128))
     options = Options(quality="fast", min_realism=0.0, min_iou=0.0, gender_slack=1.0)
-    return FilmEditor(Anonymizer(options, editor=flat, embedders=[embedder]), seed=1)
+    return VideoEditor(Anonymizer(options, editor=flat, embedders=[embedder]), seed=1)
 
 
 def test_a_face_that_comes_and_goes_stays_covered_for_a_while(hopper: Image, officer: Detection, fake_editor: type) -> None:
-    """Not before it had a new face: who enters the film gets one as soon as may be."""
-    film, frame = _film(_Stubborn(), fake_editor), _Frame(hopper)
+    """Not before it had a new face: who enters the video gets one as soon as may be."""
+    video, frame = _video(_Stubborn(), fake_editor), _Frame(hopper)
     states = ["remembered", "seen", "seen", "remembered", *["seen"] * (_LOST + 1), "remembered"]
     methods = []
     for i, state in enumerate(states):
         portraits = {0: ((frame, officer),)} if i == 0 else {}
-        film.edit(FoundFrame(frame, (TrackedFace(0, officer, state),), portraits))  # type: ignore[arg-type]
-        methods.append(dict(film.tracks[0].methods))
+        video.edit(FoundFrame(frame, (TrackedFace(0, officer, state),), portraits))  # type: ignore[arg-type]
+        methods.append(dict(video.tracks[0].methods))
     shown = np.diff([0, *(m.get("fake", 0) for m in methods)])
     assert shown.tolist() == [0, 1, 1, 0, *[0] * _LOST, 1, 0]
 
 
 def test_whom_no_blur_hides_is_hidden_by_the_same_cover_while_out_of_sight(hopper: Image, officer: Detection, fake_editor: type) -> None:
     embedder = _Stubborn()
-    film, frame = _film(embedder, fake_editor), _Frame(hopper)
+    video, frame = _video(embedder, fake_editor), _Frame(hopper)
     portraits = {0: ((frame, officer),)}
-    film.edit(FoundFrame(frame, (TrackedFace(0, officer, "seen"),), portraits))
+    video.edit(FoundFrame(frame, (TrackedFace(0, officer, "seen"),), portraits))
     embedder.stubborn = True
-    for state in (*["seen"] * film._every, "remembered"):
-        film.edit(FoundFrame(frame, (TrackedFace(0, officer, state),), {}))  # type: ignore[arg-type]
-    (track,) = film.tracks
-    assert dict(track.methods) == {"fake": film._every, "solid": 2}
+    for state in (*["seen"] * video._every, "remembered"):
+        video.edit(FoundFrame(frame, (TrackedFace(0, officer, state),), {}))  # type: ignore[arg-type]
+    (track,) = video.tracks
+    assert dict(track.methods) == {"fake": video._every, "solid": 2}
 
 
 def test_a_refused_face_is_covered_and_judged_again_in_keyframes_only(hopper: Image, officer: Detection, fake_editor: type) -> None:
     embedder = _Stubborn()
-    film, frame = _film(embedder, fake_editor), _Frame(hopper)
-    film.edit(FoundFrame(frame, (TrackedFace(0, officer, "seen"),), {0: ((frame, officer),)}))
+    video, frame = _video(embedder, fake_editor), _Frame(hopper)
+    video.edit(FoundFrame(frame, (TrackedFace(0, officer, "seen"),), {0: ((frame, officer),)}))
     embedder.stubborn = True
     asked = []
-    for _ in range(3 * film._every):
-        film.edit(FoundFrame(frame, (TrackedFace(0, officer, "seen"),), {}))
+    for _ in range(3 * video._every):
+        video.edit(FoundFrame(frame, (TrackedFace(0, officer, "seen"),), {}))
         asked.append(embedder.n_asked)
     judged = np.flatnonzero(np.diff([asked[0], *asked])) + 1
-    assert judged.tolist() == [film._every, 2 * film._every, 3 * film._every]
-    assert dict(film.tracks[0].methods) == {"fake": film._every, "solid": 2 * film._every + 1}
+    assert judged.tolist() == [video._every, 2 * video._every, 3 * video._every]
+    assert dict(video.tracks[0].methods) == {"fake": video._every, "solid": 2 * video._every + 1}
 
 
 def test_a_keyframe_holds_while_the_head_only_moves_turns_and_grows() -> None:
@@ -90,3 +90,37 @@ def test_a_keyframe_holds_while_the_head_only_moves_turns_and_grows() -> None:
     assert not key.holds(18, shape, 8)
     other = shape + rng.normal(0, 8, shape.shape)
     assert not key.holds(12, other, 8)
+
+
+def test_a_new_face_is_made_and_judged_in_keyframes_and_moved_between_them(hopper: Image, officer: Detection, fake_editor: type) -> None:
+    """The rest of the frame moves on, and the new face with the head."""
+    made: list[int] = []
+
+    def edit(face: AlignedFace, attributes: np.ndarray) -> Image:
+        made.append(1)
+        return np.full_like(face.crop, 128)
+
+    embedder = _Stubborn()
+    options = Options(quality="fast", min_realism=0.0, min_iou=0.0, gender_slack=1.0)
+    video: VideoEditor[_Frame] = VideoEditor(Anonymizer(options, editor=fake_editor(edit), embedders=[embedder]), seed=1)
+    counts, images = [], []
+    for i in range(10):
+        there = officer.moved(np.ones(2), np.array([2.0 * i, 0.0]))
+        frame = _Frame(np.roll(hopper, 2 * i, axis=1))
+        portraits = {0: ((frame, there),)} if i == 0 else {}
+        done = video.edit(FoundFrame(frame, (TrackedFace(0, there, "seen"),), portraits))
+        counts.append((len(made), embedder.n_asked))
+        images.append(done.image)
+    steps = np.diff(counts, axis=0)
+    keyframes = np.flatnonzero(steps[:, 0])
+    # The second frame that is made anew comes after 0.32 s.
+    assert keyframes.tolist() == [7]
+    assert np.flatnonzero(steps[:, 1]).tolist() == [7]
+    assert dict(video.tracks[0].methods) == {"fake": 10}
+    middle = (officer.box_xyxy[:2] + officer.box_xyxy[2:]) / 2
+    for i, image in enumerate(images):
+        assert image is not None
+        x, y = round(middle[0] + 2 * i), round(middle[1])
+        part = image[y - 20 : y + 20, x - 15 : x + 15].astype(int)
+        first = images[0][y - 20 : y + 20, x - 15 - 2 * i : x + 15 - 2 * i].astype(int)  # type: ignore[index]
+        assert np.abs(part - first).mean() < 2

@@ -1,4 +1,4 @@
-"""Films out: the same times, sizes, samples and sound, and a name only when all is there."""
+"""Videos out: the same times, sizes, samples and sound, and a name only when all is there."""
 
 import resource
 import signal
@@ -15,16 +15,16 @@ from deid.core.types import Image
 from deid.video import encode
 from deid.video.decode import Reader
 from deid.video.encode import Writer
-from tests.video.conftest import moving, packets, times, write_film
+from tests.video.conftest import moving, packets, times, write_video
 
 
 def _copy(source: Path, target: Path, sound: bool = False, edit: bool = False) -> Path:
-    with Reader(source) as film, Writer(target, film.info, source if sound else None) as writer:
-        for frame in film:
+    with Reader(source) as video, Writer(target, video.info, source if sound else None) as writer:
+        for frame in video:
             if not edit:
                 writer.put(frame)
                 continue
-            touched = np.zeros(film.info.size_hw, bool)
+            touched = np.zeros(video.info.size_hw, bool)
             touched[4:20, 10:31] = True
             image = frame.rgb()
             image[touched] = (255, 0, 0)
@@ -33,49 +33,49 @@ def _copy(source: Path, target: Path, sound: bool = False, edit: bool = False) -
 
 
 def _frames(path: Path) -> list[Image]:
-    with Reader(path) as film:
-        return [f.rgb() for f in film]
+    with Reader(path) as video:
+        return [f.rgb() for f in video]
 
 
-def test_times_are_kept(film: Path, tmp_path: Path) -> None:
-    assert times(_copy(film, tmp_path / "b.mp4")) == times(film)
+def test_times_are_kept(video: Path, tmp_path: Path) -> None:
+    assert times(_copy(video, tmp_path / "b.mp4")) == times(video)
 
 
 def test_variable_rate_is_kept(tmp_path: Path) -> None:
     pts = [0, 7, 8, 30, 31, 32, 90]
-    source = write_film(tmp_path / "vfr.mkv", moving(7), pts=pts, time_base=Fraction(1, 1000))
+    source = write_video(tmp_path / "vfr.mkv", moving(7), pts=pts, time_base=Fraction(1, 1000))
     for suffix in (".mkv", ".mp4"):
         assert times(_copy(source, tmp_path / f"b{suffix}")) == times(source)
 
 
-def test_last_frame_lasts_as_long_as_before(film: Path, tmp_path: Path) -> None:
-    with av.open(str(film)) as before, av.open(str(_copy(film, tmp_path / "b.mp4"))) as after:
+def test_last_frame_lasts_as_long_as_before(video: Path, tmp_path: Path) -> None:
+    with av.open(str(video)) as before, av.open(str(_copy(video, tmp_path / "b.mp4"))) as after:
         a, b = before.streams.video[0], after.streams.video[0]
         assert a.duration * a.time_base == b.duration * b.time_base
         assert a.average_rate == b.average_rate
 
 
-def test_sound_is_copied_bit_for_bit_or_dropped(film: Path, tmp_path: Path) -> None:
-    assert packets(film, "audio")
-    assert packets(_copy(film, tmp_path / "b.mp4", sound=True), "audio") == packets(film, "audio")
-    assert packets(_copy(film, tmp_path / "c.mp4"), "audio") == []
+def test_sound_is_copied_bit_for_bit_or_dropped(video: Path, tmp_path: Path) -> None:
+    assert packets(video, "audio")
+    assert packets(_copy(video, tmp_path / "b.mp4", sound=True), "audio") == packets(video, "audio")
+    assert packets(_copy(video, tmp_path / "c.mp4"), "audio") == []
 
 
-def test_sound_that_the_container_does_not_take_is_an_error(tmp_path: Path, film: Path) -> None:
+def test_sound_that_the_container_does_not_take_is_an_error(tmp_path: Path, video: Path) -> None:
     with pytest.raises(VideoWriteError, match="--audio drop"):
-        _copy(film, tmp_path / "b.webm", sound=True)
+        _copy(video, tmp_path / "b.webm", sound=True)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_metadata_is_dropped(film: Path, tmp_path: Path) -> None:
-    with av.open(str(film)) as before, av.open(str(_copy(film, tmp_path / "b.mp4", sound=True))) as after:
+def test_metadata_is_dropped(video: Path, tmp_path: Path) -> None:
+    with av.open(str(video)) as before, av.open(str(_copy(video, tmp_path / "b.mp4", sound=True))) as after:
         assert before.metadata["title"] == "Secret"
         assert not {"title", "artist", "encoder", "creation_time"} & set(after.metadata)
 
 
 @pytest.mark.parametrize("size", [(48, 64), (47, 64), (48, 63), (47, 63)], ids=str)
 def test_odd_sizes_are_kept(size: tuple[int, int], tmp_path: Path) -> None:
-    source = write_film(tmp_path / "a.mkv", moving(3, size), codec="ffv1", pixel_format="yuv420p")
+    source = write_video(tmp_path / "a.mkv", moving(3, size), codec="ffv1", pixel_format="yuv420p")
     copied = _frames(_copy(source, tmp_path / "b.mp4", edit=True))
     assert [f.shape for f in copied] == [(*size, 3)] * 3
     assert np.abs(copied[0][5:19, 12:30].astype(int) - (255, 0, 0)).mean() < 12
@@ -83,7 +83,7 @@ def test_odd_sizes_are_kept(size: tuple[int, int], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("full", [False, True], ids=["video range", "full range"])
 def test_colour_range_is_kept(full: bool, tmp_path: Path) -> None:
-    source = write_film(tmp_path / "a.mp4", moving(3), full_range=full)
+    source = write_video(tmp_path / "a.mp4", moving(3), full_range=full)
     target = _copy(source, tmp_path / "b.mp4", edit=True)
     with Reader(source) as before, Reader(target) as after:
         assert before.info.colour == after.info.colour
@@ -92,14 +92,14 @@ def test_colour_range_is_kept(full: bool, tmp_path: Path) -> None:
 
 
 def test_ten_bits_stay_ten_bits(tmp_path: Path) -> None:
-    source = write_film(tmp_path / "a.mkv", moving(3), codec="ffv1", pixel_format="yuv420p10le")
+    source = write_video(tmp_path / "a.mkv", moving(3), codec="ffv1", pixel_format="yuv420p10le")
     with av.open(str(_copy(source, tmp_path / "b.mp4", edit=True))) as container:
         assert container.streams.video[0].codec_context.pix_fmt == "yuv420p10le"
 
 
-def test_untouched_samples_are_the_films_own(tmp_path: Path) -> None:
+def test_untouched_samples_are_the_videos_own(tmp_path: Path) -> None:
     """Through a lossless encoder they would be equal; here they differ by no more than in a plain copy."""
-    source = write_film(tmp_path / "a.mp4", moving(4))
+    source = write_video(tmp_path / "a.mp4", moving(4))
     plain, edited = _frames(_copy(source, tmp_path / "b.mp4")), _frames(_copy(source, tmp_path / "c.mp4", edit=True))
     original = _frames(source)
     for a, b, c in zip(original, plain, edited, strict=True):
@@ -109,7 +109,7 @@ def test_untouched_samples_are_the_films_own(tmp_path: Path) -> None:
 
 
 def test_rotation_is_applied(tmp_path: Path) -> None:
-    source = write_film(tmp_path / "a.mp4", moving(3))
+    source = write_video(tmp_path / "a.mp4", moving(3))
     turned = tmp_path / "turned.mp4"
     data = bytearray(source.read_bytes())
     # The display matrix of the track header: 90 degrees clockwise.
@@ -121,9 +121,9 @@ def test_rotation_is_applied(tmp_path: Path) -> None:
     assert bytes(data[at : at + 4]) == one
     data[at : at + 36] = matrix
     turned.write_bytes(data)
-    with Reader(turned) as film:
-        assert film.info.size_hw == (64, 48)
-        upright = [f.rgb() for f in film]
+    with Reader(turned) as video:
+        assert video.info.size_hw == (64, 48)
+        upright = [f.rgb() for f in video]
     expected = [np.rot90(f, -1) for f in _frames(source)]
     assert np.abs(upright[0].astype(int) - expected[0]).mean() < 3
     copied = _copy(turned, tmp_path / "b.mp4")
@@ -132,17 +132,17 @@ def test_rotation_is_applied(tmp_path: Path) -> None:
         assert next(container.decode(video=0)).rotation == 0
 
 
-def test_existing_file_is_left_alone(film: Path, tmp_path: Path) -> None:
+def test_existing_file_is_left_alone(video: Path, tmp_path: Path) -> None:
     target = tmp_path / "b.mp4"
     target.write_bytes(b"mine")
     with pytest.raises(VideoWriteError, match="--overwrite"):
-        _copy(film, target)
+        _copy(video, target)
     assert target.read_bytes() == b"mine"
 
 
-def test_exception_leaves_nothing(film: Path, tmp_path: Path) -> None:
+def test_exception_leaves_nothing(video: Path, tmp_path: Path) -> None:
     def broken() -> None:
-        with Reader(film) as read, Writer(tmp_path / "b.mp4", read.info) as writer:
+        with Reader(video) as read, Writer(tmp_path / "b.mp4", read.info) as writer:
             for frame in read:
                 writer.put(frame)
                 if frame.index == 10:
@@ -155,7 +155,7 @@ def test_exception_leaves_nothing(film: Path, tmp_path: Path) -> None:
 
 def test_full_disk_leaves_nothing(tmp_path: Path) -> None:
     noise = [np.random.default_rng(i).integers(0, 255, (240, 320, 3), dtype=np.uint8) for i in range(8)]
-    source = write_film(tmp_path / "a.mp4", noise)
+    source = write_video(tmp_path / "a.mp4", noise)
     out = tmp_path / "out"
     if threading.current_thread() is not threading.main_thread():
         pytest.skip("signals need the main thread")
@@ -171,13 +171,13 @@ def test_full_disk_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpg", ".ts", ".webm", ".wmv"])
-def test_every_container_takes_a_film(suffix: str, film: Path, tmp_path: Path) -> None:
-    assert len(_frames(_copy(film, tmp_path / f"b{suffix}"))) >= 19
+def test_every_container_takes_a_video(suffix: str, video: Path, tmp_path: Path) -> None:
+    assert len(_frames(_copy(video, tmp_path / f"b{suffix}"))) >= 19
 
 
-def test_unknown_suffix_is_told(film: Path, tmp_path: Path) -> None:
+def test_unknown_suffix_is_told(video: Path, tmp_path: Path) -> None:
     with pytest.raises(VideoWriteError, match=r"expected a suffix of \.avi"):
-        _copy(film, tmp_path / "b.xyz")
+        _copy(video, tmp_path / "b.xyz")
 
 
 @pytest.mark.parametrize("share", [0.02, 0.9])
@@ -198,10 +198,10 @@ def test_touched_places_hold_all_that_was_touched(share: float) -> None:
 
 
 def test_parts_are_converted_as_the_whole_frame_would_be(tmp_path: Path) -> None:
-    source = write_film(tmp_path / "a.mp4", moving(3, (96, 160)))
+    source = write_video(tmp_path / "a.mp4", moving(3, (96, 160)))
     rng = np.random.default_rng(0)
-    with Reader(source) as film, Writer(tmp_path / "b.mp4", film.info) as writer:
-        for frame in film:
+    with Reader(source) as video, Writer(tmp_path / "b.mp4", video.info) as writer:
+        for frame in video:
             if not frame.index:
                 writer._open(frame)
             edited, touched = frame.rgb().copy(), np.zeros((96, 160), bool)

@@ -1,4 +1,4 @@
-"""Where the faces of a film are: nothing that was seen is lost, in either direction."""
+"""Where the faces of a video are: nothing that was seen is lost, in either direction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,9 +11,10 @@ from deid.core.options import Options
 from deid.core.types import Detection, Image
 from deid.detection.refine import FaceRefiner
 from deid.imaging.geometry import box_iou
-from deid.video import search
 from deid.video.decode import Reader
-from deid.video.find import FaceFinder, FoundFrame
+from deid.video.find import FaceFinder
+from deid.video.frames import FoundFrame
+from deid.video.looks import build_search
 from deid.video.search import Search
 from tests.video.conftest import ScriptedDetector, moving
 
@@ -143,15 +144,15 @@ def test_new_tracks_come_with_portraits(scripted: type[ScriptedDetector]) -> Non
 
 
 def test_memory_does_not_grow(scripted: type[ScriptedDetector]) -> None:
-    """A long film leaves a window's worth of frames and sightings behind, and no more."""
+    """A long video leaves a window's worth of frames and sightings behind, and no more."""
     finder: FaceFinder[_Frame] = FaceFinder(Search([scripted()]), None, OPTIONS)
     images = moving(12, (60, 120))
     for i in range(400):
         list(finder.push(_Frame(images[i % 12 if i // 12 % 2 == 0 else 11 - i % 12])))
     assert len(finder._window) == OPTIONS.look_ahead
-    assert len(finder._known) <= 3
-    assert all(len(k.track.seen) < 30 for k in finder._known.values())
-    assert len(finder._scene_began) == 1
+    assert len(finder._window.known) <= 3
+    assert all(len(k.track.seen) < 30 for k in finder._window.known.values())
+    assert len(finder._window.scene_began) == 1
 
 
 def test_a_slower_camera_is_searched_in_more_of_its_frames(nowhere: FaceRefiner, scripted: type[ScriptedDetector]) -> None:
@@ -199,8 +200,8 @@ def test_search_takes_turns_and_asks_all_at_first(scripted: type[ScriptedDetecto
 
 def test_real_frames_every_face_is_followed(data_folder: Path) -> None:
     """Twelve frames of a talking man: one track, seen in each."""
-    finder: FaceFinder[object] = FaceFinder(search.build(Options()), FaceRefiner(), Options())  # type: ignore[type-var]
-    with Reader(data_folder / "clips" / "talking.mp4", 0.0, 0.48) as film:
-        found = [f for frame in film for f in finder.push(frame)]
+    finder: FaceFinder[object] = FaceFinder(build_search(Options()), FaceRefiner(), Options())  # type: ignore[type-var]
+    with Reader(data_folder / "clips" / "talking.mp4", 0.0, 0.48) as video:
+        found = [f for frame in video for f in finder.push(frame)]
     found += finder.finish()
     assert [[(x.track, x.state) for x in f.faces] for f in found] == [[(0, "seen")]] * 12

@@ -20,9 +20,10 @@ from deid.core.errors import ConfigError, DependencyError, DetectionError, Video
 from deid.core.options import Options
 from deid.core.types import Detection, Image
 from deid.video import live as live_module
-from deid.video import search, sinks
+from deid.video import sinks
 from deid.video.live import live, method_for
-from tests.video.conftest import ScriptedDetector, _Nowhere, moving, times, write_film
+from deid.video.search import Search
+from tests.video.conftest import ScriptedDetector, _Nowhere, moving, times, write_video
 
 
 class Gathered:
@@ -46,7 +47,7 @@ class Gathered:
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Anonymizer:
-    monkeypatch.setattr(search, "build", lambda options: search.Search([ScriptedDetector()]))
+    monkeypatch.setattr("deid.video.live.build_search", lambda options: Search([ScriptedDetector()]))
     monkeypatch.setattr(live_module, "FaceRefiner", lambda **_: _Nowhere())
     return Anonymizer(Options(method="solid", solid_rgb=(0, 0, 0), detect_every=1, seed=1))
 
@@ -55,9 +56,9 @@ def _no_square(images: list[Image]) -> bool:
     return not any(ScriptedDetector().detect(image) for image in images)
 
 
-def test_a_file_is_shown_at_its_own_speed(film: Path, engine: Anonymizer) -> None:
+def test_a_file_is_shown_at_its_own_speed(video: Path, engine: Anonymizer) -> None:
     shown, began = Gathered(), time.monotonic()
-    result = live(str(film), shown, engine)
+    result = live(str(video), shown, engine)
     assert time.monotonic() - began > 0.7
     assert result.n_shown == len(shown.images) == result.n_read - result.n_dropped
     assert _no_square(shown.images)
@@ -112,7 +113,7 @@ def test_slow_work_drops_frames_and_no_faces(engine: Anonymizer, monkeypatch: py
             time.sleep(0.05)
             return super().detect(image)
 
-    monkeypatch.setattr(search, "build", lambda options: search.Search([Slow()]))
+    monkeypatch.setattr("deid.video.live.build_search", lambda options: Search([Slow()]))
 
     def camera() -> Iterator[Image]:
         for image in moving(400):
@@ -131,7 +132,7 @@ def test_a_failing_detector_ends_it_and_shows_nothing_more(engine: Anonymizer, m
         def detect(self, image: Image) -> list[Detection]:
             raise DetectionError("broken")
 
-    monkeypatch.setattr(search, "build", lambda options: search.Search([Failing()]))
+    monkeypatch.setattr("deid.video.live.build_search", lambda options: Search([Failing()]))
     shown = Gathered()
     with pytest.raises(DetectionError):
         live(lambda: iter(moving(50)), shown, engine)  # type: ignore[arg-type,return-value]
@@ -139,16 +140,16 @@ def test_a_failing_detector_ends_it_and_shows_nothing_more(engine: Anonymizer, m
     assert shown.left
 
 
-def test_file_sink(film: Path, engine: Anonymizer, tmp_path: Path) -> None:
+def test_file_sink(video: Path, engine: Anonymizer, tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
-    result = live(str(film), sinks.sink(str(target)), engine)
+    result = live(str(video), sinks.sink(str(target)), engine)
     shown = times(target)
     assert len(shown) == result.n_shown
     assert shown == sorted(set(shown))
     with av.open(str(target)) as container:
         assert _no_square([f.to_ndarray(format="rgb24") for f in container.decode(video=0)])
     with pytest.raises(VideoWriteError, match="--overwrite"):
-        live(str(film), sinks.sink(str(target)), engine)
+        live(str(video), sinks.sink(str(target)), engine)
 
 
 def test_mjpeg_sink_serves_covered_frames(engine: Anonymizer) -> None:
@@ -183,15 +184,15 @@ def test_mjpeg_sink_serves_covered_frames(engine: Anonymizer) -> None:
     assert all(data[:2] == b"\xff\xd8" for data in got)
 
 
-def test_stream_sink_writes_mpeg_ts(film: Path, engine: Anonymizer, tmp_path: Path) -> None:
+def test_stream_sink_writes_mpeg_ts(video: Path, engine: Anonymizer, tmp_path: Path) -> None:
     target = tmp_path / "a.ts"
-    result = live(str(film), sinks.StreamSink(f"file:{target}"), engine)
+    result = live(str(video), sinks.StreamSink(f"file:{target}"), engine)
     assert len(times(target)) == result.n_shown
 
 
-def test_stream_that_nobody_takes_is_an_error(film: Path, engine: Anonymizer) -> None:
+def test_stream_that_nobody_takes_is_an_error(video: Path, engine: Anonymizer) -> None:
     with pytest.raises(VideoWriteError, match="cannot stream to tcp"):
-        live(str(film), sinks.sink("tcp://127.0.0.1:9"), engine)
+        live(str(video), sinks.sink("tcp://127.0.0.1:9"), engine)
 
 
 def test_unknown_sink_is_told() -> None:
@@ -231,15 +232,15 @@ def test_virtual_camera_gets_frames(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(sent) == 2
 
 
-def test_command(film: Path, engine: Anonymizer, tmp_path: Path) -> None:
-    out = CliRunner().invoke(app, ["live", str(film), "--to", str(tmp_path / "b.mp4"), "--method", "solid"])
+def test_command(video: Path, engine: Anonymizer, tmp_path: Path) -> None:
+    out = CliRunner().invoke(app, ["live", str(video), "--to", str(tmp_path / "b.mp4"), "--method", "solid"])
     assert out.exit_code == 0, out.output
     assert len(times(tmp_path / "b.mp4")) >= 1
     assert CliRunner().invoke(app, ["live", str(tmp_path / "none.mp4"), "--to", "nowhere", "--method", "solid"]).exit_code == 2
 
 
-def test_sigterm_closes_the_film(engine: Anonymizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = write_film(tmp_path / "long.mp4", moving(500))
+def test_sigterm_closes_the_video(engine: Anonymizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_video(tmp_path / "long.mp4", moving(500))
     target, shown = tmp_path / "b.mp4", threading.Event()
     show = sinks.FileSink.show
 
@@ -273,4 +274,4 @@ def test_no_password_is_told(url: str, engine: Anonymizer) -> None:
 
 def test_method_follows_the_speed_of_this_machine() -> None:
     """As fast as any, and as slow as any."""
-    assert [method_for(Options(), rate) for rate in (1e-6, 1e9)] == ["attgan", "blur"]
+    assert [method_for(Anonymizer(Options()), rate) for rate in (1e-6, 1e9)] == ["attgan", "blur"]

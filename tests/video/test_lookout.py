@@ -1,4 +1,4 @@
-"""Where frames are searched: new places in their frame, at the film's turn, at intervals in seconds."""
+"""Where frames are searched: new places in their frame, at the video's turn, at intervals in seconds."""
 
 from dataclasses import dataclass, field, replace
 
@@ -105,7 +105,7 @@ def test_still_frames_are_searched_only_a_few_times() -> None:
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
-def test_a_film_on_its_side_is_searched_as_it_lies(degrees: int) -> None:
+def test_a_video_on_its_side_is_searched_as_it_lies(degrees: int) -> None:
     found = _run([turn_image(_face(20 + 8 * i), -degrees) for i in range(3 * PACE.every + 1)], _Upright())
     # Flow knows where it comes from in between: there it is followed.
     assert [[s[1] for s in f] for f in found[:: PACE.every]] == [[degrees]] * 4
@@ -119,7 +119,7 @@ def test_a_turn_is_found_when_somebody_comes(degrees: int) -> None:
     assert [s[1] for s in found[10]] == [degrees]
 
 
-def test_upright_faces_are_found_in_a_turned_film() -> None:
+def test_upright_faces_are_found_in_a_turned_video() -> None:
     frames = [turn_image(_face(20 + 8 * i), 270) for i in range(9)]
     lying, upright = frames[8].copy(), _face(10, 10, frames[8].shape[:2])
     lying[0:60, 0:60] = upright[0:60, 0:60]
@@ -127,7 +127,7 @@ def test_upright_faces_are_found_in_a_turned_film() -> None:
     assert 0 in [s[1] for s in found[9]]
 
 
-def test_an_upright_film_stays_upright() -> None:
+def test_an_upright_video_stays_upright() -> None:
     found = _run([_face(20 + 4 * i) for i in range(30)], _Upright())
     assert {s[1] for f in found for s in f} == {0}
 

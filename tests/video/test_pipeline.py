@@ -1,4 +1,4 @@
-"""A film in, the same film out: covered in every frame, or no film at all."""
+"""A video in, the same video out: covered in every frame, or no video at all."""
 
 import signal
 import subprocess
@@ -20,10 +20,11 @@ from deid.cli import app
 from deid.core.errors import ConfigError, DetectionError, EditError, VideoReadError
 from deid.core.options import Options
 from deid.core.types import Detection, Image
-from deid.video import search
 from deid.video.decode import Reader
-from deid.video.pipeline import Span, anonymize_frames, anonymize_video
-from tests.video.conftest import ScriptedDetector, moving, packets, times, write_film
+from deid.video.pipeline import anonymize_frames, anonymize_video
+from deid.video.results import Span
+from deid.video.search import Search
+from tests.video.conftest import ScriptedDetector, moving, packets, times, write_video
 
 
 def _left_bare(source: Path, target: Path) -> list[int]:
@@ -44,14 +45,14 @@ def engine(every_frame: Options) -> Anonymizer:
 
 
 def test_every_frame_is_covered_and_the_rest_is_as_before(
-    film: Path, engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path
+    video: Path, engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path
 ) -> None:
     steps: list[tuple[int, int]] = []
     target = tmp_path / "out.mp4"
-    result = anonymize_video(film, target, engine, progress=lambda done, of: steps.append((done, of)))
-    assert _left_bare(film, target) == []
-    assert times(target) == times(film)
-    assert packets(target, "audio") == packets(film, "audio")
+    result = anonymize_video(video, target, engine, progress=lambda done, of: steps.append((done, of)))
+    assert _left_bare(video, target) == []
+    assert times(target) == times(video)
+    assert packets(target, "audio") == packets(video, "audio")
     assert (result.n_frames, len(result.tracks), result.problem) == (20, 1, "")
     assert result.tracks[0].to_dict() | {"score": 0} == {
         "track": 0,
@@ -67,22 +68,22 @@ def test_every_frame_is_covered_and_the_rest_is_as_before(
 
 
 @pytest.mark.parametrize("every", [1, 4])
-def test_every_third_detection_dropped_leaves_nothing_bare(every: int, film: Path, no_networks: ScriptedDetector, tmp_path: Path) -> None:
+def test_every_third_detection_dropped_leaves_nothing_bare(every: int, video: Path, no_networks: ScriptedDetector, tmp_path: Path) -> None:
     no_networks.blind = lambda n: n % 3 == 2
     engine = Anonymizer(Options(method="solid", solid_rgb=(0, 0, 0), detect_every=every, seed=1))
-    anonymize_video(film, tmp_path / "out.mp4", engine)
-    assert _left_bare(film, tmp_path / "out.mp4") == []
+    anonymize_video(video, tmp_path / "out.mp4", engine)
+    assert _left_bare(video, tmp_path / "out.mp4") == []
 
 
-def test_the_check_itself_sees_a_bare_face(film: Path, engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path) -> None:
+def test_the_check_itself_sees_a_bare_face(video: Path, engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path) -> None:
     no_networks.blind = lambda n: True
-    anonymize_video(film, tmp_path / "out.mp4", engine)
-    assert _left_bare(film, tmp_path / "out.mp4") == list(range(20))
+    anonymize_video(video, tmp_path / "out.mp4", engine)
+    assert _left_bare(video, tmp_path / "out.mp4") == list(range(20))
 
 
-def test_span_and_dropped_sound(film: Path, engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path) -> None:
+def test_span_and_dropped_sound(video: Path, engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
-    result = anonymize_video(film, target, engine, span=Span(0.2, 0.6, "drop"))
+    result = anonymize_video(video, target, engine, span=Span(0.2, 0.6, "drop"))
     assert result.n_frames == 10
     assert [float(t) for t in times(target)] == pytest.approx([i / 25 for i in range(10)])
     assert packets(target, "audio") == []
@@ -90,10 +91,10 @@ def test_span_and_dropped_sound(film: Path, engine: Anonymizer, no_networks: Scr
         Span(2.0, 1.0)
 
 
-def test_sound_of_a_span_begins_with_it(film: Path, engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path) -> None:
+def test_sound_of_a_span_begins_with_it(video: Path, engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
-    anonymize_video(film, target, engine, span=Span(0.2, 0.6))
-    sound, whole = packets(target, "audio"), packets(film, "audio")
+    anonymize_video(video, target, engine, span=Span(0.2, 0.6))
+    sound, whole = packets(target, "audio"), packets(video, "audio")
     assert 0 < len(sound) < len(whole)
     at = whole.index(sound[0])
     assert whole[at : at + len(sound)] == sound
@@ -101,7 +102,7 @@ def test_sound_of_a_span_begins_with_it(film: Path, engine: Anonymizer, no_netwo
 
 @pytest.mark.parametrize("error", [DetectionError("detector"), KeyboardInterrupt()], ids=["error", "Ctrl-C"])
 def test_a_stage_that_raises_ends_all_and_leaves_nothing(
-    error: BaseException, film: Path, engine: Anonymizer, monkeypatch: pytest.MonkeyPatch, no_networks: ScriptedDetector, tmp_path: Path
+    error: BaseException, video: Path, engine: Anonymizer, monkeypatch: pytest.MonkeyPatch, no_networks: ScriptedDetector, tmp_path: Path
 ) -> None:
     class Failing(ScriptedDetector):
         def detect(self, image: Image) -> list[Detection]:
@@ -109,38 +110,38 @@ def test_a_stage_that_raises_ends_all_and_leaves_nothing(
                 raise error
             return super().detect(image)
 
-    monkeypatch.setattr(search, "build", lambda options: search.Search([Failing()]))
+    monkeypatch.setattr("deid.video.pipeline.build_search", lambda options: Search([Failing()]))
     with pytest.raises(type(error)):
-        anonymize_video(film, tmp_path / "out.mp4", engine)
+        anonymize_video(video, tmp_path / "out.mp4", engine)
     assert list(tmp_path.iterdir()) == []
     assert not {"read", "find", "edit"} & {t.name for t in threading.enumerate()}
 
 
-def test_progress_that_raises_leaves_nothing(film: Path, engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path) -> None:
+def test_progress_that_raises_leaves_nothing(video: Path, engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path) -> None:
     def steps(done: int, of: int) -> None:
         if done == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        anonymize_video(film, tmp_path / "out.mp4", engine, progress=steps)
+        anonymize_video(video, tmp_path / "out.mp4", engine, progress=steps)
     assert list(tmp_path.iterdir()) == []
     assert not {"read", "find", "edit"} & {t.name for t in threading.enumerate()}
 
 
-def test_truncated_film_is_written_and_told(engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path) -> None:
+def test_truncated_video_is_written_and_told(engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path) -> None:
     noise = [np.random.default_rng(i).integers(0, 120, (48, 64, 3), dtype=np.uint8) for i in range(30)]
-    whole = write_film(tmp_path / "whole.mp4", noise, options={"movflags": "faststart"})
+    whole = write_video(tmp_path / "whole.mp4", noise, options={"movflags": "faststart"})
     cut, target = tmp_path / "cut.mp4", tmp_path / "out.mp4"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
     result = files.run_job(Job(cut, target), engine, 1)
     assert "written as far as it could be read" in result.error
     assert result.target == target
-    assert result.film is not None
-    assert len(times(target)) == result.film.n_frames > 5
+    assert result.video is not None
+    assert len(times(target)) == result.video.n_frames > 5
     assert result.to_dict()["status"] == "partial"
 
 
-def test_what_is_no_film_is_an_error_of_the_file(engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path) -> None:
+def test_what_is_no_video_is_an_error_of_the_file(engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"nothing")
     result = files.run_job(Job(tmp_path / "a.mp4", tmp_path / "b.mp4"), engine, 1)
     assert "cannot read" in result.error
@@ -149,10 +150,10 @@ def test_what_is_no_film_is_an_error_of_the_file(engine: Anonymizer, no_networks
         anonymize_video(tmp_path / "a.mp4", tmp_path / "b.mp4", engine)
 
 
-def test_command_handles_films_and_folders(film: Path, no_networks: ScriptedDetector, tmp_path: Path) -> None:
+def test_command_handles_videos_and_folders(video: Path, no_networks: ScriptedDetector, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
-    (folder / "a.MP4").write_bytes(film.read_bytes())
+    (folder / "a.MP4").write_bytes(video.read_bytes())
     (folder / "broken.mp4").write_bytes(b"x")
     out = CliRunner().invoke(app, ["run", str(folder), "-o", str(tmp_path / "out"), "--method", "solid", "--memory", "3", "--end", "0.4"])
     assert out.exit_code == 1
@@ -165,8 +166,8 @@ import sys
 from pathlib import Path
 from deid.video.decode import Reader
 from deid.video.encode import Writer
-with Reader(sys.argv[1]) as film, Writer(Path(sys.argv[2]), film.info) as writer:
-    frames = list(film)
+with Reader(sys.argv[1]) as video, Writer(Path(sys.argv[2]), video.info) as writer:
+    frames = list(video)
     for n in range(10**6):
         writer.put(type(frames[0])(n, n * 512, 512, frames[n % len(frames)].picture))
         print(n, flush=True)
@@ -175,9 +176,9 @@ with Reader(sys.argv[1]) as film, Writer(Path(sys.argv[2]), film.info) as writer
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "Ctrl-C"])
-def test_stopped_in_the_middle_leaves_nothing(how: signal.Signals, film: Path, tmp_path: Path) -> None:
+def test_stopped_in_the_middle_leaves_nothing(how: signal.Signals, video: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    command = [sys.executable, "-c", WRITER, str(film), str(out / "b.mp4")]
+    command = [sys.executable, "-c", WRITER, str(video), str(out / "b.mp4")]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, preexec_fn=_heed_interrupts)
     assert run.stdout is not None
     with run.stdout as stream:
@@ -225,13 +226,13 @@ def test_generator_closes_with_its_consumer(engine: Anonymizer, no_networks: Scr
     assert closed == [True]
 
 
-def _portrait_film(path: Path, photo: Image, n: int = 6) -> Path:
+def _portrait_video(path: Path, photo: Image, n: int = 6) -> Path:
     """A photo that drifts by a pixel a frame."""
-    return write_film(path, [np.ascontiguousarray(np.roll(photo, i, axis=1)[:256, :256]) for i in range(n)])
+    return write_video(path, [np.ascontiguousarray(np.roll(photo, i, axis=1)[:256, :256]) for i in range(n)])
 
 
 def test_one_person_keeps_one_new_face(astronaut: Image, attgan_engine: Anonymizer, tmp_path: Path) -> None:
-    source = _portrait_film(tmp_path / "a.mp4", astronaut[:, 20:], 4)
+    source = _portrait_video(tmp_path / "a.mp4", astronaut[:, 20:], 4)
     result = anonymize_video(source, tmp_path / "b.mp4", attgan_engine, seed=3)
     (track,) = [t for t in result.tracks if t.score > 0.9]
     assert track.states["seen"] == 4
@@ -244,7 +245,7 @@ def test_one_person_keeps_one_new_face(astronaut: Image, attgan_engine: Anonymiz
 def test_editor_that_does_nothing_is_caught(hopper: Image, fake_editor: type, tmp_path: Path) -> None:
     """The gate sees it in every portrait: the person is covered, in all frames."""
     engine = Anonymizer(Options(quality="fast"), editor=fake_editor(lambda face, a: face.crop))
-    result = anonymize_video(_portrait_film(tmp_path / "a.mp4", hopper, 4), tmp_path / "b.mp4", engine, seed=1)
+    result = anonymize_video(_portrait_video(tmp_path / "a.mp4", hopper, 4), tmp_path / "b.mp4", engine, seed=1)
     (track,) = [t for t in result.tracks if t.score > 0.9]
     assert set(track.methods) <= {"blur", "solid"}
     assert not track.asked
@@ -261,7 +262,7 @@ def test_editor_that_gives_up_later_is_caught_in_that_frame(hopper: Image, fake_
         return other if calls["n"] <= 3 else face.crop  # type: ignore[attr-defined,no-any-return]
 
     engine = Anonymizer(Options(quality="fast", min_realism=0.0, min_iou=0.0, gender_slack=1.0), editor=fake_editor(change))
-    result = anonymize_video(_portrait_film(tmp_path / "a.mp4", hopper, 5), tmp_path / "b.mp4", engine, seed=1)
+    result = anonymize_video(_portrait_video(tmp_path / "a.mp4", hopper, 5), tmp_path / "b.mp4", engine, seed=1)
     (track,) = [t for t in result.tracks if t.score > 0.9]
     assert track.methods["blur"] + track.methods["solid"] >= 3
 
@@ -272,15 +273,15 @@ def test_editor_that_fails_writes_nothing(hopper: Image, fake_editor: type, tmp_
 
     engine = Anonymizer(Options(quality="fast"), editor=fake_editor(broken))
     with pytest.raises(EditError, match="no face today"):
-        anonymize_video(_portrait_film(tmp_path / "a.mp4", hopper, 3), tmp_path / "b.mp4", engine, seed=1)
+        anonymize_video(_portrait_video(tmp_path / "a.mp4", hopper, 3), tmp_path / "b.mp4", engine, seed=1)
     assert not (tmp_path / "b.mp4").exists()
 
 
-def test_subtitles_do_not_come_along(film: Path, engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path) -> None:
+def test_subtitles_do_not_come_along(video: Path, engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path) -> None:
     source = tmp_path / "a.mkv"
     text = tmp_path / "a.srt"
     text.write_text("1\n00:00:00,000 --> 00:00:00,500\nMy name is Ada\n")
-    with av.open(str(source), "w") as out, av.open(str(film)) as pictures, av.open(str(text)) as words:
+    with av.open(str(source), "w") as out, av.open(str(video)) as pictures, av.open(str(text)) as words:
         video = out.add_stream_from_template(pictures.streams.video[0])
         said = out.add_stream_from_template(words.streams.subtitles[0])
         for packet in pictures.demux(video=0):

@@ -1,4 +1,4 @@
-"""Licence plates in films are covered in every frame, beside the faces and whatever these get."""
+"""Licence plates in videos are covered in every frame, beside the faces and whatever these get."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -42,10 +42,10 @@ def engine(every_frame: Options, plates: PlateBelow) -> Anonymizer:
     return Anonymizer(models=Models(options, plates=plates))
 
 
-def _shown(film: Path, output: Path) -> list[int]:
+def _shown(video: Path, output: Path) -> list[int]:
     """Frames in which the place of the plate is not black."""
     square, shown = ScriptedDetector(), []
-    with Reader(film) as before, Reader(output) as after:
+    with Reader(video) as before, Reader(output) as after:
         for a, b in zip(before, after, strict=True):
             (face,) = square.detect(a.rgb())
             x0, y0, x1, y1 = np.add(face.box_xyxy, (1, 17, -1, 7)).astype(int)
@@ -54,24 +54,24 @@ def _shown(film: Path, output: Path) -> list[int]:
     return shown
 
 
-def test_plates_are_covered_in_every_frame(film: Path, engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path) -> None:
-    result = anonymize_video(film, tmp_path / "out.mp4", engine)
+def test_plates_are_covered_in_every_frame(video: Path, engine: Anonymizer, no_networks: ScriptedDetector, tmp_path: Path) -> None:
+    result = anonymize_video(video, tmp_path / "out.mp4", engine)
     assert sorted(track.track for track in result.tracks) == [0, FIRST_TRACK]
     assert all(track.asked for track in result.tracks)
-    assert _shown(film, tmp_path / "out.mp4") == []
+    assert _shown(video, tmp_path / "out.mp4") == []
 
 
 def test_plates_have_their_own_tracks_in_boxes(
-    film: Path, engine: Anonymizer, plates: PlateBelow, no_networks: ScriptedDetector, tmp_path: Path
+    video: Path, engine: Anonymizer, plates: PlateBelow, no_networks: ScriptedDetector, tmp_path: Path
 ) -> None:
-    found, _ = find_video(film, engine)
+    found, _ = find_video(video, engine)
     labels = {(box.label, box.track) for frame in found.frames for box in frame.boxes}
     assert labels == {("face", 0), ("license_plate", FIRST_TRACK)}
     n_seen = plates.n_seen
-    result = anonymize_video(film, tmp_path / "given.mp4", engine, boxes=found)
+    result = anonymize_video(video, tmp_path / "given.mp4", engine, boxes=found)
     assert plates.n_seen == n_seen, "given boxes need no search"
     assert sorted(track.track for track in result.tracks) == [0, FIRST_TRACK]
-    assert _shown(film, tmp_path / "given.mp4") == []
+    assert _shown(video, tmp_path / "given.mp4") == []
 
 
 def test_without_a_model_there_are_no_plates() -> None:

@@ -19,9 +19,10 @@ from deid.core.errors import VideoReadError, VideoWriteError
 from deid.core.options import Options
 from deid.core.types import Image
 from deid.video import live as live_module
-from deid.video import search, sinks
+from deid.video import sinks
 from deid.video.library import without_login
 from deid.video.live import live
+from deid.video.search import Search
 from tests.video import rtsp_server
 from tests.video.conftest import ScriptedDetector, _Nowhere, moving, times
 from tests.video.rtsp_server import RtspServer, Stream, h264
@@ -41,7 +42,7 @@ def no_threads_left() -> Iterator[None]:
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Anonymizer:
-    monkeypatch.setattr(search, "build", lambda options: search.Search([ScriptedDetector()]))
+    monkeypatch.setattr("deid.video.live.build_search", lambda options: Search([ScriptedDetector()]))
     monkeypatch.setattr(live_module, "FaceRefiner", lambda **_: _Nowhere())
     monkeypatch.setattr(live_module, "_FIRST_WAIT_S", 0.05)
     return Anonymizer(Options(method="solid", solid_rgb=(0, 0, 0), detect_every=1, seed=1))
@@ -295,7 +296,7 @@ def test_a_device_that_comes_back_is_shown_again(engine: Anonymizer, monkeypatch
 
 
 def test_file_of_a_camera_is_whole(engine: Anonymizer, long: Stream, tmp_path: Path) -> None:
-    """A reconnection leaves one film, whose times go on."""
+    """A reconnection leaves one video, whose times go on."""
     n_shown = [0]
     lost_at: list[int] = []
 

@@ -1,4 +1,4 @@
-"""The kinds of films that went wrong: cover art, several streams, mirrors, joined and interlaced films, transparency, RGB."""
+"""The kinds of videos that went wrong: cover art, several streams, mirrors, joined and interlaced videos, transparency, RGB."""
 
 import itertools
 import subprocess
@@ -18,23 +18,23 @@ from deid.core.types import Image
 from deid.video import upright
 from deid.video.decode import Clock, Reader
 from deid.video.encode import Writer
-from tests.video.conftest import moving, times, write_film
+from tests.video.conftest import moving, times, write_video
 
 
 def _copy(source: Path, target: Path, edit: bool = False) -> tuple[str, ...]:
-    """The film anew, with every frame edited or none; what was said of it."""
-    with Reader(source) as film, Writer(target, film.info, source if film.info.audio else None) as writer:
-        for frame in film:
-            touched = np.zeros(film.info.size_hw, bool)
+    """The video anew, with every frame edited or none; what was said of it."""
+    with Reader(source) as video, Writer(target, video.info, source if video.info.audio else None) as writer:
+        for frame in video:
+            touched = np.zeros(video.info.size_hw, bool)
             touched[:8, :8] = True
             writer.put(frame, *((frame.rgb(), touched) if edit else ()))
-        assert film.problem == ""
-        return (*film.notes(), *writer.notes)
+        assert video.problem == ""
+        return (*video.notes(), *writer.notes)
 
 
 def _frames(path: Path) -> list[Image]:
-    with Reader(path) as film:
-        return [f.rgb() for f in film]
+    with Reader(path) as video:
+        return [f.rgb() for f in video]
 
 
 def _add(container: Any, images: Sequence[Image], codec: str, pixel_format: str = "yuv420p") -> list[Any]:
@@ -51,29 +51,29 @@ def _add(container: Any, images: Sequence[Image], codec: str, pixel_format: str 
 
 
 @pytest.mark.parametrize("default", ["cover", "film", "both"])
-def test_cover_art_is_not_the_film(default: str, tmp_path: Path) -> None:
+def test_cover_art_is_not_the_video(default: str, tmp_path: Path) -> None:
     source = tmp_path / "a.mkv"
     with av.open(str(source), "w") as out:
         cover = _add(out, [np.full((96, 128, 3), 200, np.uint8)], "mjpeg", "yuvj420p")
-        film = _add(out, moving(12), "libx264")
+        video = _add(out, moving(12), "libx264")
         for stream, name in zip(out.streams, ("cover", "film"), strict=True):
             stream.disposition = int(default in (name, "both"))
-        for packet in [*cover, *film]:
+        for packet in [*cover, *video]:
             out.mux(packet)
     said = _copy(source, tmp_path / "b.mkv")
     assert [f.shape for f in _frames(tmp_path / "b.mkv")] == [(48, 64, 3)] * 12
     assert said == ("left out stream 0: cover art (mjpeg, 128 x 96)",)
 
 
-def test_one_picture_alone_is_a_film_of_one_frame(tmp_path: Path) -> None:
-    source = write_film(tmp_path / "a.mkv", moving(1), codec="mjpeg", pixel_format="yuvj420p")
+def test_one_picture_alone_is_a_video_of_one_frame(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "a.mkv", moving(1), codec="mjpeg", pixel_format="yuvj420p")
     assert len(_frames(source)) == 1
 
 
-def test_left_out_streams_are_named_and_sound_keeps_its_language(film: Path, tmp_path: Path) -> None:
+def test_left_out_streams_are_named_and_sound_keeps_its_language(video: Path, tmp_path: Path) -> None:
     source, text = tmp_path / "a.mkv", tmp_path / "a.srt"
     text.write_text("1\n00:00:00,000 --> 00:00:00,500\nAda\n")
-    with av.open(str(source), "w") as out, av.open(str(film)) as first, av.open(str(film)) as second, av.open(str(text)) as words:
+    with av.open(str(source), "w") as out, av.open(str(video)) as first, av.open(str(video)) as second, av.open(str(text)) as words:
         streams = [first.streams.video[0], second.streams.video[0], first.streams.audio[0], second.streams.audio[0], words.streams[0]]
         copies = [out.add_stream_from_template(s) for s in streams]
         for stream, name in zip(copies[2:4], ("deu", "eng"), strict=True):
@@ -98,8 +98,8 @@ def test_left_out_streams_are_named_and_sound_keeps_its_language(film: Path, tmp
         assert not any("Ada" in v for s in after.streams for v in s.metadata.values())
 
 
-def test_dropped_sound_is_named(film: Path) -> None:
-    with Reader(film) as read:
+def test_dropped_sound_is_named(video: Path) -> None:
+    with Reader(video) as read:
         assert read.notes() == ()
 
 
@@ -117,7 +117,7 @@ MATRICES = {
 
 @pytest.mark.parametrize("name", MATRICES)
 def test_display_matrix_is_applied(name: str, tmp_path: Path) -> None:
-    source = write_film(tmp_path / "a.mp4", moving(2))
+    source = write_video(tmp_path / "a.mp4", moving(2))
     (a, b, c, d), expected = MATRICES[name]
     data = bytearray(source.read_bytes())
     at = data.index(b"tkhd") + 44
@@ -153,7 +153,7 @@ def test_a_picture_with_a_named_profile_harms_no_memory(tmp_path: Path) -> None:
 
 
 def _joined(tmp_path: Path, sizes: Sequence[tuple[int, int]]) -> Path:
-    parts = [write_film(tmp_path / f"{i}.ts", moving(16, size), sound=True).read_bytes() for i, size in enumerate(sizes)]
+    parts = [write_video(tmp_path / f"{i}.ts", moving(16, size), sound=True).read_bytes() for i, size in enumerate(sizes)]
     joined = tmp_path / "joined.ts"
     joined.write_bytes(b"".join(parts))
     return joined
@@ -169,14 +169,14 @@ def test_joined_recordings_follow_one_another(suffix: str, tmp_path: Path) -> No
     assert said == ("its time stamps begin again 1 times: the parts follow one another",)
 
 
-def test_a_new_size_in_mid_film_is_scaled_and_said(tmp_path: Path) -> None:
+def test_a_new_size_in_mid_video_is_scaled_and_said(tmp_path: Path) -> None:
     source = _joined(tmp_path, [(48, 64), (96, 128)])
     said = _copy(source, tmp_path / "b.mp4", edit=True)
     assert {f.shape for f in _frames(tmp_path / "b.mp4")} == {(48, 64, 3)}
     assert any("size changes" in line for line in said)
 
 
-def test_interlaced_film_stays_marked(tmp_path: Path) -> None:
+def test_interlaced_video_stays_marked(tmp_path: Path) -> None:
     for order in ("tff", "bff"):
         source, target = tmp_path / f"{order}.mkv", tmp_path / f"{order}-out.mp4"
         with av.open(str(source), "w") as out:
@@ -196,7 +196,7 @@ def test_interlaced_film_stays_marked(tmp_path: Path) -> None:
 
 
 def _transparent(path: Path, alphas: Sequence[np.ndarray]) -> Path:
-    """A VP9 film with transparency."""
+    """A VP9 video with transparency."""
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libvpx-vp9", rate=25, options={"crf": "10", "b": "0", "auto-alt-ref": "0"})
         stream.height, stream.width, stream.pix_fmt = 48, 64, "yuva420p"
@@ -210,8 +210,8 @@ def _transparent(path: Path, alphas: Sequence[np.ndarray]) -> Path:
 
 
 def _alphas(path: Path) -> list[np.ndarray]:
-    with Reader(path) as film:
-        return [f.picture.to_ndarray(format="rgba")[..., 3] for f in film]
+    with Reader(path) as video:
+        return [f.picture.to_ndarray(format="rgba")[..., 3] for f in video]
 
 
 def test_transparency_is_kept_or_named(tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_a_picture_in_the_transparency_does_not_come_along(tmp_path: Path, hoppe
 def test_rgb_keeps_its_colours(codec: str, pixel_format: str, edit: bool, tmp_path: Path) -> None:
     image = np.zeros((48, 64, 3), np.uint8)
     image[:24, :32], image[:24, 32:], image[24:, :32], image[24:, 32:] = (250, 10, 10), (10, 240, 10), (10, 10, 250), (240, 240, 10)
-    source = write_film(tmp_path / ("a.mkv" if codec == "ffv1" else "a.mov"), [image] * 2, codec=codec, pixel_format=pixel_format)
+    source = write_video(tmp_path / ("a.mkv" if codec == "ffv1" else "a.mov"), [image] * 2, codec=codec, pixel_format=pixel_format)
     _copy(source, tmp_path / "b.mp4", edit=edit)
     assert np.abs(_frames(tmp_path / "b.mp4")[0].astype(int) - image).mean() < 4
     with av.open(str(tmp_path / "b.mp4")) as after:
@@ -246,7 +246,7 @@ def test_rgb_keeps_its_colours(codec: str, pixel_format: str, edit: bool, tmp_pa
 
 def test_variable_rate_keeps_its_duration(tmp_path: Path) -> None:
     pts = [0, 7, 8, 30, 31, 32, 90]
-    source = write_film(tmp_path / "a.mp4", moving(7), pts=pts, time_base=Fraction(1, 1000))
+    source = write_video(tmp_path / "a.mp4", moving(7), pts=pts, time_base=Fraction(1, 1000))
     _copy(source, tmp_path / "b.mp4")
     with av.open(str(source)) as before, av.open(str(tmp_path / "b.mp4")) as after:
         a, b = before.streams.video[0], after.streams.video[0]
@@ -255,8 +255,8 @@ def test_variable_rate_keeps_its_duration(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".wmv", ".avi", ".flv", ".mkv", ".mov", ".mp4", ".mpg", ".ts", ".webm"])
-def test_a_whole_film_has_no_problem(suffix: str, film: Path, tmp_path: Path) -> None:
-    with Reader(film) as read, Writer(tmp_path / f"a{suffix}", read.info) as writer:
+def test_a_whole_video_has_no_problem(suffix: str, video: Path, tmp_path: Path) -> None:
+    with Reader(video) as read, Writer(tmp_path / f"a{suffix}", read.info) as writer:
         for frame in read:
             writer.put(frame)
     with Reader(tmp_path / f"a{suffix}") as read:

@@ -16,6 +16,7 @@ AVOID: Mapping[str, str] = {
         r"\b(?:an?|the|each|every|its|of|such|these|those|no|further|other|first|faint|sure|two|teacher's|\d+) finds?\b"
         r"(?! (?:an?|the|it|no|them|its)\b)"
     ),
+    "film": r"\bfilms?\b",
     "ladder, rung": r"\b(?:ladders?|rungs?)\b",
     "settled": r"\bsettled\b",
     "told": r"\btold\b",

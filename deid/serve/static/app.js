@@ -243,7 +243,7 @@ function decide(number, decision) {
   stage({ face: number, ...decision });
 }
 
-// A photo's corrections are done at once; a film's wait until they are applied together.
+// A photo's corrections are done at once; a video's wait until they are applied together.
 function stage(correction) {
   const now = file();
   if (!now) return;

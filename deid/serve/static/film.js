@@ -1,4 +1,4 @@
-// Time in a film: a slider over its stills, and a bar for every track.
+// Time in a video: a slider over its stills, and a bar for every track.
 
 import { api } from "./api.js";
 import { sorted, kindOf } from "./cards.js";

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from evaluation.metrics.identification import ranks
-from evaluation.metrics.linkability import d_sys, local_linkability, singled_out
+from evaluation.metrics.linkability import d_sys, local_linkability
 
 
 @pytest.mark.parametrize(("ratio", "expected"), [(0.0, 0.0), (1.0, 0.0), (3.0, 0.5), (np.inf, 1.0)])
@@ -18,7 +17,3 @@ def test_apart_is_linkable_and_alike_is_not() -> None:
 
 def test_constant_scores_are_unlinkable() -> None:
     assert d_sys(np.zeros(50), np.zeros(500)) == 0.0
-
-
-def test_singled_out_is_the_share_of_first_places() -> None:
-    assert singled_out(ranks([[0.9, 0.1], [0.9, 0.1]], [0, 1])).tolist() == [1.0, 0.0]

@@ -1,4 +1,4 @@
-"""A film before and after, frame by frame: which faces are exposed."""
+"""A video before and after, frame by frame: which faces are exposed."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -43,7 +43,7 @@ class Sighting:
 
     Args:
         frame: index.
-        track: which face of the film it is.
+        track: which face of the video it is.
         detection: as the detector finds it in the original.
         exposed: whether it shows.
         change: mean change of the middle in grey levels.
@@ -64,12 +64,12 @@ class Sighting:
 
 @dataclass(slots=True, eq=False)
 class Watched:
-    """All that is gathered while two films run side by side.
+    """All that is gathered while two videos run side by side.
 
     Args:
         sightings: every face of the original in every frame.
         crops: by track and spread over it, aligned crops before, after, and before with the face in black.
-        n_frames: of the two films.
+        n_frames: of the two videos.
         same_times: whether every frame is shown at the same time in both.
         problems: what could not be compared.
     """
@@ -108,10 +108,10 @@ def facts(path: Path) -> VideoFacts:
     """Facts of a file, from FFmpeg's demuxer.
 
     Raises:
-        VideoReadError: it is no film.
+        VideoReadError: it is no video.
     """
-    with Reader(path) as film:
-        size_hw = film.info.size_hw
+    with Reader(path) as video:
+        size_hw = video.info.size_hw
     with pyav().open(f"file:{path}") as container:
         stream = container.streams.video[0]
         ticks = stream.duration * stream.time_base if stream.duration else Fraction(container.duration or 0, 1_000_000)
@@ -136,14 +136,14 @@ def _sound_hash(path: Path, number: int) -> str:
 
 
 def watch(original: Path, output: Path, detector: Detector, tick: Callable[[], None] = lambda: None) -> Watched:
-    """Look at two films of one size side by side; ``tick`` is called after each frame.
+    """Look at two videos of one size side by side; ``tick`` is called after each frame.
 
     Raises:
-        VideoReadError: one of them is no film.
+        VideoReadError: one of them is no video.
     """
-    film, tracker, index = Watched(), Tracker(LEAST_SCORE, patience=5), -1
-    for index, (time_before, image, time_after, shown) in enumerate(_pairs(original, output, film)):
-        film.same_times &= abs(time_before - time_after) < Fraction(1, 1000)
+    video, tracker, index = Watched(), Tracker(LEAST_SCORE, patience=5), -1
+    for index, (time_before, image, time_after, shown) in enumerate(_pairs(original, output, video)):
+        video.same_times &= abs(time_before - time_after) < Fraction(1, 1000)
         found = [d for d in detector.detect(image) if d.score >= LEAST_SCORE]
         again = detector.detect(shown)
         tracker.predict(index)
@@ -151,35 +151,35 @@ def watch(original: Path, output: Path, detector: Detector, tick: Callable[[], N
         for d in found:
             # Every detection is sure enough to begin a track, and has one.
             (track,) = (t.number for t in tracker.tracks if t.seen.get(index) is d)
-            film.sightings.append(_sighting(index, track, d, image, shown, again))
+            video.sightings.append(_sighting(index, track, d, image, shown, again))
             if d.size >= _LEAST_CROP and d.landmarks is not None:
                 face = align(image, d)
-                film.crops.setdefault(track, []).append((face.crop, warp(shown, face.matrix), covered(face)))
+                video.crops.setdefault(track, []).append((face.crop, warp(shown, face.matrix), covered(face)))
         for t in tracker.tracks:
             for old in [i for i in t.seen if i < index]:
                 del t.seen[old]
-        for crops in film.crops.values():
+        for crops in video.crops.values():
             if len(crops) >= 2 * _CROPS:
                 # Every other one: they stay spread over the track, and few.
                 del crops[1::2]
         tick()
-    return film
+    return video
 
 
-def _pairs(original: Path, output: Path, film: Watched) -> Iterator[tuple[Fraction, Image, Fraction, Image]]:
+def _pairs(original: Path, output: Path, video: Watched) -> Iterator[tuple[Fraction, Image, Fraction, Image]]:
     with Reader(original) as first, Reader(output) as second:
         frames, outputs, n = iter(first), iter(second), 0
         for frame in frames:
             other = next(outputs, None)
             if other is None:
                 left = 1 + sum(1 for _ in frames)
-                film.n_frames = (n + left, n)
-                film.problems.append(Problem(output.name, "short", f"{left} frames of the original have no output and were not measured"))
+                video.n_frames = (n + left, n)
+                video.problems.append(Problem(output.name, "short", f"{left} frames of the original have no output and were not measured"))
                 return
             n += 1
             yield frame.pts * first.info.time_base, frame.rgb(), other.pts * second.info.time_base, other.rgb()
-        film.n_frames = (n, n + sum(1 for _ in outputs))
-        film.problems += [Problem(p.name, "unreadable", r.problem) for p, r in ((original, first), (output, second)) if r.problem]
+        video.n_frames = (n, n + sum(1 for _ in outputs))
+        video.problems += [Problem(p.name, "unreadable", r.problem) for p, r in ((original, first), (output, second)) if r.problem]
 
 
 def _sighting(index: int, track: int, d: Detection, image: Image, shown: Image, again: Sequence[Detection]) -> Sighting:
@@ -205,7 +205,7 @@ def is_exposed(before: NDArray[np.float64], after: NDArray[np.float64]) -> bool:
     Definition: one of the four halves of the middle of its box (left, right, top, bottom) is as it was. That half changed by less than
     `UNCHANGED_BELOW` grey levels on average, and by less than `_CHANGED_SHARE` of its own contrast. Contrast is the mean deviation from
     the mean colour. A cover over half of a face does not count. An encoder that itself changes an untouched face by more hides it
-    from this measure: judge films of good quality.
+    from this measure: judge videos of good quality.
 
     Args:
         before: (H, W, 3) the middle of the box in the original.
@@ -234,20 +234,20 @@ def longest_run(frames: Sequence[int]) -> int:
 
 
 def findings(name: str, original: Path, output: Path, judges: Judges) -> tuple[FileFindings, list[Problem]]:
-    """What a film shows after any tool, and what of it could not be compared.
+    """What a video shows after any tool, and what of it could not be compared.
 
     Raises:
-        VideoReadError: one of them is no film.
+        VideoReadError: one of them is no video.
         DataError: they differ in size.
     """
     before, after = facts(original), facts(output)
     if before.size_hw != after.size_hw:
         raise DataError(f"expected {output} to be {shown(before.size_hw)} like its original, got {shown(after.size_hw)}")
-    film = watch(original, output, judges.detectors[-1])
-    problems = list(film.problems)
-    if film.n_frames[1] > film.n_frames[0]:
-        problems.append(Problem(name, "frames", f"{film.n_frames[1] - film.n_frames[0]} further frames in the output, not looked at"))
-    counts, tracks = _counts(film, judges), _tracks(film)
+    video = watch(original, output, judges.detectors[-1])
+    problems = list(video.problems)
+    if video.n_frames[1] > video.n_frames[0]:
+        problems.append(Problem(name, "frames", f"{video.n_frames[1] - video.n_frames[0]} further frames in the output, not looked at"))
+    counts, tracks = _counts(video, judges), _tracks(video)
     metadata = tuple(f"tag {tag}" for tag in after.tags) + ((f"{after.streams} further streams",) if after.streams else ())
     return FileFindings(name, True, counts, metadata, tracks), problems
 
@@ -257,24 +257,24 @@ def shown(size_hw: tuple[int, int]) -> str:
     return f"{size_hw[1]} x {size_hw[0]}"
 
 
-def _counts(film: Watched, judges: Judges) -> Counts:
+def _counts(video: Watched, judges: Judges) -> Counts:
     """Faces in frames; those that recognisers look at are few of each track, spread over it."""
-    pairs = [crops for own in film.crops.values() for crops in own]
+    pairs = [crops for own in video.crops.values() for crops in own]
     recognised = np.zeros(len(pairs), bool)
     for embedder in judges.embedders if pairs else ():
         before, after, covered_rows = (embedder.embed(np.stack([crops[k] for crops in pairs])) for k in range(3))
         own = Embedded(embedder.name, before, after, covered_rows, {WORKING_FMR: 1 - embedder.threshold**2 / 2}, "the recogniser's own")
         recognised |= own.recognised
-    exposed = sum(s.exposed for s in film.sightings)
-    found = sum(s.again is not None for s in film.sightings)
-    return Counts(len(film.sightings), exposed, exposed, len(pairs), int(recognised.sum()), found)
+    exposed = sum(s.exposed for s in video.sightings)
+    found = sum(s.again is not None for s in video.sightings)
+    return Counts(len(video.sightings), exposed, exposed, len(pairs), int(recognised.sum()), found)
 
 
-def _tracks(film: Watched) -> tuple[dict[str, Any], ...]:
+def _tracks(video: Watched) -> tuple[dict[str, Any], ...]:
     """By track: its frames, and those in which it shows."""
     rows = []
-    for number in sorted({s.track for s in film.sightings}):
-        own = [s for s in film.sightings if s.track == number]
+    for number in sorted({s.track for s in video.sightings}):
+        own = [s for s in video.sightings if s.track == number]
         exposed = [s.frame for s in own if s.exposed]
         rows.append(
             {

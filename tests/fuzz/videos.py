@@ -1,9 +1,9 @@
-"""Draws films in which faces appear for a moment, and looks whether any frame shows one.
+"""Draws videos in which faces appear for a moment, and looks whether any frame shows one.
 
-python tests/fuzz/films.py --count 500 --seed 0
+python tests/fuzz/videos.py --count 500 --seed 0
 
-Every film has its own seed, printed when a frame is exposed: `--count 1 --seed N` draws that film again. The faces are from the data sets
-(see `tests/conftest.py`). The films go through the finder that all films go through, without encoder and editor: a face is covered
+Every video has its own seed, printed when a frame is exposed: `--count 1 --seed N` draws that video again. The faces are from the data sets
+(see `tests/conftest.py`). The videos go through the finder that all videos go through, without encoder and editor: a face is covered
 when the boxes that an editor would cover hold its middle.
 """
 
@@ -24,8 +24,8 @@ from deid.core.options import Options
 from deid.core.types import Image
 from deid.detection.refine import FaceRefiner
 from deid.imaging import geometry
-from deid.video import search
 from deid.video.find import FaceFinder
+from deid.video.looks import build_search
 from deid.video.search import Search
 
 #: The part of an LFW photo that is shown, and the face in it, in pixels of the photo (250, 250).
@@ -48,7 +48,7 @@ class Still:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawn:
-    """A film.
+    """A video.
 
     Args:
         frames: (H, W, 3) uint8 RGB.
@@ -72,7 +72,7 @@ def portraits(archive: Path, n: int, seed: int = 0) -> list[Image]:
 
 
 def draw(seed: int, photos: Sequence[Image]) -> Drawn:
-    """A film in which one to three faces appear, each for 1 to 5 frames, anywhere, and move by 0 to 160 pixels a frame."""
+    """A video in which one to three faces appear, each for 1 to 5 frames, anywhere, and move by 0 to 160 pixels a frame."""
     rng = np.random.default_rng(seed)
     size = _SIZES[rng.integers(len(_SIZES))]
     n = int(rng.integers(14, 25))
@@ -143,15 +143,15 @@ def _pasted(frame: Image, patch: NDArray[np.float32], mask: NDArray[np.float32],
     return out
 
 
-def exposed(film: Drawn, looks: Search, refiner: FaceRefiner, options: Options) -> list[tuple[int, int]]:
+def exposed(video: Drawn, looks: Search, refiner: FaceRefiner, options: Options) -> list[tuple[int, int]]:
     """Frames and sizes of the faces that would show in them."""
-    finder: FaceFinder[Still] = FaceFinder(looks, refiner, options, film.rate)
-    found = [f for image in film.frames for f in finder.push(Still(image))]
+    finder: FaceFinder[Still] = FaceFinder(looks, refiner, options, video.rate)
+    found = [f for image in video.frames for f in finder.push(Still(image))]
     found += finder.finish()
     shown = []
-    for i, (frame, faces) in enumerate(zip(found, film.faces, strict=True)):
+    for i, (frame, faces) in enumerate(zip(found, video.faces, strict=True)):
         boxes = [geometry.expand_box(f.detection.box_xyxy, 1 + 2 * options.margin) for f in frame.faces]
-        shown += [(i, round(float(f[2] - f[0]))) for f in faces if _share_covered(f, boxes, film.frames[0].shape[:2]) < _COVERED]
+        shown += [(i, round(float(f[2] - f[0]))) for f in faces if _share_covered(f, boxes, video.frames[0].shape[:2]) < _COVERED]
     return shown
 
 
@@ -164,23 +164,23 @@ def _share_covered(face: NDArray[np.float64], boxes: Sequence[NDArray[np.float64
 
 
 def main() -> int:
-    """Draw films and say which ones are exposed; 1 when any is."""
+    """Draw videos and say which ones are exposed; 1 when any is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=500, help="number of films")
-    parser.add_argument("--seed", type=int, default=0, help="of the first film; the next one has the next number")
+    parser.add_argument("--count", type=int, default=500, help="number of videos")
+    parser.add_argument("--seed", type=int, default=0, help="of the first video; the next one has the next number")
     parser.add_argument("--data", type=Path, default=Path(__file__).parents[3] / "shared" / "data", help="folder with the data sets")
     given = parser.parse_args()
     photos, options = portraits(given.data / "lfw-deepfunneled.tar", 200), Options()
-    looks, refiner = search.build(options), FaceRefiner()
-    n_faces = n_exposed = n_films = 0
+    looks, refiner = build_search(options), FaceRefiner()
+    n_faces = n_exposed = n_videos = 0
     began = time.process_time()
     for seed in range(given.seed, given.seed + given.count):
-        film = draw(seed, photos)
-        shown = exposed(film, looks, refiner, options)
-        n_faces, n_exposed, n_films = n_faces + sum(map(len, film.faces)), n_exposed + len(shown), n_films + bool(shown)
+        video = draw(seed, photos)
+        shown = exposed(video, looks, refiner, options)
+        n_faces, n_exposed, n_videos = n_faces + sum(map(len, video.faces)), n_exposed + len(shown), n_videos + bool(shown)
         if shown:
-            print(f"seed {seed}: {film.rate:g} frames/s, (frame, width) exposed: {shown}", flush=True)
-    print(f"{given.count} films, {n_faces} faces: {n_exposed} exposed in {n_films} films; {time.process_time() - began:.0f} CPU seconds")
+            print(f"seed {seed}: {video.rate:g} frames/s, (frame, width) exposed: {shown}", flush=True)
+    print(f"{given.count} videos, {n_faces} faces: {n_exposed} exposed in {n_videos} videos; {time.process_time() - began:.0f} CPU seconds")
     return int(n_exposed > 0)
 
 

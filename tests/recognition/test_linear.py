@@ -11,7 +11,7 @@ from deid.core.errors import WeightsFormatError
 from deid.core.types import Detection, Image
 from deid.imaging.alignment import align
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
-from deid.recognition.gender import GenderReader
+from deid.recognition.linear import GenderReader
 from deid.training.export import write
 
 

@@ -1,4 +1,4 @@
-"""A film that is corrected: searched once, edited again as a person decides."""
+"""A video that is corrected: searched once, edited again as a person decides."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 from deid.anonymizer.engine import Anonymizer
-from deid.batch.pictures import seed_of
 from deid.core.errors import VideoReadError
+from deid.core.seeds import seed_of
 from deid.core.types import Image
 from deid.serve.corrections import Correction, CorrectionError
-from deid.serve.films import FilmWork
 from deid.serve.limits import Limits
-from deid.serve.work import Upload
+from deid.serve.uploads import Upload
+from deid.serve.videos import VideoWork
 from deid.video.pipeline import anonymize_video
 from tests.video.conftest import look_alike
 
-av = pytest.importorskip("av", reason="films need PyAV")
+av = pytest.importorskip("av", reason="videos need PyAV")
 
 N, SHIFT, SEED = 10, 3, 5
 #: What nobody takes for a face: a part of the suit, at frame 4.
@@ -36,26 +36,26 @@ def pan(photo: Image) -> Iterator[Image]:
         yield np.ascontiguousarray(photo[:240, i * SHIFT : i * SHIFT + 240])
 
 
-def write_film(path: Path, photo: Image) -> None:
-    with av.open(str(path), "w") as film:
-        stream = film.add_stream("libx264", rate=Fraction(10), options={"crf": "10"})
+def write_video(path: Path, photo: Image) -> None:
+    with av.open(str(path), "w") as video:
+        stream = video.add_stream("libx264", rate=Fraction(10), options={"crf": "10"})
         stream.height, stream.width, stream.pix_fmt = 240, 240, "yuv420p"
         for image in pan(photo):
-            film.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
-        film.mux(stream.encode(None))
+            video.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        video.mux(stream.encode(None))
 
 
 def frames(path: Path) -> list[Image]:
-    with av.open(str(path)) as film:
-        return [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    with av.open(str(path)) as video:
+        return [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
 
 
 @pytest.fixture(scope="module")
-def processed(tmp_path_factory: pytest.TempPathFactory, blur_engine: Anonymizer, astronaut: Image) -> tuple[FilmWork, Path]:
-    """A film of one woman, blurred; each test puts it back as it was."""
+def processed(tmp_path_factory: pytest.TempPathFactory, blur_engine: Anonymizer, astronaut: Image) -> tuple[VideoWork, Path]:
+    """A video of one woman, blurred; each test puts it back as it was."""
     folder = tmp_path_factory.mktemp("film")
-    write_film(folder / "upload.mp4", astronaut)
-    work = FilmWork(Upload(folder / "upload.mp4", "pan.mp4", folder, SEED), blur_engine, Limits())
+    write_video(folder / "upload.mp4", astronaut)
+    work = VideoWork(Upload(folder / "upload.mp4", "pan.mp4", folder, SEED), blur_engine, Limits())
     work.process(silent)
     return work, folder
 
@@ -68,7 +68,7 @@ def face_part(image: Image, index: int, view: dict[str, Any], track: int) -> Ima
     return image[max(0, y0 + dy) : y1 - dy, max(0, x0 + dx) : x1 - dx]
 
 
-def test_the_first_result_is_what_the_command_writes(processed: tuple[FilmWork, Path], blur_engine: Anonymizer, tmp_path: Path) -> None:
+def test_the_first_result_is_what_the_command_writes(processed: tuple[VideoWork, Path], blur_engine: Anonymizer, tmp_path: Path) -> None:
     work, folder = processed
     anonymize_video(folder / "upload.mp4", tmp_path / "out.mp4", blur_engine, seed=seed_of(SEED, 0))
     assert look_alike(folder / "candidate.mp4", tmp_path / "out.mp4")
@@ -76,7 +76,7 @@ def test_the_first_result_is_what_the_command_writes(processed: tuple[FilmWork, 
     assert all((folder / f"{side}-{i}.jpg").is_file() for side in ("before", "after") for i in range(N))
 
 
-def test_leaving_covering_and_undoing_a_track(processed: tuple[FilmWork, Path], tmp_path: Path) -> None:
+def test_leaving_covering_and_undoing_a_track(processed: tuple[VideoWork, Path], tmp_path: Path) -> None:
     work, folder = processed
     first, before = tmp_path / "first.mp4", frames(folder / "upload.mp4")
     first.write_bytes((folder / "candidate.mp4").read_bytes())
@@ -92,7 +92,7 @@ def test_leaving_covering_and_undoing_a_track(processed: tuple[FilmWork, Path], 
     assert look_alike(folder / "candidate.mp4", first)
 
 
-def test_a_drawn_face_is_followed_both_ways_covered_and_saved(processed: tuple[FilmWork, Path]) -> None:
+def test_a_drawn_face_is_followed_both_ways_covered_and_saved(processed: tuple[VideoWork, Path]) -> None:
     work, folder = processed
     before = frames(folder / "upload.mp4")
     work.correct([Correction("draw", box_xyxy=SUIT, frame=4)], silent)
@@ -109,7 +109,7 @@ def test_a_drawn_face_is_followed_both_ways_covered_and_saved(processed: tuple[F
     work.correct([Correction("not_a_face", drawn["face"])], silent)
 
 
-def test_a_box_over_a_known_face_is_told_and_adds_nothing(processed: tuple[FilmWork, Path]) -> None:
+def test_a_box_over_a_known_face_is_told_and_adds_nothing(processed: tuple[VideoWork, Path]) -> None:
     work, _ = processed
     (track,) = (face["face"] for face in work.faces if face["shown"] and face["origin"] == "detector")
     (known,) = (b for b in work.view["boxes"]["4"] if b[0] == track)
@@ -119,7 +119,7 @@ def test_a_box_over_a_known_face_is_told_and_adds_nothing(processed: tuple[FilmW
     assert "decide on its card" in work.view["messages"][0]
 
 
-def test_wrong_corrections_are_refused(processed: tuple[FilmWork, Path]) -> None:
+def test_wrong_corrections_are_refused(processed: tuple[VideoWork, Path]) -> None:
     work, _ = processed
     for correction, said in (
         (Correction("keep", 99), "there is no face 99"),
@@ -134,17 +134,17 @@ def test_wrong_corrections_are_refused(processed: tuple[FilmWork, Path]) -> None
 @pytest.mark.parametrize(
     ("limits", "said"), [(Limits(duration_s=0.5), "longer than"), (Limits(film_pixels=1000), "240 x 240 is more than")]
 )
-def test_films_over_a_limit_are_refused(
-    limits: Limits, said: str, processed: tuple[FilmWork, Path], blur_engine: Anonymizer, tmp_path: Path
+def test_videos_over_a_limit_are_refused(
+    limits: Limits, said: str, processed: tuple[VideoWork, Path], blur_engine: Anonymizer, tmp_path: Path
 ) -> None:
     upload = Upload(processed[1] / "upload.mp4", "pan.mp4", tmp_path, SEED)
     with pytest.raises(VideoReadError, match=f"pan.mp4.*{said}"):
-        FilmWork(upload, blur_engine, limits).process(silent)
+        VideoWork(upload, blur_engine, limits).process(silent)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_film_that_nobody_waits_for_is_ended_and_leaves_no_file(
-    processed: tuple[FilmWork, Path], blur_engine: Anonymizer, tmp_path: Path
+def test_a_video_that_nobody_waits_for_is_ended_and_leaves_no_file(
+    processed: tuple[VideoWork, Path], blur_engine: Anonymizer, tmp_path: Path
 ) -> None:
     class GoneError(Exception):
         pass
@@ -154,5 +154,5 @@ def test_a_film_that_nobody_waits_for_is_ended_and_leaves_no_file(
             raise GoneError
 
     with pytest.raises(GoneError):
-        FilmWork(Upload(processed[1] / "upload.mp4", "pan.mp4", tmp_path, SEED), blur_engine, Limits()).process(gone)
+        VideoWork(Upload(processed[1] / "upload.mp4", "pan.mp4", tmp_path, SEED), blur_engine, Limits()).process(gone)
     assert not list(tmp_path.glob("candidate*"))

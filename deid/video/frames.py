@@ -1,0 +1,64 @@
+"""Frames of a video with their faces: what detection gives and editing takes."""
+
+from dataclasses import dataclass
+from typing import Generic, Literal, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.core.types import Detection, Image
+
+
+class HasPixels(Protocol):
+    """Anything that gives its pixels when asked: they are not kept twice while a frame waits."""
+
+    def rgb(self) -> Image: ...
+
+
+FrameT = TypeVar("FrameT", bound=HasPixels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrackedFace:
+    """A face of one frame.
+
+    Args:
+        track: which face of the video it is.
+        detection: where; steadied over neighbouring frames.
+        state: `seen` by a detector in this frame, `filled` between two frames in which it was seen, `remembered` before the
+            first or after the last of them.
+    """
+
+    track: int
+    detection: Detection
+    state: Literal["seen", "filled", "remembered"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FoundFrame(Generic[FrameT]):
+    """A frame with its faces.
+
+    Args:
+        frame: as it was given.
+        faces: where its faces are.
+        portraits: for tracks that are new, and now and then for others, frames of the window that show the face well.
+    """
+
+    frame: FrameT
+    faces: tuple[TrackedFace, ...]
+    portraits: dict[int, tuple[tuple[FrameT, Detection], ...]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EditedFrame(Generic[FrameT]):
+    """A frame, anonymized.
+
+    Args:
+        frame: as it was given.
+        image: (H, W, 3) uint8 RGB; None when no face is in it.
+        touched: (H, W), where it differs from the frame; None when no face is in it.
+    """
+
+    frame: FrameT
+    image: Image | None
+    touched: NDArray[np.bool_] | None

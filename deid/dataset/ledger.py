@@ -173,11 +173,6 @@ class Ledger:
             fallback,
         )
 
-    def notes(self) -> Iterator[tuple[str, int, str]]:
-        """Each note on pictures that are done, how many have it, and the name of one of them; the most frequent first."""
-        query = "SELECT note, COUNT(*), MIN(name) FROM notes JOIN files ON files.id = file WHERE status = 'done' GROUP BY note"
-        yield from ((str(note), int(n), str(name)) for note, n, name in self.select(f"{query} ORDER BY COUNT(*) DESC, note"))
-
     def number(self, name: str) -> int | None:
         """The number of the file with a name; None where it is not done."""
         row = self._db.execute("SELECT id FROM files WHERE name = ? AND status = 'done'", (rows.key(name),)).fetchone()
@@ -186,3 +181,9 @@ class Ledger:
     def select(self, query: str, parameters: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         """Rows of a query, for reports and checks; names as text."""
         return self._db.select(query, parameters)
+
+
+def notes_of(ledger: Ledger) -> Iterator[tuple[str, int, str]]:
+    """Each note on pictures that are done, how many have it, and the name of one of them; the most frequent first."""
+    query = "SELECT note, COUNT(*), MIN(name) FROM notes JOIN files ON files.id = file WHERE status = 'done' GROUP BY note"
+    yield from ((str(note), int(n), str(name)) for note, n, name in ledger.select(f"{query} ORDER BY COUNT(*) DESC, note"))

@@ -15,7 +15,7 @@ from PIL import ImageOps
 
 from deid.core.errors import ImageReadError
 from deid.core.types import Image
-from deid.dataset.ledger import Ledger
+from deid.dataset.ledger import Ledger, notes_of
 from deid.imaging import atomic, codec, geometry
 
 _N_WORST, _N_FAILURES = 24, 500
@@ -115,7 +115,7 @@ def _failures(ledger: Ledger) -> str:
 
 
 def _notes(ledger: Ledger) -> str:
-    rows = [(note, f"{n:,} {'picture' if n == 1 else 'pictures'}: {name}{', ...' if n > 1 else ''}") for note, n, name in ledger.notes()]
+    rows = [(note, f"{n:,} {'picture' if n == 1 else 'pictures'}: {name}{', ...' if n > 1 else ''}") for note, n, name in notes_of(ledger)]
     return _table(rows) if rows else "<p>Nothing.</p>"
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from deid.core.errors import DataError
 from deid.dataset.items import Item
-from deid.dataset.ledger import Ledger, Totals
+from deid.dataset.ledger import Ledger, Totals, notes_of
 from deid.dataset.records import Record
 
 ITEMS = [
@@ -65,9 +65,9 @@ def test_notes_on_pictures_that_are_done_are_counted(ledger: Ledger) -> None:
     ledger.store(_record(1, "a.png", notes=("profile left out", "8 bits")), 1)
     ledger.store(_record(2, "b\n.png", notes=("profile left out",)), 1)
     ledger.store(_record(6, "s.tar/f.png", status="failed", why="cut", notes=("8 bits",), faces=()), 1)
-    assert list(ledger.notes()) == [("profile left out", 2, "a.png"), ("8 bits", 1, "a.png")]
+    assert list(notes_of(ledger)) == [("profile left out", 2, "a.png"), ("8 bits", 1, "a.png")]
     ledger.store(_record(1, "a.png"), 1)
-    assert list(ledger.notes()) == [("profile left out", 1, "b\n.png")]
+    assert list(notes_of(ledger)) == [("profile left out", 1, "b\n.png")]
 
 
 def test_listing_again_keeps_numbers_and_what_is_done(ledger: Ledger) -> None:

@@ -136,8 +136,8 @@ def options_from(given: Mapping[str, Any], usual: Options | None = None) -> Opti
         values["margin"] = (scale - 1) / 2
     options = replace(options, **values)
     if strength is not None:
-        if strength <= 0:
-            raise ConfigError(f"expected --strength to be positive, got {strength}")
+        if not 0 < strength < float("inf"):
+            raise ConfigError(f"expected --strength to be a positive number, got {strength}")
         cells = max(1, round(options.pixelate_cells / strength))
         options = replace(options, blur_radius=options.blur_radius * strength, pixelate_cells=cells)
     for name in (options.cover_image, options.portraits):

@@ -37,6 +37,8 @@ _UNTIMED = {"MPO", "TIFF"}
 _MAPS = (b"hdrgm:", b"HDRGainMap", b"urn:iso:std:iso:ts:21496", b"GDepth:", b"Container:Directory")
 #: Formats that know only black and white.
 _BILEVEL = {"MSP", "XBM"}
+#: Modes of samples that may not fit 16 bits.
+_WIDE = {"I", "F"}
 #: Formats without alpha.
 _OPAQUE = {"JPEG", "BMP", "MPO", "PPM"}
 #: Pillow's own limit is one for the whole process.
@@ -169,6 +171,8 @@ def _decode(source: PillowImage.Image, data: bytes, path: Path, max_pixels: int)
         frames = [with_samples(frames[0], samples)]
     elif deep:
         notes.append("16 bits a channel became 8")
+    elif source.mode in _WIDE and any(frame.deep is None for frame in frames):
+        notes.append("samples beyond 16 bits became 8 bits")
     frames = [f if f.grey or f.deep is not None else replace(f, rgb=colours.applied(f.rgb)) for f in frames]
     looks = [look for number, frame in enumerate(frames) for look in looks_at(frame, number)]
     return Picture((*frames, *looks), file_format, colours.profile, options, (*notes, *colours.notes))
@@ -181,6 +185,8 @@ def _frames_of(source: PillowImage.Image, data: bytes) -> tuple[int, list[str]]:
         return 1, [f"{n_frames - 1} further pictures in the file left out"]
     if source.format == "JPEG" and any(mark in data for mark in _MAPS):
         return 1, ["map of light or depth beside the picture left out"]
+    if source.format == "ICO" and (n_others := len(source.info.get("sizes", ())) - 1) > 0:
+        return 1, [f"{n_others} further sizes of the picture left out"]
     if n_frames > 1 and source.format not in _SEVERAL:
         return 1, [f"{n_frames - 1} further pictures in the file left out"]
     return n_frames, []

@@ -20,6 +20,8 @@ def save_options_of(source: PillowImage.Image, file_format: str, n_frames: int) 
     elif file_format == "TIFF":
         compression = source.info.get("compression")
         options = {"compression": compression} if compression in {"tiff_lzw", "tiff_adobe_deflate", "packbits"} else {}
+    elif file_format == "ICO":
+        options = {"sizes": [source.size]}
     if n_frames > 1:
         options["save_all"] = True
         if getattr(source, "default_image", False) or source.info.get("default_image"):

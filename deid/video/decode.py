@@ -213,7 +213,7 @@ class Reader:
             # Two frames at one time cannot be written.
             pts = pts if last is None else max(pts, last + 1)
             if upright is None:
-                upright = self._upright = Upright(raw)
+                upright = self._upright = Upright(raw, self._stream.codec_context.name)
             elif not upright.fits(raw):
                 self.note("its size changes: all frames have the size of the first one")
             yield Frame(index, pts, raw.duration or 0, upright(raw))

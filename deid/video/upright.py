@@ -8,6 +8,8 @@ from deid.video.library import pyav
 
 #: FFmpeg's number of a frame's display matrix among its side data.
 _DISPLAY_MATRIX = "DISPLAYMATRIX"
+#: Decoders that give their side data a name, such as a colour profile's: PyAV 18.1 frees what it wraps of that twice, and the process ends.
+_NAMED = {"apng", "exr", "jpegxl", "png", "tiff", "webp"}
 
 
 class Upright:
@@ -15,10 +17,11 @@ class Upright:
 
     Args:
         picture: the first frame, as it was decoded.
+        codec: FFmpeg's name of what decoded it.
     """
 
-    def __init__(self, picture: Any) -> None:
-        steps = _steps(picture)
+    def __init__(self, picture: Any, codec: str = "") -> None:
+        steps = _steps(_rotation(picture) if codec in _NAMED else _matrix(picture))
         self.quarter = bool(steps) and steps[0][0] == "transpose"
         self.plain = not steps
         self._shape = picture.width, picture.height, picture.format.name
@@ -44,15 +47,30 @@ def _scaled(picture: Any, width: int, height: int, name: str) -> Any:
     return scaled
 
 
-def _steps(picture: Any) -> list[tuple[str, str]]:
+def _matrix(picture: Any) -> tuple[float, float, float, float] | None:
+    """The numbers (a, b, c, d) of a frame's display matrix; None where it has none."""
+    matrix = next((bytes(s) for s in picture.side_data if s.type.name == _DISPLAY_MATRIX), b"")
+    if len(matrix) < 36:
+        return None
+    a, b, _, c, d, *_ = (float(v) for v in np.frombuffer(matrix[:36], np.int32))
+    return a, b, c, d
+
+
+def _rotation(picture: Any) -> tuple[float, float, float, float] | None:
+    """The same from the frame's rotation alone, which says nothing of mirrors."""
+    angle = np.deg2rad(picture.rotation)
+    cos, sin = float(np.cos(angle)), float(np.sin(angle))
+    return (cos, -sin, sin, cos) if angle else None
+
+
+def _steps(matrix: tuple[float, float, float, float] | None) -> list[tuple[str, str]]:
     """FFmpeg's filters that bring a frame into the place that its display matrix gives it.
 
     The matrix takes a point (x, y) of the frame to (a x + c y, b x + d y) on the screen, up to a shift.
     """
-    matrix = next((bytes(s) for s in picture.side_data if s.type.name == _DISPLAY_MATRIX), b"")
-    if len(matrix) < 36:
+    if matrix is None:
         return []
-    a, b, _, c, d, *_ = (float(v) for v in np.frombuffer(matrix[:36], np.int32))
+    a, b, c, d = matrix
     turned = abs(b) + abs(c) > abs(a) + abs(d)
     right, down = (c, b) if turned else (a, d)
     steps = [("transpose", "cclock_flip")] if turned else []

@@ -773,3 +773,19 @@ def test_photos_of_phones_come_back_without_what_lies_beside(file_format: str, t
     assert (after.format, b"MARKER" in out, bool(after.info.get("exif"))) == (file_format, False, False)
     assert after.size in {(H, W), (W, H)}
     assert np.abs(np.asarray(after).astype(int) - picture.frames[0].rgb).mean() < 4
+
+
+def test_an_icon_keeps_its_largest_size_and_names_the_others() -> None:
+    buffer = io.BytesIO()
+    PillowImage.new("RGBA", (128, 128), (10, 200, 30, 255)).save(buffer, "ICO", sizes=[(128, 128), (48, 48), (16, 16)])
+    picture = codec.decode(buffer.getvalue(), "x.ico")
+    assert picture.notes == ("2 further sizes of the picture left out",)
+    with PillowImage.open(io.BytesIO(codec.encode(picture))) as written:
+        assert written.info["sizes"] == {(128, 128)}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_samples_that_fit_no_16_bits_become_8_and_that_is_said(dtype: type) -> None:
+    buffer = io.BytesIO()
+    PillowImage.fromarray((np.arange(600).reshape(20, 30) * 1e4).astype(dtype)).save(buffer, "TIFF")
+    assert codec.decode(buffer.getvalue(), "x.tif").notes == ("samples beyond 16 bits became 8 bits",)

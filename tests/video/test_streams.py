@@ -1,6 +1,8 @@
 """The kinds of videos that went wrong: cover art, several streams, mirrors, joined and interlaced videos, transparency, RGB."""
 
 import itertools
+import subprocess
+import sys
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -9,8 +11,11 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
+from PIL import ImageCms
 
 from deid.core.types import Image
+from deid.video import upright
 from deid.video.decode import Clock, Reader
 from deid.video.encode import Writer
 from tests.video.conftest import moving, times, write_video
@@ -124,6 +129,27 @@ def test_display_matrix_is_applied(name: str, tmp_path: Path) -> None:
     assert np.abs(_frames(shown)[0] - want).mean() < 3
     _copy(shown, tmp_path / "b.mp4", edit=True)
     assert np.abs(_frames(tmp_path / "b.mp4")[0] - want).mean() < 3
+
+
+@pytest.mark.parametrize("name", ["half a turn", "clockwise", "counter-clockwise"])
+def test_the_rotation_alone_says_the_same_of_turns(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upright, "_NAMED", {"h264"})
+    test_display_matrix_is_applied(name, tmp_path)
+
+
+def test_a_picture_with_a_named_profile_harms_no_memory(tmp_path: Path) -> None:
+    """PyAV frees the name of such a frame's side data twice when it is looked at: a process of its own would die of it."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    PillowImage.new("RGB", (64, 48), (90, 120, 90)).save(tmp_path / "a.png", icc_profile=profile)
+    (tmp_path / "a.png").rename(tmp_path / "a.mp4")
+    script = (
+        "import gc, sys\nfrom deid.video.decode import Reader\n"
+        "for _ in range(30):\n"
+        "    with Reader(sys.argv[1]) as film:\n        frames = [frame.rgb() for frame in film]\n"
+        "    rest = [{'a': [i], 'b': (i, i)} for i in range(20000)]\n    del film, rest\n    gc.collect()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "a.mp4")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def _joined(tmp_path: Path, sizes: Sequence[tuple[int, int]]) -> Path:

@@ -69,4 +69,4 @@ def _shape(models: Parts, face: Face, edited: EditedFace) -> NDArray[np.float64]
     points = geometry.apply(face.matrix, tracked.shape)
     if bank is None or edited.stand_in is None or edited.attributes is None:
         return points
-    return shape_for(bank, *portraits_of(edited.attributes), points)
+    return shape_for(bank, *portraits_of(edited.attributes), points, tracked.steady)

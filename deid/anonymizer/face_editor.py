@@ -25,6 +25,8 @@ from deid.verification.source_face import SourceFace
 
 #: A detection counts as edited when this share of its middle was.
 LEAST_EDITED = 0.6
+#: A stand-in that fits less is distorted, hidden, or meets the photo in a visible border (see `deid.compositing.seam`).
+LEAST_FIT = 0.38
 #: How much finer than a photo a new face is made at least, in times of 128; and in a video, which moves and is compressed.
 _PHOTO_SCALE, VIDEO_SCALE = 0.3, -0.1
 
@@ -166,6 +168,9 @@ class FaceEditor:
             image, touched = head.reshape(image, touched, face.matrix, aligned.points, shape)
         known = None if face.request.tracked is None else face.request.tracked.check
         check = self._models.gate.judge(face.source, image, level.accepted) if known is None else known
+        # In a video, one poor frame is no reason to cover a face.
+        if known is None and level.sets is None and proposal.fit < LEAST_FIT:
+            check = replace(check, reasons=(*check.reasons, f"the stand-in does not fit the photo: {proposal.fit:.2f} < {LEAST_FIT}"))
         return self._shown(face, level, proposal.edited, image, touched, check)
 
     def _shown(

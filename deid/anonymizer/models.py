@@ -151,6 +151,7 @@ def _networks(options: Options) -> list[str]:
         "attgan": new_faces,
         "centerface": "centerface" in options.detector,
         "dlib_resnet": new_faces or "dlib_resnet" in options.embedders,
+        "mobilenet": new_faces and "mobilenet" in options.embedders,
         "attributes": new_faces,
         "realism": new_faces,
         "onet": True,

@@ -48,7 +48,7 @@ def dataset(
 
 def _dataset(plan: Any) -> int:
     """Run a data set and print the result; returns the exit code."""
-    from deid.dataset.run import left_out
+    from deid.dataset.run import left_out, notes
     from deid.dataset.run import run as run_dataset
 
     with _dataset_bar() as notify:
@@ -57,6 +57,9 @@ def _dataset(plan: Any) -> int:
     for name, why in left_out(plan):
         say(f"{name!r}: {why}", "left out:", "yellow")
         names.append(name)
+    changes = notes(plan)
+    for note, n, name in changes:
+        say(f"{name!r}{f' and {n - 1} more' if n > 1 else ''}: {note}", "note:", "yellow")
     say(
         f"{totals.done} pictures written, {totals.labels} label files carried over, {totals.left_out} files left out, "
         f"{totals.faces} faces: {totals.faces - totals.fallback} as asked, {totals.fallback} covered by fallback; "
@@ -67,7 +70,7 @@ def _dataset(plan: Any) -> int:
         say("no picture was written", style="red")
     if totals.failed or not (totals.done or totals.left_out):
         return FAILED
-    return LEFT_OUT if totals.left_out else 0
+    return LEFT_OUT if totals.left_out or any("left out" in note for note, _, _ in changes) else 0
 
 
 def _verify_dataset(plan: Any) -> int:

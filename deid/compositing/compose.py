@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing import fill, forehead, grain, seam
+from deid.compositing import fill, grain, seam
 from deid.compositing.blend import face_mask, features
 from deid.compositing.skin import skin
 from deid.core.attributes import ATTRIBUTES
@@ -20,7 +20,7 @@ _WORN = 0.2
 #: or brighter than what lies above and below.
 _BEYOND, _BESIDE, _ARM = 20, 11, 12.0
 #: How far into the face a difference along the seam is felt, in pixels of 128.
-_SPREAD = 18.0
+_SPREAD = 7.0
 
 Field = NDArray[np.float32]
 
@@ -51,7 +51,7 @@ def compose(new: StandIn, face: AlignedFace) -> tuple[Image, NDArray[np.float32]
         grain.Regions(_enlarged(around, n), _enlarged(old_features, n)),
         face.steady,
     )
-    tuned, mask = forehead.calmed(tuned, scaled(way.mask, n), face)
+    mask = scaled(way.mask, n)
     if glasses:
         tuned, mask = _without_arms(tuned, mask, face)
     return np.asarray(np.clip(tuned, 0, 255).round(), np.uint8), mask, way.fit
@@ -67,7 +67,7 @@ def _shift(small: Field, old: Field, way: seam.Seam) -> Field:
         return np.zeros_like(old)
     middle = np.median((old - small)[inside > 0], axis=0)
     near = np.exp(-cv2.distanceTransform(inside, cv2.DIST_L2, 3) / _SPREAD)[..., None]
-    return np.asarray(middle + near * (seam.membrane(small, old, way.path) - middle), np.float32)
+    return np.asarray(middle + near * (seam.membrane(small, old, way) - middle), np.float32)
 
 
 def _near(where: NDArray[np.float32]) -> NDArray[np.bool_]:

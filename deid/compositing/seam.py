@@ -31,10 +31,14 @@ _INSIDE = 1.0
 _OUTWARD, _STRAIGHT, _HIDDEN = 120.0, 2.0, 400.0
 #: A mean disagreement along the seam that halves the fit.
 _ROUGH = 40.0
+#: A strain up to which a stand-in does not look distorted, and from which it fits nowhere.
+_STRAINS = (0.35, 0.7)
 #: The fade across the seam, in pixels of 128.
 _FADE = 1.6
 #: The photo and the new face differ by more grey levels from the median along the seam where hair or a hat meets it.
 _MOST_OFF = 28.0
+#: How much the usual difference counts beside those along the seam, which count 1 where the photo shows skin there.
+_USUAL = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,11 +49,13 @@ class Seam:
         path: (K, 2) pixels of a 128 px crop, in the order of the angle.
         mask: (128, 128) in [0, 1], 1 inside, with a soft edge.
         fit: in [0, 1], 1 where the new face shows wherever it must, and meets the photo in the same slope along the path.
+        on_skin: (K,) in [0, 1], how much the photo shows skin there: hair that meets the seam is no shadow on the face.
     """
 
     path: NDArray[np.float64]
     mask: Field
     fit: float
+    on_skin: NDArray[np.float64]
 
 
 def find_seam(
@@ -69,13 +75,14 @@ def find_seam(
     angles = np.linspace(-np.pi, np.pi, _ANGLES, endpoint=False)
     rays = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     core = _core(points, stand_in.points, glasses)
-    inner = _reach(core, centre, rays)
-    outer = np.maximum(_reach(outline(points, _LIFT), centre, rays) - _INSIDE, inner + 1.0)
+    inner = reach(core, centre, rays)
+    outer = np.maximum(reach(outline(points, _LIFT), centre, rays) - _INSIDE, inner + 1.0)
     radii = inner[:, None] + (outer - inner)[:, None] * np.linspace(0, 1, _STEPS)
     where = (centre + radii[..., None] * rays[:, None]).astype(np.float32)
     steps, along = held(steady, "seam", lambda: _way(new, old, points, stand_in.visible, where))
     path = centre + steadied(steady, "seam", np.take_along_axis(radii, steps[:, None], 1), 25.0) * rays
-    return Seam(path, _filled(path), _shown(core, stand_in.visible) / (1 + along / _ROUGH))
+    fit = _shown(core, stand_in.visible) / (1 + along / _ROUGH) * _unstrained(stand_in.strain)
+    return Seam(path, _filled(path), fit, _on_skin(old, points, path))
 
 
 def _way(
@@ -92,6 +99,18 @@ def _way(
     cost += _HIDDEN * (hidden + hidden.cumsum(axis=1) / _STEPS)
     steps = _cheapest(cost)
     return steps, float(np.take_along_axis(rough, steps[:, None], 1).mean())
+
+
+def _unstrained(strain: float) -> float:
+    """How little a stand-in is distorted, in [0, 1]."""
+    usual, most = _STRAINS
+    return float(np.clip((most - strain) / (most - usual), 0, 1))
+
+
+def _on_skin(old: Field, points: NDArray[np.float64], path: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(K,): how much the photo shows skin beside each place of a path (K, 2)."""
+    clear = cv2.erode(uncovered(points, np.clip(old, 0, 255).astype(np.uint8)), np.ones((5, 5), np.uint8))
+    return _sampled(clear, path[:, None].astype(np.float32))[:, 0]
 
 
 def _shown(core: NDArray[np.float64], visible: Field) -> float:
@@ -124,7 +143,7 @@ def _frames(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([*outer, (points[17, 0], top), (points[26, 0], top), (points[36, 0] - 6, low + 4), (points[45, 0] + 6, low + 4)])
 
 
-def _reach(hull: NDArray[np.float64], centre: NDArray[np.float64], rays: NDArray[np.float64]) -> NDArray[np.float64]:
+def reach(hull: NDArray[np.float64], centre: NDArray[np.float64], rays: NDArray[np.float64]) -> NDArray[np.float64]:
     """How far each ray (A, 2) from a centre inside a convex hull (K, 2) goes before it leaves it, (A,)."""
     start, edge = hull - centre, np.roll(hull, -1, axis=0) - hull
     cross = rays[:, None, 0] * edge[None, :, 1] - rays[:, None, 1] * edge[None, :, 0]
@@ -178,27 +197,31 @@ def _filled(path: NDArray[np.float64]) -> Field:
     return np.asarray(cv2.GaussianBlur(inside, (0, 0), _FADE), np.float32)
 
 
-def membrane(new: Field, old: Field, path: NDArray[np.float64]) -> Field:
-    """(128, 128, 3): what to add to a new face so that it meets the photo along a path, and is smooth inside."""
+def membrane(new: Field, old: Field, seam: Seam) -> Field:
+    """(128, 128, 3): what to add to a new face so that it meets the photo along a seam, and is smooth inside."""
     a, b = (cv2.GaussianBlur(x, (0, 0), 2.0) for x in (new, old))
-    off = np.stack([_sampled(b[..., c] - a[..., c], path[:, None].astype(np.float32))[:, 0] for c in range(3)], axis=1)
-    middle = np.median(off, axis=0)
-    off = np.clip(off, middle - _MOST_OFF, middle + _MOST_OFF)
-    off = _round(off)
+    off = np.stack([_sampled(b[..., c] - a[..., c], seam.path[:, None].astype(np.float32))[:, 0] for c in range(3)], axis=1)
+    on_skin = seam.on_skin > 0.5
+    middle = np.median(off[on_skin] if on_skin.any() else off, axis=0)
+    off = _round(np.clip(off, middle - _MOST_OFF, middle + _MOST_OFF), seam.on_skin, middle)
     every = 2
     side = 32
     grid = np.stack(np.meshgrid(*[np.arange(side) * SIZE / side + (SIZE / side - 1) / 2] * 2), axis=-1).reshape(-1, 2)
-    field = _mean_value(grid, path[::every]) @ off[::every]
+    field = _mean_value(grid, seam.path[::every]) @ off[::every]
     return np.asarray(cv2.resize(field.reshape(side, side, 3).astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _round(off: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Values along a closed path, smoothed."""
+def _round(off: NDArray[np.float64], counts: NDArray[np.float64], usual: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values (K, 3) along a closed path, smoothed; where they count for little they are those beside them, or the usual ones (3,)."""
     n = len(off)
     kernel = np.exp(-0.5 * (np.arange(-9, 10) / 3.0) ** 2)
     kernel /= kernel.sum()
-    padded = np.concatenate([off[-9:], off, off[:9]])
-    return np.stack([np.convolve(padded[:, c], kernel, "valid") for c in range(off.shape[1])], axis=1)[:n]
+
+    def smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.convolve(np.concatenate([values[-9:], values, values[:9]]), kernel, "valid")[:n]
+
+    total = smooth(counts) + _USUAL
+    return np.stack([(smooth(off[:, c] * counts) + _USUAL * usual[c]) / total for c in range(off.shape[1])], axis=1)
 
 
 def _mean_value(grid: NDArray[np.float64], path: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -96,7 +96,7 @@ class Options:
     detector: str = "mtcnn_once+centerface"
     threshold: float | None = None
     min_face: int = 15
-    embedders: tuple[str, ...] = ("dlib_resnet",)
+    embedders: tuple[str, ...] = ("dlib_resnet", "mobilenet")
     quality: str = "balanced"
     consistency: str = "photo"
     stand_in: str = "portrait"

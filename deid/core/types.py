@@ -138,11 +138,13 @@ class StandIn:
         face: (n, n, 3) float32 RGB in [0, 255].
         visible: (128, 128) float32 in [0, 1]: where it shows a face, and not the hair, hat or background of a portrait.
         points: (68, 2) its landmarks in pixels of a 128 px crop.
+        strain: how unevenly its portraits were stretched: the spread of the logarithm of area. 0.2 is usual, over 0.5 faces are distorted.
     """
 
     face: NDArray[np.float32]
     visible: NDArray[np.float32]
     points: NDArray[np.float64]
+    strain: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

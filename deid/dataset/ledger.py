@@ -148,6 +148,8 @@ class Ledger:
             self._db.execute("DELETE FROM faces WHERE file = ?", (record.number,))
             faces = (rows.face_row(record.number, i, face) for i, face in enumerate(record.faces))
             self._db.execute_many(f"INSERT INTO faces VALUES ({', '.join('?' * 20)})", faces)
+            self._db.execute("DELETE FROM notes WHERE file = ?", (record.number,))
+            self._db.execute_many("INSERT OR IGNORE INTO notes VALUES (?, ?)", [(record.number, rows.plain(n)) for n in record.notes])
 
     def totals(self) -> Totals:
         """Where the run stands."""
@@ -179,3 +181,9 @@ class Ledger:
     def select(self, query: str, parameters: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         """Rows of a query, for reports and checks; names as text."""
         return self._db.select(query, parameters)
+
+
+def notes_of(ledger: Ledger) -> Iterator[tuple[str, int, str]]:
+    """Each note on pictures that are done, how many have it, and the name of one of them; the most frequent first."""
+    query = "SELECT note, COUNT(*), MIN(name) FROM notes JOIN files ON files.id = file WHERE status = 'done' GROUP BY note"
+    yield from ((str(note), int(n), str(name)) for note, n, name in ledger.select(f"{query} ORDER BY COUNT(*) DESC, note"))

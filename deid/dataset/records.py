@@ -25,6 +25,7 @@ class Record:
         seconds: it took.
         label: whether it is a label file.
         faces: `FaceResult.to_dict` of each face, with ``frame`` and ``passed``.
+        notes: what was left out of the file or changed, besides its faces.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Record:
     seconds: float = 0.0
     label: bool = False
     faces: tuple[dict[str, Any], ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def n_fallback(self) -> int:

@@ -15,7 +15,7 @@ from PIL import ImageOps
 
 from deid.core.errors import ImageReadError
 from deid.core.types import Image
-from deid.dataset.ledger import Ledger
+from deid.dataset.ledger import Ledger, notes_of
 from deid.imaging import atomic, codec, geometry
 
 _N_WORST, _N_FAILURES = 24, 500
@@ -49,6 +49,8 @@ def write(ledger: Ledger, path: Path, read: Callable[[int, str], bytes]) -> None
         _gallery(ledger, read, "faces.status = 'fallback'", "score DESC"),
         "<h2>Files without an output</h2>",
         _failures(ledger),
+        "<h2>What was left out of pictures, or changed</h2>",
+        _notes(ledger),
         "<h2>Settings</h2>",
         _settings(ledger),
     ]
@@ -110,6 +112,11 @@ def _failures(ledger: Ledger) -> str:
     rows = [(name, f"{status}: {why}") for name, status, why in ledger.select(query, (_N_FAILURES + 1,))]
     more = "<p>And more; the ledger has them all.</p>" if len(rows) > _N_FAILURES else ""
     return (_table(rows[:_N_FAILURES]) if rows else "<p>None.</p>") + more
+
+
+def _notes(ledger: Ledger) -> str:
+    rows = [(note, f"{n:,} {'picture' if n == 1 else 'pictures'}: {name}{', ...' if n > 1 else ''}") for note, n, name in notes_of(ledger)]
+    return _table(rows) if rows else "<p>Nothing.</p>"
 
 
 def _settings(ledger: Ledger) -> str:

@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS faces (
     box TEXT NOT NULL, score REAL NOT NULL,
     detector TEXT NOT NULL, redetected INTEGER NOT NULL, iou REAL NOT NULL, realism REAL, gender_before REAL, gender_after REAL,
     attributes TEXT NOT NULL, why TEXT NOT NULL, PRIMARY KEY (file, frame, face)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS notes (file INTEGER NOT NULL, note TEXT NOT NULL, PRIMARY KEY (file, note)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS faces_margin ON faces (status, margin);
 """
 ITEM = "id, name, place, kind, offset, length, boxes, box_rows, box_size, identity"

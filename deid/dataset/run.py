@@ -17,7 +17,7 @@ from deid.core.options import Options
 from deid.dataset import local, ray, report
 from deid.dataset.crew import Ready
 from deid.dataset.folders import private_folder
-from deid.dataset.ledger import Ledger, Totals
+from deid.dataset.ledger import Ledger, Totals, notes_of
 from deid.dataset.records import Record, Task
 from deid.dataset.sources import open_source
 from deid.dataset.verify import Problem, look_again, verify
@@ -123,6 +123,12 @@ def left_out(plan: Plan) -> list[tuple[str, str]]:
     """Name and reason of every file that is neither a picture nor a label, or must not be carried over."""
     with Ledger(plan.ledger) as ledger:
         return [(name, why) for name, why in ledger.select("SELECT name, why FROM files WHERE status = 'left out' ORDER BY id")]
+
+
+def notes(plan: Plan) -> list[tuple[str, int, str]]:
+    """What was left out of pictures or changed besides their faces: how many have each note, and the name of one of them."""
+    with Ledger(plan.ledger) as ledger:
+        return list(notes_of(ledger))
 
 
 @contextmanager

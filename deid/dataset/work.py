@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -27,6 +27,8 @@ from deid.imaging import atomic, codec
 if TYPE_CHECKING:
     from deid.anonymizer.parts import Engine
 
+#: The bytes of a file, its faces, and notes on what was left out of it or changed.
+_Output: TypeAlias = tuple[bytes, tuple[dict[str, Any], ...], tuple[str, ...]]
 _PACKAGES = ("numpy", "onnxruntime", "opencv-python-headless", "pillow", "torch")
 
 
@@ -78,7 +80,7 @@ class Worker:
         try:
             data = self._work.source.read(item)
             record = replace(record, input_sha256=hashlib.sha256(data).hexdigest())
-            out, faces = self._label(data) if item.kind == "label" else self._picture(data, item, seed)
+            out, faces, notes = self._label(data) if item.kind == "label" else self._picture(data, item, seed)
             atomic.write(out, self._work.target_of(number, item.name), overwrite=True)
         except _LabelError as error:
             record = replace(record, status="left out", why=str(error))
@@ -88,10 +90,11 @@ class Worker:
             # One bad file must not cost the rest; nothing has been written for it.
             record = replace(record, why=f"{type(error).__name__}: {error}")
         else:
-            record = replace(record, status="done", output_sha256=hashlib.sha256(out).hexdigest(), size=len(out), faces=faces)
+            written = hashlib.sha256(out).hexdigest()
+            record = replace(record, status="done", output_sha256=written, size=len(out), faces=faces, notes=notes)
         return replace(record, seconds=time.perf_counter() - started)
 
-    def _picture(self, data: bytes, item: Item, seed: int | None) -> tuple[bytes, tuple[dict[str, Any], ...]]:
+    def _picture(self, data: bytes, item: Item, seed: int | None) -> _Output:
         picture = codec.decode(data, item.name, self._engine.options.max_pixels)
         turn = orientation(data)
         boxes = known_faces(item, picture.frames[0].rgb.shape[:2], turn)
@@ -101,13 +104,13 @@ class Worker:
             for number, frame in enumerate(frames)
             for face in frame.faces
         )
-        return grid.encode(edited, turn), faces
+        return grid.encode(edited, turn), faces, picture.notes
 
     @staticmethod
-    def _label(data: bytes) -> tuple[bytes, tuple[dict[str, Any], ...]]:
+    def _label(data: bytes) -> _Output:
         if why := check_label(data):
             raise _LabelError(why)
-        return data, ()
+        return data, (), ()
 
 
 def known_faces(item: Item, size_hw: tuple[int, int], turn: int) -> list[Detection]:

@@ -17,7 +17,7 @@ from deid.core.protocols import Detector
 from deid.core.types import Detection, Image
 from deid.detection.merge import SAME_INSIDE, SAME_IOU, merge
 from deid.detection.views import detect_turned, roll_of, turn, turned_by
-from deid.detection.weak import detect_at_half_size, is_weak
+from deid.detection.weak import HALF, SCALES, detect_in_smaller, is_weak
 from deid.imaging import geometry
 from deid.models.threads import SideBySide, n_threads
 
@@ -67,7 +67,7 @@ class TurnedDetector:
     """Two detectors, and further turns where they don't agree on the faces of the upright photo.
 
     Where they do, a quick look at the photo turned by quarters remains, for somebody who lies beside people who stand. Photos in which
-    they agree on few faces, and those with a weak signal, are looked at in half the size as well, and as negatives.
+    they agree on few faces, and those with a weak signal, are looked at in about half the size as well, and as negatives.
 
     Args:
         first: gives landmarks; precise, and lost when a face is turned.
@@ -82,9 +82,9 @@ class TurnedDetector:
     def detect(self, image: Image) -> list[Detection]:
         """Faces of an (H, W, 3) uint8 RGB image, however they are turned."""
         upright = self._view(image, 0)
-        if upright.is_doubtful or is_weak(image):
-            half = detect_at_half_size(self._second, image)
-            upright = replace(upright, found=merge([*upright.found, *half]))
+        if (weak := is_weak(image)) or upright.is_doubtful:
+            smaller = detect_in_smaller(self._second, image, SCALES if weak else (HALF,))
+            upright = replace(upright, found=merge([*upright.found, *smaller]))
         if upright.is_upright and abs(upright.roll) <= _MOST_ROLL:
             scale = min(_UPRIGHT_SCALE, _UPRIGHT_SIDE / max(image.shape[:2]))
             lying = [self._view(image, degrees) for degrees in self._fired(image, upright, scale)]
@@ -100,15 +100,21 @@ class TurnedDetector:
         """Views of a photo that does not stand upright, or has nobody in it: the likely ones, then the others."""
         fired = self._fired(image, upright, _EMPTY_SCALE)
         views = [upright, *(self._view(image, degrees) for degrees in fired), *self._negative(image)]
-        for others in ([degrees for degrees in _QUARTERS if degrees not in fired], _EIGHTHS):
+        if not any(view.agreed for view in views) and any(d.score >= _SECOND_SURE for view in views for d in view.found):
             # There is something, and it stands at none of the turns so far.
-            if not any(view.agreed for view in views) and any(d.score >= _SECOND_SURE for view in views for d in view.found):
-                views += [self._view(image, degrees) for degrees in others]
+            views += [self._view(image, degrees) for degrees in _QUARTERS if degrees not in fired]
+        if not any(view.agreed for view in views) and any(view.found for view in views):
+            # A face that leans by half of a quarter is faint at each of them.
+            views += [self._view(image, degrees) for degrees in _EIGHTHS if self._fires(image, degrees)]
         return views
+
+    def _fires(self, image: Image, degrees: int) -> bool:
+        """Whether the second detector sees a face in the shrunk photo at that turn."""
+        return any(d.score >= _SECOND_SURE for d in _shrunk(self._second, image, degrees, _EMPTY_SCALE))
 
     def _negative(self, image: Image) -> list[_View]:
         """What is found in the negative, where that is what stands upright."""
-        if not any(d.score >= _SECOND_SURE for d in _shrunk(self._second, 255 - image, 0, _EMPTY_SCALE)):
+        if not self._fires(255 - image, 0):
             return []
         view = self._view(255 - image, 0)
         return [view] if view.is_upright else []

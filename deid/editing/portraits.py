@@ -28,6 +28,8 @@ SIDE = 384
 _SUITABLE, _FARTHEST = 24, 12
 #: What a mismatch of skin (Lab, 0 to 255) counts; so many years count one, and no age counts more than the next number.
 _SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 14, 1 / 12, 1 / 12), 10.0, 3.0
+#: A portrait farther from the subject than this by dlib's network is another sort of person; so much farther counts one.
+_AKIN, _STRANGER = 0.56, 0.05
 #: A person with a child's probability over this is a child.
 CHILD = 0.7
 #: Landmarks of a mirrored face, in order.
@@ -129,6 +131,8 @@ class Portraits:
         off += np.abs(self.skin - looks.skin) @ _SKIN_WEIGHTS
         if looks.embedding.any():
             off += np.minimum(np.abs(self.years - self._ages.years(np.asarray(looks.embedding[None], np.float32))) / _YEARS, _MOST_YEARS)
+            # Somebody of quite another sort shows beside the subject's hair and ears.
+            off += np.maximum(np.linalg.norm(self.embedding - looks.embedding, axis=1) - _AKIN, 0) / _STRANGER
         off += np.abs(self.attributes - looks.attributes) @ [_COUNTS.get(name, 0.0) for name in ATTRIBUTES]
         off[(self.male != (looks.male > 0.5)) | (self.child != (looks.child > CHILD))] = np.inf
         return np.asarray(off)

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing.blend import face_mask, uncovered
+from deid.compositing.blend import face_mask, outline, uncovered
+from deid.compositing.seam import reach
 from deid.core.temporal import steadied
 from deid.core.types import Image, StandIn, Steady
 from deid.editing.portraits import Portraits
@@ -21,6 +22,13 @@ from deid.imaging.geometry import apply, fit_similarity, scaled
 
 Field = NDArray[np.float32]
 
+#: Features differ from the subject's by this much more than the portraits' do: what is left around a face leads to the subject, and this
+#: leads away (weights/EXPERIMENTS.md).
+_AWAY = 0.6
+#: Features stay so far inside the face, in pixels of 128, whose border lies so far above the brows, times their distance to the nose.
+_BORDER, _FOREHEAD = 2.0, 0.3
+#: A part of a portrait is not counted as smaller or larger than so many times its own area.
+_AREAS = (0.05, 20.0)
 #: The jaw meets the photo around it and stays where it is; all other landmarks are the portraits'.
 _JAW = 17
 #: What is coarser than this many pixels of a 128 px crop is the photo's light.
@@ -28,7 +36,7 @@ _LIGHT = 20.0
 #: Portraits of a mix share what is coarser than this many pixels; all finer detail is the first one's: a mean of two is soft, and brows
 #: of two make four.
 _TONE = 6.0
-_MOUTH = slice(48, 68)
+_EYES, _MOUTH = (slice(36, 42), slice(42, 48)), slice(48, 68)
 #: An eye counts as shutting under this share of the portrait's opening; mouths are alike that differ by fewer pixels of 128 between the
 #: lips; and what is inside of them is the photo's where the portrait's gap is smaller than this share of the subject's.
 _SHUT, _SAME_GAP, _TOO_SHUT = 0.7, 1.5, 0.75
@@ -56,12 +64,14 @@ def stand_in(
         points: (68, 2) its landmarks in pixels of ``crop``.
         steady: in a video, what keeps light from flickering.
     """
-    shape = shape_for(bank, numbers, shares, points)
+    shape = shape_for(bank, numbers, shares, points, steady)
     to_photo, *maps = maps_to(shape, points, *(bank.points[i] for i in numbers))
     small = [warped(bank.picture(i), m, SIZE) for i, m in zip(numbers, maps, strict=True)]
     visible = np.minimum.reduce([_visible(bank, i, m) for i, m in zip(numbers, maps, strict=True)])
-    here, support = warped(crop, to_photo, SIZE), face_mask(shape) * visible
-    lights = [_light_between(s, here, support).steadied(steady, str(i)) for i, s in zip(numbers, small, strict=True)]
+    here, within, clear = warped(crop, to_photo, SIZE), face_mask(shape), _moved(uncovered(points, crop), to_photo)
+    lights = [
+        _light_between(s, here, within * visible, within * clear).steadied(steady, str(i)) for i, s in zip(numbers, small, strict=True)
+    ]
     first, *others = [light.on(s) for light, s in zip(lights, small, strict=True)]
     mixed = sum((np.float32(share) * (other - first) for share, other in zip(shares[1:], others, strict=True)), np.zeros_like(first))
     tone = cv2.GaussianBlur(mixed * visible[..., None], (0, 0), _TONE)
@@ -71,15 +81,30 @@ def stand_in(
         # A shut mouth has no teeth to show: what is between the lips says little of anybody.
         between = own * scaled(_between_lips(shape), large.shape[0])[..., None]
         face += between * (warped(large, to_photo, large.shape[0]) - face)
-    return StandIn(np.asarray(np.clip(face, 0, 255), np.float32), visible, shape)
+    strain = max(_strain(m, within * visible) for m in maps)
+    return StandIn(np.asarray(np.clip(face, 0, 255), np.float32), visible, shape, strain)
 
 
-def shape_for(bank: Portraits, numbers: Sequence[int], shares: Sequence[float], points: NDArray[np.float64]) -> NDArray[np.float64]:
+def _strain(maps: Field, where: Field) -> float:
+    """How unevenly a picture is stretched by ``maps`` (128, 128, 2) where it shows (128, 128), see `StandIn`; a fold counts as much."""
+    shown = where > 0.5
+    if not shown.any():
+        return 0.0
+    down, across = (np.asarray(np.gradient(maps, axis=axis)) for axis in (0, 1))
+    area = across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0]
+    return float(np.log(np.clip(area[shown], *_AREAS)).std())
+
+
+def shape_for(
+    bank: Portraits, numbers: Sequence[int], shares: Sequence[float], points: NDArray[np.float64], steady: Steady | None = None
+) -> NDArray[np.float64]:
     """Landmarks (68, 2) of a stand-in for a face with these (68, 2); the other arguments are those of `stand_in`."""
     placed = [_placed(bank.points[i], points) for i in numbers]
     shape = points.copy()
     shape[_JAW:] = np.sum([share * p for share, p in zip(shares, placed, strict=True)], axis=0)[_JAW:]
+    _lead_away(shape, points, steady)
     _follow_expression(shape, points)
+    _keep_inside(shape, points)
     return shape
 
 
@@ -113,9 +138,32 @@ def _placed(its: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np
     return apply(fit_similarity(its[_JAW:], points[_JAW:]), its)
 
 
+def _lead_away(shape: NDArray[np.float64], points: NDArray[np.float64], steady: Steady | None = None) -> None:
+    """Move the features of a shape (68, 2) farther from those of the face, in place.
+
+    What an affine map explains is how heads are held, and stays. So do the forms of eyes and mouth, which are expression.
+    """
+    own = np.column_stack([points[_JAW:], np.ones(len(points) - _JAW)])
+    off = np.zeros_like(shape)
+    off[_JAW:] = shape[_JAW:] - own @ np.linalg.lstsq(own, shape[_JAW:], rcond=None)[0]
+    for part in (*_EYES, _MOUTH):
+        off[part] = off[part].mean(axis=0)
+    shape += _AWAY * steadied(steady, "away", off, 3.0)
+
+
+def _keep_inside(shape: NDArray[np.float64], points: NDArray[np.float64]) -> None:
+    """Move brows, nose and eyes of a shape (68, 2) that lie outside the face to its border, in place, as in a head that looks aside."""
+    centre = points[27:36].mean(axis=0)
+    inner = slice(_JAW, _MOUTH.start)
+    off = shape[inner] - centre
+    length = np.maximum(np.linalg.norm(off, axis=1, keepdims=True), 1e-6)
+    most = reach(outline(points, _FOREHEAD), centre, off / length)[:, None] - _BORDER
+    shape[inner] = centre + off * np.minimum(1.0, np.maximum(most, 1.0) / length)
+
+
 def _follow_expression(shape: NDArray[np.float64], points: NDArray[np.float64]) -> None:
     """Move the lids and the lips of a shape (68, 2) as those of the face are, in place."""
-    for lids in (slice(36, 42), slice(42, 48)):
+    for lids in _EYES:
         _follow_lids(shape[lids], points[lids])
     _follow_lips(shape[_MOUTH], points[_MOUTH])
 
@@ -170,8 +218,13 @@ def _visible(bank: Portraits, number: int, maps: Field) -> Field:
     """(128, 128): where a portrait shows its face, in the shape that ``maps`` leads to."""
     small = np.asarray(cv2.resize(bank.picture(number), (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
     own = uncovered(bank.points[number], small)
+    return _moved(own, maps)
+
+
+def _moved(mask: Field, maps: Field) -> Field:
+    """A mask (128, 128) whose values come from where ``maps`` (128, 128, 2) says, and 0 from outside."""
     return np.asarray(
-        cv2.remap(own, maps[..., 0], maps[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0.0), np.float32
+        cv2.remap(mask, maps[..., 0], maps[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0.0), np.float32
     )
 
 
@@ -200,9 +253,19 @@ class _Light:
         return np.asarray(np.clip(cv2.cvtColor(out, cv2.COLOR_LAB2RGB), 0, 1) * 255, np.float32)
 
 
-def _light_between(face: Field, here: Field, support: Field) -> _Light:
-    """What takes the coarse light of a portrait's face (128, 128, 3) to that of the photo ``here``, inside ``support``."""
-    new, old = (coarse(np.asarray(cv2.cvtColor(np.clip(a, 0, 255) / 255, cv2.COLOR_RGB2LAB), np.float32), support) for a in (face, here))
+def _light_between(face: Field, here: Field, shown: Field, own: Field) -> _Light:
+    """What takes the coarse light of a portrait's face (128, 128, 3) to that of the photo ``here``.
+
+    Args:
+        face: the portrait's.
+        here: the photo's.
+        shown: (128, 128) where the portrait shows skin.
+        own: (128, 128) where the photo does; hair before the face is no shadow.
+    """
+    new, old = (
+        coarse(np.asarray(cv2.cvtColor(np.clip(a, 0, 255) / 255, cv2.COLOR_RGB2LAB), np.float32), where)
+        for a, where in ((face, shown), (here, own))
+    )
     scale = np.clip(old[..., 0] / np.maximum(new[..., 0], 4), *_SCALES)
     gain = np.minimum(scale, 1.0)
     return _Light(*(np.asarray(x, np.float32) for x in (gain, (scale - gain) * new[..., 0], (old - new)[..., 1:])))

@@ -8,7 +8,7 @@ from PIL import Image as PillowImage
 from deid.imaging import plugins
 
 _RAW = ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .iiq .k25 .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf .raw .rw2 .rwl .sr2 .srf .srw .x3f"
-_FILMS = (
+_VIDEOS = (
     ".3g2 .3gp .asf .dv .f4v .gifv .m1v .m2t .m2ts .m2v .mjpeg .mjpg .mod .mp2 .mp4v .mpe .mpv .mts .mxf .ogm .ogv .qt .rm .rmvb .tod "
     ".divx .vob .y4m"
 )
@@ -20,7 +20,7 @@ _WHY = {
     ".heic .heics .heif .heifs .hif": "a HEIC photo needs pillow-heif: pip install 'deid-face[heif]'",
     ".avif .avifs": "an AVIF photo needs a Pillow with AVIF, or pillow-heif: pip install 'deid-face[heif]'",
     _RAW: "a camera's raw photo is not read; export it as TIFF or JPEG",
-    _FILMS: "a video in a container that is not written; put it into another one: ffmpeg -i FILE -c copy FILE.mkv",
+    _VIDEOS: "a video in a container that is not written; put it into another one: ffmpeg -i FILE -c copy FILE.mkv",
     _DOCUMENTS: "a document, which may hold pictures, is not read",
     _ARCHIVES: "an archive is not opened; unpack it",
     _ARRAYS: "a file of arrays or records, which may hold pictures, is not read",

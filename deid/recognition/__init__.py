@@ -20,8 +20,14 @@ def _facenet(device: str) -> Embedder:
     return FaceNetEmbedder(device)
 
 
+def _mobilenet(device: str) -> Embedder:
+    from deid.recognition.mobilenet import MobileNetEmbedder
+
+    return MobileNetEmbedder(device)
+
+
 #: Builders by name; each takes the device.
-EMBEDDERS: dict[str, Callable[[str], Embedder]] = {"dlib_resnet": _dlib_resnet, "facenet": _facenet}
+EMBEDDERS: dict[str, Callable[[str], Embedder]] = {"dlib_resnet": _dlib_resnet, "facenet": _facenet, "mobilenet": _mobilenet}
 
 
 def build_embedder(name: str, device: str = "cpu") -> Embedder:

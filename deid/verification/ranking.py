@@ -6,16 +6,16 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.core.types import Image, Verification
+from deid.core.types import Distance, Image, Verification
 from deid.verification.gate import Gate
 from deid.verification.source_face import SourceFace
 from deid.verification.utility import utility
 
 #: Number of the best proposals that are pasted and judged in the photo.
 _JUDGED = 4
-#: A new face is far from the one before from so many thresholds on. Of strangers of one gender four in five are as far apart; of new faces
-#: of one person, those that dlib's network finds farther are farther for a network that it does not know (weights/EXPERIMENTS.md).
-_FAR = 1.3
+#: A new face is far from the one before from so many thresholds on, by embedder. Of strangers of one gender four in five are as far apart;
+#: of new faces of one person, those that one network finds farther are farther for one that it does not know (weights/EXPERIMENTS.md).
+_FAR, _USUAL_FAR = {"mobilenet": 1.2}, 1.3
 
 
 class Ranked(Protocol):
@@ -29,13 +29,22 @@ class Ranked(Protocol):
 
 
 def margin(check: Verification) -> float:
-    """Least distance of a new face from the one before, in thresholds; 0 where nothing was asked."""
-    return min((d.value / d.threshold for d in check.distances), default=0.0)
+    """Distance of a new face from the one before, by the recogniser that finds it nearest.
+
+    Returns:
+        In thresholds of dlib's network, to which the others' are scaled; 0 where nothing was asked.
+    """
+    return min((_margin(d) for d in check.distances), default=0.0)
+
+
+def _margin(distance: Distance) -> float:
+    times = distance.value / distance.threshold
+    return times if times < 1 else 1 + (times - 1) * (_USUAL_FAR - 1) / (_FAR.get(distance.embedder, _USUAL_FAR) - 1)
 
 
 def is_far(check: Verification) -> bool:
     """Whether a new face lies as far from the one before as most strangers."""
-    return margin(check) >= _FAR
+    return margin(check) >= _USUAL_FAR
 
 
 def promising(

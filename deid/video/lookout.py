@@ -84,13 +84,11 @@ class Lookout:
         if news.cut:
             self._searched, self._n_still = index, 0
             return self._at_first(image)
-        due = self._is_due(index, news)
-        sightings: list[Sighting] = []
-        if due:
-            sightings += self._whole(image, turns)
+        whole = self._whole(image, turns) if self._is_due(index, news) else None
+        sightings = list(whole or [])
         if not self._every_frame:
-            sightings += self._new(image, news, seen, lost, due)
-            sightings += self._otherwise(image, index, news, seen)
+            sightings += self._new(image, news, seen, lost, whole)
+            sightings += self._otherwise(image, index, news, [*seen, *self._here(sightings)])
         return _apart(sightings)
 
     def _at_first(self, image: Image) -> list[Sighting]:
@@ -125,25 +123,38 @@ class Lookout:
             sightings += _sightings([d for d in found if degrees in others or d.score >= CLEAR], degrees)
         return sightings
 
+    def _here(self, sightings: Iterable[Sighting]) -> list[Detection]:
+        """Those at the video's own turn."""
+        return [s.detection for s in sightings if s.degrees == self._turn.degrees]
+
     def _new(
-        self, image: Image, news: News, seen: Sequence[Detection], lost: Sequence[NDArray[np.float64]], searched: bool
+        self,
+        image: Image,
+        news: News,
+        seen: Sequence[Detection],
+        lost: Sequence[NDArray[np.float64]],
+        searched: Sequence[Sighting] | None,
     ) -> list[Sighting]:
-        """Looks at what is new by all looks, as long as enough has been saved up; then by the fastest one, and where faces were lost."""
-        size_hw = image.shape[:2]
-        regions, thorough = self._affordable(news, [d.box_xyxy for d in seen], size_hw, searched)
-        again = [] if searched else self._pay(self._around(lost, size_hw))
+        """Looks at what is new by all looks, as long as enough has been saved up; then by the fastest one, and where faces were lost.
+
+        What was found in the whole frame, where that was searched, is not searched for again at other turns.
+        """
+        size_hw, whole_too = image.shape[:2], searched is not None
+        regions, thorough = self._affordable(news, [d.box_xyxy for d in seen], size_hw, whole_too)
+        again = [] if whole_too else self._pay(self._around(lost, size_hw))
         where = [*regions, *again]
         if not where:
             return []
-        found = self._search.within(image, regions, self._turn.degrees, thorough, others=searched)
+        found = self._search.within(image, regions, self._turn.degrees, thorough, others=whole_too)
         found += self._search.within(image, again, self._turn.degrees, thorough=False)
         whole = [d for d in found if not _is_cut(d, where, size_hw) or news.share_of(d.box_xyxy) >= _LEAST_NEW]
         sightings = _sightings(whole, self._turn.degrees)
         if self._turn.degrees != 0:
             upright = self._search.within(image, regions, 0, thorough=False)
             sightings += _sightings([d for d in upright if d.score >= CLEAR], 0)
-        if thorough and regions and not any(d.score >= CLEAR for d in (*seen, *whole)) and _share(regions, size_hw) <= _LITTLE:
-            sightings += self._new_turned(image, regions, [*seen, *whole])
+        here = [*seen, *self._here(searched or ()), *whole]
+        if thorough and regions and not any(d.score >= CLEAR for d in here) and _share(regions, size_hw) <= _LITTLE:
+            sightings += self._new_turned(image, regions, here)
         return sightings
 
     def _affordable(
@@ -185,13 +196,13 @@ class Lookout:
             sightings += _sightings(found, degrees)
         return sightings
 
-    def _otherwise(self, image: Image, index: int, news: News, seen: Sequence[Detection]) -> list[Sighting]:
-        """The fastest search of another turn, at intervals."""
-        degrees = None if news.still else self._turn.due(index, any(d.score >= SURE for d in seen))
+    def _otherwise(self, image: Image, index: int, news: News, here: Sequence[Detection]) -> list[Sighting]:
+        """The fastest search of another turn, at intervals; what is found at the video's own turn speaks against it."""
+        degrees = None if news.still else self._turn.due(index, any(d.score >= SURE for d in here))
         if degrees is None:
             return []
         found = self._search.fast(image, degrees)
-        self._turn.note(degrees, found, seen)
+        self._turn.note(degrees, found, here)
         if self._turn.degrees == degrees:
             found = self._search.all(image, degrees)
         return _sightings([d for d in found if d.score >= CLEAR], degrees)

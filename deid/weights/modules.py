@@ -16,6 +16,7 @@ from deid.models.attributes import AttributeClassifier
 from deid.models.centerface import CenterFace
 from deid.models.dlib_resnet import DlibResNet
 from deid.models.face_rcnn import FaceRcnn
+from deid.models.mobilenet import FaceMobileNet
 from deid.models.mtcnn import ONet, PNet, RNet
 from deid.models.pixels import OfPixels
 from deid.models.realism import RealismCritic
@@ -74,6 +75,11 @@ def load_centerface() -> CenterFace:
     return _load("centerface", CenterFace)
 
 
+def load_mobilenet() -> FaceMobileNet:
+    """The shipped second recogniser."""
+    return _load("mobilenet", FaceMobileNet)
+
+
 def load_mtcnn() -> dict[str, nn.Module]:
     """The shipped networks of MTCNN: `pnet`, `rnet` and `onet`."""
     arrays, item = weights.read("mtcnn")
@@ -100,6 +106,7 @@ MODULES: dict[str, Callable[[], nn.Module]] = {
     "attributes": lambda: OfPixels(load_attributes(), 127.5, 127.5, sigmoid=True),
     "centerface": lambda: OfPixels(load_centerface()),
     "dlib_resnet": lambda: OfPixels(load_dlib_resnet()),
+    "mobilenet": lambda: OfPixels(load_mobilenet()),
     "onet": partial(_cascaded, "onet"),
     "pnet": partial(_cascaded, "pnet"),
     "realism": lambda: OfPixels(load_realism(), 127.5, 127.5, sigmoid=True),

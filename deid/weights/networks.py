@@ -24,6 +24,7 @@ SOURCES: dict[str, str | None] = {
     "attributes": "attributes",
     "centerface": "centerface",
     "dlib_resnet": None,
+    "mobilenet": "mobilenet",
     "onet": "mtcnn",
     "pnet": "mtcnn",
     "realism": "realism",

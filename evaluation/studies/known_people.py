@@ -6,6 +6,7 @@ training split are among the strangers of nearness (in means of three), so the o
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,12 @@ from numpy.typing import NDArray
 from deid.anonymizer.known_people import LOOSE, STRICT, KnownPeople, Reference, is_clear, shipped_strangers
 from deid.anonymizer.selection import best_pairs
 from deid.core.options import Options
+from deid.core.protocols import Embedder
 from deid.core.types import Detection, Embeddings
 from deid.detection.central import central
 from deid.detection.mtcnn import MtcnnDetector
 from deid.imaging.alignment import align, align_matrix, warp
-from deid.recognition.dlib_resnet import DlibResNetEmbedder
+from deid.recognition import build_embedder
 from deid.recognition.mirrored import rows_of
 from deid.training.data import split_of
 from evaluation import datasets
@@ -37,13 +39,13 @@ class Faces:
     """The main face of every photo.
 
     Args:
-        rows: (N, 128) embeddings with mirror images.
+        rows: embeddings (N, D) with mirror images, by embedder.
         names: (N,) of the photos.
         people: (N,) whose.
         clear: (N,) whether it is seen well enough to be kept.
     """
 
-    rows: Embeddings
+    rows: tuple[Embeddings, ...]
     names: NDArray[np.str_]
     people: NDArray[np.str_]
     clear: NDArray[np.bool_]
@@ -55,7 +57,8 @@ def known_people(options: StudyOptions) -> Results:
     Raises:
         DataError: LFW is absent.
     """
-    faces = _faces(options)
+    embedders = [build_embedder(name) for name in Options().embedders]
+    faces = _faces(options, embedders)
     faces = _where(faces, ~np.isin(faces.names, _ERRATA))
     strangers = shipped_strangers()
     counts = {who: int((faces.people[faces.clear] == who).sum()) for who in np.unique(faces.people)}
@@ -64,13 +67,15 @@ def known_people(options: StudyOptions) -> Results:
     options.stage("draws", _DRAWS)
     draws = []
     for _ in range(_DRAWS):
-        draws.append(_draw(faces, [str(who) for who in rng.choice(able, _PEOPLE, replace=False)], strangers, rng))
+        draws.append(_draw(faces, [str(who) for who in rng.choice(able, _PEOPLE, replace=False)], embedders, strangers, rng))
         options.tick()
-    settings = {"people": _PEOPLE, "references": _REFERENCES, "draws": _DRAWS, "photos": len(faces.rows), "people to draw from": len(able)}
+    settings = {"people": _PEOPLE, "references": _REFERENCES, "draws": _DRAWS, "photos": len(faces.names), "people to draw from": len(able)}
     return Results(
         kind="study",
         title="People to keep",
-        settings=settings | {"strict": STRICT, "loose": LOOSE, "left out": ", ".join(_ERRATA), "seed": options.seed},
+        settings=settings
+        | {"recognisers": ", ".join(e.name for e in embedders)}
+        | {"strict": STRICT, "loose": LOOSE, "left out": ", ".join(_ERRATA), "seed": options.seed},
         environment=environment(),
         measures=tuple(_measures(draws, options.seed)),
     )
@@ -97,15 +102,15 @@ class _Draw:
     left: NDArray[np.bool_]
 
 
-def _draw(faces: Faces, people: Sequence[str], strangers: Embeddings, rng: np.random.Generator) -> _Draw:
+def _draw(faces: Faces, people: Sequence[str], embedders: Sequence[Embedder], strangers: Embeddings, rng: np.random.Generator) -> _Draw:
     references, own = [], np.isin(faces.people, people)
     used = np.zeros(len(own), bool)
     for who in people:
         chosen = rng.permutation(np.flatnonzero((faces.people == who) & faces.clear))[:_REFERENCES]
         used[chosen] = True
-        mean = faces.rows[chosen].mean(axis=0, keepdims=True)
-        references.append(Reference(who, (mean / np.linalg.norm(mean),)))
-    near = KnownPeople(references, [DlibResNetEmbedder()], strangers).compare([faces.rows])
+        means = [rows[chosen].mean(axis=0, keepdims=True) for rows in faces.rows]
+        references.append(Reference(who, tuple(mean / np.linalg.norm(mean) for mean in means)))
+    near = KnownPeople(references, embedders, strangers).compare(faces.rows)
     as_whom = np.full(len(near), "", faces.people.dtype)
     for i in np.flatnonzero(faces.clear & (near.min(axis=1) < STRICT)):
         as_whom[i] = next(people[person] for person, _ in best_pairs(near[i : i + 1]))
@@ -142,34 +147,39 @@ def _measures(draws: Sequence[_Draw], seed: int) -> list[Measure]:
 
 
 def _where(faces: Faces, mask: NDArray[np.bool_]) -> Faces:
-    return Faces(faces.rows[mask], faces.names[mask], faces.people[mask], faces.clear[mask])
+    return Faces(tuple(rows[mask] for rows in faces.rows), faces.names[mask], faces.people[mask], faces.clear[mask])
 
 
-def _faces(options: StudyOptions) -> Faces:
+def _faces(options: StudyOptions, embedders: Sequence[Embedder]) -> Faces:
     """All of LFW, embedded once for a folder."""
-    path = options.folder / "lfw-dlib.npz" if options.folder else None
+    names = [embedder.name for embedder in embedders]
+    path = options.folder / f"lfw-{'-'.join(names)}.npz" if options.folder else None
     if path is not None and path.is_file():
         with np.load(path, allow_pickle=False) as stored:
-            return Faces(stored["rows"], stored["names"], stored["people"], stored["clear"])
-    faces = _embedded(options)
+            return Faces(tuple(stored[name] for name in names), stored["names"], stored["people"], stored["clear"])
+    faces = _embedded(options, embedders)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, rows=faces.rows, names=faces.names, people=faces.people, clear=faces.clear)
+        arrays: dict[str, Any] = dict(zip(names, faces.rows, strict=True))
+        np.savez(path, names=faces.names, people=faces.people, clear=faces.clear, **arrays)
     return faces
 
 
-def _embedded(options: StudyOptions) -> Faces:
-    photos, detector, embedder = datasets.lfw(None), MtcnnDetector(min_face=50), DlibResNetEmbedder()
+def _embedded(options: StudyOptions, embedders: Sequence[Embedder]) -> Faces:
+    photos, detector = datasets.lfw(None), MtcnnDetector(min_face=50)
     options.stage("LFW", len(photos))
-    rows, clear, usual = [], [], Options()
+    rows: list[list[Embeddings]] = [[] for _ in embedders]
+    clear, usual = [], Options()
     for photo in photos:
         image = photo.image()
         face = central(detector.detect(image), image)
         clear.append(face is not None and is_clear(face, usual))
-        crop = _crop(image, face)
-        rows.append(rows_of(embedder, crop[None])[0])
+        crop = _crop(image, face)[None]
+        for own, embedder in zip(rows, embedders, strict=True):
+            own.append(rows_of(embedder, crop))
         options.tick()
-    return Faces(np.stack(rows), np.array([p.name for p in photos]), np.array([p.identity for p in photos]), np.array(clear))
+    stacked = tuple(np.concatenate(own) for own in rows)
+    return Faces(stacked, np.array([p.name for p in photos]), np.array([p.identity for p in photos]), np.array(clear))
 
 
 def _crop(image: NDArray[np.uint8], face: Detection | None) -> NDArray[np.uint8]:

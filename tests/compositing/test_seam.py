@@ -152,7 +152,11 @@ def test_landmarks_that_make_no_face_give_numbers(where: tuple[float, float]) ->
     found = _found(_flat(), _flat((90, 90, 90)), np.tile(np.array(where), (68, 1)))
     assert np.isfinite(found.path).all()
     assert np.isfinite(found.mask).all()
-    assert np.isfinite(membrane(_flat(), _flat((90, 90, 90)), found.path)).all()
+    assert np.isfinite(membrane(_flat(), _flat((90, 90, 90)), found)).all()
+
+
+def _seam(path: NDArray[np.float64], on_skin: NDArray[np.float64] | None = None) -> Seam:
+    return Seam(path, np.zeros((128, 128), np.float32), 1.0, np.ones(len(path)) if on_skin is None else on_skin)
 
 
 def _circle(radius: float, n: int = 96) -> NDArray[np.float64]:
@@ -163,14 +167,14 @@ def _circle(radius: float, n: int = 96) -> NDArray[np.float64]:
 @pytest.mark.parametrize("off", [(0.0, 0.0, 0.0), (20.0, -15.0, 5.0), (90.0, 90.0, 90.0)])
 def test_membrane_of_a_constant_is_that_constant(off: tuple[float, float, float]) -> None:
     new = np.random.default_rng(0).uniform(20, 120, (128, 128, 3)).astype(np.float32)
-    added = membrane(new, new + np.array(off, np.float32), _circle(40))
+    added = membrane(new, new + np.array(off, np.float32), _seam(_circle(40)))
     np.testing.assert_allclose(added[30:98, 30:98], np.broadcast_to(off, (68, 68, 3)), atol=0.5)
 
 
 def test_membrane_of_a_slope_is_that_slope() -> None:
     """Mean-value coordinates reproduce what is linear."""
     new, slope = _flat(), np.linspace(-15, 15, 128, dtype=np.float32)[None, :, None] * np.ones((128, 1, 3), np.float32)
-    added = membrane(new, new + slope, _circle(40))
+    added = membrane(new, new + slope, _seam(_circle(40)))
     assert np.abs(added - slope)[34:94, 34:94].max() < 2.0
 
 
@@ -178,13 +182,21 @@ def test_membrane_brings_no_features_back() -> None:
     """What differs inside, away from the path, says nothing."""
     new, old = _flat(), _flat()
     old[50:70, 40:88] = 20
-    assert np.abs(membrane(new, old, _circle(45))).max() < 1.0
+    assert np.abs(membrane(new, old, _seam(_circle(45)))).max() < 1.0
 
 
 def test_hat_on_the_path_does_not_darken_the_face() -> None:
     new, old = _flat(), _flat()
     old[:30] = 10
-    assert np.abs(membrane(new, old, _circle(40))[50:]).max() < 12
+    assert np.abs(membrane(new, old, _seam(_circle(40)))[50:]).max() < 12
+
+
+def test_hair_that_meets_the_seam_is_no_shadow() -> None:
+    new, old, path = _flat(), _flat(), _circle(40)
+    old[:60] -= 25
+    shown = membrane(new, old, _seam(path, (path[:, 1] > 64).astype(float)))
+    assert np.abs(shown[30:98, 40:88]).max() < 3
+    assert np.abs(membrane(new, old, _seam(path)))[30:60, 40:88].max() > 15
 
 
 @pytest.mark.parametrize("n", [8, 48, 95])

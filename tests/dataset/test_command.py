@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image as PillowImage
+from PIL import ImageCms
 from typer.testing import Result
 
 from deid.core.types import Image
@@ -48,6 +49,14 @@ def test_run_failure_resume_and_verify(photos: Path, tmp_path: Path) -> None:
     result = _dataset(photos, "-o", tmp_path / "out", "--verify")
     assert result.exit_code == 1
     assert "'hopper.jpg': is missing" in shown(result)
+
+
+def test_what_is_left_out_of_a_picture_is_named(photos: Path, tmp_path: Path) -> None:
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    PillowImage.new("RGB", (64, 48), (90, 120, 90)).save(photos / "lab.png", icc_profile=lab)
+    result = _dataset(photos, "-o", tmp_path / "out", "--workers", 1)
+    assert result.exit_code == 3, result.output
+    assert "note: 'lab.png': colour profile of another colour model left out" in shown(result)
 
 
 def test_nothing_to_do_is_no_success(tmp_path: Path) -> None:

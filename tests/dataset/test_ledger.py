@@ -11,7 +11,7 @@ import pytest
 
 from deid.core.errors import DataError
 from deid.dataset.items import Item
-from deid.dataset.ledger import Ledger, Totals
+from deid.dataset.ledger import Ledger, Totals, notes_of
 from deid.dataset.records import Record
 
 ITEMS = [
@@ -59,6 +59,15 @@ def test_what_is_done_is_done(ledger: Ledger) -> None:
     (row,) = ledger.select("SELECT seed, margin, attributes, why FROM faces WHERE file = 1 AND face = 1")
     assert row == (str(2**64 - 1), pytest.approx(1.5), '{"Bangs": 1.0}', '["too near"]')
     assert (ledger.number("a.png"), ledger.number("s.tar/f.png"), ledger.number("nothing")) == (1, None, None)
+
+
+def test_notes_on_pictures_that_are_done_are_counted(ledger: Ledger) -> None:
+    ledger.store(_record(1, "a.png", notes=("profile left out", "8 bits")), 1)
+    ledger.store(_record(2, "b\n.png", notes=("profile left out",)), 1)
+    ledger.store(_record(6, "s.tar/f.png", status="failed", why="cut", notes=("8 bits",), faces=()), 1)
+    assert list(notes_of(ledger)) == [("profile left out", 2, "a.png"), ("8 bits", 1, "a.png")]
+    ledger.store(_record(1, "a.png"), 1)
+    assert list(notes_of(ledger)) == [("profile left out", 1, "b\n.png")]
 
 
 def test_listing_again_keeps_numbers_and_what_is_done(ledger: Ledger) -> None:

@@ -33,7 +33,7 @@ def page(tmp_path: Path) -> str:
         ledger.begin({"seed": "123456789", "options.method": "attgan"}, [Item(name, name) for name in NAMES])
         session = ledger.start_session("local", 2)
         for i, face in enumerate(faces, 1):
-            ledger.store(Record(i, NAMES[i - 1], "done", faces=(face,), seconds=0.5, size=1000), session)
+            ledger.store(Record(i, NAMES[i - 1], "done", faces=(face,), seconds=0.5, size=1000, notes=("profile <left out>",)), session)
         ledger.store(Record(4, "gone.png", "failed", "it is <cut>"), session)
         report.write(ledger, tmp_path / "report.html", _output)
     return (tmp_path / "report.html").read_text()
@@ -60,6 +60,7 @@ def test_thumbnails_are_of_the_output_and_the_nearest_comes_first(page: str) -> 
 
 
 def test_figures_and_failures(page: str) -> None:
+    assert "<td>profile &lt;left out&gt;<td>3 pictures: blurred.png, ..." in page
     for text in ("failed: it is &lt;cut&gt;", "attgan, passed<td class=n>2", "blur, fallback<td class=n>1", "0.500", "3,000"):
         assert text in page
     assert "<cut>" not in page

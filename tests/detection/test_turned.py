@@ -1,6 +1,6 @@
 """However a photo is turned, its faces are found, and lie where they are."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -126,6 +126,20 @@ def test_empty_photo_gets_quick_looks_alone() -> None:
     assert len(first.shapes) == 1
     # The photo, half its size, its quarters side by side in half the size, and the negative.
     assert [h * w for h, w, _ in second.shapes] == [300 * 400, 150 * 200, 200 * (150 + 16 + 200 + 16 + 150), 150 * 200]
+
+
+def test_a_photo_with_something_faint_is_searched_at_the_eighths() -> None:
+    class _Faint(_Marks):
+        """Sees a face faintly at the quarters, and surely only where it stands."""
+
+        def detect(self, image: Image) -> list[Detection]:
+            return [
+                d if d.landmarks is not None and abs(roll_of(d.landmarks)) < 10 else replace(d, score=0.5) for d in super().detect(image)
+            ]
+
+    image, _ = turn(_marked(), 45)
+    found = TurnedDetector(_Marks(upright_only=True), _Faint(score=0.8)).detect(image)
+    assert [d.score for d in found] == [1.0]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from PIL import Image as PillowImage
 
 from deid.core.types import Detection, Image
 from deid.detection.turned import TurnedDetector
-from deid.detection.weak import detect_at_half_size, is_weak
+from deid.detection.weak import detect_in_smaller, is_weak
 
 
 def _moved(image: Image, axis: int) -> Image:
@@ -62,7 +62,7 @@ class _Sees:
 
 
 def test_half_size_leads_back(astronaut: Image) -> None:
-    found = detect_at_half_size(_Sees(150), np.full((300, 400, 3), 200, np.uint8))
+    found = detect_in_smaller(_Sees(150), np.full((300, 400, 3), 200, np.uint8))
     np.testing.assert_allclose(found[0].box_xyxy, [40, 40, 120, 120])
 
 

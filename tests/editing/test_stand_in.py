@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deid.compositing.blend import face_mask
+from deid.compositing.blend import face_mask, outline
 from deid.core.types import AlignedFace, Image, StandIn
 from deid.editing.portraits import Portraits
-from deid.editing.stand_in import coarse, stand_in
+from deid.editing.stand_in import _keep_inside, _lead_away, _placed, coarse, stand_in
 from deid.landmarks.face_points import FacePoints
 
 NUMBERS, SHARES = [3, 40], [0.6, 0.4]
@@ -222,3 +222,39 @@ def test_highlights_of_a_dark_portrait_are_no_patches_on_a_pale_face(bank: Portr
         lightness = cv2.cvtColor(np.clip(picture, 0, 255) / 255, cv2.COLOR_RGB2LAB)[..., 0]
         fine[name] = lightness - cv2.GaussianBlur(lightness, (0, 0), 12)
     assert np.quantile(fine["made"][inside], 0.98) < 1.3 * np.quantile(fine["portrait"][inside], 0.98)
+
+
+def test_features_lie_farther_from_the_subjects_than_the_portraits_do(bank: Portraits, woman_face: AlignedFace) -> None:
+    points = woman_face.points
+    assert points is not None
+    shape = _placed(bank.points[0], points)
+    led = shape.copy()
+    _lead_away(led, points)
+    np.testing.assert_array_equal(led[:17], shape[:17])
+    brows_and_nose = slice(17, 36)
+    assert np.linalg.norm((led - points)[brows_and_nose]) > 1.1 * np.linalg.norm((shape - points)[brows_and_nose])
+    for part in (slice(36, 42), slice(42, 48), slice(48, 68)):
+        # Expression: moved as a whole, and no other form.
+        np.testing.assert_allclose(np.ptp(led[part] - shape[part], axis=0), 0, atol=1e-9)
+
+
+def test_what_turns_a_head_is_not_exaggerated(woman_face: AlignedFace) -> None:
+    points = woman_face.points
+    assert points is not None
+    turned = points @ np.array([[0.9, 0.05], [-0.05, 1.1]]) + (3, -2)
+    led = turned.copy()
+    _lead_away(led, points)
+    np.testing.assert_allclose(led, turned, atol=1e-6)
+
+
+def test_no_feature_lies_outside_the_face(woman_face: AlignedFace) -> None:
+    points = woman_face.points
+    assert points is not None
+    shape = points.copy()
+    # As an eye of a head that looks less aside.
+    shape[36:42, 0] = points[0, 0] - 5
+    _keep_inside(shape, points)
+    hull = cv2.convexHull(outline(points, 0.3).astype(np.float32))
+    assert all(cv2.pointPolygonTest(hull, (float(x), float(y)), True) > 0.5 for x, y in shape[17:48])
+    np.testing.assert_array_equal(shape[48:], points[48:])
+    np.testing.assert_allclose(shape[42:48], points[42:48])

@@ -167,3 +167,24 @@ def test_two_faint_looks_are_a_sure_one() -> None:
     (found,) = Search(looks).within(_face(100), [np.s_[20:90, 80:150]])
     assert found.box_xyxy.tolist() == [100, 40, 128, 68]
     assert found.score == pytest.approx(1 - 0.55**2)
+
+
+class _AnyTurn(_Upright):
+    """Sees a bright face at every turn, and one that is less so faintly and upright alone."""
+
+    def detect(self, image: Image) -> list[Detection]:
+        bright = bool((image == 255).any())
+        upright = [replace(d, score=0.95 if bright else 0.6) for d in super().detect(image)]
+        if upright or not bright:
+            return upright
+        ys, xs = np.nonzero(image.min(axis=2) == 255)
+        return [Detection(np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1], float), 0.9, None, self.name)]
+
+
+def test_a_face_that_is_seen_at_two_turns_does_not_turn_the_video() -> None:
+    pace = Pace.of(Options(), 5.0)
+    for at in range(1, 7):
+        shown = {at: _face(70), at + 4: np.minimum(_face(140), 250)}
+        found = _run([shown.get(i, _face()) for i in range(12)], _AnyTurn(), pace)
+        assert [i for i, f in enumerate(found) if f] == [at, at + 4]
+        assert {degrees for f in found for _, degrees in f} == {0}

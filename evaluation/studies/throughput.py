@@ -64,10 +64,10 @@ def jobs(scratch: Path, deface: str | None, old: Path | None) -> list[Job]:
     if film := speed_inputs.street(scratch):
         commands = {"deface": Command([deface, str(film), "-o", str(scratch / "deface.mp4")])} if deface else {}
         commands |= _builds(old, ["run", str(film), "-o", str(scratch / "{build}.mp4"), "--method", "blur", "--overwrite"])
-        found.append(Job("film of 1920 x 1080, blur", "frame", speed_inputs.STREET_FRAMES, commands, most=_FILM_BLUR))
+        found.append(Job("video of 1920 x 1080, blur", "frame", speed_inputs.STREET_FRAMES, commands, most=_FILM_BLUR))
     if film := speed_inputs.talking(scratch):
         commands = _builds(old, ["run", str(film), "-o", str(scratch / "{build}.mp4"), "--overwrite"])
-        found.append(Job("film of 1024 x 512, new faces", "frame", speed_inputs.FACES_FRAMES, commands, least=_FILM_FACES))
+        found.append(Job("video of 1024 x 512, new faces", "frame", speed_inputs.FACES_FRAMES, commands, least=_FILM_FACES))
     if folder := speed_inputs.photos(scratch):
         # Every turn has an output of its own: a run is never begun twice in one folder.
         words = ["dataset", str(folder), "-o", str(scratch / "{build}-{turn}"), "--workers", str(_WORKERS)]

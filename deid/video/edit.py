@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Generic
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -98,9 +99,9 @@ class VideoEditor(Generic[FrameT]):
         tracked = self._tracked(image, faces)
         wanted = [Request(face.detection, self._levels(self._roles[face.track]), t) for face, t in zip(faces, tracked, strict=True)]
         out, results = self._engine.process_requests(image, wanted, self._seed)
-        # Channel by channel: over an axis of three, numpy's `any` takes seven times as long.
-        for channel in np.moveaxis(out != image, 2, 0):
-            np.logical_or(touched, channel, out=touched)
+        # numpy takes more than twice as long, even channel by channel.
+        same = cv2.inRange(cv2.absdiff(out, image), (0, 0, 0), (0, 0, 0))
+        np.logical_or(touched, same == 0, out=touched)
         for face, known, became in zip(faces, tracked, results, strict=True):
             self._learn(self._roles[face.track], known, became)
         return out

@@ -18,7 +18,7 @@ from evaluation.datasets import data_folder
 
 PHOTO_SIZE = (1280, 720)
 #: Frames of the video of a street, and of the one with two faces; photos of the data set.
-STREET_FRAMES, FACES_FRAMES, PHOTOS = 24, 32, 20
+STREET_FRAMES, FACES_FRAMES, PHOTOS = 24, 60, 20
 #: The second face of that video is so many frames ahead of the first one.
 _AHEAD = 18
 

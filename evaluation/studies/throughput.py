@@ -15,7 +15,7 @@ from evaluation.studies.launch import Run
 _FILM_BLUR, _FILM_FACES, _DATA_SET = 1 / 6, 3.0, 2.0
 _WORKERS = 2
 #: How many jobs there are where all data are.
-N_JOBS = 4
+N_JOBS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +64,14 @@ def jobs(scratch: Path, deface: str | None, old: Path | None) -> list[Job]:
     if film := speed_inputs.street(scratch):
         commands = {"deface": Command([deface, str(film), "-o", str(scratch / "deface.mp4")])} if deface else {}
         commands |= _builds(old, ["run", str(film), "-o", str(scratch / "{build}.mp4"), "--method", "blur", "--overwrite"])
-        found.append(Job("film of 1920 x 1080, blur", "frame", speed_inputs.STREET_FRAMES, commands, most=_FILM_BLUR))
+        found.append(Job("video of 1920 x 1080, blur", "frame", speed_inputs.STREET_FRAMES, commands, most=_FILM_BLUR))
     if film := speed_inputs.talking(scratch):
         commands = _builds(old, ["run", str(film), "-o", str(scratch / "{build}.mp4"), "--overwrite"])
-        found.append(Job("film of 1024 x 512, new faces", "frame", speed_inputs.FACES_FRAMES, commands, least=_FILM_FACES))
+        found.append(Job("video of 1024 x 512, new faces", "frame", speed_inputs.FACES_FRAMES, commands, least=_FILM_FACES))
     if folder := speed_inputs.photos(scratch):
         # Every turn has an output of its own: a run is never begun twice in one folder.
-        out = str(scratch / "{build}-{turn}")
-        for workers, least in ((_WORKERS, _DATA_SET), (1, None)):
-            name = f"data set, new faces, {workers} worker{'s' if workers > 1 else ''}"
-            of = None if workers == 1 else old
-            commands = _builds(of, ["dataset", str(folder), "-o", f"{out}-{workers}", "--workers", str(workers)])
-            found.append(Job(name, "photo", speed_inputs.PHOTOS, commands, least=least))
+        words = ["dataset", str(folder), "-o", str(scratch / "{build}-{turn}"), "--workers", str(_WORKERS)]
+        found.append(Job(f"data set, new faces, {_WORKERS} workers", "photo", speed_inputs.PHOTOS, _builds(old, words), least=_DATA_SET))
     return found
 
 

@@ -15,6 +15,8 @@ from deid.video.turn import CLEAR, SURE, TurnMemory
 
 #: What is new is searched for so many pixels with every frame: of a small frame, of a large one, and a share of it where that is more.
 _PIXELS, _PIXELS_LARGE, _SHARE, _LARGE = 100_000, 50_000, 0.025, 500_000
+#: A frame of so many pixels is searched by the fastest look whenever all of it is new.
+_SMALL = 150_000
 #: What is not used of that is saved, up to one frame of so many pixels or more, or a look by all at a smaller one.
 _SAVED = 1_500_000
 #: A look at a region also takes so many pixels beside it; every further look takes so many times as long as the fastest one.
@@ -163,8 +165,9 @@ class Lookout:
         """The first regions, as many as has been saved up for, and whether for all looks; none for the fastest one in a searched frame."""
         pixels = size_hw[0] * size_hw[1]
         times = 1 + _SLOWER * (self._search.n_looks - 1)
-        most = max(pixels, min(times * _cost(np.s_[: size_hw[0], : size_hw[1]]), _SAVED))
-        self._saved = min(most, self._saved + (_PIXELS if pixels < _LARGE else max(_PIXELS_LARGE, _SHARE * pixels)))
+        whole = _cost(np.s_[: size_hw[0], : size_hw[1]])
+        most = max(pixels, min(times * whole, _SAVED))
+        self._saved = min(most, self._saved + _granted(pixels, whole))
         regions = news.regions(known)
         all_looks = times * sum(map(_cost, regions))
         if all_looks <= self._saved:
@@ -206,6 +209,13 @@ class Lookout:
         if self._turn.degrees == degrees:
             found = self._search.all(image, degrees)
         return _sightings([d for d in found if d.score >= CLEAR], degrees)
+
+
+def _granted(pixels: int, whole: int) -> float:
+    """Pixels that may be searched with every frame of so many, of which a search takes ``whole``."""
+    if pixels >= _LARGE:
+        return max(_PIXELS_LARGE, _SHARE * pixels)
+    return max(_PIXELS, whole) if pixels <= _SMALL else _PIXELS
 
 
 def _cost(region: Region) -> int:

@@ -188,3 +188,17 @@ def test_a_face_that_is_seen_at_two_turns_does_not_turn_the_video() -> None:
         found = _run([shown.get(i, _face()) for i in range(12)], _AnyTurn(), pace)
         assert [i for i, f in enumerate(found) if f] == [at, at + 4]
         assert {degrees for f in found for _, degrees in f} == {0}
+
+
+def test_a_small_video_in_which_all_is_new_is_searched_in_every_frame() -> None:
+    rng, size = np.random.default_rng(0), (320, 240)
+    frames = []
+    for _ in range(12):
+        coarse = rng.integers(60, 160, (*(v // 20 for v in size), 3)).astype(np.uint8)
+        image = np.kron(coarse, np.ones((20, 20, 1), np.uint8))
+        image[100:128, 100:128] = _face(100, 100, size)[100:128, 100:128]
+        frames.append(image)
+    # Searches of the whole frame at their intervals are not enough here.
+    lookout, novelty = Lookout(Search([_Upright() for _ in range(3)]), replace(PACE, every=100)), Novelty()
+    found = [lookout.look(image, i, replace(novelty.of(image), cut=i == 0), []) for i, image in enumerate(frames)]
+    assert [i for i, f in enumerate(found) if not f] == []

@@ -4,7 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.models import Models
@@ -13,7 +15,7 @@ from deid.core.types import Detection, Image
 from deid.video.decode import Reader
 from deid.video.pipeline import anonymize_video, find_video
 from deid.video.plates import FIRST_TRACK
-from tests.video.conftest import ScriptedDetector
+from tests.video.conftest import ScriptedDetector, write_video
 
 
 class PlateBelow:
@@ -76,3 +78,54 @@ def test_plates_have_their_own_tracks_in_boxes(
 
 def test_without_a_model_there_are_no_plates() -> None:
     assert Anonymizer(Options(method="solid")).models.plates is None
+
+
+SIDE, CELL = 64, 8
+
+
+def _sees_yellow(path: Path) -> Path:
+    """A model of YOLO's shape that takes what is yellow for plates of 20 x 10 pixels: it looks at its picture."""
+    n = SIDE // CELL
+    middle = (np.mgrid[:n, :n][::-1].reshape(2, -1) + 0.5) * CELL
+    cells = np.concatenate([middle, np.broadcast_to([[20.0], [10.0]], (2, n * n))])[None]
+    # Its two coarser grids see nothing.
+    others = np.concatenate([np.ones((1, 4, 20)), np.zeros((1, 1, 20))], axis=1)
+    tensors = {
+        "yellow": np.array([0.5, 0.5, -1.0]).reshape(1, 3, 1, 1),
+        "least": np.array([-0.5]),
+        "times": np.array(4.0),
+        "most": np.array(0.95),
+        "cells": cells,
+        "others": others,
+    }
+    nodes = [
+        helper.make_node("Conv", ["image", "yellow", "least"], ["y"]),
+        helper.make_node("Relu", ["y"], ["above"]),
+        helper.make_node("AveragePool", ["above"], ["mean"], kernel_shape=[CELL, CELL], strides=[CELL, CELL]),
+        helper.make_node("Mul", ["mean", "times"], ["score"]),
+        helper.make_node("Min", ["score", "most"], ["capped"]),
+        helper.make_node("Reshape", ["capped", "shape"], ["scores"]),
+        helper.make_node("Concat", ["cells", "scores"], ["own"], axis=1),
+        helper.make_node("Concat", ["own", "others"], ["out"], axis=2),
+    ]
+    initial = [numpy_helper.from_array(value.astype(np.float32), name) for name, value in tensors.items()]
+    initial.append(numpy_helper.from_array(np.array([1, 1, n * n]), "shape"))
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, SIDE, SIDE])
+    out = helper.make_tensor_value_info("out", TensorProto.FLOAT, [1, 5, n * n + 20])
+    graph = helper.make_graph(nodes, "plates", [image], [out], initial)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return path
+
+
+def test_a_model_of_ones_own_covers_plates_where_they_drive(tmp_path: Path) -> None:
+    images = [np.full((96, 128, 3), 70, np.uint8) for _ in range(12)]
+    for i, image in enumerate(images):
+        image[40:48, 8 * i : 8 * i + 16] = (250, 220, 20)
+        image[43:45, 8 * i + 6 : 8 * i + 10] = 0
+    source = write_video(tmp_path / "cars.mp4", images)
+    engine = Anonymizer(Options(method="solid", also=("plates",), plate_model=str(_sees_yellow(tmp_path / "plates.onnx")), seed=1))
+    result = anonymize_video(source, tmp_path / "out.mp4", engine)
+    assert result.tracks
+    with Reader(tmp_path / "out.mp4") as after:
+        for i, frame in enumerate(after):
+            assert np.ptp(frame.rgb()[41:47, 8 * i + 2 : 8 * i + 14], axis=(0, 1)).max() < 25, f"the plate shows in frame {i}"

@@ -126,7 +126,7 @@ class Lookout:
         return sightings
 
     def _here(self, sightings: Iterable[Sighting]) -> list[Detection]:
-        """Those at the film's own turn."""
+        """Those at the video's own turn."""
         return [s.detection for s in sightings if s.degrees == self._turn.degrees]
 
     def _new(
@@ -200,7 +200,7 @@ class Lookout:
         return sightings
 
     def _otherwise(self, image: Image, index: int, news: News, here: Sequence[Detection]) -> list[Sighting]:
-        """The fastest search of another turn, at intervals; what is found at the film's own turn speaks against it."""
+        """The fastest search of another turn, at intervals; what is found at the video's own turn speaks against it."""
         degrees = None if news.still else self._turn.due(index, any(d.score >= SURE for d in here))
         if degrees is None:
             return []

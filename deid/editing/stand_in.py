@@ -1,7 +1,7 @@
 """Identity-free stand-ins: portraits in the pose and light of a face, at the photo's own scale.
 
-Of the subject only the outline of the head, the place of the features and the coarse light go in. Eyes, brows, nose and mouth keep the
-portraits' own shapes.
+Of the subject only the outline of the head, the place of the features and the coarse light go in. Eyes, brows, nose and mouth have the
+portraits' own shapes, and lie a little farther from the subject's than those would.
 """
 
 from collections.abc import Sequence

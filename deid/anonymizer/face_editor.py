@@ -12,6 +12,7 @@ from deid.anonymizer.level import Level
 from deid.anonymizer.parts import Parts
 from deid.compositing import blend, head
 from deid.compositing.proposal import Patch, Proposal
+from deid.core import seeds
 from deid.core.errors import EditError
 from deid.core.protocols import Editor
 from deid.core.types import AlignedFace, Detection, EditedFace, FaceResult, Image, Verification
@@ -57,8 +58,7 @@ class FaceEditor:
         aligned = align(image, detection)
         known = None if request.tracked is None else request.tracked.source
         source = self._models.gate.source(aligned.crop, detection) if known is None else replace(known, detection=detection)
-        face_seed = int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0])
-        face = Face(request, source, aligned.matrix, face_seed, iter(request.levels or ()))
+        face = Face(request, source, aligned.matrix, seeds.seed_of(seed, index), iter(request.levels or ()))
         if request.levels is not None:
             return face
         if detection.label != "face":

@@ -21,7 +21,7 @@ from deid.core.types import Crops, Detection, Embeddings, Image
 from deid.detection.checked import detect
 from deid.imaging import codec, formats
 from deid.imaging.alignment import align, is_profile
-from deid.recognition.mirrored import rows_of
+from deid.recognition.mirrored import mean_of, rows_of
 
 #: So many of the nearest strangers tell what is near.
 _STRANGERS = 5
@@ -65,7 +65,7 @@ class KnownPeople:
     @classmethod
     def of(cls, crops: dict[str, Crops], embedders: Sequence[Embedder], strangers: Embeddings | None = None) -> "KnownPeople":
         """From aligned faces by person; the strangers are the shipped ones of dlib's recogniser when None."""
-        people = [Reference(name, tuple(_mean(rows_of(embedder, own)) for embedder in embedders)) for name, own in crops.items()]
+        people = [Reference(name, tuple(mean_of(rows_of(embedder, own)) for embedder in embedders)) for name, own in crops.items()]
         return cls(people, embedders, shipped_strangers() if strangers is None else strangers)
 
     @property
@@ -112,11 +112,6 @@ def shipped_strangers() -> Embeddings:
     if rows.ndim != 2 or rows.shape[1] != 128 or len(rows) < _STRANGERS:
         raise WeightsFormatError(f"expected embeddings (N, 128) of strangers, got {rows.shape}")
     return rows
-
-
-def _mean(rows: Embeddings) -> Embeddings:
-    mean = rows.mean(axis=0, keepdims=True)
-    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-9), np.float32)
 
 
 def _apart(rows: Embeddings, strangers: Embeddings) -> NDArray[np.float64]:

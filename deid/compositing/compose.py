@@ -142,17 +142,7 @@ def _line(contrast: NDArray[np.float32], k: float) -> NDArray[np.bool_]:
     found = np.zeros((h, w), bool)
     if h < 3 or w < _LEAST * k:
         return found
-    total, back = contrast[:, 0].copy(), np.zeros((h, w), np.int64)
-    for x in range(1, w):
-        # A step up or down, or straight on.
-        ways = np.stack([np.pad(total, 1, constant_values=-1e9)[1 + d : 1 + d + h] for d in (-1, 0, 1)])
-        best = ways.argmax(axis=0)
-        back[:, x] = np.arange(h) + best - 1
-        total = ways.max(axis=0) + contrast[:, x]
-    way = [int(total.argmax())]
-    for x in range(w - 1, 0, -1):
-        way.append(int(back[way[-1], x]))
-    rows, columns = np.array(way[::-1]), np.arange(w)
+    rows, columns = seam.cheapest_way(-contrast.T), np.arange(w)
     strong = contrast[rows, columns] > _ARM
     if strong.sum() < _LEAST * k:
         return found

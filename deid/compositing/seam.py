@@ -81,19 +81,17 @@ def find_seam(
     outer = np.maximum(reach(outline(points, _LIFT), centre, rays) - _INSIDE, inner + 1.0)
     radii = inner[:, None] + (outer - inner)[:, None] * np.linspace(0, 1, _STEPS)
     where = (centre + radii[..., None] * rays[:, None]).astype(np.float32)
-    steps, along = held(steady, "seam", lambda: _way(new, old, points, stand_in.visible, where))
+    clear = uncovered(points, np.clip(old, 0, 255).astype(np.uint8))
+    steps, along = held(steady, "seam", lambda: _way(new, old, np.minimum(stand_in.visible, clear), where))
     path = centre + steadied(steady, "seam", np.take_along_axis(radii, steps[:, None], 1), 25.0) * rays
     fit = _shown(core, stand_in.visible) / (1 + along / _ROUGH) * _unstrained(stand_in.strain)
-    return Seam(path, _filled(path), fit, _on_skin(old, points, path))
+    return Seam(path, _filled(path), fit, _on_skin(clear, path))
 
 
-def _way(
-    new: Field, old: Field, points: NDArray[np.float64], visible: Field, where: NDArray[np.float32]
-) -> tuple[NDArray[np.int64], float]:
-    """The cheapest of the places (A, S, 2) on every ray, (A,), and how much a seam there would show."""
+def _way(new: Field, old: Field, allowed: Field, where: NDArray[np.float32]) -> tuple[NDArray[np.int64], float]:
+    """The cheapest of the places (A, S, 2) on every ray, (A,), within what is allowed (128, 128), and how much a seam there would show."""
     rough = _sampled(_disagreement(new, old), where)
     cost = rough + _OUTWARD * (1 - np.linspace(0, 1, _STEPS))
-    allowed = np.minimum(visible, uncovered(points, np.clip(old, 0, 255).astype(np.uint8)))
     # Outward from the core, all behind the first hair is hair.
     open_way = np.minimum.accumulate(_sampled(cv2.GaussianBlur(allowed, (0, 0), 0.8), where), axis=1)
     hidden = np.clip(0.6 - open_way, 0, 1)
@@ -109,10 +107,9 @@ def _unstrained(strain: float) -> float:
     return float(np.clip((most - strain) / (most - usual), 0, 1))
 
 
-def _on_skin(old: Field, points: NDArray[np.float64], path: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(K,): how much the photo shows skin beside each place of a path (K, 2)."""
-    clear = cv2.erode(uncovered(points, np.clip(old, 0, 255).astype(np.uint8)), np.ones((5, 5), np.uint8))
-    return _sampled(clear, path[:, None].astype(np.float32))[:, 0]
+def _on_skin(clear: Field, path: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(K,): how much the photo shows skin, where it is clear (128, 128), beside each place of a path (K, 2)."""
+    return _sampled(cv2.erode(clear, np.ones((5, 5), np.uint8)), path[:, None].astype(np.float32))[:, 0]
 
 
 def _shown(core: NDArray[np.float64], visible: Field) -> float:
@@ -173,20 +170,24 @@ def _sampled(field: NDArray[Any], where: NDArray[np.float32]) -> NDArray[np.floa
 def _cheapest(cost: NDArray[np.float64]) -> NDArray[np.int64]:
     """The cheapest closed way (A,) through costs (A, S), at most one step inward or outward an angle."""
     # Two rounds: what is read from the second one no longer depends on where the first began.
-    twice = np.concatenate([cost, cost])
+    return cheapest_way(np.concatenate([cost, cost]), _STRAIGHT)[len(cost) :]
+
+
+def cheapest_way(cost: NDArray[np.floating], sideways: float = 0.0) -> NDArray[np.int64]:
+    """The cheapest way (A,) through costs (A, S), at most one place to the side from each row to the next, which costs ``sideways``."""
     n, size = cost.shape
-    back = np.zeros((2 * n, size), np.int64)
+    back = np.zeros((n, size), np.int64)
     index = np.arange(size)
-    total = np.full(size + 2, np.inf)
-    total[1:-1] = twice[0]
-    ways = np.empty((3, size))
-    for i in range(1, 2 * n):
-        ways[0], ways[1], ways[2] = total[:-2] + _STRAIGHT, total[1:-1], total[2:] + _STRAIGHT
+    total = np.full(size + 2, np.inf, cost.dtype)
+    total[1:-1] = cost[0]
+    ways = np.empty((3, size), cost.dtype)
+    for i in range(1, n):
+        ways[0], ways[1], ways[2] = total[:-2] + sideways, total[1:-1], total[2:] + sideways
         best = ways.argmin(axis=0)
         back[i] = index + best - 1
-        total[1:-1] = ways[best, index] + twice[i]
+        total[1:-1] = ways[best, index] + cost[i]
     way = [int(total[1:-1].argmin())]
-    for i in range(2 * n - 1, n, -1):
+    for i in range(n - 1, 0, -1):
         way.append(int(back[i, way[-1]]))
     return np.array(way[::-1])
 

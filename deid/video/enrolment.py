@@ -14,6 +14,7 @@ from deid.core import seeds
 from deid.core.types import Detection, Embeddings, Image
 from deid.imaging import geometry
 from deid.imaging.alignment import align, with_own_landmarks
+from deid.recognition.mirrored import mean_of
 from deid.video.frames import FoundFrame, FrameT
 from deid.video.results import TrackSummary
 from deid.video.roles import Person, Role
@@ -105,7 +106,7 @@ class Enrolment:
         """Who it is: a known person who is nowhere else in the frame, or a new one."""
         embedders = self._engine.gate.embedders
         crops = np.stack([align(image, d).crop for image, d in portraits])
-        rows = tuple(_mean(e.embed(crops)) for e in embedders)
+        rows = tuple(mean_of(e.embed(crops)) for e in embedders)
         for person in self._people:
             if (
                 person.embeddings
@@ -143,8 +144,3 @@ class Enrolment:
         # The last one, a solid cover, needs no verdict.
         passing = (r for r in levels[:-1] if gate.cover(source, cover(r, around, here, options.margin)[0]).passed)
         return next(passing, levels[-1])
-
-
-def _mean(rows: Embeddings) -> Embeddings:
-    mean = rows.mean(axis=0, keepdims=True)
-    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-9), np.float32)

@@ -13,7 +13,8 @@ from deid.core.types import Detection, Image
 from deid.detection.mtcnn import MtcnnDetector
 from deid.imaging.alignment import align, warp
 from deid.models.dlib_file import dlib_arrays
-from deid.recognition.dlib_resnet import CROP_TO_CHIP, DlibResNetEmbedder, chips
+from deid.recognition.dlib_resnet import CROP_TO_CHIP, DlibResNetEmbedder
+from deid.recognition.warped import warped
 from deid.weights import dlib_model_file
 
 MODEL = "dlib_face_recognition_resnet_model_v1.dat"
@@ -29,7 +30,7 @@ def crops(astronaut: Image, woman: Detection, hopper: Image, officer: Detection)
 
 def test_descriptors_are_dlibs_own(embedder: DlibResNetEmbedder, crops: np.ndarray) -> None:
     oracle = dlib.face_recognition_model_v1(str(dlib_model_file(MODEL)))
-    pictures = chips(crops)
+    pictures = warped(crops, CROP_TO_CHIP, 150)
     expected = np.array([oracle.compute_face_descriptor(np.ascontiguousarray(chip)) for chip in pictures])
     (found,) = embedder.network(pictures)
     np.testing.assert_allclose(found, expected, atol=1e-3)
@@ -41,7 +42,7 @@ def test_chips_agree_with_dlibs_alignment(hopper: Image, officer: Detection) -> 
     shape = dlib.shape_predictor(str(dlib_model_file("shape_predictor_5_face_landmarks.dat")))
     box = dlib.rectangle(*officer.box_xyxy.round().astype(int).tolist())
     theirs = np.array(oracle.compute_face_descriptor(dlib.get_face_chip(hopper, shape(hopper, box))))
-    ours = np.array(oracle.compute_face_descriptor(np.ascontiguousarray(chips(align(hopper, officer).crop[None])[0])))
+    ours = np.array(oracle.compute_face_descriptor(np.ascontiguousarray(warped(align(hopper, officer).crop[None], CROP_TO_CHIP, 150)[0])))
     assert np.linalg.norm(theirs - ours) < 0.35
 
 

@@ -29,7 +29,8 @@ from deid.editing.attgan import AttganEditor
 from deid.editing.looks import Looks
 from deid.editing.portraits import Portraits
 from deid.editing.sampler import sample_sets, sample_shares, with_portraits
-from deid.imaging.alignment import TEMPLATE, align
+from deid.imaging.alignment import align
+from deid.imaging.template import TEMPLATE
 from deid.landmarks.face_points import FacePoints
 from deid.models.attgan import Generator
 from deid.recognition.attributes import AttributeReader

@@ -15,7 +15,7 @@ from deid.core.options import METHODS, QUALITIES, Options
 from deid.core.types import AlignedFace, Detection, EditedFace, StandIn
 from deid.editing.attgan import AttganEditor, FaceAttganEditor
 from deid.editing.sampler import SET_SIZE
-from deid.imaging.alignment import TEMPLATE
+from deid.imaging.template import TEMPLATE
 from deid.models.attgan import Generator
 
 ORANGE = (220, 130, 60)

@@ -26,7 +26,7 @@ from deid.editing.attgan import AttganEditor
 from deid.editing.portraits import Portraits
 from deid.editing.sampler import portraits_of
 from deid.editing.selector import Judgement, Likeness, Selector
-from deid.imaging.alignment import TEMPLATE
+from deid.imaging.template import TEMPLATE
 
 _BROWS = ATTRIBUTES.index("Bushy_Eyebrows")
 FACE = Detection(np.array([28.0, 18.0, 100.0, 112.0]), 1.0, TEMPLATE)

@@ -6,10 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from deid.anonymizer import fallback, stand_ins
-from deid.anonymizer.face import Request
 from deid.anonymizer.face_editor import VIDEO_SCALE, FaceEditor
-from deid.anonymizer.level import Level
 from deid.anonymizer.parts import Parts
+from deid.anonymizer.request import Level, Request
 from deid.core.types import Detection, Image
 from deid.editing.sampler import portraits_of
 from deid.verification.ranking import promising

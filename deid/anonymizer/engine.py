@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.anonymizer.choice import choose
-from deid.anonymizer.face import Face, Request
+from deid.anonymizer.face import Face
 from deid.anonymizer.face_editor import FaceEditor
 from deid.anonymizer.identities import Identities
-from deid.anonymizer.level import Level
 from deid.anonymizer.models import Models
 from deid.anonymizer.parts import Selecting
+from deid.anonymizer.request import Level, Request
 from deid.anonymizer.scheduler import Scheduler
 from deid.core.options import Options
 from deid.core.protocols import Detector, Editor, Embedder

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from deid.anonymizer import between, doubt, fallback, stand_ins
 from deid.anonymizer.cover import cover
-from deid.anonymizer.face import Composite, Face, Request
-from deid.anonymizer.level import Level
+from deid.anonymizer.face import Composite, Face
 from deid.anonymizer.parts import Parts
+from deid.anonymizer.request import Level, Request
 from deid.compositing import blend, head
 from deid.compositing.proposal import Patch, Proposal
 from deid.core import seeds

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from deid.anonymizer.level import Level
+from deid.anonymizer.request import Level
 from deid.core.options import Options
 from deid.core.protocols import CoarseEditor, Editor
 from deid.editing.filters import FilterEditor

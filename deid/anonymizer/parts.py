@@ -6,8 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.anonymizer.face import Request
-from deid.anonymizer.level import Level
+from deid.anonymizer.request import Level, Request
 from deid.core.options import Options
 from deid.core.protocols import Detector, Editor, Embedder
 from deid.core.types import Detection, FaceResult, Image, ImageResult, KeptFace

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from deid.anonymizer.face import Face
 from deid.anonymizer.fallback import covers
-from deid.anonymizer.level import Level
 from deid.anonymizer.parts import Parts
+from deid.anonymizer.request import Level
 from deid.core.attributes import ATTRIBUTES
 from deid.editing.sampler import MIX, SET_SIZE, portraits_of, sample_sets, sample_shares, with_portraits, without_portraits
 

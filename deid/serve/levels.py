@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from deid.anonymizer import fallback
-from deid.anonymizer.level import Level
 from deid.anonymizer.parts import Engine
+from deid.anonymizer.request import Level
 from deid.core import seeds
 from deid.core.protocols import CoarseEditor, Editor
 from deid.core.types import Detection, FaceResult, Image

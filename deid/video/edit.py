@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from deid.anonymizer import fallback
 from deid.anonymizer.cover import cover
-from deid.anonymizer.face import Request, Tracked
-from deid.anonymizer.level import Level
 from deid.anonymizer.parts import Engine
+from deid.anonymizer.request import Level, Request, Tracked
 from deid.core.types import FaceResult, Image
 from deid.imaging import geometry
 from deid.imaging.alignment import align, is_profile, with_own_landmarks

@@ -8,8 +8,8 @@ import numpy as np
 from deid.anonymizer import fallback
 from deid.anonymizer.cover import cover
 from deid.anonymizer.face import RECOGNISABLE
-from deid.anonymizer.level import Level
 from deid.anonymizer.parts import Engine
+from deid.anonymizer.request import Level
 from deid.core import seeds
 from deid.core.types import Detection, Embeddings, Image
 from deid.imaging import geometry

@@ -14,7 +14,7 @@ from safetensors.numpy import load
 from deid import weights
 from deid.anonymizer import fallback
 from deid.anonymizer.face_editor import propose
-from deid.anonymizer.level import Level
+from deid.anonymizer.request import Level
 from deid.check.faces import find
 from deid.compositing import blend
 from deid.compositing.proposal import Proposal

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from deid.anonymizer import fallback
 from deid.anonymizer.face_editor import propose
-from deid.anonymizer.level import Level
+from deid.anonymizer.request import Level
 from deid.compositing import blend
 from deid.compositing.proposal import Proposal
 from deid.core.options import METHODS, QUALITIES, Options

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from deid.anonymizer import fallback
-from deid.anonymizer.face import Composite, Face, Request
+from deid.anonymizer.face import Composite, Face
 from deid.anonymizer.face_editor import FaceEditor
-from deid.anonymizer.level import Level
+from deid.anonymizer.request import Level, Request
 from deid.compositing.proposal import Patch
 from deid.core.options import Options
 from deid.core.types import Detection, Distance, EditedFace, Image, Verification

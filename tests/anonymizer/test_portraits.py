@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from deid.anonymizer import fallback
 from deid.anonymizer.engine import Anonymizer
-from deid.anonymizer.face import Request
+from deid.anonymizer.request import Request
 from deid.core.errors import WeightsError
 from deid.core.options import Options
 from deid.core.types import AlignedFace, Detection, EditedFace, Image, StandIn

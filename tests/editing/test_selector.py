@@ -15,8 +15,8 @@ from deid.anonymizer import fallback
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.face import Person
 from deid.anonymizer.identities import People
-from deid.anonymizer.level import Level
 from deid.anonymizer.models import Models
+from deid.anonymizer.request import Level
 from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError, WeightsMissingError
 from deid.core.options import QUALITIES, Options

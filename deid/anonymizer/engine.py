@@ -12,7 +12,7 @@ from deid.anonymizer.face import Face
 from deid.anonymizer.face_editor import FaceEditor
 from deid.anonymizer.identities import Identities
 from deid.anonymizer.models import Models
-from deid.anonymizer.parts import Selecting
+from deid.anonymizer.protocols import Selecting
 from deid.anonymizer.request import Level, Request
 from deid.anonymizer.scheduler import Scheduler
 from deid.core.options import Options

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.anonymizer.parts import Engine, Selecting
+from deid.anonymizer.protocols import PictureEngine, Selecting
 from deid.anonymizer.selection import Selection, is_among
 from deid.boxes.types import Box
 from deid.core.errors import DetectionError
@@ -38,7 +38,7 @@ def why_not(box: Sequence[float], size_wh: tuple[int, int]) -> str:
     return "" if inside >= _LEAST_INSIDE else f"the box {shown} lies beyond the picture of {width} x {height} pixels"
 
 
-def process(engine: Engine, image: Image, known: Sequence[Detection] | None, seed: int | None) -> ImageResult:
+def process(engine: PictureEngine, image: Image, known: Sequence[Detection] | None, seed: int | None) -> ImageResult:
     """Anonymize a picture in which some faces are known.
 
     Args:
@@ -64,7 +64,7 @@ def process(engine: Engine, image: Image, known: Sequence[Detection] | None, see
 
 
 def process_boxes(
-    engine: Engine, image: Image, boxes: Sequence[Box], seed: int | None, selection: Selecting | None, only: bool
+    engine: PictureEngine, image: Image, boxes: Sequence[Box], seed: int | None, selection: Selecting | None, only: bool
 ) -> ImageResult:
     """Anonymize a picture whose faces somebody has looked through.
 

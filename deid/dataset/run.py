@@ -24,7 +24,7 @@ from deid.dataset.verify import Problem, look_again, verify
 from deid.dataset.work import Work
 
 if TYPE_CHECKING:
-    from deid.anonymizer.parts import Engine
+    from deid.anonymizer.protocols import PictureEngine
 
 _GONE = "its output is gone: it was taken away while the run went on"
 #: How workers run, by name.
@@ -53,7 +53,7 @@ class Plan:
     engine: str = "local"
     address: str | None = None
     resume: bool = False
-    make_engine: "Callable[[], Engine] | None" = None
+    make_engine: "Callable[[], PictureEngine] | None" = None
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
@@ -197,7 +197,7 @@ def check(plan: Plan, notify: Callable[[int, int], None] = lambda done, of: None
         yield from (p for p in look_again(ledger, source, plan.out, engine, notify) if p.name not in wrong)
 
 
-def build_engine(options: Options) -> "Engine":
+def build_engine(options: Options) -> "PictureEngine":
     """An engine with its models loaded, for one of several processes.
 
     One thread each: as many processes as cores then don't fight, and the outputs don't depend on how many there are.
@@ -214,7 +214,7 @@ def build_engine(options: Options) -> "Engine":
     return engine
 
 
-def build_looker(options: Options) -> "Engine":
+def build_looker(options: Options) -> "PictureEngine":
     """An engine of which only the detector is used."""
     from deid.anonymizer.engine import Anonymizer
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, Protocol, cast
 
 from deid.anonymizer.known_people import is_clear
-from deid.anonymizer.parts import Selecting
+from deid.anonymizer.protocols import Selecting
 from deid.anonymizer.selection import MARKED, VIEWS
 from deid.anonymizer.zones import holds
 from deid.boxes.types import Box, BoxedFile, BoxedFrame, View

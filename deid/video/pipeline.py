@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deid.anonymizer.parts import Engine, Selecting
+from deid.anonymizer.parts import Engine
+from deid.anonymizer.protocols import Selecting
 from deid.anonymizer.selection import Selection
 from deid.boxes.types import BoxedFile, BoxedFrame
 from deid.core.errors import VideoReadError

@@ -17,12 +17,12 @@ from deid.core.options import Options
 from deid.core.types import Image, check_image
 from deid.detection.refine import FaceRefiner
 from deid.models.threads import share
-from deid.video.boxes import Finds, GivenFinder, Recorder, TrackCrops, boxed, kept_tracks, spans, with_tracks
+from deid.video.boxes import GivenFinder, Recorder, TrackCrops, boxed, kept_tracks, spans, with_tracks
 from deid.video.decode import Frame, Reader
 from deid.video.edit import VideoEditor
 from deid.video.encode import Writer
 from deid.video.find import FaceFinder
-from deid.video.frames import EditedFrame, FoundFrame, FrameT
+from deid.video.frames import EditedFrame, Finds, FoundFrame, FrameT
 from deid.video.looks import build_search
 from deid.video.pace import USUAL_RATE, Pace
 from deid.video.plates import WithPlates

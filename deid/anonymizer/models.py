@@ -71,7 +71,8 @@ class Models:
         options = self.options
         if options.stand_in == "none":
             return FaceAttganEditor(options.device)
-        return AttganEditor(options.device, Portraits(weights.read_bank(Path(options.portraits))) if options.portraits else None)
+        bank = Portraits(weights.read_bank(Path(options.portraits)), self.ages) if options.portraits else None
+        return AttganEditor(options.device, bank)
 
     @lazy
     def selection(self) -> Selection | None:

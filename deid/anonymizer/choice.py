@@ -24,7 +24,7 @@ def choose(models: Parts, views: Sequence[tuple[Image, Detection]], seed: int, t
     face = editor.prepare(photo, Request(detection), seed, 0)
     others = {i for level in taken if level.sets is not None for i in portraits_of(level.sets[0])[0]}
     stand_ins.reserve(models, [face], [face], others)
-    for level in fallback.levels(models.options, models.editor):
+    for level in fallback.levels(models, models.editor):
         if not level.pastes_face:
             break
         sets, expected = stand_ins.rows_for(models, level, face, np.random.default_rng([face.seed, level.round]))

@@ -62,13 +62,13 @@ class FaceEditor:
         if request.levels is not None:
             return face
         if detection.label != "face":
-            face.levels = iter(fallback.plate_covers(self._options))
+            face.levels = iter(fallback.plate_covers(self._models))
             return face
         doubt = self.why_cover(image, detection) if self._options.method == "attgan" else ""
         if doubt:
-            face.levels, face.why = fallback.covers(self._options), [doubt]
+            face.levels, face.why = fallback.covers(self._models), [doubt]
         else:
-            face.levels, face.looks = fallback.levels(self._options, self._models.editor), self._looks(source, aligned.crop)
+            face.levels, face.looks = fallback.levels(self._models, self._models.editor), self._looks(source, aligned.crop)
         return face
 
     def why_cover(self, image: Image, detection: Detection) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.core.options import Options
-from deid.core.protocols import Detector
+from deid.core.protocols import Detector, Editor
 from deid.core.types import Detection, Image, ImageResult, KeptFace
 
 
@@ -50,11 +50,19 @@ class Selecting(Protocol):
         ...
 
 
-class PictureParts(Protocol):
-    """The parts that find faces; `deid.anonymizer.models` builds them."""
+class Covering(Protocol):
+    """Gives the plain filters, which cover faces."""
 
     @property
     def options(self) -> Options: ...
+
+    def filter(self, name: str) -> Editor:
+        """The filter of a name of `deid.editing.filters.FILTERS`."""
+        ...
+
+
+class PictureParts(Covering, Protocol):
+    """The parts that detect and cover faces; `deid.anonymizer.models` builds them."""
 
     @property
     def detector(self) -> Detector: ...

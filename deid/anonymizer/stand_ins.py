@@ -48,7 +48,7 @@ def reserve(models: Parts, new: Sequence[Face], faces: Sequence[Face], taken: Co
                 face.stand_ins.append(with_portraits(_EMPTY_SET, numbers, sample_shares(rng, len(numbers)))[0])
     for face in wanting:
         if not face.stand_ins:
-            face.levels, face.why = covers(models.options), [NO_PORTRAIT]
+            face.levels, face.why = covers(models), [NO_PORTRAIT]
 
 
 def _numbers(faces: Sequence[Face]) -> set[int]:

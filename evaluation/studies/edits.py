@@ -147,7 +147,7 @@ def load_generator(path: Path | None) -> Generator:
 
 def first_level(network: Generator) -> Level:
     """What the product tries first."""
-    return next(fallback.levels(Options(), AttganEditor(network=network)))
+    return next(fallback.new_faces(Options(), AttganEditor(network=network)))
 
 
 def draw_rows(faces: Subjects, bank: Portraits, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 
 from deid.anonymizer import fallback
 from deid.anonymizer.engine import Anonymizer
+from deid.anonymizer.models import Models
 from deid.anonymizer.request import Request
 from deid.core.errors import WeightsError
 from deid.core.options import Options
@@ -128,7 +129,9 @@ def test_two_portraits_for_several_faces_cover_the_others(
 def test_own_levels_without_portraits_end_in_a_cover(bank: Portraits, with_portraits: Any, hopper: Image, officer: Detection) -> None:
     editor = _Listening(bank)
     options = Options(seed=1, quality="fast")
-    (face,) = with_portraits(editor, options).process_requests(hopper, [Request(officer, list(fallback.levels(options, editor)))], 1)[1]
+    (face,) = with_portraits(editor, options).process_requests(
+        hopper, [Request(officer, list(fallback.levels(Models(options), editor)))], 1
+    )[1]
     assert not editor.rows
     assert face.why[0] == "no portrait is left for it"
     assert face.method in {"blur", "solid"}

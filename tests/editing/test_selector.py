@@ -208,7 +208,7 @@ def test_one_that_always_fails_uses_its_budget_and_ends_covered(engine: Callable
 
 def test_levels_of_the_real_editor_end_in_a_solid_cover() -> None:
     options = Options(quality="fast")
-    levels = list(fallback.levels(options, _Painter()))
+    levels = list(fallback.levels(Models(options), _Painter()))
     assert [(r.editor.name, r.strength) for r in levels if not r.pastes_face] == [("blur", 2.25), ("solid", 1.0)]
     assert [r.last for r in levels] == [False] * (len(levels) - 1) + [True]
     assert [r.strength for r in levels if r.pastes_face] == [1.0] * options.budget.rounds + [1.5]

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from deid.core.errors import DependencyError, WeightsFormatError, WeightsHashError, WeightsMissingError
-from deid.models.dlib_file import dlib_arrays
+from deid.models.dlib_file import BLOCKS, WIDTHS, dlib_arrays
 from deid.weights.cache import cache_folder, sha256_of
 
 #: sha256 of the files that come with other packages, in each release that is known.
@@ -278,6 +278,11 @@ def read_dlib_resnet() -> dict[str, NDArray[Any]]:
         return dict(dlib_arrays(path.read_bytes()))
     except (IndexError, ValueError) as error:
         raise WeightsFormatError(f"cannot read {path.name}: {error}") from error
+
+
+def dlib_resnet_entry() -> Entry:
+    """What the manifest would say of dlib's face recogniser, whose file comes with another package."""
+    return Entry("dlib_resnet", DLIB_RESNET, _PACKAGE_FILES[DLIB_RESNET][-1], {"blocks": BLOCKS, "widths": WIDTHS})
 
 
 def _check_package_file(path: Path, changed_ns: int) -> None:

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.anonymizer.protocols import PictureEngine, Selecting
-from deid.anonymizer.selection import Selection, is_among
 from deid.boxes.types import Box
 from deid.core.errors import DetectionError
 from deid.core.types import Detection, Image, ImageResult, KeptFace
 from deid.detection.checked import detect
+from deid.detection.merge import is_among
 from deid.imaging import geometry
 
 #: A box of which less lies inside the picture is of another one.

@@ -77,7 +77,7 @@ def process_boxes(
         only: edit these boxes and no others; what is detected in the result is named among the faces that were kept.
     """
     faces = [box.detection for box in boxes if not box.keep]
-    selection = (selection or Selection(engine.options)).marking([box.detection for box in boxes if box.keep])
+    selection = (selection or engine.models.keeping_nobody).marking([box.detection for box in boxes if box.keep])
     if not only:
         return engine.process(image, None, seed, first=faces, selection=selection)
     result = engine.process(image, faces, seed, selection=selection)

@@ -83,6 +83,11 @@ class Models:
         options = self.options
         return Selection.of(self) if options.keep or options.only or options.ignore else None
 
+    @property
+    def keeping_nobody(self) -> Selection:
+        """A selection by which every face is edited."""
+        return Selection(self.options)
+
     def filter(self, name: str) -> Editor:
         """A plain filter, which covers a face."""
         return FilterEditor(name, self.options, self.cover_picture if name == "image" else None)

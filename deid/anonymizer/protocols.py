@@ -73,6 +73,11 @@ class PictureParts(Covering, Protocol):
     @property
     def plates(self) -> Detector | None: ...
 
+    @property
+    def keeping_nobody(self) -> Selecting:
+        """A selection by which every face is edited."""
+        ...
+
 
 class PictureEngine(Protocol):
     """Edits the faces of pictures, one at a time; `deid.anonymizer.engine.Anonymizer` explains each method."""

@@ -10,7 +10,6 @@ from typing import Any
 
 from deid.anonymizer.parts import Engine
 from deid.anonymizer.protocols import Selecting
-from deid.anonymizer.selection import Selection
 from deid.boxes.types import BoxedFile, BoxedFrame
 from deid.core.errors import VideoReadError
 from deid.core.options import Options
@@ -149,7 +148,7 @@ def _decided(
     progress: Callable[[int, int], None] | None,
 ) -> tuple[BoxedFile, tuple[KeptTrack, ...]]:
     """The boxes of a video, searched where none are given, and which tracks are left as they are."""
-    selection = selection or Selection(engine.options)
+    selection = selection or engine.models.keeping_nobody
     crops = TrackCrops(selection)
     if boxes is None:
         boxes, _ = find_video(source, engine, span=span, progress=progress, watch=crops.look)

@@ -281,8 +281,8 @@ def test_person_is_found_by_all_embedders_or_not_at_all(fake_embedder: Any) -> N
 def test_consistency_that_cannot_be_kept_is_refused(given: dict[str, Any], tmp_path: Path) -> None:
     options = Options(consistency="dataset")
     with pytest.raises(DataError, match="1 local worker"):
-        Plan(given=str(tmp_path), out=tmp_path / "out", options=options, **given)
-    Plan(given=str(tmp_path), out=tmp_path / "out", options=options, workers=1)
+        Plan(given=str(tmp_path), out=tmp_path / "out", options=options, make_engine=Anonymizer, **given)
+    Plan(given=str(tmp_path), out=tmp_path / "out", options=options, make_engine=Anonymizer, workers=1)
 
 
 def test_without_a_selector_file_nothing_is_edited(monkeypatch: pytest.MonkeyPatch, astronaut: Image) -> None:

@@ -20,12 +20,12 @@ from PIL import Image as PillowImage
 
 import deid
 from deid import transforms
+from deid.__main__ import app
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.models import Models
 from deid.batch.results import FileResult
 from deid.check.limits import Limits
 from deid.check.report import Counts, FileFindings, Report
-from deid.cli import app
 from deid.cli import run as cli_run
 from deid.core.attributes import ATTRIBUTES
 from deid.core.options import METHODS, QUALITIES, Options

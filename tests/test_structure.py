@@ -9,8 +9,8 @@ import pytest
 import deid
 
 PACKAGE = Path(deid.__file__).parent
-#: Files in the longest chain of imports, those of annotations and of functions included. It may fall.
-LONGEST = 13
+#: Files in the longest chain of imports, those of annotations and of functions included. It may fall, and never rise.
+LONGEST = 10
 MOST_METHODS = 15
 
 

@@ -6,20 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from deid import weights
+from deid.anonymizer.filters import Filters
 from deid.anonymizer.selection import Selection
 from deid.core.lazy import lazy
 from deid.core.options import Options
 from deid.core.protocols import Detector, Editor, Embedder, Preloadable
-from deid.core.types import Image
 from deid.detection import build_detector
 from deid.detection.mtcnn import MtcnnDetector
 from deid.detection.plates import PlateDetector, Together
 from deid.detection.threshold import at_least
 from deid.editing.attgan import AttganEditor, FaceAttganEditor
-from deid.editing.filters import FilterEditor
 from deid.editing.portraits import PortraitEditor, Portraits
 from deid.editing.selector import Selector
-from deid.imaging import codec
 from deid.landmarks.face_points import FacePoints
 from deid.models.inference import best_device, check_device
 from deid.models.threads import SideBySide, n_threads
@@ -44,6 +42,7 @@ class Models:
         if options.device == "auto":
             options = replace(options, device=best_device())
         self.options = options
+        self.filter, self.keeping_nobody = Filters(options).filter, Selection(options)
         self._own = {name for name, part in parts.items() if part is not None}
         # A part that is there already hides the one that would be built.
         self.__dict__.update({name: part for name, part in parts.items() if part is not None})
@@ -82,21 +81,6 @@ class Models:
         """Which faces are left as they are; None where all are edited."""
         options = self.options
         return Selection.of(self) if options.keep or options.only or options.ignore else None
-
-    @property
-    def keeping_nobody(self) -> Selection:
-        """A selection by which every face is edited."""
-        return Selection(self.options)
-
-    def filter(self, name: str) -> Editor:
-        """A plain filter, which covers a face."""
-        return FilterEditor(name, self.options, self.cover_picture if name == "image" else None)
-
-    @lazy
-    def cover_picture(self) -> Image | None:
-        """What the filter `image` puts over a face, (H, W, 3); None where the options name no picture."""
-        path = self.options.cover_image
-        return codec.read(path).frames[0].rgb if path else None
 
     @property
     def portraits(self) -> Portraits | None:

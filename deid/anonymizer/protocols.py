@@ -56,7 +56,7 @@ class Covering(Protocol):
     @property
     def options(self) -> Options: ...
 
-    def filter(self, name: str) -> Editor:
+    def filter(self, name: str, /) -> Editor:
         """The filter of a name of `deid.editing.filters.FILTERS`."""
         ...
 

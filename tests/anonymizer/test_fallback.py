@@ -15,6 +15,7 @@ from deid.compositing.proposal import Proposal
 from deid.core.options import METHODS, QUALITIES, Options
 from deid.core.types import AlignedFace, Detection, EditedFace, StandIn
 from deid.editing.attgan import AttganEditor, FaceAttganEditor
+from deid.editing.filters import FilterEditor
 from deid.editing.sampler import SET_SIZE
 from deid.imaging.template import TEMPLATE
 from deid.models.attgan import Generator
@@ -90,7 +91,8 @@ def test_stand_in_lands_where_the_crop_came_from(skin_face: AlignedFace, shift: 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_fallback_ends_in_a_solid_cover(method: str) -> None:
-    models = Models(Options(method=method, cover_image="x.png"), cover_picture=np.zeros((4, 4, 3), np.uint8))
+    options, picture = Options(method=method, cover_image="x.png"), np.zeros((4, 4, 3), np.uint8)
+    models = Models(options, filter=lambda name: FilterEditor(name, options, picture))
     ways = list(fallback.levels(models, AttganEditor(network=Generator(2))))
     assert ways[-1].editor.name == "solid"
     assert [way.last for way in ways] == [False] * (len(ways) - 1) + [True]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,13 +31,16 @@ def dataset(
     given: dict[str, Any],
 ) -> None:
     """Anonymize a whole data set: structure, names and labels kept, every file accounted for."""
+    from deid.anonymizer.engine import Anonymizer, one_of_several
     from deid.dataset.run import Plan
 
     with errors_shown():
         options = options_from(given, Options(device="auto"))
         if options.keep or options.only or options.ignore:
             raise ConfigError("expected no keep, only or ignore for a data set: its ledger has edited faces alone; use `deid run`")
-        plan = Plan(given=source, out=out, options=options, workers=workers, engine=engine, address=address, resume=resume)
+        place: dict[str, Any] = {"workers": workers, "engine": engine, "address": address, "resume": resume}
+        make: dict[str, Any] = {"make_engine": partial(one_of_several, options), "make_looker": partial(Anonymizer, options)}
+        plan = Plan(given=source, out=out, options=options, **make, **place)
         code = 0
         if resume or not verify or not plan.ledger.exists():
             code = _dataset(plan)

@@ -172,8 +172,8 @@ def _ranked(groups: Sequence[Sequence[Detection]]) -> list[Detection]:
 def _shrunk(detector: Detector, image: Image, degrees: int, scale: float) -> list[Detection]:
     """`detect_turned` in an image that is shrunk to so much of its size, but not below a detector's use."""
     if scale == 1.0:
-        return detect_turned(detector, image, degrees)
-    return [d.moved(_back(image, scale), np.zeros(2)) for d in detect_turned(detector, _small(image, scale), degrees)]
+        return detect_turned(detector.detect, image, degrees)
+    return [d.moved(_back(image, scale), np.zeros(2)) for d in detect_turned(detector.detect, _small(image, scale), degrees)]
 
 
 def _small_size(image: Image, scale: float) -> list[int]:

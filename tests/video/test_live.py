@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from deid.__main__ import app
 from deid.anonymizer.engine import Anonymizer
-from deid.cli import app
 from deid.core.errors import ConfigError, DependencyError, DetectionError, VideoReadError, VideoWriteError
 from deid.core.options import Options
 from deid.core.types import Detection, Image

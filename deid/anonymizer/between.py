@@ -20,7 +20,9 @@ def moved(models: Parts, face: Face, level: Level, photo: Image) -> Shown | None
     """What a level pasted in the last keyframe, in this frame; None in a keyframe, and where there is no such thing."""
     tracked = face.request.tracked
     kept = _kept(face, level)
-    return None if tracked is None or tracked.check is None or kept is None else _shown(models, face, photo, kept, tracked.check)
+    if tracked is None or tracked.check is None or kept is None:
+        return None
+    return _shown(face, photo, kept, _shape(models, face, kept.edited), tracked.check)
 
 
 def faded(models: Parts, face: Face, level: Level, photo: Image, proposal: Fitted, check: Verification) -> Shown | None:
@@ -41,11 +43,13 @@ def faded(models: Parts, face: Face, level: Level, photo: Image, proposal: Fitte
     # A head is reshaped after its face was pasted.
     if tracked is None or models.options.reach != "face":
         return None
-    shape, before, so_far = _shape(models, face, proposal.edited), _kept(face, level), tracked.steady.kept("faded") or 1.0
+    new = proposal.edited.stand_in
+    shape = geometry.apply(face.matrix, tracked.shape) if new is None else new.points
+    before, so_far = _kept(face, level), tracked.steady.kept("faded") or 1.0
     kept = Pasted.of(proposal, face.matrix, shape, before, so_far)
     tracked.steady.keep("pasted", (level, kept))
     tracked.steady.keep("faded", tracked.faded)
-    return None if kept.before is None else _shown(models, face, photo, kept, check)
+    return None if kept.before is None else _shown(face, photo, kept, shape, check)
 
 
 def _kept(face: Face, level: Level) -> Pasted | None:
@@ -55,11 +59,11 @@ def _kept(face: Face, level: Level) -> Pasted | None:
     return None if kept is None or kept[0] is not level else kept[1]
 
 
-def _shown(models: Parts, face: Face, photo: Image, kept: Pasted, check: Verification) -> Shown:
+def _shown(face: Face, photo: Image, kept: Pasted, shape: NDArray[np.float64], check: Verification) -> Shown:
     tracked = face.request.tracked
     assert tracked is not None
     tracked.steady.keep("faded", tracked.faded)
-    return kept.edited, *kept.paste(photo, face.matrix, _shape(models, face, kept.edited), tracked.faded), check
+    return kept.edited, *kept.paste(photo, face.matrix, shape, tracked.faded), check
 
 
 def _shape(models: Parts, face: Face, edited: EditedFace) -> NDArray[np.float64]:

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.core.remembered import remembered
+
 #: A colour is skin's within this many spreads of the cheeks' (Lab, medians; light counts less than hue), which are at least this wide.
 _SKIN, _LEAST_SPREAD = 3.5, (12.0, 4.0, 4.0)
 
@@ -26,6 +28,7 @@ def cheeks(crop: NDArray[np.uint8], points: NDArray[np.float64]) -> NDArray[np.f
     return np.asarray(np.median(cv2.cvtColor(crop, cv2.COLOR_RGB2LAB)[inside], axis=0), np.float64)
 
 
+@remembered(32)
 def skin(points: NDArray[np.float64], crop: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(128, 128) in [0, 1]: how much a colour is that of the skin under the eyes; 1 everywhere where that is not in the crop."""
     inside = _cheeks(points)
@@ -35,5 +38,6 @@ def skin(points: NDArray[np.float64], crop: NDArray[np.uint8]) -> NDArray[np.flo
     found = lab[inside]
     middle = np.median(found, axis=0)
     spread = np.maximum(1.48 * np.median(np.abs(found - middle), axis=0), _LEAST_SPREAD) * (1.5, 1.0, 1.0)
+    off = (lab - middle.astype(np.float32)) / spread.astype(np.float32)
     # Not all or nothing: in a video, what lies between would flicker.
-    return np.asarray(np.clip(_SKIN + 0.5 - np.linalg.norm((lab - middle) / spread, axis=2), 0, 1), np.float32)
+    return np.asarray(np.clip(np.float32(_SKIN + 0.5) - np.sqrt(np.einsum("yxc,yxc->yx", off, off)), 0, 1), np.float32)

@@ -144,8 +144,8 @@ def _tried(source: Path, target: Path, loses: bool) -> str:
     engine = Anonymizer(Options(method="solid", solid_rgb=(0, 0, 0), detect_every=1, seed=1))
     marks = ScriptedDetector()
     with (
-        mock.patch.object(pipeline, "build_search", lambda options: Search([marks])),
-        mock.patch.object(pipeline, "FaceRefiner", lambda **_: Nowhere()),
+        mock.patch.object(pipeline, "build_search", return_value=Search([marks])),
+        mock.patch.object(pipeline, "FaceRefiner", return_value=Nowhere()),
     ):
         try:
             result = pipeline.anonymize_video(source, target, engine)

@@ -1,4 +1,4 @@
-"""Where the user's cache lies, and how its files are told from others."""
+"""Where the user's cache lies, and how its files differ from others."""
 
 import hashlib
 import os

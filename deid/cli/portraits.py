@@ -19,11 +19,11 @@ FAILED, USAGE, LEFT_OUT = 1, 2, 3
 def build(
     folder: Annotated[Path, typer.Argument(help="Folder of pictures with one face each, of people who do not exist.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write, such as mine.safetensors.")],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file. Default: off.")] = False,
 ) -> None:
     """Make a bank of portraits out of a folder of pictures.
 
-    Exit code 0 when every picture is in it, 3 when some were left out (each is named with the reason), 1 when none can be used.
+    The exit code is 0 when every picture is in it, and 1 when none can be used. It is 3 when some were left out, each with its reason.
     """
     if not folder.is_dir():
         typer.echo(plain(f"error: {folder} is no folder"), err=True)

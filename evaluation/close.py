@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from deid.core.types import AlignedFace, Image
 from deid.imaging import geometry
-from deid.imaging.alignment import SIZE, warp
+from deid.imaging.alignment import warp
+from deid.imaging.template import SIZE
 from evaluation.features import WIDE
 from evaluation.masks import edit_mask
 from evaluation.metrics.detail import detail_ratio

@@ -11,7 +11,8 @@ from deid.check.faces import Seen, covered
 from deid.core.protocols import Detector
 from deid.core.types import AlignedFace, Detection, Image
 from deid.imaging import geometry
-from deid.imaging.alignment import SIZE, align_matrix, landmarks_of, warp
+from deid.imaging.alignment import align_matrix, landmarks_of, warp
+from deid.imaging.template import SIZE
 from deid.landmarks.face_points import FacePoints
 from evaluation.close import LEAST_PX, Close, close_look
 from evaluation.metrics.landmarks import angle_difference, head_pose, mouth_opening

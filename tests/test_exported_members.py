@@ -88,5 +88,5 @@ def test_import_loads_none_of_the_heavy_packages() -> None:
 
 
 def test_command_shows_its_help_without_torch() -> None:
-    script = "import sys; import deid.cli; print('torch' in sys.modules)"
+    script = "import sys; import deid.__main__; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip() == "False"

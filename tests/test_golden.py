@@ -20,19 +20,19 @@ from PIL import Image as PillowImage
 
 import deid
 from deid import transforms
+from deid.__main__ import app
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.models import Models
 from deid.batch.results import FileResult
 from deid.check.limits import Limits
 from deid.check.report import Counts, FileFindings, Report
-from deid.cli import app
 from deid.cli import run as cli_run
+from deid.core.attributes import ATTRIBUTES
 from deid.core.options import METHODS, QUALITIES, Options
 from deid.core.seeds import seed_of
 from deid.core.types import Crops, Detection, Distance, Embeddings, FaceResult, Image, ImageResult, Verification
 from deid.dataset.rows import SCHEMA
 from deid.editing.sampler import sample_sets
-from deid.models.attgan import ATTRIBUTES
 from deid.verification.gate import Gate
 from deid.video import pipeline
 from deid.video.results import TrackSummary, VideoResult

@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.anonymizer.face import Face
-from deid.anonymizer.level import Level
 from deid.anonymizer.parts import Parts
 from deid.anonymizer.pasted import Fitted, Pasted
+from deid.anonymizer.request import Level
 from deid.core.types import EditedFace, Image, Verification
 from deid.editing.sampler import portraits_of
 from deid.editing.stand_in import shape_for

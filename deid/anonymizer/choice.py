@@ -6,10 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from deid.anonymizer import fallback, stand_ins
-from deid.anonymizer.face import Request
 from deid.anonymizer.face_editor import VIDEO_SCALE, FaceEditor
-from deid.anonymizer.level import Level
 from deid.anonymizer.parts import Parts
+from deid.anonymizer.request import Level, Request
 from deid.core.types import Detection, Image
 from deid.editing.sampler import portraits_of
 from deid.verification.ranking import promising
@@ -25,7 +24,7 @@ def choose(models: Parts, views: Sequence[tuple[Image, Detection]], seed: int, t
     face = editor.prepare(photo, Request(detection), seed, 0)
     others = {i for level in taken if level.sets is not None for i in portraits_of(level.sets[0])[0]}
     stand_ins.reserve(models, [face], [face], others)
-    for level in fallback.levels(models.options, models.editor):
+    for level in fallback.levels(models, models.editor):
         if not level.pastes_face:
             break
         sets, expected = stand_ins.rows_for(models, level, face, np.random.default_rng([face.seed, level.round]))

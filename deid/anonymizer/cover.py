@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.anonymizer.level import Level
+from deid.anonymizer.request import Level
 from deid.compositing import blend
 from deid.core.types import AlignedFace, Detection, EditedFace, Image
 from deid.editing import checked

@@ -4,16 +4,17 @@ import secrets
 from collections.abc import Sequence
 from contextlib import nullcontext
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from deid.anonymizer.choice import choose
-from deid.anonymizer.face import Face, Request
+from deid.anonymizer.face import Face
 from deid.anonymizer.face_editor import FaceEditor
 from deid.anonymizer.identities import Identities
-from deid.anonymizer.level import Level
 from deid.anonymizer.models import Models
-from deid.anonymizer.parts import Selecting
+from deid.anonymizer.protocols import Selecting
+from deid.anonymizer.request import Level, Request
 from deid.anonymizer.scheduler import Scheduler
 from deid.core.options import Options
 from deid.core.protocols import Detector, Editor, Embedder
@@ -22,6 +23,7 @@ from deid.detection.checked import detect
 from deid.editing.selector import Selector
 from deid.imaging import geometry
 from deid.imaging.alignment import align
+from deid.models.threads import use_threads
 from deid.verification.gate import Gate
 
 
@@ -177,3 +179,15 @@ class Anonymizer:
         """The 68 landmarks (68, 2) of a face, in pixels of the picture (H, W, 3)."""
         aligned = align(image, detection)
         return geometry.apply(geometry.invert(aligned.matrix), self.models.points.points(aligned.crop))
+
+
+def one_of_several(options: Options) -> Anonymizer:
+    """An engine with its models loaded, for one of several processes.
+
+    One thread each: as many processes as cores then don't fight, and the outputs don't depend on how many there are.
+    """
+    use_threads(1)
+    cv2.setNumThreads(1)
+    engine = Anonymizer(options)
+    engine.preload()
+    return engine

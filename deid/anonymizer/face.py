@@ -1,53 +1,18 @@
 """A face on its way through the fallback levels."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.anonymizer.level import Level
-from deid.core.temporal import FieldSmoother
+from deid.anonymizer.request import Level, Request
 from deid.core.types import Detection, EditedFace, Image, Verification
 from deid.editing.looks import Looks
 from deid.verification.source_face import SourceFace
 
 #: Faces of fewer pixels are taken for nobody: blurred ones all look alike to a recogniser.
 RECOGNISABLE = 40.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tracked:
-    """What is known of a face from other frames of a video.
-
-    Args:
-        shape: (68, 2) its landmarks in this frame, smoothed over time.
-        steady: what keeps its new face from flickering.
-        source: what was measured of it in the last keyframe; None to measure it in this frame.
-        check: what the gate said of its new face there; None to judge the one of this frame.
-        faded: how far, in [0, 1], the new face of the keyframe has taken the place of the one before it.
-    """
-
-    shape: NDArray[np.float64]
-    steady: FieldSmoother
-    source: SourceFace | None = None
-    check: Verification | None = None
-    faded: float = 1.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Request:
-    """A face that is to be edited.
-
-    Args:
-        detection: where it is.
-        levels: how, mildest first, in place of the options' levels; the last one must be a solid cover.
-        tracked: what is known of it from other frames of a video.
-    """
-
-    detection: Detection
-    levels: Sequence[Level] | None = None
-    tracked: Tracked | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

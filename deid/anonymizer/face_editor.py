@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from deid.anonymizer import between, doubt, fallback, stand_ins
 from deid.anonymizer.cover import cover
-from deid.anonymizer.face import Composite, Face, Request
-from deid.anonymizer.level import Level
+from deid.anonymizer.face import Composite, Face
 from deid.anonymizer.parts import Parts
+from deid.anonymizer.request import Level, Request
 from deid.compositing import blend, head
 from deid.compositing.proposal import Patch, Proposal
 from deid.core import seeds
@@ -62,13 +62,13 @@ class FaceEditor:
         if request.levels is not None:
             return face
         if detection.label != "face":
-            face.levels = iter(fallback.plate_covers(self._options))
+            face.levels = iter(fallback.plate_covers(self._models))
             return face
         doubt = self.why_cover(image, detection) if self._options.method == "attgan" else ""
         if doubt:
-            face.levels, face.why = fallback.covers(self._options), [doubt]
+            face.levels, face.why = fallback.covers(self._models), [doubt]
         else:
-            face.levels, face.looks = fallback.levels(self._options, self._models.editor), self._looks(source, aligned.crop)
+            face.levels, face.looks = fallback.levels(self._models, self._models.editor), self._looks(source, aligned.crop)
         return face
 
     def why_cover(self, image: Image, detection: Detection) -> str:

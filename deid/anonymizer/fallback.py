@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from deid.anonymizer.level import Level
+from deid.anonymizer.protocols import Covering
+from deid.anonymizer.request import Level
 from deid.core.options import Options
 from deid.core.protocols import CoarseEditor, Editor
-from deid.editing.filters import FilterEditor
 
 #: Strengths of the attribute sets, mildest first.
 STRENGTHS = (1.0, 1.5)
@@ -15,11 +15,15 @@ _CELLS = (22, 16)
 _FILTER_STRENGTHS = (1.0, 1.5, 2.25)
 
 
-def levels(options: Options, editor: Editor) -> Iterator[Level]:
+def levels(models: Covering, editor: Editor) -> Iterator[Level]:
     """The levels of the method that the options name, mildest first."""
-    if options.method != "attgan":
-        yield from covers(options)
-        return
+    if models.options.method == "attgan":
+        yield from new_faces(models.options, editor)
+    yield from covers(models)
+
+
+def new_faces(options: Options, editor: Editor) -> Iterator[Level]:
+    """The levels that paste a new face, mildest first."""
     budget = options.budget
     # A generator that sees less of a face can keep less of it.
     first = editor.coarse(options.input_cells) if isinstance(editor, CoarseEditor) else editor
@@ -28,41 +32,41 @@ def levels(options: Options, editor: Editor) -> Iterator[Level]:
         ways += [(editor.coarse(cells), STRENGTHS[-1]) for cells in _CELLS]
     for number, way in enumerate(ways):
         yield Level(*way, True, budget.generated, budget.proposals, round=number)
-    yield from covers(options)
 
 
-def levels_after(chosen: Level, options: Options, editor: Editor) -> Iterator[Level]:
+def levels_after(chosen: Level, models: Covering, editor: Editor) -> Iterator[Level]:
     """The levels of a face whose new face was chosen before: the same one, then what sees less of the face, then covers."""
     yield chosen
     if isinstance(editor, CoarseEditor):
         for cells in _CELLS:
             yield Level(editor.coarse(cells), chosen.strength, True, sets=chosen.sets, accepted=chosen.accepted)
-    yield from covers(options)
+    yield from covers(models)
 
 
-def covers(options: Options) -> Iterator[Level]:
+def covers(models: Covering) -> Iterator[Level]:
     """The requested filter, at growing strength where it has one, and at last the solid cover.
 
     A cover in place of a new face is the strongest blur at once. The gate's recognisers see least in faces that are too small or too
     doubtful to be replaced, and other recognisers may see more.
     """
-    yield from softer_covers(options)
-    yield solid_cover(options)
+    yield from softer_covers(models)
+    yield solid_cover(models)
 
 
-def softer_covers(options: Options) -> Sequence[Level]:
+def softer_covers(models: Covering) -> Sequence[Level]:
     """The covers before the solid one."""
+    options = models.options
     if options.method == "attgan":
-        return [Level(FilterEditor("blur", options), _FILTER_STRENGTHS[-1], False)]
+        return [Level(models.filter("blur"), _FILTER_STRENGTHS[-1], False)]
     strengths = _FILTER_STRENGTHS if options.method in {"blur", "pixelate"} else (1.0,)
-    return [Level(FilterEditor(options.method, options), strength, False) for strength in strengths]
+    return [Level(models.filter(options.method), strength, False) for strength in strengths]
 
 
-def solid_cover(options: Options) -> Level:
+def solid_cover(models: Covering) -> Level:
     """One colour over the face: nothing is left to recognise."""
-    return Level(FilterEditor("solid", options), 1.0, False, last=True)
+    return Level(models.filter("solid"), 1.0, False, last=True)
 
 
-def plate_covers(options: Options) -> Sequence[Level]:
+def plate_covers(models: Covering) -> Sequence[Level]:
     """How a licence plate is covered: as hard as the method can, for no gate reads plates; at last by one colour."""
-    return [softer_covers(options)[-1], solid_cover(options)]
+    return [softer_covers(models)[-1], solid_cover(models)]

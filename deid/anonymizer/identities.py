@@ -70,7 +70,7 @@ class Identities:
             return
         face.person = self._people.find(face.source.embeddings, [f.person for f in present if f.person])
         if face.person is not None:
-            face.levels = levels_after(face.person.level, self._models.options, self._models.editor)
+            face.levels = levels_after(face.person.level, self._models, self._models.editor)
 
     def remember(self, faces: Sequence[Face]) -> None:
         """Keep the new faces of people who were not known before."""

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.anonymizer.parts import Engine, Selecting
-from deid.anonymizer.selection import Selection, is_among
+from deid.anonymizer.protocols import PictureEngine, Selecting
 from deid.boxes.types import Box
 from deid.core.errors import DetectionError
 from deid.core.types import Detection, Image, ImageResult, KeptFace
 from deid.detection.checked import detect
+from deid.detection.merge import is_among
 from deid.imaging import geometry
 
 #: A box of which less lies inside the picture is of another one.
@@ -38,7 +38,7 @@ def why_not(box: Sequence[float], size_wh: tuple[int, int]) -> str:
     return "" if inside >= _LEAST_INSIDE else f"the box {shown} lies beyond the picture of {width} x {height} pixels"
 
 
-def process(engine: Engine, image: Image, known: Sequence[Detection] | None, seed: int | None) -> ImageResult:
+def process(engine: PictureEngine, image: Image, known: Sequence[Detection] | None, seed: int | None) -> ImageResult:
     """Anonymize a picture in which some faces are known.
 
     Args:
@@ -64,7 +64,7 @@ def process(engine: Engine, image: Image, known: Sequence[Detection] | None, see
 
 
 def process_boxes(
-    engine: Engine, image: Image, boxes: Sequence[Box], seed: int | None, selection: Selecting | None, only: bool
+    engine: PictureEngine, image: Image, boxes: Sequence[Box], seed: int | None, selection: Selecting | None, only: bool
 ) -> ImageResult:
     """Anonymize a picture whose faces somebody has looked through.
 
@@ -77,7 +77,7 @@ def process_boxes(
         only: edit these boxes and no others; what is detected in the result is named among the faces that were kept.
     """
     faces = [box.detection for box in boxes if not box.keep]
-    selection = (selection or Selection(engine.options)).marking([box.detection for box in boxes if box.keep])
+    selection = (selection or engine.models.keeping_nobody).marking([box.detection for box in boxes if box.keep])
     if not only:
         return engine.process(image, None, seed, first=faces, selection=selection)
     result = engine.process(image, faces, seed, selection=selection)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from deid import weights
+from deid.anonymizer.filters import Filters
 from deid.anonymizer.selection import Selection
 from deid.core.lazy import lazy
 from deid.core.options import Options
@@ -41,6 +42,7 @@ class Models:
         if options.device == "auto":
             options = replace(options, device=best_device())
         self.options = options
+        self.filter, self.keeping_nobody = Filters(options).filter, Selection(options)
         self._own = {name for name, part in parts.items() if part is not None}
         # A part that is there already hides the one that would be built.
         self.__dict__.update({name: part for name, part in parts.items() if part is not None})
@@ -71,7 +73,8 @@ class Models:
         options = self.options
         if options.stand_in == "none":
             return FaceAttganEditor(options.device)
-        return AttganEditor(options.device, Portraits(weights.read_bank(Path(options.portraits))) if options.portraits else None)
+        bank = Portraits(weights.read_bank(Path(options.portraits)), self.ages) if options.portraits else None
+        return AttganEditor(options.device, bank)
 
     @lazy
     def selection(self) -> Selection | None:

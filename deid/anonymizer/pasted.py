@@ -14,7 +14,7 @@ from deid.compositing.blend import footprint, without_aliases
 from deid.core.types import EditedFace, Image
 from deid.editing.thin_plate import maps_to
 from deid.imaging import geometry
-from deid.imaging.alignment import SIZE
+from deid.imaging.template import SIZE
 
 #: The layer is at least so many times as fine as the frame: linear interpolation, a tenth of cubic's time, then keeps its detail.
 _FINER = 1.8

@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.anonymizer import stand_ins
-from deid.anonymizer.face import Face, Request
+from deid.anonymizer.face import Face
 from deid.anonymizer.face_editor import LEAST_EDITED, FaceEditor
 from deid.anonymizer.identities import Identities
-from deid.anonymizer.parts import Parts, Selecting
+from deid.anonymizer.parts import Parts
+from deid.anonymizer.protocols import Selecting
+from deid.anonymizer.request import Request
 from deid.compositing import blend, head
 from deid.core.attributes import CROP_SIZE
 from deid.core.errors import DetectionError

@@ -17,11 +17,9 @@ from deid.anonymizer.zones import Zones, holds
 from deid.core.options import Options
 from deid.core.protocols import Detector, Embedder
 from deid.core.types import Detection, Image, KeptFace
-from deid.imaging import geometry
+from deid.detection.merge import is_among
 from deid.imaging.alignment import align
 
-#: A second find of a face that is kept overlaps with it so much, or has its middle in it.
-_SAME_IOU = 0.3
 MARKED = "marked to be kept"
 #: In a video, so many clear sightings of a track, spread over it, must agree on who it is, and no fewer than so many.
 VIEWS, _LEAST_VIEWS = 16, 3
@@ -177,14 +175,6 @@ def best_pairs(near: NDArray[np.float64]) -> list[tuple[int, int]]:
         if all(person != p and face != f for p, f in pairs):
             pairs.append((person, face))
     return pairs
-
-
-def is_among(detection: Detection, faces: Sequence[Detection]) -> bool:
-    """Whether a face is one of these: it overlaps with one, or has its middle in it."""
-    boxes = np.array([face.box_xyxy for face in faces]).reshape(-1, 4)
-    middle = (detection.box_xyxy[:2] + detection.box_xyxy[2:]) / 2
-    within = ((boxes[:, :2] <= middle) & (middle <= boxes[:, 2:])).all(axis=1)
-    return bool((within | (geometry.box_iou(boxes, detection.box_xyxy).reshape(-1) > _SAME_IOU)).any())
 
 
 def _people(folder: Path, parts: HasParts) -> KnownPeople:

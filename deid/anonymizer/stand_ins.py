@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from deid.anonymizer.face import Face
 from deid.anonymizer.fallback import covers
-from deid.anonymizer.level import Level
 from deid.anonymizer.parts import Parts
+from deid.anonymizer.request import Level
 from deid.core.attributes import ATTRIBUTES
 from deid.editing.sampler import MIX, SET_SIZE, portraits_of, sample_sets, sample_shares, with_portraits, without_portraits
 
@@ -48,7 +48,7 @@ def reserve(models: Parts, new: Sequence[Face], faces: Sequence[Face], taken: Co
                 face.stand_ins.append(with_portraits(_EMPTY_SET, numbers, sample_shares(rng, len(numbers)))[0])
     for face in wanting:
         if not face.stand_ins:
-            face.levels, face.why = covers(models.options), [NO_PORTRAIT]
+            face.levels, face.why = covers(models), [NO_PORTRAIT]
 
 
 def _numbers(faces: Sequence[Face]) -> set[int]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deid.anonymizer import known
-from deid.anonymizer.parts import Engine, Selecting
+from deid.anonymizer.protocols import PictureEngine, Selecting
 from deid.boxes.types import BoxedFile, BoxedFrame
 from deid.core.errors import DataError
 from deid.core.types import Detection, ImageResult
@@ -32,7 +32,7 @@ class Given:
 
 
 def anonymize(
-    picture: Picture, engine: Engine, seed: int | None, detections: Sequence[Detection] | None = None
+    picture: Picture, engine: PictureEngine, seed: int | None, detections: Sequence[Detection] | None = None
 ) -> tuple[Picture, tuple[ImageResult, ...]]:
     """A picture without its people, and one result per frame.
 
@@ -47,7 +47,7 @@ def anonymize(
     return picture.with_frames([f.image for f in frames]), frames
 
 
-def anonymize_given(picture: Picture, engine: Engine, seed: int | None, given: "Given") -> tuple[Picture, tuple[ImageResult, ...]]:
+def anonymize_given(picture: Picture, engine: PictureEngine, seed: int | None, given: "Given") -> tuple[Picture, tuple[ImageResult, ...]]:
     """The same where boxes may be given for every frame, which stand in for the first detection.
 
     Raises:

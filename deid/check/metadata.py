@@ -1,5 +1,6 @@
 """Metadata of a file: EXIF with its thumbnail, XMP, IPTC, comments, and data after the picture."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,7 +44,20 @@ def _told(picture: PillowImage.Image, path: Path) -> Iterator[str]:
     texts = getattr(picture, "text", None)
     if isinstance(texts, dict) and (names := sorted(set(texts) - set(_TELLING))):
         yield f"text: {', '.join(names)}"
-    if picture.format in {"JPEG", "MPO"} and (n := after_the_end(path.read_bytes())):
+    if picture.format in {"JPEG", "MPO"}:
+        yield from _beyond(path.read_bytes(), getattr(picture, "n_frames", 1) - 1)
+
+
+def _beyond(data: bytes, n_more: int) -> Iterator[str]:
+    """What follows a JPEG's picture, and what the further pictures tell that its index names."""
+    n = after_the_end(data)
+    rest = data[len(data) - n :] if n else b""
+    begin = rest.find(b"\xff\xd8\xff")
+    if n_more and 0 <= begin == len(rest) - len(rest.lstrip(b"\0")):
+        with PillowImage.open(io.BytesIO(rest)) as further:
+            yield from _exif(further)
+        yield from _beyond(rest[begin:], n_more - 1)
+    elif n:
         yield f"{n} bytes after the picture"
 
 

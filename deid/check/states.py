@@ -6,8 +6,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.check.recognition import Embedded
-
 #: Mean change in grey levels under which a face counts as left as it was. Saving an untouched LFW photo as JPEG of quality
 #: 75 changes the middle of a face by 1 to 2 levels; the weakest blur and mosaic of the studies change it by more than 3.
 UNCHANGED_BELOW = 2.5
@@ -35,7 +33,16 @@ class Judged(Protocol):
     def contrast(self) -> float: ...
 
 
-def states(faces: Sequence[Judged], embedded: Sequence[Embedded]) -> NDArray[np.str_]:
+class Recognises(Protocol):
+    """What one recogniser makes of the faces; see `deid.check.recognition.Embedded`."""
+
+    @property
+    def recognised(self) -> NDArray[np.bool_]:
+        """(N,), whether it takes each face for the one before."""
+        ...
+
+
+def states(faces: Sequence[Judged], embedded: Sequence[Recognises]) -> NDArray[np.str_]:
     """The state (N,) of every face.
 
     Definition, first that holds:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from deid.cli.common import FAILED, errors_shown
-from deid.cli.run import closing_line, run_jobs
+from deid.cli.results import closing_line, each_shown
 from deid.core.errors import DependencyError
 from deid.core.messages import plain
 from deid.core.options import Options
@@ -38,11 +38,17 @@ def demo(
     from deid.imaging import codec
 
     with errors_shown():
-        from deid.batch import jobs
+        from deid.anonymizer.engine import Anonymizer
+        from deid.batch import files, jobs
+        from deid.core import seeds
 
-        results = run_jobs(jobs.plan(list(demo_photos().values()), out, overwrite=True), Options(seed=seed), overwrite=True)
+        planned, engine = jobs.plan(list(demo_photos().values()), out, overwrite=True), Anonymizer(Options(seed=seed))
+        engine.preload()
+        results = each_shown(planned, lambda job, index, _: files.run_job(job, engine, seeds.seed_of(seed, index), overwrite=True))
         closing_line(results)
-        for result in (r for r in results if not r.error):
+        for result in results:
+            if result.error or result.target is None:
+                continue
             before, after = (codec.read(p).frames[0].rgb for p in (result.source, result.target))
             sheet = out / f"{result.source.stem}-before-after.png"
             Image.fromarray(np.concatenate([before, after], axis=1)).save(sheet)

@@ -1,7 +1,7 @@
 """`deid run`: files in, files out."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deid._version import __version__
-from deid.cli.common import FAILED, LEFT_OUT, USAGE, errors_shown, progress
+from deid.cli.common import FAILED, LEFT_OUT, USAGE, errors_shown
 from deid.cli.flags import FILES, VIDEOS, options_from, with_flags
+from deid.cli.results import closing_line, each_shown, name_refused
 from deid.core.errors import ConfigError
 from deid.core.messages import say
 from deid.core.options import Options
@@ -18,6 +19,7 @@ from deid.core.options import Options
 if TYPE_CHECKING:
     from deid.batch.jobs import Job
     from deid.batch.pictures import Given
+    from deid.batch.results import FileResult
     from deid.video.results import Span
 
 
@@ -138,10 +140,7 @@ def run_jobs(
     from deid.batch import files
     from deid.core import seeds
 
-    for job in jobs:
-        if job.target is None:
-            left_out = job.refused == "left out"
-            say(f"{job.source}: {job.error}", "left out:" if left_out else "failed:", "yellow" if left_out else "red")
+    name_refused(jobs)
     if not any(job.target for job in jobs):
         return [files.refused(job) for job in jobs]
     from deid.anonymizer.engine import Anonymizer
@@ -151,25 +150,16 @@ def run_jobs(
     if not any(job.target and is_video(job.source) for job in jobs):
         # The frames of a video need the same memory again at once.
         give_back()
-    part, engine, results = _part(span), Anonymizer(options), []
+    part, engine = _part(span), Anonymizer(options)
     engine.preload()
-    with progress("anonymizing", sum(job.target is not None for job in jobs)) as (step, frame):
-        index = 0
-        for job in jobs:
-            # What is left out has no number: a file's seed does not change with what lies beside it.
-            known = (given or {}).get(job.source)
-            if known is not None and engine.selection is not None:
-                known = replace(known, selection=engine.selection.for_file(known.name))
-            result = files.run_job(job, engine, seeds.seed_of(options.seed, index), overwrite, part, frame, known)
-            for note in result.notes:
-                say(f"{result.source}: {note}")
-            results.append(result)
-            index += not result.left_out
-            if job.target is not None:
-                if result.error:
-                    say(f"{result.source}: {result.error}", "failed:", "red")
-                step(job.source.name)
-    return [_still_there(result) for result in results]
+
+    def run_job(job: "Job", index: int, frame: Callable[[int, int], None]) -> "FileResult":
+        known = (given or {}).get(job.source)
+        if known is not None and engine.selection is not None:
+            known = replace(known, selection=engine.selection.for_file(known.name))
+        return files.run_job(job, engine, seeds.seed_of(options.seed, index), overwrite, part, frame, known)
+
+    return [_still_there(result) for result in each_shown(jobs, run_job)]
 
 
 def _part(span: tuple[float, float | None, str]) -> "Span | None":
@@ -188,19 +178,6 @@ def _still_there(result: Any) -> Any:
     if now is not result:
         say(f"{now.source}: {now.error}", "failed:", "red")
     return now
-
-
-def closing_line(results: list[Any]) -> None:
-    done = [r for r in results if not r.error]
-    faces, edited = sum(r.n_faces for r in results), sum(r.n_edited for r in results)
-    left_out, kept = [r.source.name for r in results if r.left_out], sum(r.n_kept for r in results)
-    say(
-        f"{len(done)} files written ({sum(r.n_faces == 0 for r in done)} without a face), {faces} faces: {edited} edited, "
-        f"{faces - edited} covered by fallback{f', {kept} kept as they are' if kept else ''}; {sum(r.failed for r in results)} files failed"
-        + (f"; {len(left_out)} files left out: {', '.join(left_out)}" if left_out else "")
-    )
-    if all(result.left_out for result in results):
-        say("no pictures found", style="red")
 
 
 def _report(results: list[Any], options: Options, debug: bool) -> dict[str, Any]:

@@ -2,14 +2,22 @@
 
 import threading
 import webbrowser
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deid.cli.common import errors_shown
 from deid.cli.flags import COMMON, options_from, with_flags
 from deid.core.messages import say
+from deid.core.options import Options
+
+if TYPE_CHECKING:
+    from deid.anonymizer.parts import Engine
+    from deid.serve.limits import Limits
+    from deid.serve.uploads import Upload
+    from deid.serve.work import Work
 
 _MB = 2**20
 _ADDRESS: dict[str, Any] = {"rich_help_panel": "Address", "show_default": False}
@@ -44,7 +52,28 @@ def serve(
         size = {"photo_bytes": max_photo_mb * _MB, "film_bytes": max_film_mb * _MB, "pixels": options.max_pixels}
         limits = Limits(duration_s=max_minutes * 60, files=max_files, **size)
         address = server.Address(host=host, port=port, names=tuple(name or ()), token=token)
-        server.serve(options, address, limits, temp, lambda url: _announce(url, open_page))
+        makers = server.Makers(options, partial(load_engine, options), work_of)
+        server.serve(makers, address, limits, temp, lambda url: _announce(url, open_page))
+
+
+def load_engine(options: Options) -> "Engine":
+    """The engine with all its models: the page is there before them."""
+    from deid.anonymizer.engine import Anonymizer
+
+    engine = Anonymizer(options)
+    engine.preload()
+    return engine
+
+
+def work_of(upload: "Upload", kind: str, engine: "Engine", limits: "Limits") -> "Work":
+    """The work of an upload: a video's or a photo's."""
+    if kind == "film":
+        from deid.serve.videos import VideoWork
+
+        return VideoWork(upload, engine, limits)
+    from deid.serve.photos import PhotoWork
+
+    return PhotoWork(upload, engine, limits)
 
 
 def _announce(url: str, open_page: bool) -> None:

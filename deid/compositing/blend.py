@@ -11,7 +11,7 @@ from deid.compositing.skin import skin
 from deid.core.remembered import remembered
 from deid.core.types import Image
 from deid.imaging import geometry
-from deid.imaging.alignment import SIZE, TEMPLATE
+from deid.imaging.template import SIZE, TEMPLATE
 
 #: Feather of a new face's mask, as a share of the crop's side.
 _FEATHER = 0.035

@@ -15,7 +15,8 @@ from deid.compositing import blend
 from deid.compositing.skin import cheeks
 from deid.core.types import Image
 from deid.imaging import geometry
-from deid.imaging.alignment import SIZE, warp
+from deid.imaging.alignment import warp
+from deid.imaging.template import SIZE
 
 Field = NDArray[np.float32]
 

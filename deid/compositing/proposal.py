@@ -10,7 +10,7 @@ from deid.compositing import blend
 from deid.compositing.compose import compose
 from deid.core.types import AlignedFace, EditedFace, Image
 from deid.imaging import geometry
-from deid.imaging.alignment import SIZE
+from deid.imaging.template import SIZE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

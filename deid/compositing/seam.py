@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from deid.compositing.blend import outline, uncovered
 from deid.core.temporal import held, steadied
 from deid.core.types import StandIn, Steady
-from deid.imaging.alignment import SIZE
+from deid.imaging.template import SIZE
 
 Field = NDArray[np.float32]
 

@@ -6,9 +6,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.core.remembered import remembered
-from deid.core.types import Image
-
 #: A colour is skin's within this many spreads of the cheeks' (Lab, medians; light counts less than hue), which are at least this wide.
 _SKIN, _LEAST_SPREAD = 3.5, (12.0, 4.0, 4.0)
 
@@ -21,7 +18,7 @@ def _cheeks(points: NDArray[np.float64]) -> NDArray[np.bool_]:
     return inside > 0
 
 
-def cheeks(crop: Image, points: NDArray[np.float64]) -> NDArray[np.float64]:
+def cheeks(crop: NDArray[np.uint8], points: NDArray[np.float64]) -> NDArray[np.float64]:
     """(3,) median Lab colour (OpenCV's 8-bit scale) of the skin under the eyes in an aligned crop; mid grey where it is not visible."""
     inside = _cheeks(points)
     if not inside.any():
@@ -29,8 +26,7 @@ def cheeks(crop: Image, points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.median(cv2.cvtColor(crop, cv2.COLOR_RGB2LAB)[inside], axis=0), np.float64)
 
 
-@remembered(32)
-def skin(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:
+def skin(points: NDArray[np.float64], crop: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(128, 128) in [0, 1]: how much a colour is that of the skin under the eyes; 1 everywhere where that is not in the crop."""
     inside = _cheeks(points)
     if not inside.any():

@@ -129,6 +129,14 @@ class ReadsGender(Protocol):
         ...
 
 
+class ReadsAge(Protocol):
+    """Reads ages from embeddings."""
+
+    def years(self, embeddings: Embeddings) -> NDArray[np.float64]:
+        """Embeddings (N, D) to ages (N,) in years."""
+        ...
+
+
 class ScoresRealism(Protocol):
     """Scores how much crops look like photos of faces."""
 

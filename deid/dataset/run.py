@@ -24,7 +24,7 @@ from deid.dataset.verify import Problem, look_again, verify
 from deid.dataset.work import Work
 
 if TYPE_CHECKING:
-    from deid.anonymizer.parts import Engine
+    from deid.anonymizer.protocols import PictureEngine
 
 _GONE = "its output is gone: it was taken away while the run went on"
 #: How workers run, by name.
@@ -43,17 +43,19 @@ class Plan:
         engine: `local` or `ray`.
         address: of the Ray cluster; one is started for the run when None.
         resume: continue an interrupted run.
-        make_engine: builds the engine in each worker in place of the options' own; it must pickle.
+        make_engine: builds the engine in each worker; it must pickle.
+        make_looker: builds the engine that looks at the output again, of which only the detector is used; as in the workers when None.
     """
 
     given: str
     out: Path
     options: Options
+    make_engine: "Callable[[], PictureEngine]"
+    make_looker: "Callable[[], PictureEngine] | None" = None
     workers: int = 0
     engine: str = "local"
     address: str | None = None
     resume: bool = False
-    make_engine: "Callable[[], Engine] | None" = None
 
     def __post_init__(self) -> None:
         if self.engine not in ENGINES:
@@ -104,7 +106,7 @@ def run(plan: Plan, notify: Callable[[Totals, Record], None] = lambda totals, re
         work = Work(
             source,
             plan.private / "parts" if source.packed else plan.out,
-            plan.make_engine or partial(build_engine, plan.options),
+            plan.make_engine,
             seed,
         )
         if plan.resume:
@@ -123,6 +125,12 @@ def left_out(plan: Plan) -> list[tuple[str, str]]:
     """Name and reason of every file that is neither a picture nor a label, or must not be carried over."""
     with Ledger(plan.ledger) as ledger:
         return [(name, why) for name, why in ledger.select("SELECT name, why FROM files WHERE status = 'left out' ORDER BY id")]
+
+
+def failed(plan: Plan) -> list[tuple[str, str]]:
+    """Name and reason of every file without an output, damaged members of shards among them."""
+    with Ledger(plan.ledger) as ledger:
+        return [(name, why) for name, why in ledger.select("SELECT name, why FROM files WHERE status = 'failed' ORDER BY id")]
 
 
 def notes(plan: Plan) -> list[tuple[str, int, str]]:
@@ -192,33 +200,9 @@ def check(plan: Plan, notify: Callable[[int, int], None] = lambda done, of: None
         for problem in verify(ledger, source, plan.out):
             wrong.add(problem.name)
             yield problem
-        engine = (plan.make_engine or partial(build_looker, plan.options))()
+        engine = (plan.make_looker or plan.make_engine)()
         # What is not as it was written has been named already.
         yield from (p for p in look_again(ledger, source, plan.out, engine, notify) if p.name not in wrong)
-
-
-def build_engine(options: Options) -> "Engine":
-    """An engine with its models loaded, for one of several processes.
-
-    One thread each: as many processes as cores then don't fight, and the outputs don't depend on how many there are.
-    """
-    import cv2
-
-    from deid.anonymizer.engine import Anonymizer
-    from deid.models.threads import use_threads
-
-    use_threads(1)
-    cv2.setNumThreads(1)
-    engine = Anonymizer(options)
-    engine.preload()
-    return engine
-
-
-def build_looker(options: Options) -> "Engine":
-    """An engine of which only the detector is used."""
-    from deid.anonymizer.engine import Anonymizer
-
-    return Anonymizer(options)
 
 
 def _open(plan: Plan) -> Ledger:

@@ -19,7 +19,7 @@ from deid.imaging import codec, geometry
 from deid.imaging.codec import Picture
 
 if TYPE_CHECKING:
-    from deid.anonymizer.parts import Engine
+    from deid.anonymizer.protocols import PictureEngine
 
 #: Beside faces that were edited, only what the detector is so sure of is a problem: on a street photo with 29 faces, edited, it took hair
 #: and letters for four more, at 0.45 to 0.52. In a picture that is as it was, whatever it finds is one.
@@ -89,7 +89,7 @@ def _not_passed(ledger: Ledger) -> Iterator[Problem]:
 
 
 def look_again(
-    ledger: Ledger, source: Source, out: Path, engine: "Engine", notify: Callable[[int, int], None] = lambda done, of: None
+    ledger: Ledger, source: Source, out: Path, engine: "PictureEngine", notify: Callable[[int, int], None] = lambda done, of: None
 ) -> Iterator[Problem]:
     """Search every picture of the output for faces where nothing was edited.
 
@@ -117,7 +117,7 @@ def look_again(
 
 
 def _exposed(
-    data: bytes, number: int, item: Item, sha256: str, ledger: Ledger, source: Source, engine: "Engine", only: bool
+    data: bytes, number: int, item: Item, sha256: str, ledger: Ledger, source: Source, engine: "PictureEngine", only: bool
 ) -> Iterator[Problem]:
     limit = engine.options.max_pixels
     after = codec.decode(data, item.name, limit)

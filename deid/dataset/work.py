@@ -25,7 +25,7 @@ from deid.dataset.records import Record, Task
 from deid.imaging import atomic, codec
 
 if TYPE_CHECKING:
-    from deid.anonymizer.parts import Engine
+    from deid.anonymizer.protocols import PictureEngine
 
 #: The bytes of a file, its faces, and notes on what was left out of it or changed.
 _Output: TypeAlias = tuple[bytes, tuple[dict[str, Any], ...], tuple[str, ...]]
@@ -45,7 +45,7 @@ class Work:
 
     source: Source
     target: Path
-    make_engine: Callable[[], "Engine"]
+    make_engine: Callable[[], "PictureEngine"]
     seed: int
 
     def target_of(self, number: int, name: str) -> Path:

@@ -39,5 +39,5 @@ class ConfirmedDetector:
         return any(self._seen(d, image, *view) for view in _VIEWS)
 
     def _seen(self, d: Detection, image: Image, times: float, side: int, judge: int) -> bool:
-        boxes = np.array([f.box_xyxy for f in look_closer(self._judges[judge], image, d, times, side)])
+        boxes = np.array([f.box_xyxy for f in look_closer(self._judges[judge].detect, image, d, times, side)])
         return bool((geometry.box_iou(boxes, d.box_xyxy) > _SAME_IOU).any())

@@ -1,6 +1,6 @@
-"""Merging of several lists of detections into one."""
+"""Merging of several lists of detections into one, and whether a face is in a list."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -9,6 +9,8 @@ from deid.imaging import geometry
 
 #: Two boxes with more overlap are one face; so are two of which the smaller lies this far inside the larger.
 SAME_IOU, SAME_INSIDE = 0.4, 0.8
+#: A second find of a face overlaps with it so much, or has its middle in it.
+_AGAIN_IOU = 0.3
 
 
 def merge(detections: Iterable[Detection]) -> list[Detection]:
@@ -17,3 +19,11 @@ def merge(detections: Iterable[Detection]) -> list[Detection]:
     boxes = np.array([d.box_xyxy for d in found]).reshape(-1, 4)
     rank = np.array([d.score + (d.landmarks is not None) for d in found])
     return [found[i] for i in geometry.nms(boxes, rank, SAME_IOU, SAME_INSIDE)]
+
+
+def is_among(detection: Detection, faces: Sequence[Detection]) -> bool:
+    """Whether a face is one of these: it overlaps with one, or has its middle in it."""
+    boxes = np.array([face.box_xyxy for face in faces]).reshape(-1, 4)
+    middle = (detection.box_xyxy[:2] + detection.box_xyxy[2:]) / 2
+    within = ((boxes[:, :2] <= middle) & (middle <= boxes[:, 2:])).all(axis=1)
+    return bool((within | (geometry.box_iou(boxes, detection.box_xyxy).reshape(-1) > _AGAIN_IOU)).any())

@@ -4,13 +4,18 @@ Convention:
     Degrees count counter-clockwise, as in `numpy.rot90` and Pillow's `rotate`. A turn grows the canvas so that nothing is cut.
 """
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.core.protocols import Detector
 from deid.core.types import Detection, Image, check_image
 from deid.imaging import geometry
+
+#: What a view is looked at with: `Detector.detect` of some detector.
+Detect: TypeAlias = Callable[[Image], list[Detection]]
 
 #: A detection of which less lies inside the photo is a reflection at its edge.
 _LEAST_INSIDE = 0.3
@@ -18,11 +23,11 @@ _LEAST_INSIDE = 0.3
 _MOST_ROLL = 35.0
 
 
-def detect_turned(detector: Detector, image: Image, degrees: float) -> list[Detection]:
+def detect_turned(detect: Detect, image: Image, degrees: float) -> list[Detection]:
     """Faces that a detector finds in a turned image, where they lie in the image itself.
 
     Args:
-        detector: looks at the turned image.
+        detect: looks at the turned image.
         image: (H, W, 3) uint8 RGB.
         degrees: how far the image is turned, counter-clockwise.
 
@@ -30,7 +35,7 @@ def detect_turned(detector: Detector, image: Image, degrees: float) -> list[Dete
         Detections in pixels of the image as it was given, landmarks too. The box is that of the ellipse that fills the found one.
     """
     turned, matrix = turn(image, degrees)
-    found = [turned_by(d, geometry.invert(matrix)) for d in detector.detect(turned)]
+    found = [turned_by(d, geometry.invert(matrix)) for d in detect(turned)]
     return [d for d in found if _share_inside(d, image) >= _LEAST_INSIDE]
 
 
@@ -73,11 +78,11 @@ def roll_of(landmarks: NDArray[np.float64]) -> float:
     return float(np.rad2deg(np.arctan2(x, y)))
 
 
-def look_closer(detector: Detector, image: Image, face: Detection, times: float, side: int) -> list[Detection]:
+def look_closer(detect: Detect, image: Image, face: Detection, times: float, side: int) -> list[Detection]:
     """What a detector finds in a close view of a face, upright by its landmarks.
 
     Args:
-        detector: looks at the view.
+        detect: looks at the view.
         image: (H, W, 3) uint8 RGB.
         face: what the view is centred on.
         times: how many times the face's box the view is.
@@ -97,4 +102,4 @@ def look_closer(detector: Detector, image: Image, face: Detection, times: float,
     roll = 0.0 if face.landmarks is None else roll_of(face.landmarks)
     # Detectors bear a head on one side, and no more.
     degrees = -roll if abs(roll) > _MOST_ROLL else 0.0
-    return [d.moved(back, origin) for d in detect_turned(detector, np.asarray(close, np.uint8), degrees)]
+    return [d.moved(back, origin) for d in detect_turned(detect, np.asarray(close, np.uint8), degrees)]

@@ -6,7 +6,6 @@ B. Malin, "Preserving Privacy by De-identifying Facial Images", 2005; alone, wea
 """
 
 from collections.abc import Callable
-from functools import cache
 
 import cv2
 import numpy as np
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from deid.core.errors import ConfigError
 from deid.core.options import Options
 from deid.core.types import AlignedFace, EditedFace, Image
-from deid.imaging import codec
 
 
 def blur(crop: Image, sigma: float) -> Image:
@@ -44,55 +42,52 @@ def solid(crop: Image, rgb: tuple[int, int, int] | None = None) -> Image:
     return np.full_like(crop, colour.round().astype(np.uint8))
 
 
-@cache
-def _cover_image(path: str) -> Image:
-    return codec.read(path).frames[0].rgb
-
-
 class FilterEditor:
     """An editor that returns one filtered crop.
 
     Args:
         name: `blur`, `pixelate`, `solid` or `image`.
         options: the filters' settings.
+        picture: (H, W, 3) that `image` puts over a face.
 
     Raises:
-        ConfigError: the name is unknown.
+        ConfigError: the name is unknown, or there is no picture for `image`.
     """
 
-    def __init__(self, name: str, options: Options) -> None:
+    def __init__(self, name: str, options: Options, picture: Image | None = None) -> None:
         if name not in FILTERS:
             raise ConfigError(f"unknown filter {name!r}; valid are {', '.join(FILTERS)}")
-        self.name, self._options = name, options
+        if name == "image" and picture is None:
+            raise ConfigError("expected cover_image with method 'image', got none")
+        self.name, self._options, self._picture = name, options, picture
 
     def edit(self, face: AlignedFace, attributes: NDArray[np.float32], strength: float = 1.0) -> list[EditedFace]:
         """One filtered crop; ``strength`` multiplies the blur radius and divides the number of cells."""
-        crop = FILTERS[self.name](face, self._options, strength)
+        crop = FILTERS[self.name](face, self._options, strength, self._picture)
         return [EditedFace(crop, self.name, None, strength)]
 
 
-def _blur(face: AlignedFace, options: Options, strength: float) -> Image:
+def _blur(face: AlignedFace, options: Options, strength: float, picture: Image | None) -> Image:
     return blur(face.crop, options.blur_radius * strength * face.detection.size)
 
 
-def _pixelate(face: AlignedFace, options: Options, strength: float) -> Image:
+def _pixelate(face: AlignedFace, options: Options, strength: float, picture: Image | None) -> Image:
     # The crop is wider than the face by the margin: the cells are counted on the face.
     cells = options.pixelate_cells * (1 + 2 * options.margin) / strength
     return pixelate(face.crop, max(1, round(cells)))
 
 
-def _solid(face: AlignedFace, options: Options, strength: float) -> Image:
+def _solid(face: AlignedFace, options: Options, strength: float, picture: Image | None) -> Image:
     return solid(face.crop, options.solid_rgb)
 
 
-def _image(face: AlignedFace, options: Options, strength: float) -> Image:
-    if not options.cover_image:
-        raise ConfigError("expected cover_image with method 'image', got none")
+def _image(face: AlignedFace, options: Options, strength: float, picture: Image | None) -> Image:
+    assert picture is not None  # no editor is made without one
     h, w = face.crop.shape[:2]
-    return np.asarray(cv2.resize(_cover_image(options.cover_image), (w, h), interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(picture, (w, h), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-FILTERS: dict[str, Callable[[AlignedFace, Options, float], Image]] = {
+FILTERS: dict[str, Callable[[AlignedFace, Options, float, Image | None], Image]] = {
     "blur": _blur,
     "image": _image,
     "pixelate": _pixelate,

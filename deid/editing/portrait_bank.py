@@ -18,7 +18,8 @@ from deid.detection import build_detector
 from deid.editing.looks import Looks
 from deid.editing.portraits import SIDE
 from deid.imaging import atomic, codec, geometry
-from deid.imaging.alignment import SIZE, TEMPLATE, align_matrix, is_profile, landmarks_of, warp
+from deid.imaging.alignment import align_matrix, is_profile, landmarks_of, warp
+from deid.imaging.template import SIZE, TEMPLATE
 from deid.landmarks.face_points import FacePoints
 from deid.recognition.attributes import AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder

@@ -17,10 +17,10 @@ from PIL import Image as Pillow
 
 from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import WeightsFormatError
+from deid.core.protocols import ReadsAge
 from deid.core.types import Image
 from deid.editing.looks import LIGHT, POSE, SKIN, Looks, pose
 from deid.editing.sampler import MIX
-from deid.recognition.linear import AgeReader
 
 #: Side of a portrait in pixels: three times that of an aligned crop.
 SIDE = 384
@@ -54,6 +54,7 @@ class Portraits:
     Args:
         arrays: `images`, the pictures as WebP one after another (uint8); `ends` (N,), where each ends; `points` (N, 68, 2) landmarks
             in pixels of a 128 px crop; `looks` (N, 189), see `Looks.row`.
+        ages: reads how old people look, from embeddings by `embedder`.
 
     Raises:
         WeightsFormatError: an array is missing, has another shape, or holds what cannot be.
@@ -62,7 +63,7 @@ class Portraits:
     #: The recogniser of the looks' embeddings.
     embedder = "dlib_resnet"
 
-    def __init__(self, arrays: dict[str, NDArray[np.generic]]) -> None:
+    def __init__(self, arrays: dict[str, NDArray[np.generic]], ages: ReadsAge) -> None:
         points, looks = self._checked(arrays)
         ends = self._ends
         self.n_pictures = len(ends)
@@ -75,7 +76,7 @@ class Portraits:
         turned = maps[n:].reshape(n, 6, 6)[:, :, ::-1].reshape(n, LIGHT)
         self.light = np.concatenate([maps[:n], turned])
         self.male, self.child = rest[:, 0] > 0.5, rest[:, 1] > CHILD
-        self._ages = AgeReader()
+        self._ages = ages
         self._picture = lru_cache(64)(self._decoded)
 
     def _checked(self, arrays: dict[str, NDArray[np.generic]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

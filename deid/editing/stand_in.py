@@ -17,8 +17,8 @@ from deid.core.temporal import steadied
 from deid.core.types import Image, StandIn, Steady
 from deid.editing.portraits import Portraits
 from deid.editing.thin_plate import maps_to
-from deid.imaging.alignment import SIZE
 from deid.imaging.geometry import apply, fit_similarity, scaled
+from deid.imaging.template import SIZE
 
 Field = NDArray[np.float32]
 

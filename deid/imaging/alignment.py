@@ -8,14 +8,8 @@ from numpy.typing import NDArray
 
 from deid.core.types import AlignedFace, Detection, Image
 from deid.imaging import geometry
+from deid.imaging.template import BOX_LANDMARKS, MOST_TIMES, SIZE, TEMPLATE
 
-SIZE = 128
-#: Largest crop, as a multiple of the small one: a face with its surroundings over 512 px is edited at 512.
-MOST_TIMES = 4
-#: Where the five landmarks lie in the crop: the eyes 36 px apart about (64, 56); nose and mouth at the mean of LFW.
-TEMPLATE = np.array([[46.0, 56.0], [82.0, 56.0], [64.0, 77.0], [49.0, 96.5], [79.0, 96.5]])
-#: Landmarks of a mean face in its detection box, as shares of the box: for boxes that come without landmarks.
-BOX_LANDMARKS = np.array([[0.31, 0.40], [0.69, 0.40], [0.50, 0.60], [0.35, 0.79], [0.66, 0.79]])
 #: A face whose eyes lie less than this share of their distance to the mouth apart is seen from the side: 1 of 430 LFW photos of
 #: validation people, with 0.42, the next one 0.60; half of them have more than 0.91.
 _FROM_THE_SIDE = 0.55

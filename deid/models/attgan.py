@@ -10,8 +10,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from deid.core.attributes import ATTRIBUTES, CROP_SIZE
-
+#: Side of the faces in pixels, and how many attributes are moved (`deid.core.attributes`).
+_SIDE, _ATTRIBUTES = 128, 13
 _LAYERS = 5
 _MAX_WIDTH = 1024
 
@@ -57,7 +57,7 @@ class Generator(nn.Module):
         shortcuts: how many of the encoder's maps, 1 to 4, the decoder is shown besides: the 8x8 one first, and it alone in the paper.
     """
 
-    def __init__(self, width: int = 64, n_attributes: int = len(ATTRIBUTES), ranks: Sequence[int] = (), shortcuts: int = 1) -> None:
+    def __init__(self, width: int = 64, n_attributes: int = _ATTRIBUTES, ranks: Sequence[int] = (), shortcuts: int = 1) -> None:
         super().__init__()
         self.width, self.n_attributes, self.ranks, self.shortcuts = width, n_attributes, tuple(ranks), shortcuts
         widths = [min(width * 2**i, _MAX_WIDTH) for i in range(_LAYERS)]
@@ -116,7 +116,7 @@ class Discriminator(nn.Module):
                 nn.init.kaiming_normal_(module.weight, a=0.2)
         self.patch = nn.Conv2d(widths[2], 1, 1)
         self.whole = nn.Sequential(*(_ConvBlock(i, o, nn.InstanceNorm2d(o, affine=True)) for i, o in pairwise(widths[2:])))
-        side = CROP_SIZE // 2**_LAYERS
+        side = _SIDE // 2**_LAYERS
         self.joint = nn.Sequential(nn.Flatten(), nn.Linear(widths[-1] * side * side, 8 * width), nn.LeakyReLU(0.2), nn.Linear(8 * width, 1))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:

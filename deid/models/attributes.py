@@ -3,8 +3,6 @@
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deid.core.attributes import ATTRIBUTES
-
 
 class _Residual(nn.Module):
     def __init__(self, n_in: int, n_out: int) -> None:
@@ -33,7 +31,7 @@ class AttributeClassifier(nn.Module):
         n_attributes: how many logits.
     """
 
-    def __init__(self, width: int = 32, n_attributes: int = len(ATTRIBUTES)) -> None:
+    def __init__(self, width: int = 32, n_attributes: int = 13) -> None:
         super().__init__()
         self.width, self.n_attributes = width, n_attributes
         widths = [width, 2 * width, 4 * width, 8 * width]

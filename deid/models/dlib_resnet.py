@@ -6,11 +6,11 @@ D. King, "High Quality Face Recognition with Deep Metric Learning", 2017.
 K. He et al., "Deep Residual Learning for Image Recognition", CVPR 2016.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
-from deid.models.dlib_file import BLOCKS, WIDTHS
 
 
 class _Block(nn.Module):
@@ -44,17 +44,18 @@ class DlibResNet(nn.Module):
     """Chips (N, 3, 150, 150), RGB in [0, 255], to descriptors (N, 128) as dlib gives them (not of unit norm).
 
     dlib's `affine_` layers, batch norms with their statistics folded in, are part of the convolutions that they follow.
+
+    Args:
+        blocks: filters and stride of the residual blocks, from the input upward.
+        widths: of the input of the last layer, and of the descriptor.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, blocks: Sequence[tuple[int, int]], widths: tuple[int, int]) -> None:
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(3, 32, 7, 2), nn.ReLU())
-        blocks, n_in = [], 32
-        for n_out, stride in BLOCKS:
-            blocks.append(_Block(n_in, n_out, stride))
-            n_in = n_out
-        self.blocks = nn.Sequential(*blocks)
-        self.fc = nn.Linear(*WIDTHS, bias=False)
+        ins = [32, *(n_out for n_out, _ in blocks)]
+        self.blocks = nn.Sequential(*(_Block(n_in, *block) for n_in, block in zip(ins, blocks, strict=False)))
+        self.fc = nn.Linear(*widths, bias=False)
         self.register_buffer("mean", torch.tensor([122.782, 117.001, 104.298]).view(3, 1, 1), persistent=False)
 
     def forward(self, chips: Tensor) -> Tensor:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from deid.core.errors import ConfigError
 from deid.core.types import Crops, Embeddings, Image
 from deid.detection.onnx_session import open_session
-from deid.imaging.alignment import TEMPLATE
 from deid.imaging.geometry import fit_similarity
+from deid.imaging.template import TEMPLATE
 
 #: Where ArcFace's 112 px input wants the five landmarks (insightface, `arcface_dst`).
 _ARCFACE_POINTS = np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]])

@@ -132,7 +132,7 @@ def _sessions(desk: Desk) -> APIRouter:
     async def session_events(session: str) -> EventStream:
         """Server-sent events: the session's files whenever anything about them changes."""
         desk.sessions.get(session)
-        return EventStream(events.of_session(desk, session))
+        return EventStream(events.of_session(desk.sessions, desk.worker, desk.closed, session))
 
     @router.post("/sessions/{session}/files", status_code=201, openapi_extra=_BODY)
     async def submit(
@@ -198,7 +198,7 @@ def _files(desk: Desk) -> APIRouter:
     async def file_events(file: str) -> EventStream:
         """Server-sent events: where the file stands, until it waits for a person."""
         desk.sessions.job(file)
-        return EventStream(events.of_file(desk, file))
+        return EventStream(events.of_file(desk.sessions, desk.closed, file))
 
     @router.get("/detections")
     async def detections(file: str) -> Detections:

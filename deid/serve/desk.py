@@ -10,9 +10,10 @@ from deid.imaging.formats import suffix_of
 from deid.serve.corrections import Correction, CorrectionError
 from deid.serve.jobs import Job
 from deid.serve.limits import Limits
+from deid.serve.names import kind_of, megabytes, plain_name
 from deid.serve.session import Sessions
 from deid.serve.store import Store, remove
-from deid.serve.uploads import IN_WORDS, NotThereError, RefusedError, TooLargeError, Upload, kind_of, megabytes, plain_name
+from deid.serve.uploads import IN_WORDS, NotThereError, RefusedError, TooLargeError, Upload
 from deid.serve.work import Work
 from deid.serve.worker import MakeWork, Worker
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from deid.anonymizer.level import Level
 from deid.anonymizer.parts import Engine
+from deid.anonymizer.request import Level
 from deid.core.types import Detection, FaceResult, Image
 from deid.serve import levels
 from deid.serve.corrections import Decision

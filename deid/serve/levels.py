@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 
 from deid.anonymizer import fallback
-from deid.anonymizer.level import Level
 from deid.anonymizer.parts import Engine
+from deid.anonymizer.request import Level
 from deid.core import seeds
 from deid.core.protocols import CoarseEditor, Editor
 from deid.core.types import Detection, FaceResult, Image
-from deid.editing.filters import FilterEditor
 from deid.serve.corrections import Decision
 
 #: What follows a chosen strength when the gate refuses it.
@@ -17,10 +16,10 @@ _HARDER = (1.0, 1.5, 2.25)
 
 def chosen_covers(engine: Engine, decision: Decision) -> tuple[Level, ...]:
     """The cover that a person chose, stronger ones of its kind, and the solid one."""
-    solid = fallback.solid_cover(engine.options)
+    solid = fallback.solid_cover(engine.models)
     if decision.method == "solid":
         return (solid,)
-    editor = FilterEditor(decision.method, engine.options)
+    editor = engine.models.filter(decision.method)
     return (*(Level(editor, decision.strength * times, False) for times in _HARDER), solid)
 
 
@@ -28,8 +27,8 @@ def again(engine: Engine, result: FaceResult) -> list[Level]:
     """The same that a face has now."""
     if result.row is not None:
         level = Level(_editor(engine), result.strength, True, sets=result.row[None])
-        return list(fallback.levels_after(level, engine.options, engine.editor))
-    levels = list(fallback.covers(engine.options))
+        return list(fallback.levels_after(level, engine.models, engine.editor))
+    levels = list(fallback.covers(engine.models))
     first = next((i for i, each in enumerate(levels) if (each.editor.name, each.strength) == (result.method, result.strength)), None)
     if first is not None:
         return levels[first:]
@@ -42,12 +41,12 @@ def new_face(engine: Engine, view: tuple[Image, Detection], seed: int, others: I
         return None
     taken = [Level(engine.editor, r.strength, True, sets=r.row[None]) for r in others if r.row is not None]
     level = engine.choose([view], seed, taken)
-    return None if level is None else list(fallback.levels_after(level, engine.options, engine.editor))
+    return None if level is None else list(fallback.levels_after(level, engine.models, engine.editor))
 
 
 def covers(engine: Engine) -> list[Level]:
     """What covers a face that gets no new one."""
-    return list(fallback.covers(engine.options))
+    return list(fallback.covers(engine.models))
 
 
 def _editor(engine: Engine) -> Editor:

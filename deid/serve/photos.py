@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from deid.anonymizer import known
-from deid.anonymizer.face import Request
 from deid.anonymizer.parts import Engine
+from deid.anonymizer.request import Request
 from deid.batch import pictures
 from deid.boxes.types import Box, BoxedFile, BoxedFrame
 from deid.core.types import Detection, FaceResult, Image

@@ -9,15 +9,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deid.core.errors import ConfigError, DependencyError
 from deid.core.options import Options
 from deid.serve.desk import Desk
 from deid.serve.limits import Limits
 from deid.serve.store import Store
-from deid.serve.uploads import Upload
-from deid.serve.work import Work
+from deid.serve.worker import MakeWork
 
 if TYPE_CHECKING:
     from deid.anonymizer.parts import Engine
@@ -48,13 +47,28 @@ class Address:
     token: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Makers:
+    """What the page works with.
+
+    Args:
+        options: how pictures are anonymized.
+        load: gives the engine with its models; called once.
+        make: gives the work of an upload.
+    """
+
+    options: Options
+    load: "Callable[[], Engine]"
+    make: MakeWork
+
+
 def serve(
-    options: Options, address: Address, limits: Limits | None = None, temp: Path | None = None, told: Callable[[str], None] = print
+    makers: Makers, address: Address, limits: Limits | None = None, temp: Path | None = None, told: Callable[[str], None] = print
 ) -> None:
     """Serve the page until Ctrl-C or SIGTERM; then nothing of it is left.
 
     Args:
-        options: how pictures are anonymized.
+        makers: how pictures are anonymized, and by what.
         address: where.
         limits: of what is taken in.
         temp: where the private folder is made.
@@ -71,7 +85,7 @@ def serve(
         from deid.serve.protocol import PatientProtocol
     except ImportError as error:
         raise DependencyError(f"the page needs FastAPI and uvicorn: pip install 'deid-face[web]' ({error.name})") from error
-    _check(options)
+    _check(makers.options)
     # uvicorn stops when it gets the signal, and then raises it again.
     _on("SIGTERM", _end)
     with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
@@ -80,7 +94,7 @@ def serve(
         token = address.token or ("" if guard.is_loopback(address.host) else secrets.token_urlsafe(24))
         hosts = guard.allowed_hosts(address.host, port, [*address.names, *([] if guard.is_loopback(address.host) else _own_names(port))])
         store = stack.enter_context(_store(temp))
-        desk = stack.enter_context(Desk(store, lambda: load_engine(options), work_of, limits))
+        desk = stack.enter_context(Desk(store, makers.load, makers.make, limits))
         config = uvicorn.Config(
             api.build(desk, hosts, token),
             http=PatientProtocol,
@@ -140,26 +154,6 @@ def _own_names(port: int) -> list[str]:
     with contextlib.suppress(OSError):
         return [f"{name}:{port}", *{f"{info[4][0]}:{port}" for info in socket.getaddrinfo(name, None, socket.AF_INET)}]
     return [f"{name}:{port}"]
-
-
-def load_engine(options: Options) -> Any:
-    """The engine with all its models."""
-    from deid.anonymizer.engine import Anonymizer
-
-    engine = Anonymizer(options)
-    engine.preload()
-    return engine
-
-
-def work_of(upload: Upload, kind: str, engine: "Engine", limits: Limits) -> Work:
-    """The work of an upload: a video's or a photo's."""
-    if kind == "film":
-        from deid.serve.videos import VideoWork
-
-        return VideoWork(upload, engine, limits)
-    from deid.serve.photos import PhotoWork
-
-    return PhotoWork(upload, engine, limits)
 
 
 def _on(name: str, handler: Callable[..., None]) -> None:

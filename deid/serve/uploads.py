@@ -1,14 +1,11 @@
-"""Files that are sent: which may be, where they are kept, and what a refusal says."""
+"""Files that are sent: where they are kept, and what a refusal says."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from deid.batch import walk
 from deid.core import seeds
 from deid.core.errors import DeidError
-from deid.imaging.formats import why_not
 
-_LONGEST_NAME = 200
 #: The kinds of files in words; the REST interface has called a video `film` from its beginning.
 IN_WORDS = {"photo": "photo", "film": "video"}
 
@@ -55,33 +52,3 @@ class Upload:
         """An error in words, with the client's name in place of ours."""
         text = str(error) or type(error).__name__
         return text.replace(str(self.path), self.name).replace(str(self.folder), "")
-
-
-def kind_of(name: str) -> str:
-    """Whether a file of that name is a `photo` or a `film`.
-
-    Raises:
-        RefusedError: it is neither, or cannot be read or written.
-    """
-    if walk.is_video(Path(name)) and not name.startswith("._"):
-        return "film"
-    if why := why_not(name):
-        raise RefusedError(f"{name}: {why}")
-    return "photo"
-
-
-def plain_name(name: str) -> str:
-    """A client's name for a file, to be shown and never opened: the last part, of printable signs.
-
-    Examples:
-        >>> plain_name("../../etc/pass\\nwd.jpg")
-        'passwd.jpg'
-    """
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    shown = "".join(c for c in last if c.isprintable() and c not in '<>:"|?*').strip(". ")
-    return shown[-_LONGEST_NAME:] or "unnamed"
-
-
-def megabytes(size: int) -> str:
-    """A size in words."""
-    return f"{size / 2**20:.0f} MB" if size < 2**30 else f"{size / 2**30:.1f} GB"

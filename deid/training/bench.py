@@ -61,7 +61,7 @@ class Bench:
 
     def __init__(self, recogniser: Path, options: Options | None = None, editor: AttganEditor | None = None) -> None:
         self.options, self.editor = options or Options(), editor or AttganEditor()
-        self.level = next(fallback.levels(self.options, self.editor))
+        self.level = next(fallback.new_faces(self.options, self.editor))
         self._dlib = DlibResNetEmbedder()
         self.gate = Gate([self._dlib], MtcnnDetector(min_face=40), self.options, AttributeReader(), RealismScorer(), GenderReader())
         self._detector = build_detector(self.options.detector, self.options.min_face)

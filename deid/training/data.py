@@ -23,7 +23,8 @@ from deid.core.errors import DataError
 from deid.core.types import Image
 from deid.detection.central import central
 from deid.detection.mtcnn import MtcnnDetector
-from deid.imaging.alignment import SIZE, align
+from deid.imaging.alignment import align
+from deid.imaging.template import SIZE
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Any
 from safetensors.torch import save
 from torch import nn
 
-from deid.weights import sha256_of
+from deid.weights.cache import sha256_of
 
 
 def export(network: nn.Module, name: str, folder: Path, architecture: dict[str, Any], facts: dict[str, str]) -> Path:

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from deid.training.export import write_file
-from deid.weights.modules import MODULES
-from deid.weights.networks import arrays_of, graph_name
+from deid.weights.networks import SOURCES, arrays_of, graph_name, module_of
 
 _OPSET = 17
 
@@ -38,7 +37,7 @@ _EXAMPLES: dict[str, tuple[Callable[[], tuple[Tensor, ...]], tuple[int, ...]]] =
 def export_graphs(folder: Path) -> list[Path]:
     """Write the graph of every network of `deid.weights.networks` and its entry in the folder's manifest."""
     paths = []
-    for name in sorted(MODULES):
+    for name in sorted(SOURCES):
         facts = {
             "input": "the network's pixels, see `deid.weights.networks`",
             "data": "no tensors: they come from the weights",
@@ -53,9 +52,9 @@ def graph_of(name: str) -> bytes:
     """An ONNX model of a network whose tensors are stored elsewhere, under the names of the weights' file."""
     make, free = _EXAMPLES[name]
     examples = make()
-    model = _traced(MODULES[name]().eval(), examples, free)
+    model = _traced(module_of(name).eval(), examples, free)
     arrays = arrays_of(name)
-    values = dict(MODULES[name]().named_buffers())
+    values = dict(module_of(name).named_buffers())
     given = {f"input{i}" for i in range(len(examples))}
     for value in [v for v in model.graph.input if v.name not in given]:
         model.graph.input.remove(value)

@@ -173,7 +173,7 @@ class Gate:
 
     def find_again(self, image: Image, detection: Detection) -> tuple[float, Detection | None]:
         """Detection in a face's place in a photo (H, W, 3), with the IoU of the boxes; (0, None) for none."""
-        found = look_closer(self.detector, image, detection, _PATCH, _PATCH_SIZE)
+        found = look_closer(self.detector.detect, image, detection, _PATCH, _PATCH_SIZE)
         iou = geometry.box_iou(np.array([d.box_xyxy for d in found]), detection.box_xyxy).ravel()
         best = int(iou.argmax()) if found else -1
         return (float(iou[best]), found[best]) if found and iou[best] > 0 else (0.0, None)

@@ -3,10 +3,10 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Literal, Protocol, cast
+from typing import Any, Generic, Literal, cast
 
 from deid.anonymizer.known_people import is_clear
-from deid.anonymizer.parts import Selecting
+from deid.anonymizer.protocols import Selecting
 from deid.anonymizer.selection import MARKED, VIEWS
 from deid.anonymizer.zones import holds
 from deid.boxes.types import Box, BoxedFile, BoxedFrame, View
@@ -15,7 +15,7 @@ from deid.core.types import Detection, Image
 from deid.imaging import geometry
 from deid.imaging.alignment import align
 from deid.video.decode import Frame
-from deid.video.frames import FoundFrame, FrameT, TrackedFace
+from deid.video.frames import Finds, FoundFrame, FrameT, TrackedFace
 from deid.video.steady import clarity
 
 #: How many views of a face are chosen where none are given, so many frames apart.
@@ -24,14 +24,6 @@ _VIEWS, _APART = 3, 4
 _SAME_TIME_S = 0.002
 #: A box without a track overlaps so much with that of the same face in the frame before.
 _SAME_IOU = 0.3
-
-
-class Finds(Protocol[FrameT]):
-    """What gives frames with their faces: a search, or boxes that are known."""
-
-    def push(self, frame: FrameT) -> Iterator[FoundFrame[FrameT]]: ...
-
-    def finish(self) -> Iterator[FoundFrame[FrameT]]: ...
 
 
 def boxed(found: FoundFrame[Frame], time_of: Callable[[Frame], float]) -> BoxedFrame:

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from deid.anonymizer import fallback
 from deid.anonymizer.cover import cover
-from deid.anonymizer.face import Request, Tracked
-from deid.anonymizer.level import Level
 from deid.anonymizer.parts import Engine
+from deid.anonymizer.request import Level, Request, Tracked
 from deid.core.types import FaceResult, Image
 from deid.imaging import geometry
 from deid.imaging.alignment import align, is_profile, with_own_landmarks
@@ -113,7 +112,7 @@ class VideoEditor(Generic[FrameT]):
             role.hold *= 2
         if became.method == _HARDEST:
             # Where the gate let no blur pass, none is laid over the next frames in which the face is only remembered.
-            role.cover = fallback.solid_cover(self._engine.options)
+            role.cover = fallback.solid_cover(self._engine.models)
         if became.status != "passed":
             role.judged, role.keyframe = self._index, None
         elif known.check is None and known.source is not None:
@@ -148,7 +147,7 @@ class VideoEditor(Generic[FrameT]):
         assert role.person.level is not None
         if self._index > role.until:
             role.level = 0
-        levels = list(fallback.levels_after(role.person.level, self._engine.options, self._engine.editor))
+        levels = list(fallback.levels_after(role.person.level, self._engine.models, self._engine.editor))
         return levels[min(role.level, len(levels) - 1) :]
 
     def _cover(self, face: TrackedFace, out: Image, touched: NDArray[np.bool_]) -> None:

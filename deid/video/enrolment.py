@@ -8,8 +8,8 @@ import numpy as np
 from deid.anonymizer import fallback
 from deid.anonymizer.cover import cover
 from deid.anonymizer.face import RECOGNISABLE
-from deid.anonymizer.level import Level
 from deid.anonymizer.parts import Engine
+from deid.anonymizer.request import Level
 from deid.core import seeds
 from deid.core.types import Detection, Embeddings, Image
 from deid.imaging import geometry
@@ -95,7 +95,7 @@ class Enrolment:
 
     def _plate(self, track: int, index: int) -> None:
         """A licence plate is covered, whatever faces get."""
-        person, own = self._add(()), fallback.plate_covers(self._engine.options)[0]
+        person, own = self._add(()), fallback.plate_covers(self._engine.models)[0]
         self.roles[track] = Role(person, TrackSummary(track, person.number, index, index, asked=True), own)
 
     def _is_clear(self, detection: Detection) -> bool:
@@ -131,9 +131,9 @@ class Enrolment:
 
     def _cover(self, portraits: Sequence[tuple[Image, Detection]], chosen: Sequence[Level] = ()) -> Level:
         """The mildest cover that the gate lets pass on a portrait; the hardest but the solid one where there is no portrait."""
-        options = self._engine.options
-        softer = [level for level in chosen if not level.last] or fallback.softer_covers(options)
-        levels = list(chosen) or list(fallback.covers(options))
+        models = self._engine.models
+        softer = [level for level in chosen if not level.last] or fallback.softer_covers(models)
+        levels = list(chosen) or list(fallback.covers(models))
         if len(levels) == 1 or not portraits or (self._wants_faces and not chosen):
             return levels[0] if len(levels) == 1 else softer[-1]
         image, detection = portraits[0]
@@ -142,5 +142,5 @@ class Enrolment:
         here = with_own_landmarks(detection.moved(np.ones(2), -np.array([columns.start, rows.start], float)))
         source = gate.source(align(around, here).crop, here)
         # The last one, a solid cover, needs no verdict.
-        passing = (r for r in levels[:-1] if gate.cover(source, cover(r, around, here, options.margin)[0]).passed)
+        passing = (r for r in levels[:-1] if gate.cover(source, cover(r, around, here, self._engine.options.margin)[0]).passed)
         return next(passing, levels[-1])

@@ -1,5 +1,6 @@
 """Frames of a video with their faces: what detection gives and editing takes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, Literal, Protocol, TypeVar
 
@@ -62,3 +63,11 @@ class EditedFrame(Generic[FrameT]):
     frame: FrameT
     image: Image | None
     touched: NDArray[np.bool_] | None
+
+
+class Finds(Protocol[FrameT]):
+    """What gives frames with their faces: a search, or boxes that are known."""
+
+    def push(self, frame: FrameT) -> Iterator[FoundFrame[FrameT]]: ...
+
+    def finish(self) -> Iterator[FoundFrame[FrameT]]: ...

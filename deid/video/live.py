@@ -19,10 +19,10 @@ from deid.core.types import Detection, Image
 from deid.detection.refine import FaceRefiner
 from deid.editing.sampler import MIX, sample_sets, sample_shares, with_portraits
 from deid.imaging.alignment import align
-from deid.video.boxes import Finds
 from deid.video.decode import Reader
 from deid.video.edit import VideoEditor
 from deid.video.find import FaceFinder
+from deid.video.frames import Finds
 from deid.video.library import pyav, reason, without_login
 from deid.video.looks import build_search
 from deid.video.pace import Meter

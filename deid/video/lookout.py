@@ -13,9 +13,10 @@ from deid.video.pace import Pace
 from deid.video.search import Search
 from deid.video.turn import CLEAR, SURE, TurnMemory
 
-#: What is new is searched for so many pixels with every frame: of a small frame, of a large one, and a share of it where that is more.
+#: What is new is searched by the fastest look in every frame, and by all looks as long as there is a budget. It grows by so many pixels
+#: with every frame: of a small frame, of a large one, and a share of it where that is more.
 _PIXELS, _PIXELS_LARGE, _SHARE, _LARGE = 100_000, 50_000, 0.025, 500_000
-#: A frame of so many pixels is searched by the fastest look whenever all of it is new.
+#: A frame of so many pixels is searched by all looks however much of it is new: the fastest one misses more of its small faces.
 _SMALL = 150_000
 #: What is not used of that is saved, up to one frame of so many pixels or more, or a look by all at a smaller one.
 _SAVED = 1_500_000
@@ -137,7 +138,7 @@ class Lookout:
         lost: Sequence[NDArray[np.float64]],
         searched: Sequence[Sighting] | None,
     ) -> list[Sighting]:
-        """Looks at what is new by all looks, as long as enough has been saved up; then by the fastest one, and where faces were lost.
+        """Looks at what is new by all looks, as long as enough has been saved up; else by the fastest one, and where faces were lost.
 
         What was found in the whole frame, where that was searched, is not searched for again at other turns.
         """
@@ -162,18 +163,19 @@ class Lookout:
     def _affordable(
         self, news: News, known: Sequence[NDArray[np.float64]], size_hw: tuple[int, int], searched: bool
     ) -> tuple[list[Region], bool]:
-        """The first regions, as many as has been saved up for, and whether for all looks; none for the fastest one in a searched frame."""
+        """What is new, and whether enough has been saved up for all looks at it."""
         pixels = size_hw[0] * size_hw[1]
         times = 1 + _SLOWER * (self._search.n_looks - 1)
-        whole = _cost(np.s_[: size_hw[0], : size_hw[1]])
-        most = max(pixels, min(times * whole, _SAVED))
-        self._saved = min(most, self._saved + _granted(pixels, whole))
+        most = max(pixels, min(times * _cost(np.s_[: size_hw[0], : size_hw[1]]), _SAVED))
+        self._saved = most if pixels <= _SMALL else min(most, self._saved + _granted(pixels))
         regions = news.regions(known)
         all_looks = times * sum(map(_cost, regions))
         if all_looks <= self._saved:
             self._saved -= all_looks
             return list(regions), True
-        return [] if searched else self._pay(news.regions(known, most=1.0)), False
+        regions = news.regions(known, most=1.0)
+        self._saved = max(0.0, self._saved - (0 if searched else sum(map(_cost, regions))))
+        return regions, False
 
     def _pay(self, regions: Iterable[Region]) -> list[Region]:
         """The first regions, as many as has been saved up for."""
@@ -211,11 +213,9 @@ class Lookout:
         return _sightings([d for d in found if d.score >= CLEAR], degrees)
 
 
-def _granted(pixels: int, whole: int) -> float:
-    """Pixels that may be searched with every frame of so many, of which a search takes ``whole``."""
-    if pixels >= _LARGE:
-        return max(_PIXELS_LARGE, _SHARE * pixels)
-    return max(_PIXELS, whole) if pixels <= _SMALL else _PIXELS
+def _granted(pixels: int) -> float:
+    """Pixels that may be searched by further looks with every frame of so many."""
+    return max(_PIXELS_LARGE, _SHARE * pixels) if pixels >= _LARGE else _PIXELS
 
 
 def _cost(region: Region) -> int:

@@ -8,20 +8,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deid.anonymizer.parts import Engine, Selecting
-from deid.anonymizer.selection import Selection
+from deid.anonymizer.parts import Engine
+from deid.anonymizer.protocols import Selecting
 from deid.boxes.types import BoxedFile, BoxedFrame
 from deid.core.errors import VideoReadError
 from deid.core.options import Options
 from deid.core.types import Image, check_image
 from deid.detection.refine import FaceRefiner
 from deid.models.threads import share
-from deid.video.boxes import Finds, GivenFinder, Recorder, TrackCrops, boxed, kept_tracks, spans, with_tracks
+from deid.video.boxes import GivenFinder, Recorder, TrackCrops, boxed, kept_tracks, spans, with_tracks
 from deid.video.decode import Frame, Reader
 from deid.video.edit import VideoEditor
 from deid.video.encode import Writer
 from deid.video.find import FaceFinder
-from deid.video.frames import EditedFrame, FoundFrame, FrameT
+from deid.video.frames import EditedFrame, Finds, FoundFrame, FrameT
 from deid.video.looks import build_search
 from deid.video.pace import USUAL_RATE, Pace
 from deid.video.plates import WithPlates
@@ -148,7 +148,7 @@ def _decided(
     progress: Callable[[int, int], None] | None,
 ) -> tuple[BoxedFile, tuple[KeptTrack, ...]]:
     """The boxes of a video, searched where none are given, and which tracks are left as they are."""
-    selection = selection or Selection(engine.options)
+    selection = selection or engine.models.keeping_nobody
     crops = TrackCrops(selection)
     if boxes is None:
         boxes, _ = find_video(source, engine, span=span, progress=progress, watch=crops.look)

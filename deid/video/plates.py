@@ -7,8 +7,7 @@ from typing import Generic
 
 from deid.core.types import Detection
 from deid.detection.plates import PLATE
-from deid.video.boxes import Finds
-from deid.video.frames import FoundFrame, FrameT, TrackedFace
+from deid.video.frames import Finds, FoundFrame, FrameT, TrackedFace
 
 #: Tracks of plates are numbered from here: those of faces are what they would be without.
 FIRST_TRACK = 1_000_000

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.anonymizer.level import Level
+from deid.anonymizer.request import Level
 from deid.core.temporal import FieldSmoother
 from deid.core.types import Embeddings
 from deid.video.keyframe import Keyframe

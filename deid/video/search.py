@@ -44,15 +44,15 @@ class Search:
         """Detections of the current search in an image that is turned counter-clockwise for it."""
         look = self._looks[self._turn % len(self._looks)]
         self._turn += 1
-        return detect_turned(look, image, degrees)
+        return detect_turned(look.detect, image, degrees)
 
     def all(self, image: Image, degrees: int = 0) -> list[Detection]:
         """What all looks together find, each face once."""
-        return merge(found for look in self._looks for found in detect_turned(look, image, degrees))
+        return merge(found for look in self._looks for found in detect_turned(look.detect, image, degrees))
 
     def fast(self, image: Image, degrees: int = 0) -> list[Detection]:
         """What the fastest look finds."""
-        return detect_turned(self._looks[-1], image, degrees)
+        return detect_turned(self._looks[-1].detect, image, degrees)
 
     def within(
         self, image: Image, regions: Sequence[Region], degrees: int = 0, thorough: bool = True, others: bool = False
@@ -79,7 +79,7 @@ class Search:
 def _inside(look: Detector, image: Image, region: Region, degrees: int) -> list[Detection]:
     rows, columns = region
     origin = np.array([columns.start or 0, rows.start or 0], float)
-    found = detect_turned(look, np.ascontiguousarray(image[region]), degrees)
+    found = detect_turned(look.detect, np.ascontiguousarray(image[region]), degrees)
     return [d.moved(np.ones(2), origin) for d in found]
 
 

@@ -21,7 +21,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from deid.core.errors import DependencyError, WeightsFormatError, WeightsHashError, WeightsMissingError
-from deid.models.dlib_file import dlib_arrays
+from deid.models.dlib_file import BLOCKS, WIDTHS, dlib_arrays
+from deid.weights.cache import cache_folder, sha256_of
 
 #: sha256 of the files that come with other packages, in each release that is known.
 _PACKAGE_FILES = {
@@ -59,12 +60,6 @@ def folder() -> Path:
     """Where the shipped weights lie: in the installed package, or beside it in a checkout."""
     installed = Path(__file__).parent.parent / "_weights"
     return installed if installed.is_dir() else Path(__file__).parent.parent.parent / "weights"
-
-
-def cache_folder() -> Path:
-    """Where fetched weights lie: `$DEID_CACHE`, or `deid` in the user's cache."""
-    base = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    return Path(os.environ.get("DEID_CACHE") or Path(base).expanduser() / "deid")
 
 
 def manifest() -> dict[str, Entry]:
@@ -122,11 +117,6 @@ def entry(name: str) -> Entry:
 def path_of(item: Entry) -> Path:
     """Where an entry's file lies, or would lie once fetched."""
     return (cache_folder() if item.url else folder()) / item.file
-
-
-def sha256_of(data: bytes) -> str:
-    """Hex digest."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def read(name: str) -> tuple[dict[str, NDArray[Any]], Entry]:
@@ -288,6 +278,11 @@ def read_dlib_resnet() -> dict[str, NDArray[Any]]:
         return dict(dlib_arrays(path.read_bytes()))
     except (IndexError, ValueError) as error:
         raise WeightsFormatError(f"cannot read {path.name}: {error}") from error
+
+
+def dlib_resnet_entry() -> Entry:
+    """What the manifest would say of dlib's face recogniser, whose file comes with another package."""
+    return Entry("dlib_resnet", DLIB_RESNET, _PACKAGE_FILES[DLIB_RESNET][-1], {"blocks": BLOCKS, "widths": WIDTHS})
 
 
 def _check_package_file(path: Path, changed_ns: int) -> None:

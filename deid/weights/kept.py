@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from deid import weights
+from deid.weights.cache import cache_folder, sha256_of
 
 _KINDS: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ def kept_arrays(name: str, make: Callable[[], Mapping[str, NDArray[Any]]]) -> Ma
         name: of the file; it changes with what the arrays are made from.
         make: arrays of float32 and int64.
     """
-    path = weights.cache_folder() / f"{name}.safetensors"
+    path = cache_folder() / f"{name}.safetensors"
     try:
         if _sha256(path) == path.with_suffix(".sha256").read_text().strip():
             return _mapped(path)
@@ -65,7 +65,7 @@ def _keep(arrays: dict[str, NDArray[Any]], path: Path) -> None:
     """Write a file and its hash; parallel calls write the same content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     data = save(arrays)
-    for place, content in ((path, data), (path.with_suffix(".sha256"), weights.sha256_of(data).encode() + b"\n")):
+    for place, content in ((path, data), (path.with_suffix(".sha256"), sha256_of(data).encode() + b"\n")):
         part = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
         try:
             part.write_bytes(content)

@@ -8,7 +8,7 @@ import functools
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from deid import weights
 from deid.core.errors import WeightsFormatError
 from deid.models.inference import Network, OnnxNetwork, TorchNetwork, check_device, has_onnxruntime
 from deid.models.threads import SideBySide, n_threads
+
+if TYPE_CHECKING:
+    from torch import nn
 
 #: The entry of the manifest that holds each network's weights; none for those of another package.
 SOURCES: dict[str, str | None] = {
@@ -66,14 +69,39 @@ def arrays_of(name: str) -> dict[str, NDArray[Any]]:
         WeightsError: the file is missing, altered, or holds something else.
         DependencyError: the package that ships it is missing.
     """
+    # Counters of training steps belong to no answer.
+    return {key: array for key, array in _stored(name).items() if array.dtype.kind == "f"}
+
+
+def module_of(name: str) -> "nn.Module":
+    """A network of `SOURCES` as a torch module, as it is run.
+
+    Raises:
+        WeightsError: the file is missing, altered, or of another architecture.
+        DependencyError: the package that ships it is missing.
+    """
+    from deid.models.shipped import as_run
+
+    item = _entry(name)
+    try:
+        return as_run(name, _stored(name), item.architecture)
+    except (RuntimeError, TypeError) as error:
+        raise WeightsFormatError(f"{item.file} holds another architecture than {name}: {error}; {weights.MEND}") from error
+
+
+def _stored(name: str) -> dict[str, NDArray[Any]]:
+    """All tensors of a network, by the names of its module."""
     source = SOURCES[name]
     if source is None:
         return weights.read_dlib_resnet()
     arrays, _ = weights.read(source)
     prefix = "" if source == name else f"{name}."
-    own = {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
-    # Counters of training steps belong to no answer.
-    return {key: array for key, array in own.items() if array.dtype.kind == "f"}
+    return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
+
+
+def _entry(name: str) -> weights.Entry:
+    source = SOURCES[name]
+    return weights.dlib_resnet_entry() if source is None else weights.entry(source)
 
 
 def _files(name: str) -> list[Path]:
@@ -91,10 +119,8 @@ def _stamp(path: Path) -> tuple[str, int]:
 def _opened(name: str, device: str, *stamps: tuple[str, int]) -> Network:
     if device == "cpu" and has_onnxruntime():
         return _onnx(name)
-    from deid.weights.modules import MODULES
-
     check_device(device)
-    return TorchNetwork(MODULES[name](), device)
+    return TorchNetwork(module_of(name), device)
 
 
 def _onnx(name: str) -> Network:
@@ -103,8 +129,5 @@ def _onnx(name: str) -> Network:
     try:
         return OnnxNetwork(weights.read_bytes(graph), {key: np.asarray(array, np.float32) for key, array in arrays.items()})
     except RuntimeError as error:
-        source = SOURCES[name]
-        file = weights.DLIB_RESNET if source is None else weights.entry(source).file
-        raise WeightsFormatError(
-            f"{file} holds another architecture than {graph.file}: {error}; run `deid weights export` after a training, or {weights.MEND}"
-        ) from error
+        mend = f"run `deid weights export` after a training, or {weights.MEND}"
+        raise WeightsFormatError(f"{_entry(name).file} holds another architecture than {graph.file}: {error}; {mend}") from error

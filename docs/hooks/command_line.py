@@ -6,7 +6,7 @@ import typer
 from mkdocs.structure.files import File, Files
 from typer.cli import get_docs_for_click
 
-from deid.cli import app
+from deid.__main__ import app
 
 _PAGE = "reference/command-line.md"
 

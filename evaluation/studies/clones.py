@@ -18,7 +18,7 @@ from deid.check.recognition import WORKING_FMR, distance_of, fix_thresholds
 from deid.core.errors import DataError
 from deid.core.protocols import Embedder
 from deid.core.types import Embeddings, Image
-from deid.imaging.alignment import SIZE
+from deid.imaging.template import SIZE
 from deid.training.data import read_tar
 from evaluation import datasets, recognisers
 from evaluation.compare import male_probabilities

@@ -14,7 +14,7 @@ from safetensors.numpy import load
 from deid import weights
 from deid.anonymizer import fallback
 from deid.anonymizer.face_editor import propose
-from deid.anonymizer.level import Level
+from deid.anonymizer.request import Level
 from deid.check.faces import find
 from deid.compositing import blend
 from deid.compositing.proposal import Proposal
@@ -29,7 +29,8 @@ from deid.editing.attgan import AttganEditor
 from deid.editing.looks import Looks
 from deid.editing.portraits import Portraits
 from deid.editing.sampler import sample_sets, sample_shares, with_portraits
-from deid.imaging.alignment import TEMPLATE, align
+from deid.imaging.alignment import align
+from deid.imaging.template import TEMPLATE
 from deid.landmarks.face_points import FacePoints
 from deid.models.attgan import Generator
 from deid.recognition.attributes import AttributeReader
@@ -146,7 +147,7 @@ def load_generator(path: Path | None) -> Generator:
 
 def first_level(network: Generator) -> Level:
     """What the product tries first."""
-    return next(fallback.levels(Options(), AttganEditor(network=network)))
+    return next(fallback.new_faces(Options(), AttganEditor(network=network)))
 
 
 def draw_rows(faces: Subjects, bank: Portraits, rng: np.random.Generator) -> NDArray[np.float32]:

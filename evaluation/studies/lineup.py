@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid import weights
-from deid.anonymizer.level import Level
+from deid.anonymizer.request import Level
 from deid.check.judges import mtcnn
 from deid.core.types import Crops, Embeddings
 from deid.editing.portraits import Portraits
 from deid.landmarks.face_points import FacePoints
 from deid.models.attgan import Generator
+from deid.recognition.linear import AgeReader
 from deid.verification.realism import RealismScorer
 from evaluation import datasets, recognisers
 from evaluation.datasets import Photo
@@ -101,7 +102,7 @@ def line_up(options: StudyOptions) -> tuple[Lineup, Lesson]:
     faces = edits.subjects(crops[split.probes], [p.identity for p in probes], points)
     lineup = Lineup(
         network=network,
-        bank=Portraits(weights.read_bank()),
+        bank=Portraits(weights.read_bank(), AgeReader()),
         level=edits.first_level(network),
         judges=judges,
         opinion=opinion,

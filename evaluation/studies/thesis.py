@@ -13,7 +13,7 @@ from deid.check.recognition import distance_of
 from deid.core.types import AlignedFace, Crops, Detection
 from deid.editing.attgan import FaceAttganEditor
 from deid.editing.sampler import sample_sets
-from deid.imaging.alignment import TEMPLATE
+from deid.imaging.template import TEMPLATE
 from evaluation import datasets, methods
 from evaluation.faces import with_genders
 from evaluation.metrics import identification

@@ -17,7 +17,7 @@ from torchvision.models import mobilenet_v2
 
 from deid.core.types import Crops, Embeddings
 from deid.editing import filters
-from deid.imaging.alignment import SIZE
+from deid.imaging.template import SIZE
 
 #: Input in pixels, and length of the embedding.
 SIDE, DIMENSIONS = 64, 128

@@ -22,7 +22,8 @@ from deid.core.options import METHODS, Options
 from deid.core.types import AlignedFace, Detection, EditedFace, FaceResult, Image, ImageResult
 from deid.detection.mtcnn import MtcnnDetector
 from deid.imaging import geometry
-from deid.imaging.alignment import TEMPLATE, align, align_matrix, landmarks_of, warp
+from deid.imaging.alignment import align, align_matrix, landmarks_of, warp
+from deid.imaging.template import TEMPLATE
 from deid.models.threads import SideBySide
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from tests.anonymizer.sharing import shared_with

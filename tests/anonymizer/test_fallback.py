@@ -8,14 +8,16 @@ from numpy.typing import NDArray
 
 from deid.anonymizer import fallback
 from deid.anonymizer.face_editor import propose
-from deid.anonymizer.level import Level
+from deid.anonymizer.models import Models
+from deid.anonymizer.request import Level
 from deid.compositing import blend
 from deid.compositing.proposal import Proposal
 from deid.core.options import METHODS, QUALITIES, Options
 from deid.core.types import AlignedFace, Detection, EditedFace, StandIn
 from deid.editing.attgan import AttganEditor, FaceAttganEditor
+from deid.editing.filters import FilterEditor
 from deid.editing.sampler import SET_SIZE
-from deid.imaging.alignment import TEMPLATE
+from deid.imaging.template import TEMPLATE
 from deid.models.attgan import Generator
 
 ORANGE = (220, 130, 60)
@@ -89,8 +91,9 @@ def test_stand_in_lands_where_the_crop_came_from(skin_face: AlignedFace, shift: 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_fallback_ends_in_a_solid_cover(method: str) -> None:
-    options = Options(method=method, cover_image="x.png")
-    ways = list(fallback.levels(options, AttganEditor(network=Generator(2))))
+    options, picture = Options(method=method, cover_image="x.png"), np.zeros((4, 4, 3), np.uint8)
+    models = Models(options, filter=lambda name: FilterEditor(name, options, picture))
+    ways = list(fallback.levels(models, AttganEditor(network=Generator(2))))
     assert ways[-1].editor.name == "solid"
     assert [way.last for way in ways] == [False] * (len(ways) - 1) + [True]
     pasting = [way.pastes_face for way in ways]
@@ -102,7 +105,7 @@ def test_every_fallback_ends_in_a_solid_cover(method: str) -> None:
 @pytest.mark.parametrize("quality", QUALITIES)
 def test_each_round_has_stand_ins_of_its_own(quality: str) -> None:
     options = Options(quality=quality)
-    ways = [way for way in fallback.levels(options, AttganEditor(network=Generator(2))) if way.pastes_face]
+    ways = list(fallback.new_faces(options, AttganEditor(network=Generator(2))))
     assert [way.round for way in ways] == list(range(options.budget.rounds + 1))
     assert {way.n_sets for way in ways} == {options.budget.generated}
     assert [way.strength for way in ways] == [*[fallback.STRENGTHS[0]] * options.budget.rounds, fallback.STRENGTHS[1]]
@@ -112,7 +115,7 @@ def test_each_round_has_stand_ins_of_its_own(quality: str) -> None:
 def test_without_a_stand_in_the_generator_sees_less_and_less_of_a_face() -> None:
     editor = FaceAttganEditor(network=Generator(2))
     options = Options(stand_in="none")
-    ways = [way for way in fallback.levels(options, editor) if way.pastes_face]
+    ways = list(fallback.new_faces(options, editor))
     cells = [way.editor.cells for way in ways]  # type: ignore[attr-defined]
     assert cells == [*[options.input_cells] * (options.budget.rounds + 1), 22, 16]
     assert editor.cells is None
@@ -121,7 +124,7 @@ def test_without_a_stand_in_the_generator_sees_less_and_less_of_a_face() -> None
 def test_kept_face_is_tried_first_and_then_covered() -> None:
     editor = AttganEditor(network=Generator(2))
     chosen = Level(editor, 1.0, True, sets=np.zeros((1, SET_SIZE), np.float32))
-    ways = list(fallback.levels_after(chosen, Options(), editor))
+    ways = list(fallback.levels_after(chosen, Models(Options()), editor))
     assert ways[0] is chosen
     assert not any(way.pastes_face for way in ways[1:])
     assert ways[-1].last

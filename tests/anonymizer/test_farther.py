@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from deid.anonymizer import fallback
-from deid.anonymizer.face import Composite, Face, Request
+from deid.anonymizer.face import Composite, Face
 from deid.anonymizer.face_editor import FaceEditor
-from deid.anonymizer.level import Level
+from deid.anonymizer.models import Models
+from deid.anonymizer.request import Level, Request
 from deid.compositing.proposal import Patch
 from deid.core.options import Options
 from deid.core.types import Detection, Distance, EditedFace, Image, Verification
@@ -39,7 +40,7 @@ def _edited(distances: list[float], quality: str, stand_ins: bool, monkeypatch: 
     monkeypatch.setattr(FaceEditor, "replaced", replaced)
     monkeypatch.setattr(FaceEditor, "_covered", covered)
     models: Any = SimpleNamespace(options=options, portraits=None)
-    levels = fallback.levels(options, AttganEditor())
+    levels = fallback.levels(Models(options), AttganEditor())
     nothing: Any = None
     face = Face(Request(Detection(np.array([0.0, 0, 4, 4]))), nothing, np.eye(3)[:2], 0, levels)
     face.stand_ins = [np.zeros(1, np.float32)] if stand_ins else []

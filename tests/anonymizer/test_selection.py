@@ -10,12 +10,13 @@ from PIL import Image as PillowImage
 
 from deid.anonymizer import known_people
 from deid.anonymizer.known_people import LOOSE, STRICT, KnownPeople
-from deid.anonymizer.selection import Selection, best_pairs, is_among
+from deid.anonymizer.selection import Selection, best_pairs
 from deid.anonymizer.zones import Zones
 from deid.core.errors import ConfigError
 from deid.core.options import Options
 from deid.core.protocols import Detector, Embedder
 from deid.core.types import Crops, Detection, Embeddings, Image, KeptFace
+from deid.detection.merge import is_among
 
 SIDE, POINTS = 60, np.array([[18.0, 24], [42, 24], [30, 38], [21, 47], [39, 47]])
 

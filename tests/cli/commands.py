@@ -2,7 +2,7 @@
 
 from typer.testing import CliRunner, Result
 
-from deid.cli import app
+from deid.__main__ import app
 
 
 def deid(*arguments: object) -> Result:

@@ -14,7 +14,7 @@ from deid.core.types import Image
 HEAVY = {"av", "dlib", "facenet_pytorch", "matplotlib", "onnx", "pandas", "scipy", "skimage", "sklearn", "torch", "torchvision"}
 _PROGRAM = """
 import json, sys
-from deid.cli import app
+from deid.__main__ import app
 try:
     app(sys.argv[2:])
 except SystemExit as end:

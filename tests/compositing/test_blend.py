@@ -7,7 +7,8 @@ import pytest
 from deid.compositing import blend
 from deid.core.types import Image
 from deid.imaging import geometry
-from deid.imaging.alignment import TEMPLATE, at_photo_scale
+from deid.imaging.alignment import at_photo_scale
+from deid.imaging.template import TEMPLATE
 
 
 def _noise(height: int, width: int, seed: int = 0) -> Image:

@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image as PillowImage
 
 from deid.core.options import Options
 from deid.core.protocols import Editor
@@ -77,11 +75,10 @@ def sitting(hopper: Image, officer: Detection, embedder: DlibResNetEmbedder) -> 
 
 
 @pytest.fixture(scope="module")
-def editors(bank: Portraits, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Editor]:
-    cover: Path = tmp_path_factory.mktemp("cover") / "cover.png"
-    PillowImage.new("RGB", (20, 20), (20, 90, 160)).save(cover)
+def editors(bank: Portraits) -> dict[str, Editor]:
+    picture = np.full((20, 20, 3), (20, 90, 160), np.uint8)
     on_face = FaceAttganEditor()
-    built: dict[str, Editor] = {name: FilterEditor(name, Options(cover_image=str(cover))) for name in FILTERS}
+    built: dict[str, Editor] = {name: FilterEditor(name, Options(), picture) for name in FILTERS}
     return built | {"attgan": AttganEditor(bank=bank), "attgan_on_face": on_face, "attgan_22": on_face.coarse(22)}
 
 

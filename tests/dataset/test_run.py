@@ -260,9 +260,9 @@ def test_wrong_use_leaves_nothing_behind(folder: Path, run_here: Run, tmp_path: 
 
 
 @pytest.mark.parametrize("out", ["/", ".."])
-def test_output_that_can_have_nothing_beside_it(out: str, folder: Path) -> None:
+def test_output_that_can_have_nothing_beside_it(out: str, folder: Path, make_plan: Callable[..., Plan]) -> None:
     with pytest.raises(DataError, match=r"expected a (new folder|new or an empty)|lies inside"):
-        run(Plan(given=str(folder), out=Path(out), options=Options(method="solid")))
+        run(make_plan(folder, Path(out)))
 
 
 def test_half_renamed_files_are_swept_away(folder: Path, run_here: Run, tmp_path: Path, make_plan: Callable[..., Plan]) -> None:

@@ -27,7 +27,7 @@ def test_boxes_and_landmarks_come_back(degrees: int) -> None:
     image = np.zeros((40, 70, 3), np.uint8)
     image[8:20, 30:50] = 220
     image[3, 61] = (255, 0, 0)
-    (d,) = detect_turned(_Square(), image, degrees)
+    (d,) = detect_turned(_Square().detect, image, degrees)
     assert d.box_xyxy.tolist() == [30, 8, 50, 20]
     assert d.landmarks is not None
     assert d.landmarks[0].tolist() == [61, 3]
@@ -56,7 +56,7 @@ def test_other_angles_are_refused() -> None:
 
 def test_a_real_face_on_its_side_is_found(hopper: Image, mtcnn: MtcnnDetector, officer: Detection) -> None:
     lying = turn_image(hopper, 270)
-    (d,) = [d for d in detect_turned(mtcnn, lying, 90) if d.score > 0.9]
+    (d,) = [d for d in detect_turned(mtcnn.detect, lying, 90) if d.score > 0.9]
     expected = turn_detection(officer, 270, hopper.shape[:2])
     assert box_iou(d.box_xyxy, expected.box_xyxy)[0, 0] > 0.9
     assert d.landmarks is not None

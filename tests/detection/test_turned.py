@@ -56,7 +56,7 @@ def _marked(h: int = 180, w: int = 200) -> Image:
 def test_detections_come_back_to_where_they_are(degrees: int) -> None:
     image, detector = _marked(), _Marks()
     upright = detector.detect(image)[0]
-    found = detect_turned(detector, image, degrees)[0]
+    found = detect_turned(detector.detect, image, degrees)[0]
     tolerance = 1e-9 if degrees % 90 == 0 else 0.7
     assert found.landmarks is not None
     np.testing.assert_allclose(found.landmarks, upright.landmarks, atol=tolerance)
@@ -97,7 +97,7 @@ def test_reflections_at_the_corners_are_no_faces() -> None:
         def detect(self, image: Image) -> list[Detection]:
             return [Detection(np.array([2.0, 2, 22, 22]))]
 
-    assert detect_turned(_Corner(), np.zeros((120, 160, 3), np.uint8), 45) == []
+    assert detect_turned(_Corner().detect, np.zeros((120, 160, 3), np.uint8), 45) == []
 
 
 def test_upright_photo_gets_one_search_and_quick_looks() -> None:
@@ -179,5 +179,5 @@ def test_close_look_at_a_lying_face_is_upright(hopper: Image, officer: Detection
     """Or no new face would ever pass there: MTCNN sees none that lies."""
     image, matrix = turn(hopper, 90)
     face, judge = turned_by(officer, matrix), MtcnnDetector(min_face=40)
-    found = look_closer(judge, image, face, 2.2, 200)
+    found = look_closer(judge.detect, image, face, 2.2, 200)
     assert geometry.box_iou(np.array([d.box_xyxy for d in found]), face.box_xyxy).max() > 0.5

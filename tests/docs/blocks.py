@@ -66,7 +66,7 @@ def run(block: Block, names: dict[str, Any]) -> None:
 def _command(words: list[str]) -> None:
     """Run a command in this process: a new one would spend most of its time on importing torch."""
     if words[0] == "deid":
-        from deid.cli import app
+        from deid.__main__ import app
 
         _invoke(app, words[1:])
     elif words[:3] == ["python", "-m", "evaluation"]:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from deid.anonymizer.models import Models
 from deid.core.errors import ConfigError
 from deid.core.options import Options
 from deid.core.types import AlignedFace, Detection, Image
@@ -86,13 +87,13 @@ def test_more_strength_leaves_less(name: str) -> None:
 
 def test_image_is_put_over_the_face(tmp_path: Path) -> None:
     PillowImage.new("RGB", (5, 5), (9, 8, 7)).save(tmp_path / "cover.png")
-    editor = FilterEditor("image", Options(method="image", cover_image=str(tmp_path / "cover.png")))
+    editor = Models(Options(method="image", cover_image=str(tmp_path / "cover.png"))).filter("image")
     assert (editor.edit(_face(_noise(30, 20)), NO_SETS)[0].crop == (9, 8, 7)).all()
 
 
 def test_image_without_a_picture_is_refused() -> None:
     with pytest.raises(ConfigError, match="cover_image"):
-        FilterEditor("image", Options()).edit(_face(_noise(9, 9)), NO_SETS)
+        FilterEditor("image", Options())
 
 
 def test_unknown_filter_lists_the_valid_ones() -> None:

@@ -19,6 +19,7 @@ from deid.editing import portraits
 from deid.editing.looks import Looks, light
 from deid.editing.portraits import SIDE, Portraits, mirrored
 from deid.landmarks.face_points import FacePoints
+from deid.recognition.linear import AgeReader
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -40,7 +41,7 @@ def _looks(bank: Portraits, number: int, **changed: Any) -> Looks:
 @pytest.fixture(scope="module")
 def few(bank_of: Callable[..., Arrays]) -> Portraits:
     """Forty portraits."""
-    return Portraits(bank_of(range(40)))
+    return Portraits(bank_of(range(40)), AgeReader())
 
 
 def test_mirrored_twice_is_the_same() -> None:
@@ -158,7 +159,7 @@ def test_looks_of_a_face_make_the_row_of_a_bank(officer_face: AlignedFace) -> No
     row = looks.row()
     assert row.shape == (189,)
     pictures = {"images": np.zeros(4, np.uint8), "ends": np.array([4]), "points": officer_face.points[None], "looks": row[None]}
-    (back,) = [Portraits(pictures)]
+    (back,) = [Portraits(pictures, AgeReader())]
     np.testing.assert_allclose(back.pose[0], looks.pose, atol=1e-5)
     np.testing.assert_allclose(back.light[0], looks.light, atol=1e-5)
     np.testing.assert_allclose(back.skin[0], looks.skin, atol=1e-4)
@@ -201,7 +202,7 @@ NO_BANKS: dict[str, tuple[Callable[[Arrays], Arrays], str]] = {
 @pytest.mark.parametrize(("spoil", "message"), NO_BANKS.values(), ids=NO_BANKS.keys())
 def test_what_is_no_bank_is_refused(spoil: Callable[[Arrays], Arrays], message: str, bank_of: Callable[..., Arrays]) -> None:
     with pytest.raises(WeightsFormatError, match=message):
-        Portraits(spoil(bank_of([0, 1, 2, 3])))
+        Portraits(spoil(bank_of([0, 1, 2, 3])), AgeReader())
 
 
 @pytest.mark.parametrize("number", [1, 5], ids=["picture", "mirror image"])
@@ -209,14 +210,14 @@ def test_damaged_picture_is_named(number: int, bank_of: Callable[..., Arrays]) -
     arrays = bank_of([0, 1, 2, 3])
     arrays["images"] = arrays["images"].copy()
     arrays["images"][arrays["ends"][0] : arrays["ends"][0] + 40] = 0
-    bank = Portraits(arrays)
+    bank = Portraits(arrays, AgeReader())
     assert bank.picture(0).shape == (SIDE, SIDE, 3)
     with pytest.raises(WeightsFormatError, match="portrait 1 of the bank is damaged"):
         bank.picture(number)
 
 
 def test_picture_of_another_size_is_named(bank_of: Callable[..., Arrays], monkeypatch: pytest.MonkeyPatch) -> None:
-    bank = Portraits(bank_of([0, 1]))
+    bank = Portraits(bank_of([0, 1]), AgeReader())
     monkeypatch.setattr(portraits, "SIDE", 256)
     with pytest.raises(WeightsFormatError, match="expected portrait 0 of the bank to be 256 x 256, got 384 x 384"):
         bank.picture(0)

@@ -15,8 +15,8 @@ from deid.anonymizer import fallback
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.face import Person
 from deid.anonymizer.identities import People
-from deid.anonymizer.level import Level
 from deid.anonymizer.models import Models
+from deid.anonymizer.request import Level
 from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError, WeightsMissingError
 from deid.core.options import QUALITIES, Options
@@ -26,7 +26,8 @@ from deid.editing.attgan import AttganEditor
 from deid.editing.portraits import Portraits
 from deid.editing.sampler import portraits_of
 from deid.editing.selector import Judgement, Likeness, Selector
-from deid.imaging.alignment import TEMPLATE
+from deid.imaging.template import TEMPLATE
+from deid.recognition.linear import AgeReader
 
 _BROWS = ATTRIBUTES.index("Bushy_Eyebrows")
 FACE = Detection(np.array([28.0, 18.0, 100.0, 112.0]), 1.0, TEMPLATE)
@@ -96,7 +97,7 @@ def _bank(n: int = 120) -> Portraits:
     looks = np.random.default_rng(0).uniform(0.2, 0.4, (n, 189)).astype(np.float32)
     looks[:, -2] = np.arange(n) % 2
     points = np.tile(np.random.default_rng(1).uniform(30, 100, (1, 68, 2)), (n, 1, 1))
-    return Portraits({"images": np.zeros(n, np.uint8), "ends": np.arange(1, n + 1), "points": points, "looks": looks})
+    return Portraits({"images": np.zeros(n, np.uint8), "ends": np.arange(1, n + 1), "points": points, "looks": looks}, AgeReader())
 
 
 @dataclass
@@ -207,7 +208,7 @@ def test_one_that_always_fails_uses_its_budget_and_ends_covered(engine: Callable
 
 def test_levels_of_the_real_editor_end_in_a_solid_cover() -> None:
     options = Options(quality="fast")
-    levels = list(fallback.levels(options, _Painter()))
+    levels = list(fallback.levels(Models(options), _Painter()))
     assert [(r.editor.name, r.strength) for r in levels if not r.pastes_face] == [("blur", 2.25), ("solid", 1.0)]
     assert [r.last for r in levels] == [False] * (len(levels) - 1) + [True]
     assert [r.strength for r in levels if r.pastes_face] == [1.0] * options.budget.rounds + [1.5]
@@ -280,8 +281,8 @@ def test_person_is_found_by_all_embedders_or_not_at_all(fake_embedder: Any) -> N
 def test_consistency_that_cannot_be_kept_is_refused(given: dict[str, Any], tmp_path: Path) -> None:
     options = Options(consistency="dataset")
     with pytest.raises(DataError, match="1 local worker"):
-        Plan(given=str(tmp_path), out=tmp_path / "out", options=options, **given)
-    Plan(given=str(tmp_path), out=tmp_path / "out", options=options, workers=1)
+        Plan(given=str(tmp_path), out=tmp_path / "out", options=options, make_engine=Anonymizer, **given)
+    Plan(given=str(tmp_path), out=tmp_path / "out", options=options, make_engine=Anonymizer, workers=1)
 
 
 def test_without_a_selector_file_nothing_is_edited(monkeypatch: pytest.MonkeyPatch, astronaut: Image) -> None:

@@ -6,7 +6,8 @@ import pytest
 from numpy.typing import NDArray
 
 from deid.core.types import Detection
-from deid.imaging.alignment import TEMPLATE, align
+from deid.imaging.alignment import align
+from deid.imaging.template import TEMPLATE
 from evaluation.close import close_look, regions
 from evaluation.faces import Face
 from evaluation.features import Features, load_wide

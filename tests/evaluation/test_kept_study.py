@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from deid.core.types import Crops
-from deid.imaging.alignment import TEMPLATE
+from deid.imaging.template import TEMPLATE
 from evaluation import skin
 from evaluation.faces import Face
 from evaluation.skin import DARK_BELOW_DEG, tone

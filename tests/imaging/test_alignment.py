@@ -6,7 +6,7 @@ import pytest
 
 from deid.compositing import blend
 from deid.core.types import Detection, Image
-from deid.imaging import alignment, geometry
+from deid.imaging import alignment, geometry, template
 
 
 def _smooth(height: int, width: int, seed: int = 0) -> Image:
@@ -24,11 +24,11 @@ def _similarity(angle_deg: float, scale: float, centre: tuple[float, float]) -> 
 
 def test_landmarks_land_on_the_template() -> None:
     back = geometry.invert(_similarity(25, 0.8, (150, 120)))
-    landmarks = geometry.apply(back, alignment.TEMPLATE)
+    landmarks = geometry.apply(back, template.TEMPLATE)
     detection = Detection(np.array([100.0, 70, 200, 190]), 1.0, landmarks)
     face = alignment.align(_smooth(300, 300), detection)
     assert face.crop.shape == (128, 128, 3)
-    np.testing.assert_allclose(geometry.apply(face.matrix, landmarks), alignment.TEMPLATE, atol=1e-6)
+    np.testing.assert_allclose(geometry.apply(face.matrix, landmarks), template.TEMPLATE, atol=1e-6)
 
 
 def test_box_without_landmarks_gets_an_upright_crop_around_it() -> None:
@@ -106,7 +106,7 @@ def test_warp_then_paste_gives_the_photo_back(angle: float, scale: float) -> Non
 
 @pytest.mark.parametrize(("narrow", "profile"), [(1.0, False), (0.7, False), (0.5, True), (0.2, True)])
 def test_a_face_from_the_side_has_its_eyes_near_each_other(narrow: float, profile: bool) -> None:
-    points = (alignment.TEMPLATE - alignment.TEMPLATE.mean(axis=0)) * [narrow, 1.0] + 100
+    points = (template.TEMPLATE - template.TEMPLATE.mean(axis=0)) * [narrow, 1.0] + 100
     turn = np.array([[0.8, -0.6], [0.6, 0.8]])
     box = np.array([0.0, 0.0, 200.0, 200.0])
     assert alignment.is_profile(Detection(box, 1.0, points)) == profile

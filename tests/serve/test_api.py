@@ -84,7 +84,7 @@ def test_events_of_a_file_end_when_it_waits_for_a_person(client: TestClient, pho
 def test_events_of_a_session_tell_its_files_and_that_its_page_is_there(desk: Desk, client: TestClient, photo: bytes) -> None:
     session = opened(client)
     settled(client, submitted(client, photo, session=session))
-    stream = events.of_session(desk, session)
+    stream = events.of_session(desk.sessions, desk.worker, desk.closed, session)
 
     async def first() -> str:
         try:

@@ -132,7 +132,7 @@ def save(page: Any, folder: Path) -> tuple[Path, dict[str, Any]]:
 
 def command(*arguments: str) -> None:
     """A command of `deid`, in this process."""
-    from deid.cli import app
+    from deid.__main__ import app
 
     result = CliRunner().invoke(app, list(arguments))
     assert result.exit_code == 0, result.output

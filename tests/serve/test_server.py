@@ -19,7 +19,7 @@ from deid.core.errors import ConfigError
 from deid.core.options import Options
 from deid.serve import server
 from deid.serve.guard import allowed_hosts, is_loopback
-from deid.serve.server import Address
+from deid.serve.server import Address, Makers
 
 _CODE = """
 import sys
@@ -27,10 +27,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from deid.core.options import Options
 from deid.serve import server
-server.load_engine = lambda options: SimpleNamespace(options=options)
-server.work_of = lambda upload, kind, engine, limits: SimpleNamespace(faces=(), view={}, process=lambda progress: None)
-server.serve(Options(), server.Address(port=0), temp=Path(sys.argv[1]), told=lambda url: print(url, flush=True))
+
+def work_of(upload, kind, engine, limits):
+    return SimpleNamespace(faces=(), view={}, process=lambda progress: None)
+
+makers = server.Makers(Options(), lambda: SimpleNamespace(options=Options()), work_of)
+server.serve(makers, server.Address(port=0), temp=Path(sys.argv[1]), told=lambda url: print(url, flush=True))
 """
+
+
+def _makers(options: Any) -> Makers:
+    """No engine, and no work."""
+    nothing: Any = None
+    return Makers(options, lambda: nothing, lambda upload, kind, engine, limits: nothing)
 
 
 @pytest.fixture
@@ -106,13 +115,13 @@ def test_an_address_that_is_taken_is_told() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(ConfigError, match="choose another port"):
-            server.serve(Options(), Address(port=taken.getsockname()[1]))
+            server.serve(_makers(Options()), Address(port=taken.getsockname()[1]))
 
 
 @pytest.mark.usefixtures("signals")
 def test_a_temporary_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot make a private folder"):
-        server.serve(Options(), Address(port=0), temp=tmp_path / "none")
+        server.serve(_makers(Options()), Address(port=0), temp=tmp_path / "none")
 
 
 @pytest.mark.parametrize(
@@ -134,10 +143,9 @@ def test_names_of_the_server() -> None:
 def test_others_need_a_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Whoever listens beyond this machine prints an address with a token."""
     told: list[str] = []
-    monkeypatch.setattr(server, "load_engine", lambda options: None)
     monkeypatch.setattr("uvicorn.Server.run", lambda self, sockets: None)
     for host in ("127.0.0.1", "0.0.0.0"):
-        server.serve(Options(), Address(host=host, port=0), temp=tmp_path, told=told.append)
+        server.serve(_makers(Options()), Address(host=host, port=0), temp=tmp_path, told=told.append)
     assert "token=" not in told[0]
     assert len(told[1].partition("token=")[2]) >= 24
     assert not list(tmp_path.iterdir())
@@ -147,4 +155,4 @@ def test_others_need_a_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 def test_options_that_decide_for_the_person_are_refused(name: str) -> None:
     options: Any = SimpleNamespace(**{name: "something"})
     with pytest.raises(ConfigError, match=f"no option {name}"):
-        server.serve(options, Address(port=0))
+        server.serve(_makers(options), Address(port=0))

@@ -12,8 +12,9 @@ from deid.serve.corrections import CorrectionError
 from deid.serve.desk import Desk
 from deid.serve.jobs import Job
 from deid.serve.limits import Limits
+from deid.serve.names import kind_of, plain_name
 from deid.serve.store import Store
-from deid.serve.uploads import NotThereError, RefusedError, TooLargeError, kind_of, plain_name
+from deid.serve.uploads import NotThereError, RefusedError, TooLargeError
 
 
 def until(what: Callable[[], bool], seconds: float = 5.0) -> None:

@@ -12,9 +12,10 @@ import torch
 from PIL import Image as PillowImage
 
 from deid import weights
+from deid.cli import train
 from deid.core.errors import ConfigError
 from deid.models.face_rcnn import FaceRcnn
-from deid.training import boxes, tasks
+from deid.training import boxes
 from deid.training.boxes import LabelledPhoto
 from deid.training.detector import DetectorOptions, DetectorTraining, learning_rate
 from deid.weights import modules
@@ -89,7 +90,7 @@ def test_the_command_writes_weights_that_load(photos: list[LabelledPhoto], tmp_p
     monkeypatch.setattr(boxes, "load", lambda *args: photos)
     (tmp_path / "o.toml").write_text("channels = 8\nhead = 8\nsteps = 2\nbatch_size = 2\nside = 64\n")
     steps: list[int] = []
-    tasks.train_detector(tmp_path, tmp_path / "out", tmp_path / "none.onnx", False, tmp_path / "o.toml", lambda s, n, t: steps.append(s))
+    train.train_detector(tmp_path, tmp_path / "out", tmp_path / "none.onnx", False, tmp_path / "o.toml", lambda s, n, t: steps.append(s))
     assert steps == [1, 2]
     assert json.loads((tmp_path / "out/detector.json").read_text()) == []
     entry = tomllib.loads((tmp_path / "out/manifest.toml").read_text())["detector"]

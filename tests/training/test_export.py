@@ -13,7 +13,7 @@ from deid.models.attributes import AttributeClassifier
 from deid.training.attgan import GeneratorOptions
 from deid.training.classifier import ClassifierOptions
 from deid.training.export import export
-from deid.training.tasks import _command, read_options
+from deid.training.settings import command_of, read_options
 from deid.weights import modules
 
 FACTS = {"input": "crops", "data": 'LFW "deep-funneled"', "licence": "research", "command": "deid train # x\\y"}
@@ -83,5 +83,5 @@ def test_bad_options_of_a_run_are_told(content: bytes | None, message: str, tmp_
 
 
 def test_command_names_what_differs_from_the_defaults() -> None:
-    assert _command("attributes", ClassifierOptions()) == "deid train attributes --data DIR --out OUT"
-    assert _command("attributes", ClassifierOptions(width=8)).endswith(", width = 8")
+    assert command_of("attributes", ClassifierOptions()) == "deid train attributes --data DIR --out OUT"
+    assert command_of("attributes", ClassifierOptions(width=8)).endswith(", width = 8")

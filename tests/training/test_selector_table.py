@@ -12,13 +12,14 @@ from safetensors.torch import save_file
 
 from deid import weights
 from deid.anonymizer.face_editor import propose
+from deid.cli import train
 from deid.core.errors import DataError
 from deid.core.types import Image
 from deid.editing.sampler import SET_SIZE, portraits_of
 from deid.editing.selector import Selector
 from deid.imaging.alignment import warp
 from deid.models.mobilefacenet import MobileFaceNet
-from deid.training import pairs, tasks
+from deid.training import pairs
 from deid.training.bench import Bench, Subject
 from deid.training.data import split_of
 from deid.training.pairs import Plan, make, people
@@ -137,7 +138,7 @@ def test_command_leaves_a_selector_that_loads(
     settings.write_text("people = 2\nexam = 1\nstand_ins = 2\nsets = 1\nhidden = [4]\nepochs = 1\n")
     # The limits need two people to train on, who are here one and the same.
     monkeypatch.setattr(Table, "split", lambda table, name: join([table, table]))
-    tasks.train_selector(lfw, tmp_path, recogniser, settings, lambda step, steps, note: None)
+    train.train_selector(lfw, tmp_path, recogniser, settings, lambda step, steps, note: None)
     assert len(read(tmp_path / "table.npz")) == 2
     item = tomllib.loads((tmp_path / "manifest.toml").read_text())["selector"]
     assert "2 stand-ins each" in item["data"]

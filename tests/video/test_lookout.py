@@ -74,7 +74,7 @@ def test_only_the_place_is_searched() -> None:
     assert max(look.sizes[-1]) < 110
 
 
-def test_what_is_new_all_the_time_costs_a_bounded_part_of_a_frame() -> None:
+def test_what_is_new_all_the_time_costs_a_frame_at_most() -> None:
     look, rng = _Upright(), np.random.default_rng(0)
     frames = []
     for _ in range(50):
@@ -85,8 +85,18 @@ def test_what_is_new_all_the_time_costs_a_bounded_part_of_a_frame() -> None:
         frames.append(image)
     _run(frames, look)
     parts = sum(h * w for h, w in look.sizes if sorted((h, w)) != [720, 1280]) / (720 * 1280)
-    assert 50 * 0.02 < parts < 50 * 0.1
-    assert len([size for size in look.sizes if sorted(size) == [720, 1280]]) < 26
+    # Twelve places before and twelve after, each with what lies around it.
+    assert 50 * 0.2 < parts < 50 * 0.7
+    assert len([size for size in look.sizes if sorted(size) == [720, 1280]]) < 30
+
+
+@pytest.mark.parametrize("at", [20, 21, 22, 23, 24])
+def test_a_face_of_one_frame_is_found_however_long_everything_has_been_new(at: int) -> None:
+    """The light flickers, or a hand shakes: no budget may end the searches."""
+    frames, ramp = [_face(100 if i == at else None, size_hw=(540, 960)) for i in range(26)], np.linspace(30, 150, 960)[None, :, None]
+    for i, image in enumerate(frames):
+        image[:] = np.where(image == 120, ramp + (60 if i % 2 else 0), image)
+    assert [i for i, f in enumerate(_run(frames, _Upright())) if f] == [at]
 
 
 def test_a_place_where_a_face_was_lost_is_searched() -> None:

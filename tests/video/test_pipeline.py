@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from deid.__main__ import app
 from deid.anonymizer.engine import Anonymizer
 from deid.batch import files
 from deid.batch.jobs import Job
-from deid.cli import app
 from deid.core.errors import ConfigError, DetectionError, EditError, VideoReadError
 from deid.core.options import Options
 from deid.core.types import Detection, Image

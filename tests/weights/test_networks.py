@@ -13,8 +13,7 @@ from deid.detection.cascade import Networks
 from deid.models import inference
 from deid.models.inference import OnnxNetwork, TorchNetwork
 from deid.weights import networks
-from deid.weights.modules import MODULES
-from deid.weights.networks import SOURCES, arrays_of, graph_name, open_network
+from deid.weights.networks import SOURCES, arrays_of, graph_name, module_of, open_network
 
 _RNG = np.random.default_rng(0)
 
@@ -41,7 +40,7 @@ INPUTS: dict[str, list[tuple[NDArray[np.generic], ...]]] = {
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_both_ways_answer_alike(name: str) -> None:
-    ours, torchs = open_network(name), TorchNetwork(MODULES[name]())
+    ours, torchs = open_network(name), TorchNetwork(module_of(name))
     assert isinstance(ours, OnnxNetwork)
     for given in INPUTS[name]:
         for a, b in zip(ours(*given), torchs(*given), strict=True):
@@ -107,7 +106,7 @@ def test_mtcnn_has_the_library_s_weights() -> None:
     for name in Networks.__dataclass_fields__:
         wanted = [tensor.numpy() for tensor in getattr(theirs, name).state_dict().values()]
         own = arrays_of(name)
-        ours = [own[key] for key in MODULES[name]().network.state_dict()]
+        ours = [own[key] for key in module_of(name).network.state_dict()]
         assert len(ours) == len(wanted)
         for a, b in zip(ours, wanted, strict=True):
             np.testing.assert_array_equal(a, b)

@@ -1,0 +1,73 @@
+"""What is asked for one face: where it is, and in which ways it may be edited."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.core.protocols import Editor
+from deid.core.temporal import FieldSmoother
+from deid.core.types import Detection, Verification
+from deid.verification.source_face import SourceFace
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Level:
+    """One way to edit a face.
+
+    Args:
+        editor: who edits.
+        strength: how hard.
+        pastes_face: whether a new face is pasted; otherwise the box is covered.
+        n_sets: attribute sets to generate.
+        n_proposals: sets that the selector ranks for each of them.
+        last: whether no harder level follows.
+        sets: (1, D) attribute set that was chosen for this face before; None to draw `n_sets` new ones.
+        accepted: whether that set was accepted in several frames of the person; this relaxes the gender check.
+        round: which of the levels of this kind it is.
+    """
+
+    editor: Editor
+    strength: float
+    pastes_face: bool
+    n_sets: int = 1
+    n_proposals: int = 1
+    last: bool = False
+    sets: NDArray[np.float32] | None = None
+    accepted: bool = False
+    round: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tracked:
+    """What is known of a face from other frames of a video.
+
+    Args:
+        shape: (68, 2) its landmarks in this frame, smoothed over time.
+        steady: what keeps its new face from flickering.
+        source: what was measured of it in the last keyframe; None to measure it in this frame.
+        check: what the gate said of its new face there; None to judge the one of this frame.
+        faded: how far, in [0, 1], the new face of the keyframe has taken the place of the one before it.
+    """
+
+    shape: NDArray[np.float64]
+    steady: FieldSmoother
+    source: SourceFace | None = None
+    check: Verification | None = None
+    faded: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """A face that is to be edited.
+
+    Args:
+        detection: where it is.
+        levels: how, mildest first, in place of the options' levels; the last one must be a solid cover.
+        tracked: what is known of it from other frames of a video.
+    """
+
+    detection: Detection
+    levels: Sequence[Level] | None = None
+    tracked: Tracked | None = None

@@ -1,0 +1,54 @@
+"""How the results of files are shown while they come, and at the end."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from deid.cli.common import progress
+from deid.core.messages import say
+
+if TYPE_CHECKING:
+    from deid.batch.jobs import Job
+    from deid.batch.results import FileResult
+
+#: Does one job; gets its number, and is told how many frames of a video are done, and of how many.
+RunJob = Callable[["Job", int, Callable[[int, int], None]], "FileResult"]
+
+
+def name_refused(jobs: "Sequence[Job]") -> None:
+    """Name the files that are not begun."""
+    for job in jobs:
+        if job.target is None:
+            left_out = job.refused == "left out"
+            say(f"{job.source}: {job.error}", "left out:" if left_out else "failed:", "yellow" if left_out else "red")
+
+
+def each_shown(jobs: "Sequence[Job]", run_job: RunJob) -> "list[FileResult]":
+    """Do every job beside a progress bar; what is wrong with a file is shown at once."""
+    results: list[FileResult] = []
+    with progress("anonymizing", sum(job.target is not None for job in jobs)) as (step, frame):
+        index = 0
+        for job in jobs:
+            # What is left out has no number: a file's seed does not change with what lies beside it.
+            result = run_job(job, index, frame)
+            for note in result.notes:
+                say(f"{result.source}: {note}")
+            results.append(result)
+            index += not result.left_out
+            if job.target is not None:
+                if result.error:
+                    say(f"{result.source}: {result.error}", "failed:", "red")
+                step(job.source.name)
+    return results
+
+
+def closing_line(results: list[Any]) -> None:
+    done = [r for r in results if not r.error]
+    faces, edited = sum(r.n_faces for r in results), sum(r.n_edited for r in results)
+    left_out, kept = [r.source.name for r in results if r.left_out], sum(r.n_kept for r in results)
+    say(
+        f"{len(done)} files written ({sum(r.n_faces == 0 for r in done)} without a face), {faces} faces: {edited} edited, "
+        f"{faces - edited} covered by fallback{f', {kept} kept as they are' if kept else ''}; {sum(r.failed for r in results)} files failed"
+        + (f"; {len(left_out)} files left out: {', '.join(left_out)}" if left_out else "")
+    )
+    if all(result.left_out for result in results):
+        say("no pictures found", style="red")

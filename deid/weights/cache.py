@@ -1,0 +1,16 @@
+"""Where the user's cache lies, and how its files are told from others."""
+
+import hashlib
+import os
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """Where fetched weights lie: `$DEID_CACHE`, or `deid` in the user's cache."""
+    base = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    return Path(os.environ.get("DEID_CACHE") or Path(base).expanduser() / "deid")
+
+
+def sha256_of(data: bytes) -> str:
+    """Hex digest."""
+    return hashlib.sha256(data).hexdigest()

@@ -43,7 +43,7 @@ def test_small_faces_are_searched_around_edits_and_large_ones_everywhere(patch: 
     assert len(detections) == found
     if found:
         x, y, side = patch
-        np.testing.assert_allclose(detections[0].box_xyxy, [x, y, x + side, y + side], atol=4 if side > 80 else 0)
+        np.testing.assert_allclose(detections[0].box_xyxy, [x, y, x + side, y + side], atol=4 if side > 80 else 1)
 
 
 def test_a_face_that_a_part_cuts_is_not_taken_for_a_smaller_one() -> None:
@@ -59,10 +59,9 @@ def test_a_face_at_the_photo_s_own_edge_is_found() -> None:
     ("image", "edited"),
     [
         (_photo(size_hw=(250, 250)), [_EDIT]),
-        (_photo(), [np.array([0.0, 0, 900, 700])]),
-        (_photo(), [np.array([0.0, 0, 500, 700]), np.array([480.0, 0, 900, 700])]),
+        (_photo(), [np.array([x, y, x + 40, y + 40], float) for x in range(0, 1280, 120) for y in range(0, 700, 120)]),
     ],
-    ids=["a small photo", "an edit of half of it", "edits that meet"],
+    ids=["a small photo", "a crowd"],
 )
 def test_a_photo_is_searched_once_where_parts_would_save_nothing(image: Image, edited: list[NDArray[np.float64]]) -> None:
     detector = _WhitePatches()

@@ -17,6 +17,7 @@ from deid.core.attributes import CROP_SIZE
 from deid.core.errors import DetectionError
 from deid.core.options import Options
 from deid.core.types import Detection, Image, KeptFace
+from deid.detection.again import search_again
 from deid.detection.checked import detect
 from deid.imaging import geometry
 
@@ -56,12 +57,20 @@ class Scheduler:
         kept += () if selection is None else selection.kept
         for _ in range(_ROUNDS):
             faces += self._edit(image, [Request(d) for d in found], faces, out, touched, seed)
-            again = detect(self._models.second_detector, out)
+            again = self._search_again(out, faces, whole=first is not None)
             again = [d for d in again if geometry.share_of_middle(d.box_xyxy, touched) < LEAST_EDITED]
             found = _to_edit(image, again, kept, selection)
             if not found:
                 return out, faces, kept
         raise DetectionError(f"{len(found)} faces are still detected exposed after {_ROUNDS} rounds")
+
+    def _search_again(self, out: Image, faces: Sequence[Face], whole: bool) -> list[Detection]:
+        """Faces in the result. Where nobody searched the photo before, or somebody else's detector did, all of it is searched as closely
+        as what was edited; so it is where nothing was found, and for plates."""
+        models = self._models
+        if whole or not faces or models.plates is not None or models.second_detector is models.detector:
+            return detect(models.second_detector, out)
+        return search_again(models.second_detector, out, [_reach(face, models.options) for face in faces])
 
     def edit_given(self, image: Image, requests: Iterable[Request], seed: int) -> tuple[Image, list[Face]]:
         """Edit these faces and no others; one that lies wholly outside the photo is left out."""

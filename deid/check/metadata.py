@@ -1,10 +1,13 @@
 """Metadata of a file: EXIF with its thumbnail, XMP, IPTC, comments, and data after the picture."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import ExifTags, UnidentifiedImageError
 from PIL import Image as PillowImage
+
+from deid.imaging.jpeg import after_the_end
 
 #: EXIF that says how to show the picture, and nothing of where it comes from.
 _HARMLESS = {
@@ -43,7 +46,20 @@ def _told(picture: PillowImage.Image, path: Path) -> Iterator[str]:
     texts = getattr(picture, "text", None)
     if isinstance(texts, dict) and (names := sorted(set(texts) - set(_TELLING))):
         yield f"text: {', '.join(names)}"
-    if picture.format in {"JPEG", "MPO"} and (n := after_the_end(path.read_bytes())):
+    if picture.format in {"JPEG", "MPO"}:
+        yield from _beyond(path.read_bytes(), getattr(picture, "n_frames", 1) - 1)
+
+
+def _beyond(data: bytes, n_more: int) -> Iterator[str]:
+    """What follows a JPEG's picture, and what the further pictures tell that its index names."""
+    n = after_the_end(data)
+    rest = data[len(data) - n :] if n else b""
+    begin = rest.find(b"\xff\xd8\xff")
+    if n_more and 0 <= begin == len(rest) - len(rest.lstrip(b"\0")):
+        with PillowImage.open(io.BytesIO(rest)) as further:
+            yield from _exif(further)
+        yield from _beyond(rest[begin:], n_more - 1)
+    elif n:
         yield f"{n} bytes after the picture"
 
 
@@ -55,22 +71,3 @@ def _exif(picture: PillowImage.Image) -> Iterator[str]:
         yield f"EXIF: {', '.join(sorted(names))}"
     if exif and _THUMBNAIL in exif.get_ifd(ExifTags.IFD.IFD1):
         yield "EXIF thumbnail"
-
-
-def after_the_end(data: bytes) -> int:
-    """How many bytes of a JPEG file come after its picture, such as a moving photo's video; padding does not count."""
-    at = 2
-    while at + 4 <= len(data):
-        if data[at] != 0xFF:
-            # Compressed data: on to the next marker.
-            at = data.find(b"\xff", at)
-            if at < 0:
-                return 0
-        marker = data[at + 1]
-        if marker == 0xD9:
-            return len(data[at + 2 :].strip(b"\0"))
-        if marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD7:
-            at += 1 if marker == 0xFF else 2
-        else:
-            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return 0

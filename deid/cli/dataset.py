@@ -52,11 +52,15 @@ def dataset(
 
 def _dataset(plan: Any) -> int:
     """Run a data set and print the result; returns the exit code."""
-    from deid.dataset.run import left_out, notes
+    from deid.dataset.run import failed, left_out, notes
     from deid.dataset.run import run as run_dataset
 
-    with _dataset_bar() as notify:
+    told = set[str]()
+    with _dataset_bar(told) as notify:
         totals = run_dataset(plan, notify)
+    for name, why in failed(plan):
+        if name not in told:
+            say(f"{name!r}: {why}", "failed:", "red")
     names = []
     for name, why in left_out(plan):
         say(f"{name!r}: {why}", "left out:", "yellow")
@@ -79,15 +83,17 @@ def _dataset(plan: Any) -> int:
 
 def _verify_dataset(plan: Any) -> int:
     """Print what is wrong with an output; returns the exit code."""
-    from deid.dataset.run import check
+    from deid.dataset.run import check, left_out
 
     problems = 0
     with _looking_bar() as notify:
         for problem in check(plan, notify):
             problems += 1
             say(f"{problem.name!r}: {problem.what}", style="red")
-    say(f"{problems} problems" if problems else "verified: every file is there, whole, and passed")
-    return FAILED if problems else 0
+    names = [name for name, _ in left_out(plan)]
+    ended = f"{problems} problems" if problems else "verified: every file is there, whole, and passed"
+    say(ended + (f"; left out: {', '.join(names)}" if names else ""))
+    return FAILED if problems else LEFT_OUT if names else 0
 
 
 @contextmanager
@@ -97,7 +103,8 @@ def _looking_bar() -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def _dataset_bar() -> Iterator[Callable[[Any, Any], None]]:
+def _dataset_bar(told: set[str]) -> Iterator[Callable[[Any, Any], None]]:
+    """A bar that names each failure at once, and keeps whom it named."""
     note = "{task.fields[rate]} {task.fields[faces]} faces, {task.fields[fallback]} fallbacks, {task.fields[failed]} failed"
     with Progress(*columns(note=note), console=console) as bar:
         task = bar.add_task("data set", total=None, rate="", faces=0, fallback=0, failed=0)
@@ -105,6 +112,7 @@ def _dataset_bar() -> Iterator[Callable[[Any, Any], None]]:
         def notify(totals: Any, record: Any) -> None:
             if record.status == "failed":
                 say(f"{record.name!r}: {record.why}", "failed:", "red")
+                told.add(record.name)
             fields = {"faces": totals.faces, "fallback": totals.fallback, "failed": totals.failed}
             bar.update(task, total=totals.files, completed=totals.files - totals.pending, **fields)
             if speed := bar.tasks[0].speed:

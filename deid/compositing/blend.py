@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.compositing.skin import skin
+from deid.core.remembered import remembered
 from deid.core.types import Image
 from deid.imaging import geometry
 from deid.imaging.template import SIZE, TEMPLATE
@@ -30,6 +31,7 @@ _MOST_OFF = 25.0
 _BANDS = ((1.2, 1.5), (2.4, 1.0))
 
 
+@remembered(32)
 def face_mask(points: NDArray[np.float64] | None, size: int = 128, crop: Image | None = None) -> NDArray[np.float32]:
     """Soft mask of the face in an aligned crop.
 
@@ -81,6 +83,7 @@ def _above_brows(points: NDArray[np.float64]) -> NDArray[np.bool_]:
     return above > 0
 
 
+@remembered(64)
 def uncovered(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:
     """(128, 128) in [0, 1]: where a crop shows the face itself, and no hair, hat, hand of another colour or background."""
     # Brows, eyes and lips are no skin, and reach a little beyond their landmarks.

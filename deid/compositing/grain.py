@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.core.remembered import remembered
 from deid.core.temporal import steadied
 from deid.core.types import Image, Steady
 
@@ -57,7 +58,7 @@ def match_grain(new: Field, old: Image, inside: Regions, around: Regions, steady
     if not (inside.are_large and around.are_large):
         return new
     bands = _bands(new)
-    wanted = _spreads(_bands(cv2.cvtColor(old, cv2.COLOR_RGB2GRAY).astype(np.float32)), around)
+    wanted = _detail(old, around.skin, around.features)
     own = _spreads([cv2.cvtColor(band, cv2.COLOR_RGB2GRAY) for band in bands], inside)
     own, wanted = steadied(steady, "own grain", own, 2.0), steadied(steady, "wanted grain", wanted, 2.0)
     out = new.copy()
@@ -72,14 +73,29 @@ def match_grain(new: Field, old: Image, inside: Regions, around: Regions, steady
     return np.asarray(np.clip(out, 0, 255), np.float32)
 
 
+@remembered(16)
+def _detail(photo: Image, skin: NDArray[np.bool_], features: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(B, 2) spreads of a photo's bands, see `_spreads`: the same for each new face that is tried in it."""
+    return _spreads(_bands(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float32)), Regions(skin, features))
+
+
 def _left(new: Field, old: Image, inside: Regions, around: Regions, steady: Steady | None) -> float:
     """How often the fine detail of a new face goes into that of the photo, skin and features together, within limits."""
-    have, want = (
-        np.sqrt(np.square(_fine(np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.float32))[where.skin | where.features]).mean())
-        for image, where in ((new, inside), (np.asarray(old, np.float32), around))
-    )
-    left = np.clip(np.array([want / max(float(have), 1e-3)]), *_REST)
+    have, want = _fine_detail(new, inside), _photo_fine_detail(old, around.skin, around.features)[0]
+    left = np.clip(np.array([want / max(have, 1e-3)]), *_REST)
     return float(steadied(steady, "rest of grain", left, 0.3)[0])
+
+
+@remembered(16)
+def _photo_fine_detail(photo: Image, skin: NDArray[np.bool_], features: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(1,) `_fine_detail` of a photo."""
+    return np.array([_fine_detail(np.asarray(photo, np.float32), Regions(skin, features))])
+
+
+def _fine_detail(image: Field, where: Regions) -> float:
+    """Spread of the fine detail of an image (n, n, 3), skin and features together."""
+    fine = _fine(np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.float32))
+    return float(np.sqrt(np.square(fine[where.skin | where.features]).mean()))
 
 
 def _fine(image: Field) -> Field:

@@ -127,6 +127,12 @@ def left_out(plan: Plan) -> list[tuple[str, str]]:
         return [(name, why) for name, why in ledger.select("SELECT name, why FROM files WHERE status = 'left out' ORDER BY id")]
 
 
+def failed(plan: Plan) -> list[tuple[str, str]]:
+    """Name and reason of every file without an output, damaged members of shards among them."""
+    with Ledger(plan.ledger) as ledger:
+        return [(name, why) for name, why in ledger.select("SELECT name, why FROM files WHERE status = 'failed' ORDER BY id")]
+
+
 def notes(plan: Plan) -> list[tuple[str, int, str]]:
     """What was left out of pictures or changed besides their faces: how many have each note, and the name of one of them."""
     with Ledger(plan.ledger) as ledger:

@@ -210,12 +210,14 @@ class _Sums:
     def level(self, size_hw: tuple[int, int]) -> NDArray[np.float32]:
         """The whole image, shrunk to a number of pixels."""
         rows, columns = (_bins(np.array([0]), np.array([whole]), n)[:, 0] for whole, n in zip(self.size_hw, size_hw, strict=True))
-        # `take` is three times as fast as an index.
+        # `take` is three times as fast as an index, and faster for rows than for columns.
         strips = self._table.take(rows[1], axis=0)
         strips -= self._table.take(rows[0], axis=0)
-        sums = strips.take(columns[1], axis=1)
-        sums -= strips.take(columns[0], axis=1)
-        return _means(sums, (rows[1] - rows[0])[:, None] * (columns[1] - columns[0]))
+        turned = np.asarray(cv2.transpose(strips))
+        sums = turned.take(columns[1], axis=0)
+        sums -= turned.take(columns[0], axis=0)
+        back = np.asarray(cv2.transpose(sums.astype(np.float32)))
+        return _means(back, (rows[1] - rows[0])[:, None] * (columns[1] - columns[0]))
 
     def crops(self, boxes: NDArray[np.int32], side: int) -> NDArray[np.float32]:
         """Parts of the image, boxes (N, 4) in whole pixels, shrunk or enlarged to (N, side, side, 3)."""
@@ -224,14 +226,13 @@ class _Sums:
         corners = (rows * width)[:, None, :, :, None] + columns[None, :, :, None, :]
         sums = self._table.reshape(-1, 3).take(corners, axis=0)
         area = (rows[1] - rows[0])[:, :, None] * (columns[1] - columns[0])[:, None, :]
-        return _means(sums[1, 1] - sums[0, 1] - sums[1, 0] + sums[0, 0], area)
+        return _means((sums[1, 1] - sums[0, 1] - sums[1, 0] + sums[0, 0]).astype(np.float32), area)
 
 
-def _means(sums: NDArray[np.int32], area: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Sums (..., 3) by the number of pixels (...) that they are of."""
-    means = sums.astype(np.float32)
-    means *= (1 / area).astype(np.float32)[..., None]
-    return means
+def _means(sums: NDArray[np.float32], area: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Sums (..., 3) by the number of pixels (...) that they are of, in place."""
+    sums *= (1 / area).astype(np.float32)[..., None]
+    return sums
 
 
 def _bins(low: NDArray[np.int32], high: NDArray[np.int32], n: int) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ from deid.core.protocols import Detector
 from deid.core.types import Detection, Image
 from deid.detection.merge import SAME_INSIDE, SAME_IOU, merge
 from deid.detection.views import detect_turned, roll_of, turn, turned_by
-from deid.detection.weak import HALF, SCALES, detect_in_smaller, is_weak
+from deid.detection.weak import detect_in_smaller, signal_of
 from deid.imaging import geometry
 from deid.models.threads import SideBySide, n_threads
 
@@ -82,8 +82,8 @@ class TurnedDetector:
     def detect(self, image: Image) -> list[Detection]:
         """Faces of an (H, W, 3) uint8 RGB image, however they are turned."""
         upright = self._view(image, 0)
-        if (weak := is_weak(image)) or upright.is_doubtful:
-            smaller = detect_in_smaller(self._second, image, SCALES if weak else (HALF,))
+        if (signal := signal_of(image)) != "ordinary" or upright.is_doubtful:
+            smaller = detect_in_smaller(self._second, image, signal)
             upright = replace(upright, found=merge([*upright.found, *smaller]))
         if upright.is_upright and abs(upright.roll) <= _MOST_ROLL:
             scale = min(_UPRIGHT_SCALE, _UPRIGHT_SIDE / max(image.shape[:2]))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid import weights
+from deid.core.remembered import remembered
 from deid.landmarks.dlib_file import landmark_arrays
 from deid.landmarks.forest import Forest
 from deid.weights.kept import kept_arrays
@@ -37,7 +38,12 @@ class FacePoints:
 
     def points(self, crop: NDArray[np.uint8]) -> NDArray[np.float64]:
         """(68, 2) pixels of an aligned crop (128, 128, 3): jaw 0-16, brows 17-26, nose 27-35, eyes 36-47, mouth 48-67."""
-        return _forest().points(crop, _BOX)
+        return _points(crop)
+
+
+@remembered(16)
+def _points(crop: NDArray[np.uint8]) -> NDArray[np.float64]:
+    return _forest().points(crop, _BOX)
 
 
 @cache

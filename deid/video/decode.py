@@ -14,6 +14,7 @@ from deid.core.types import Image
 from deid.video.library import pyav, reason
 from deid.video.streams import left_out, video_stream
 from deid.video.upright import Upright
+from deid.video.whole import what_is_missing
 
 if TYPE_CHECKING:
     import av
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 _SHORT_FRAMES = 1.5
 #: Error of the announced end of a container without a number of frames, in seconds.
 _VAGUE_S = Fraction(1, 4)
+#: Frames further apart than this leave a gap.
+_GAP_FRAMES = 2
+#: Containers of recordings that may begin between two key frames: frames that need an earlier one cannot be decoded.
+_CUT_IN = ("mpegts", "mpeg")
 #: FFmpeg's numbers of the orders of fields in which the bottom one is shown first.
 _BOTTOM_FIRST = (3, 4)
 #: The rate that is assumed when the container names none.
@@ -102,7 +107,7 @@ class Reader:
     def __init__(self, path: str | os.PathLike[str], start_s: float = 0.0, end_s: float | None = None) -> None:
         av = pyav()
         self._path, self._errors = Path(path), av.error.FFmpegError
-        self.problem, self._notes = "", dict[str, None]()
+        self.problem, self._notes, self._n_broken = "", dict[str, None](), 0
         try:
             self._container = av.open(f"file:{path}")
         except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -198,7 +203,7 @@ class Reader:
         self._container.close()
 
     def _decode(self) -> Iterator[Frame]:
-        index, last, step = 0, None, max(1, round(1 / (self._rate * self._base)))
+        index, last, step, gaps = 0, None, max(1, round(1 / (self._rate * self._base))), 0
         clock = Clock(step)
         upright: Upright | None = None
         shown_until = None
@@ -210,6 +215,7 @@ class Reader:
             if time_s < self.origin_s:
                 continue
             pts -= round(self.origin_s / self._base)
+            gaps += last is not None and pts - last > _GAP_FRAMES * step
             # Two frames at one time cannot be written.
             pts = pts if last is None else max(pts, last + 1)
             if upright is None:
@@ -221,6 +227,14 @@ class Reader:
         if clock.n_restarts:
             self.note(f"its time stamps begin again {clock.n_restarts} times: the parts follow one another")
         self._note_short_end(shown_until, index)
+        if gaps and self._n_broken > clock.n_restarts:
+            self._note_problem(f"{self._n_broken} of its packets are damaged, and frames are missing")
+        if self.end_s is None:
+            self._note_problem(what_is_missing(self._path, self._container.format.name))
+
+    def _note_problem(self, text: str) -> None:
+        """Say what is missing, unless there is something to say already."""
+        self.problem = self.problem or text
 
     def _note_short_end(self, last_s: Fraction | None, n_frames: int) -> None:
         """Say so when the last frame comes well before the end that the container announced."""
@@ -236,12 +250,13 @@ class Reader:
 
     def _pictures(self) -> Iterator[Any]:
         """Decoded frames; what fails is counted and left out."""
-        packets, n_failed, any_good = self._container.demux(self._stream), 0, False
+        packets, n_failed, n_before, any_good = self._container.demux(self._stream), 0, 0, False
         ended = False
         while not ended:
             try:
                 packet = next(packets)
                 ended = packet.dts is None and packet.size == 0
+                self._n_broken += packet.is_corrupt
                 pictures = self._decoder.decode(None if ended else packet) if self._decoder is not None else packet.decode()
             except StopIteration:
                 break
@@ -256,12 +271,21 @@ class Reader:
                 continue
             for picture in pictures:
                 if picture.is_corrupt and not picture.key_frame:
+                    n_failed, n_before = n_failed + any_good, n_before + (not any_good)
                     if any_good:
-                        n_failed += 1
                         self.problem = f"{n_failed} of its frames are damaged"
                     continue
+                if n_before and not any_good:
+                    self._note_lost_beginning(n_before)
                 any_good = True
                 yield picture
+
+    def _note_lost_beginning(self, n: int) -> None:
+        """Name frames that come before the first one that can be decoded."""
+        if self._container.format.name in _CUT_IN:
+            self.note(f"its first {n} frames cannot be decoded: they need a frame before the beginning")
+        else:
+            self._note_problem(f"{n} of its frames are damaged")
 
 
 class Clock:

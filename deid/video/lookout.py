@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,9 +14,10 @@ from deid.video.pace import Pace
 from deid.video.search import Search
 from deid.video.turn import CLEAR, SURE, TurnMemory
 
-#: What is new is searched for so many pixels with every frame: of a small frame, of a large one, and a share of it where that is more.
+#: What is new is searched by the fastest look in every frame, and by all looks as long as there is a budget. It grows by so many pixels
+#: with every frame: of a small frame, of a large one, and a share of it where that is more.
 _PIXELS, _PIXELS_LARGE, _SHARE, _LARGE = 100_000, 50_000, 0.025, 500_000
-#: A frame of so many pixels is searched by the fastest look whenever all of it is new.
+#: A frame of so many pixels is searched by all looks however much of it is new: the fastest one misses more of its small faces.
 _SMALL = 150_000
 #: What is not used of that is saved, up to one frame of so many pixels or more, or a look by all at a smaller one.
 _SAVED = 1_500_000
@@ -30,6 +32,8 @@ _LEAST_NEW = 0.2
 #: Searches of a still scene by each detector: faint detections count when they come twice.
 _ENOUGH = 2
 _SAME_IOU = 0.4
+#: A new scene is shrunk to so many pixels for a quick look at other turns; from this score on, what it finds is looked for in all of it.
+_QUICK, _QUICK_SURE = 384, 0.6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,8 +101,10 @@ class Lookout:
         """All searches of a new scene, and of other turns without a confident detection."""
         here = self._turn.degrees
         found = self._search.all(image, here)
-        if self._every_frame or any(d.score >= SURE for d in found):
+        if self._every_frame:
             return _sightings(found, here)
+        if any(d.score >= SURE for d in found):
+            return _apart([*_sightings(found, here), *self._lying(image, found)])
         best = found
         for degrees in self._turn.others():
             turned = self._search.fast(image, degrees)
@@ -107,6 +113,19 @@ class Lookout:
         here, before = self._turn.degrees, here
         turned = self._search.all(image, here) if here != before else []
         return _apart([*_sightings(turned, here), *_sightings(found, before)])
+
+    def _lying(self, image: Image, found: Sequence[Detection]) -> list[Sighting]:
+        """Faces at other turns in a scene with upright ones, where a quick look at a small copy sees more than those."""
+        scale = min(1.0, _QUICK / max(image.shape[:2]))
+        size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
+        small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        known = np.array([d.box_xyxy for d in found]).reshape(-1, 4)
+        sightings = []
+        for degrees in self._turn.others():
+            quick = [d.moved(np.array(image.shape[1::-1]) / size, np.zeros(2)) for d in self._search.fast(small, degrees)]
+            if any(d.score >= _QUICK_SURE and not (geometry.box_iou(d.box_xyxy, known) > _SAME_IOU).any() for d in quick):
+                sightings += _sightings([d for d in self._search.fast(image, degrees) if d.score >= CLEAR], degrees)
+        return sightings
 
     def _is_due(self, index: int, news: News) -> bool:
         self._n_still = self._n_still if news.still else 0
@@ -137,7 +156,7 @@ class Lookout:
         lost: Sequence[NDArray[np.float64]],
         searched: Sequence[Sighting] | None,
     ) -> list[Sighting]:
-        """Looks at what is new by all looks, as long as enough has been saved up; then by the fastest one, and where faces were lost.
+        """Looks at what is new by all looks, as long as enough has been saved up; else by the fastest one, and where faces were lost.
 
         What was found in the whole frame, where that was searched, is not searched for again at other turns.
         """
@@ -162,18 +181,19 @@ class Lookout:
     def _affordable(
         self, news: News, known: Sequence[NDArray[np.float64]], size_hw: tuple[int, int], searched: bool
     ) -> tuple[list[Region], bool]:
-        """The first regions, as many as has been saved up for, and whether for all looks; none for the fastest one in a searched frame."""
+        """What is new, and whether enough has been saved up for all looks at it."""
         pixels = size_hw[0] * size_hw[1]
         times = 1 + _SLOWER * (self._search.n_looks - 1)
-        whole = _cost(np.s_[: size_hw[0], : size_hw[1]])
-        most = max(pixels, min(times * whole, _SAVED))
-        self._saved = min(most, self._saved + _granted(pixels, whole))
+        most = max(pixels, min(times * _cost(np.s_[: size_hw[0], : size_hw[1]]), _SAVED))
+        self._saved = most if pixels <= _SMALL else min(most, self._saved + _granted(pixels))
         regions = news.regions(known)
         all_looks = times * sum(map(_cost, regions))
         if all_looks <= self._saved:
             self._saved -= all_looks
             return list(regions), True
-        return [] if searched else self._pay(news.regions(known, most=1.0)), False
+        regions = news.regions(known, most=1.0)
+        self._saved = max(0.0, self._saved - (0 if searched else sum(map(_cost, regions))))
+        return regions, False
 
     def _pay(self, regions: Iterable[Region]) -> list[Region]:
         """The first regions, as many as has been saved up for."""
@@ -201,7 +221,7 @@ class Lookout:
 
     def _otherwise(self, image: Image, index: int, news: News, here: Sequence[Detection]) -> list[Sighting]:
         """The fastest search of another turn, at intervals; what is found at the video's own turn speaks against it."""
-        degrees = None if news.still else self._turn.due(index, any(d.score >= SURE for d in here))
+        degrees = self._still_turn(index) if news.still else self._turn.due(index, any(d.score >= SURE for d in here))
         if degrees is None:
             return []
         found = self._search.fast(image, degrees)
@@ -210,12 +230,16 @@ class Lookout:
             found = self._search.all(image, degrees)
         return _sightings([d for d in found if d.score >= CLEAR], degrees)
 
+    def _still_turn(self, index: int) -> int | None:
+        """The turn to try in a still scene: each other one once, when the searches of all of it have come to their end."""
+        n = self._n_still - _ENOUGH * self._search.n_looks - 1
+        others = self._turn.others()
+        return others[n] if index == self._searched and 0 <= n < len(others) else None
 
-def _granted(pixels: int, whole: int) -> float:
-    """Pixels that may be searched with every frame of so many, of which a search takes ``whole``."""
-    if pixels >= _LARGE:
-        return max(_PIXELS_LARGE, _SHARE * pixels)
-    return max(_PIXELS, whole) if pixels <= _SMALL else _PIXELS
+
+def _granted(pixels: int) -> float:
+    """Pixels that may be searched by further looks with every frame of so many."""
+    return max(_PIXELS_LARGE, _SHARE * pixels) if pixels >= _LARGE else _PIXELS
 
 
 def _cost(region: Region) -> int:

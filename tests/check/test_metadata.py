@@ -7,7 +7,8 @@ import pytest
 from PIL import Image as PillowImage
 from PIL import PngImagePlugin
 
-from deid.check.metadata import after_the_end, left_in
+from deid.check.metadata import left_in
+from deid.imaging.jpeg import after_the_end
 
 PICTURE = PillowImage.fromarray(np.random.default_rng(0).integers(0, 255, (40, 40, 3), dtype=np.uint8))
 
@@ -59,6 +60,17 @@ def test_what_follows_the_picture_is_seen(tmp_path: Path) -> None:
     assert after_the_end(data + b"\0" * 100) == 0
     (tmp_path / "b.jpg").write_bytes(data + b"ftypmp42" * 4)
     assert left_in(tmp_path / "b.jpg") == ("32 bytes after the picture",)
+
+
+def test_further_pictures_of_an_mpo_are_no_rest_but_tell_as_the_first_does(tmp_path: Path) -> None:
+    PICTURE.save(tmp_path / "a.mpo", save_all=True, append_images=[PICTURE.rotate(90), PICTURE.rotate(180)])
+    assert left_in(tmp_path / "a.mpo") == ()
+    (tmp_path / "b.mpo").write_bytes((tmp_path / "a.mpo").read_bytes() + b"ftypmp42" * 4)
+    assert left_in(tmp_path / "b.mpo") == ("32 bytes after the picture",)
+    second = PICTURE.rotate(90)
+    second.encoderinfo = {"exif": _exif(make="Camera")}
+    PICTURE.save(tmp_path / "c.mpo", save_all=True, append_images=[second])
+    assert left_in(tmp_path / "c.mpo") == ("EXIF: Make",)
 
 
 def test_no_picture_has_none(tmp_path: Path) -> None:

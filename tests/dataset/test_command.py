@@ -1,5 +1,6 @@
 """The command `deid dataset`: real models, exit codes, and what is told."""
 
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,20 @@ def test_what_is_left_out_is_named_and_has_an_exit_code(photos: Path, tmp_path: 
     assert "3 files left out" in output
     assert output.index("0 files failed; left out: fer.csv, raw [1].dng, secret.txt") > 0
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["labels.txt", "meadow.png"]
+
+    result = _dataset(photos, "-o", tmp_path / "out", "--verify")
+    assert result.exit_code == 3
+    assert "whole, and passed; left out: fer.csv, raw [1].dng, secret.txt" in shown(result)
+
+
+def test_damage_of_a_shard_is_named_in_the_run_itself(photos: Path, tmp_path: Path) -> None:
+    shard = tmp_path / "in.tar"
+    with tarfile.open(shard, "w") as tar:
+        for name in ("a.png", "b.png", "c.png"):
+            tar.add(photos / "meadow.png", name)
+    data = bytearray(shard.read_bytes())
+    data[data.index(b"b.png") + 1] ^= 0x40
+    shard.write_bytes(data)
+    result = _dataset(shard, "-o", tmp_path / "out", "--workers", 1)
+    assert result.exit_code == 1
+    assert "the shard is damaged at byte" in shown(result)

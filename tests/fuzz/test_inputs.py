@@ -1,4 +1,4 @@
-"""A few of the tables and shards that the fuzzers draw, and whether their checks can fail."""
+"""A few of the tables, shards and broken videos that the fuzzers draw, and whether their checks can fail."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +9,8 @@ import pytest
 from deid.anonymizer import known
 from deid.dataset import local, shards, tar
 from deid.dataset.tar import Member
+from deid.video import decode
+from tests.fuzz import broken_videos
 from tests.fuzz import shards as fuzz_shards
 from tests.fuzz import tables as fuzz_tables
 
@@ -22,6 +24,20 @@ def _keep_local_run(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_tables_and_shards() -> None:
     assert {seed: fuzz_tables.wrong_with(seed) for seed in range(15)} == dict.fromkeys(range(15), "")
     assert {seed: fuzz_shards.wrong_with(seed) for seed in range(15)} == dict.fromkeys(range(15), "")
+
+
+def test_broken_videos() -> None:
+    assert {seed: broken_videos.wrong_with(seed) for seed in range(12)} == dict.fromkeys(range(12), "")
+
+
+def test_frames_that_are_lost_in_silence_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "what_is_missing", lambda path, container: "")
+    assert any("lost in silence" in broken_videos.wrong_with(seed) for seed in range(40))
+
+
+def test_marks_that_are_left_in_a_video_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broken_videos.ScriptedDetector, "detect", lambda self, image: [])
+    assert any("a mark is left" in broken_videos.wrong_with(seed) for seed in range(40))
 
 
 def test_boxes_that_are_not_checked_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

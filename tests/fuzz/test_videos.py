@@ -11,6 +11,9 @@ from deid.video.looks import build_search
 from deid.video.search import Search
 from tests.fuzz import videos
 
+#: Of a video in which everything moves, a small face that the fastest detector does not see.
+_ONCE_EXPOSED = (67,)
+
 
 @pytest.fixture(scope="module")
 def photos(data_folder: Path) -> list[Image]:
@@ -19,7 +22,7 @@ def photos(data_folder: Path) -> list[Image]:
 
 def test_no_face_that_comes_and_goes_is_exposed(photos: list[Image]) -> None:
     looks, refiner, options = build_search(Options()), FaceRefiner(), Options()
-    drawn = {seed: videos.draw(seed, photos) for seed in range(12)}
+    drawn = {seed: videos.draw(seed, photos) for seed in (*range(12), *_ONCE_EXPOSED)}
     assert sum(map(len, (faces for video in drawn.values() for faces in video.faces))) > 20
     assert {seed: videos.exposed(video, looks, refiner, options) for seed, video in drawn.items()} == {seed: [] for seed in drawn}
 

@@ -30,8 +30,10 @@ from deid.video.search import Search
 
 #: The part of an LFW photo that is shown, and the face in it, in pixels of the photo (250, 250).
 _SHOWN, _FACE = (42, 36, 208, 208), (84, 76, 168, 182)
-_SIZES = ((192, 256), (240, 320), (272, 480), (320, 240))
+_SIZES = ((192, 256), (240, 320), (272, 480), (320, 240), (540, 960))
 _RATES = (2.0, 5.0, 10.0, 15.0, 24.0, 25.0, 30.0, 50.0, 60.0)
+#: A hand shakes by up to so many pixels each way, and a light flickers by this share.
+_SHAKES, _FLICKERS = 4, 0.3
 #: The middle of a face: so much of its box; it counts as covered when this share of it is, and is looked for when this share is in view.
 _MIDDLE, _COVERED, _IN_VIEW = 0.6, 0.9, 0.9
 
@@ -76,26 +78,39 @@ def draw(seed: int, photos: Sequence[Image]) -> Drawn:
     rng = np.random.default_rng(seed)
     size = _SIZES[rng.integers(len(_SIZES))]
     n = int(rng.integers(14, 25))
-    frames = list(_scene(rng, n, size, photos))
+    frames = list(_scene(rng, n, size))
     faces: list[list[NDArray[np.float64]]] = [[] for _ in frames]
     for _ in range(int(rng.integers(1, 4))):
         _show(rng, frames, faces, photos[rng.integers(len(photos))])
     return Drawn(frames, faces, float(_RATES[rng.integers(len(_RATES))]))
 
 
-def _scene(rng: np.random.Generator, n: int, size: tuple[int, int], photos: Sequence[Image]) -> Iterator[Image]:
-    """A background without a face: a gradient, colours, or a texture over which the camera moves, with grain or without."""
-    kind, (h, w) = int(rng.integers(3)), size
+def _scene(rng: np.random.Generator, n: int, size: tuple[int, int]) -> Iterator[Image]:
+    """A background without a face: a gradient, colours, a texture over which the camera moves, light that flickers on one, or a hand
+    that shakes; with grain or without."""
+    kind, (h, w) = int(rng.integers(5)), size
     step = rng.integers(-6, 7, 2) if kind == 2 else np.zeros(2, int)
-    reach = np.abs(step) * n
-    big = (h + int(reach[1]), w + int(reach[0]))
-    coarse = (2, 2) if kind == 0 else tuple(int(v) for v in rng.integers(6, 30, 2))
-    base = cv2.resize(rng.integers(0, 256, (*coarse, 3)).astype(np.float32), big[::-1], interpolation=cv2.INTER_CUBIC)
+    reach = np.abs(step) * n + (2 * _SHAKES if kind == 4 else 0)
+    base = _texture(rng, kind, (h + int(reach[1]), w + int(reach[0])))
     grain = float(rng.choice([0.0, 2.0, 5.0]))
     for i in range(n):
         x, y = (int(s * i if s >= 0 else r + s * i) for s, r in zip(step, reach, strict=True))
-        frame = base[y : y + h, x : x + w] + (rng.normal(0, grain, (h, w, 1)) if grain else 0.0)
+        if kind == 4:
+            x, y = (int(v) for v in rng.integers(0, 2 * _SHAKES + 1, 2))
+        light = rng.uniform(1 - _FLICKERS, 1 + _FLICKERS) if kind == 3 else 1.0
+        frame = light * base[y : y + h, x : x + w] + (rng.normal(0, grain, (h, w, 1)) if grain else 0.0)
         yield np.clip(frame, 0, 255).astype(np.uint8)
+
+
+def _texture(rng: np.random.Generator, kind: int, size_hw: tuple[int, int]) -> NDArray[np.float32]:
+    """Smooth colours, or for a light and a hand that change, detail at every scale as in photos."""
+    coarse = (2, 2) if kind == 0 else tuple(int(v) for v in rng.integers(6, 30, 2))
+    scales = (1, 2, 4, 8, 16) if kind in (3, 4) else (1,)
+    base = np.zeros((*size_hw, 3), np.float32)
+    for scale in scales:
+        detail = rng.integers(0, 256, (coarse[0] * scale, coarse[1] * scale, 3)).astype(np.float32)
+        base += cv2.resize(detail, size_hw[::-1], interpolation=cv2.INTER_CUBIC) / scale
+    return base / sum(1 / scale for scale in scales)
 
 
 def _show(rng: np.random.Generator, frames: list[Image], faces: list[list[NDArray[np.float64]]], photo: Image) -> None:

@@ -139,17 +139,17 @@ def no_networks(monkeypatch: pytest.MonkeyPatch) -> ScriptedDetector:
 
     detector = ScriptedDetector()
     monkeypatch.setattr("deid.video.pipeline.build_search", lambda options: Search([detector]))
-    monkeypatch.setattr(pipeline, "FaceRefiner", lambda **_: _Nowhere())
+    monkeypatch.setattr(pipeline, "FaceRefiner", lambda **_: Nowhere())
     return detector
 
 
 @pytest.fixture
 def nowhere() -> FaceRefiner:
     """Follows no face."""
-    return _Nowhere()
+    return Nowhere()
 
 
-class _Nowhere(FaceRefiner):
+class Nowhere(FaceRefiner):
     """Finds nothing where a face is expected: only whole searches do."""
 
     def __init__(self) -> None:

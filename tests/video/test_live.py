@@ -23,7 +23,7 @@ from deid.video import live as live_module
 from deid.video import sinks
 from deid.video.live import live, method_for
 from deid.video.search import Search
-from tests.video.conftest import ScriptedDetector, _Nowhere, moving, times, write_video
+from tests.video.conftest import Nowhere, ScriptedDetector, moving, times, write_video
 
 
 class Gathered:
@@ -48,7 +48,7 @@ class Gathered:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Anonymizer:
     monkeypatch.setattr("deid.video.live.build_search", lambda options: Search([ScriptedDetector()]))
-    monkeypatch.setattr(live_module, "FaceRefiner", lambda **_: _Nowhere())
+    monkeypatch.setattr(live_module, "FaceRefiner", lambda **_: Nowhere())
     return Anonymizer(Options(method="solid", solid_rgb=(0, 0, 0), detect_every=1, seed=1))
 
 

@@ -24,7 +24,7 @@ from deid.video.library import without_login
 from deid.video.live import live
 from deid.video.search import Search
 from tests.video import rtsp_server
-from tests.video.conftest import ScriptedDetector, _Nowhere, moving, times
+from tests.video.conftest import Nowhere, ScriptedDetector, moving, times
 from tests.video.rtsp_server import RtspServer, Stream, h264
 from tests.video.test_live import Gathered, _no_square
 
@@ -43,7 +43,7 @@ def no_threads_left() -> Iterator[None]:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Anonymizer:
     monkeypatch.setattr("deid.video.live.build_search", lambda options: Search([ScriptedDetector()]))
-    monkeypatch.setattr(live_module, "FaceRefiner", lambda **_: _Nowhere())
+    monkeypatch.setattr(live_module, "FaceRefiner", lambda **_: Nowhere())
     monkeypatch.setattr(live_module, "_FIRST_WAIT_S", 0.05)
     return Anonymizer(Options(method="solid", solid_rgb=(0, 0, 0), detect_every=1, seed=1))
 

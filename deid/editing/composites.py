@@ -31,7 +31,7 @@ from deid.imaging.template import SIZE
 from deid.recognition import build_embedder
 from deid.recognition.linear import AgeReader
 
-#: People in a composite, and how many are tried for each that is asked for.
+#: People in a composite, and how many are tried for each that is wanted.
 PEOPLE, _TRIES = 4, 60
 #: The mean of four shapes is an average face; so much farther from that it is as special as a person's.
 _SPECIAL = 1.4

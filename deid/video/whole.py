@@ -1,7 +1,7 @@
 """Whether a video's file is whole, as its container tells: FFmpeg reads past what is missing, and says nothing.
 
 Only what is sure counts, since a whole video must never be called partial: an element that goes on beyond the end of the file, or
-bytes where an element must begin. MPEG programs and transport streams have no announced end: a cut between two packets cannot be told.
+bytes where an element must begin. MPEG programs and transport streams have no announced end: a cut between two packets cannot be seen.
 """
 
 import struct
@@ -167,7 +167,7 @@ def _program(file: BinaryIO, size: int) -> str:
 
 
 def _packets(file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:
-    """Where packets begin, and their lengths; 0 where none begins. Ends where a length is not told."""
+    """Where packets begin, and their lengths; 0 where none begins. Ends where a length is not stated."""
     at = 0
     file.seek(max(0, size - 16))
     filled_up = not any(file.read())

@@ -1,6 +1,7 @@
 """Decoding of videos: upright frames with exact times, of every kind that FFmpeg reads."""
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -130,6 +131,8 @@ class Reader:
         self._rate = Fraction(stream.average_rate or stream.guessed_rate or DEFAULT_RATE)
         first = stream.start_time if stream.start_time is not None else 0
         self._whole = start_s <= 0 and end_s is None
+        # AVI has no times: FFmpeg gives those of the packets' order to frames that are shown in another one.
+        self._ordered = self._container.format.name == "avi"
         # A span is counted from the video's first moment, and begins at 0 in the output.
         container_start = Fraction(self._container.start_time or 0, 1_000_000)
         self.origin_s = Fraction(0) if start_s <= 0 else container_start + Fraction(start_s).limit_denominator(1000)
@@ -243,20 +246,24 @@ class Reader:
             return
         if self._whole and self._stream.frames and n_frames >= self._stream.frames:
             return
-        missing = wanted - last_s - _SHORT_FRAMES / self._rate
+        # A container without times fills up with empty frames, which count in its rate.
+        step = max(1 / self._rate, last_s / n_frames if self._ordered and n_frames else Fraction(0))
+        missing = wanted - last_s - _SHORT_FRAMES * step
         slack = Fraction(1, 100) if self._stream.frames else _VAGUE_S
-        if missing > max(slack, Fraction(1, 2) / self._rate):
+        if missing > max(slack, step / 2):
             self.problem = f"the video ends at {float(last_s):.2f} s, expected {float(wanted):.2f} s: it is cut short"
 
     def _pictures(self) -> Iterator[Any]:
         """Decoded frames; what fails is counted and left out."""
         packets, n_failed, n_before, any_good = self._container.demux(self._stream), 0, 0, False
-        ended = False
+        ended, times = False, deque[int]()
         while not ended:
             try:
                 packet = next(packets)
                 ended = packet.dts is None and packet.size == 0
                 self._n_broken += packet.is_corrupt
+                if self._ordered and packet.size and packet.dts is not None:
+                    times.append(packet.dts)
                 pictures = self._decoder.decode(None if ended else packet) if self._decoder is not None else packet.decode()
             except StopIteration:
                 break
@@ -268,8 +275,12 @@ class Reader:
                     return
                 if isinstance(error, EOFError):
                     return
+                if times:
+                    times.pop()
                 continue
             for picture in pictures:
+                if times:
+                    picture.pts = times.popleft()
                 if picture.is_corrupt and not picture.key_frame:
                     n_failed, n_before = n_failed + any_good, n_before + (not any_good)
                     if any_good:

@@ -17,6 +17,7 @@ from deid.core.types import Image
 from deid.imaging import atomic
 from deid.video.containers import CONTAINERS
 from deid.video.decode import Clock, Frame, VideoInfo, has_alpha
+from deid.video.depth import not_kept
 from deid.video.library import pyav, reason
 from deid.video.rectangles import merged
 from deid.video.streams import DEFAULT_ROLE, KEPT_ROLES, language
@@ -172,6 +173,7 @@ class Writer:
         self._alpha = "a" in self._format
         if self._info.alpha and not self._alpha:
             self.notes.append("left out its transparency: it is opaque")
+        self.notes += not_kept(source, pyav().VideoFormat(self._format))
 
     def _picture(self, frame: Frame, edited: Image | None, touched: NDArray[np.bool_] | None) -> Any:
         height, width = self._info.size_hw

@@ -117,3 +117,14 @@ def test_without_pyav_the_message_says_what_to_install(tmp_path: Path) -> None:
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert "pip install 'deid-face[video]'" in said
     assert issubclass(DependencyError, Exception)
+
+
+def test_frames_of_an_avi_that_are_stored_in_another_order_are_shown_in_time(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", moving(30))
+    with av.open(str(path)) as container:
+        assert any(frame.pict_type == 3 for frame in container.decode(video=0)), "expected frames between others"
+    with Reader(path) as video:
+        found = [(float(frame.pts * video.info.time_base), frame.rgb()) for frame in video]
+    assert [time_s - found[0][0] for time_s, _ in found] == pytest.approx([i / 25 for i in range(30)])
+    for (_, image), expected in zip(found, moving(30), strict=True):
+        assert np.abs(image.astype(int) - expected).mean() < 12

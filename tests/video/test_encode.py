@@ -14,6 +14,7 @@ from deid.core.errors import VideoWriteError
 from deid.core.types import Image
 from deid.video import encode
 from deid.video.decode import Reader
+from deid.video.depth import not_kept
 from deid.video.encode import Writer
 from tests.video.conftest import moving, packets, times, write_video
 
@@ -215,3 +216,21 @@ def test_parts_are_converted_as_the_whole_frame_would_be(tmp_path: Path) -> None
                 inside = touched[::step, ::step]
                 assert np.array_equal(a[inside], b[inside])
             writer.put(frame, edited, touched)
+
+
+@pytest.mark.parametrize(
+    ("source", "chosen", "notes"),
+    [
+        ("yuv420p", "yuv420p", []),
+        ("yuv420p10le", "yuv420p10le", []),
+        ("yuv444p12le", "yuv444p10le", ["12 bits a channel became 10"]),
+        ("yuv422p", "yuv420p", ["its colours have half the resolution now"]),
+        ("rgb24", "yuv444p", []),
+        ("rgb48le", "yuv420p", ["16 bits a channel became 8", "its colours have half the resolution now"]),
+        ("gray", "yuv420p", []),
+        ("pal8", "yuv444p", []),
+        ("yuva420p", "yuva420p", []),
+    ],
+)
+def test_bits_and_colours_that_are_lost_are_named(source: str, chosen: str, notes: list[str]) -> None:
+    assert not_kept(av.VideoFormat(source), av.VideoFormat(chosen)) == notes

@@ -2,6 +2,7 @@
 
 import os
 import re
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -81,3 +82,9 @@ def check_place(path: Path, what: str) -> None:
         raise ConfigError(f"cannot write {what} {path}: Not a directory: {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(f"cannot write {what} {path}: Permission denied")
+    try:
+        # What a system's own folders, read-only ones and such of a network say, no permission tells.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(f"cannot write {what} {path}: {error.strerror}") from error

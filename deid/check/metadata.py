@@ -7,6 +7,8 @@ from pathlib import Path
 from PIL import ExifTags, UnidentifiedImageError
 from PIL import Image as PillowImage
 
+from deid.imaging.jpeg import after_the_end
+
 #: EXIF that says how to show the picture, and nothing of where it comes from.
 _HARMLESS = {
     "BitsPerSample", "ColorSpace", "ComponentsConfiguration", "Compression", "ExifImageHeight", "ExifImageWidth", "ExifOffset",
@@ -69,22 +71,3 @@ def _exif(picture: PillowImage.Image) -> Iterator[str]:
         yield f"EXIF: {', '.join(sorted(names))}"
     if exif and _THUMBNAIL in exif.get_ifd(ExifTags.IFD.IFD1):
         yield "EXIF thumbnail"
-
-
-def after_the_end(data: bytes) -> int:
-    """How many bytes of a JPEG file come after its picture, such as a moving photo's video; padding does not count."""
-    at = 2
-    while at + 4 <= len(data):
-        if data[at] != 0xFF:
-            # Compressed data: on to the next marker.
-            at = data.find(b"\xff", at)
-            if at < 0:
-                return 0
-        marker = data[at + 1]
-        if marker == 0xD9:
-            return len(data[at + 2 :].strip(b"\0"))
-        if marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD7:
-            at += 1 if marker == 0xFF else 2
-        else:
-            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return 0

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import Progress
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 FAILED, USAGE, LEFT_OUT = 1, 2, 3
 EXIT_CODES = (
-    "Exit code: 0 when the output passes, 1 when it does not or a file cannot be read, 2 for wrong use, 3 when all that was "
-    "checked passes and files were left out (each is named)."
+    "Exit code: 0 when the output passes, 1 when it does not or a file cannot be read, 2 for wrong use. It is 3 when all checked "
+    "files pass and some were left out (each is named)."
 )
+
+_SHARE: dict[str, Any] = {"show_default": False}
 
 
 @contextmanager
@@ -34,24 +36,27 @@ def _progress() -> Iterator["run.Progress"]:
 
 def check(
     before: Annotated[Path, typer.Argument(help="Photo, video, or folder of them, untouched.")],
-    after: Annotated[Path, typer.Argument(help="The same after any tool; in folders, files are paired by name.")],
-    report: Annotated[Path | None, typer.Option("--report", "-o", help="Write the findings as JSON.")] = None,
+    after: Annotated[Path, typer.Argument(help="The same, after any tool. Files in folders are paired by name.")],
+    report: Annotated[Path | None, typer.Option("--report", "-o", help="Write the findings as JSON. Default: none.")] = None,
     max_exposed: Annotated[
-        float, typer.Option(min=0, max=1, help="Largest share of exposed faces: unchanged or, in photos, still recognised. Default: 0.")
+        float,
+        typer.Option(min=0, max=1, help="Accept this share of exposed faces (unchanged or recognised). Default: 0.", **_SHARE),
     ] = 0.0,
     max_recognised: Annotated[
-        float, typer.Option(min=0, max=1, help="Largest share of faces that a recogniser matches to the same person. Default: 0.")
+        float,
+        typer.Option(min=0, max=1, help="Accept this share of faces that a recogniser still matches. Default: 0.", **_SHARE),
     ] = 0.0,
     min_recall: Annotated[
-        float, typer.Option(min=0, max=1, help="Least share of the faces that a detector still detects. Default: 0, no limit.")
+        float, typer.Option(min=0, max=1, help="Require this share of faces to be detected in the output. Default: 0.", **_SHARE)
     ] = 0.0,
-    allow_metadata: Annotated[bool, typer.Option("--allow-metadata", help="Accept metadata in the output.")] = False,
+    allow_metadata: Annotated[bool, typer.Option("--allow-metadata", help="Accept metadata in the output. Default: off.")] = False,
     detector: Annotated[
         list[str] | None,
-        typer.Option(help="mtcnn, centerface, dlib_hog, scrfd:FILE or yolo:FILE; may be given more than once. Default: mtcnn, centerface."),
+        typer.Option(help="Judge by mtcnn, centerface, dlib_hog, scrfd:FILE or yolo:FILE. Repeatable. Default: mtcnn, centerface."),
     ] = None,
     recogniser: Annotated[
-        list[Path] | None, typer.Option(help="ArcFace-style ONNX file beside dlib's recogniser; may be given more than once.")
+        list[Path] | None,
+        typer.Option(help="Judge by this ArcFace-style ONNX file too. Repeatable. Default: none."),
     ] = None,
 ) -> None:
     """Check that an output protects: faces exposed, faces still recognised, recall, metadata left."""

@@ -14,8 +14,8 @@ log = logging.getLogger(__name__)
 
 FAILED, USAGE, LEFT_OUT = 1, 2, 3
 EXIT_CODES = (
-    "Exit code: 0 when every input was handled, 1 when something failed, 2 for wrong use, 3 when files were left out, "
-    "or a part of one (each is named)."
+    "Exit code: 0 when every input was processed, 1 when something failed, 2 for wrong use. It is 3 when files, or a part of one, were "
+    "left out (each is named)."
 )
 
 

@@ -28,8 +28,8 @@ def demo_photos() -> dict[str, Path]:
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures.")] = Path("deid-demo"),
-    seed: Annotated[int | None, typer.Option(help="For reproducible output.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Write the pictures to this folder.")] = Path("deid-demo"),
+    seed: Annotated[int | None, typer.Option(help="Reproduce an output. Default: a fresh one.")] = None,
 ) -> None:
     """Anonymize two photos that matplotlib and scikit-image ship, and put before and after side by side."""
     import numpy as np

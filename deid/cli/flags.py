@@ -57,17 +57,17 @@ FLAGS: dict[str, Flag] = {
     ),
     "min_face": _flag("--min-face", int, _DETECTION, "Search for faces of at least this many pixels."),
     "boxes": _flag("--boxes", str, _DETECTION, f"Search pictures whose faces a table names ({BOXES[0]}), or not ({BOXES[1]})."),
-    "keep": _flag("--keep", str, _WHO, "Keep the people whom the reference photos in this folder show; a doubt means: not kept.", "none"),
+    "keep": _flag("--keep", str, _WHO, "Keep the people in the reference photos of this folder. When in doubt, a face is covered.", "none"),
     "only": _flag(
         "--only", str, _WHO, "Edit only the people in the reference photos of this folder, and everyone who may be one of them.", "none"
     ),
     "ignore": _flag(
         "--ignore", list[str], _WHO, "Keep faces in a zone: `x0,y0,x1,y1`, a mask (white), or a folder of masks. Repeatable.", "none"
     ),
-    "also": _flag("--also", list[str], _WHO, "Cover `plates` too, found by the detector that --plate-model gives.", "none"),
+    "also": _flag("--also", list[str], _WHO, "Cover `plates` too, as the detector of --plate-model finds them.", "none"),
     "plate_model": _flag("--plate-model", str, _WHO, "Find licence plates by this ONNX detector of YOLO's kind.", "none"),
     "detect_every_s": _flag(
-        "--detect-every", float, _VIDEOS, "Search the whole frame every so many seconds; what is new is searched at once."
+        "--detect-every", float, _VIDEOS, "Search the whole frame every so many seconds. What is new is searched at once."
     ),
     "memory": _flag("--max-missed --memory", int, _VIDEOS, "Drop a track after more missed searches than this."),
     "device": _flag("--device", str, _MODELS, "Run the networks on `cpu`, `cuda`, `cuda:1`, or `auto`: a GPU when there is one."),

@@ -31,7 +31,7 @@ def live(
 ) -> None:
     """Anonymize a camera or stream while it runs; Ctrl-C ends it.
 
-    Without --method it is attgan where this machine is fast enough, else blur.
+    Without `--method`, a machine that is fast enough makes new faces, and another one blurs.
     """
     with errors_shown():
         _check_url(to)

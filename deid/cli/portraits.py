@@ -19,11 +19,11 @@ FAILED, USAGE, LEFT_OUT = 1, 2, 3
 def build(
     folder: Annotated[Path, typer.Argument(help="Folder of pictures with one face each, of people who do not exist.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="File to write, such as mine.safetensors.")],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file. Default: off.")] = False,
 ) -> None:
     """Make a bank of portraits out of a folder of pictures.
 
-    Exit code 0 when every picture is in it, 3 when some were left out (each is named with the reason), 1 when none can be used.
+    The exit code is 0 when every picture is in it, and 1 when none can be used. It is 3 when some were left out, each with its reason.
     """
     if not folder.is_dir():
         typer.echo(plain(f"error: {folder} is no folder"), err=True)
@@ -46,3 +46,32 @@ def build(
     typer.echo(plain(f"{len(paths) - len(problems)} of {len(paths)} pictures in {out}"), err=True)
     if problems:
         raise typer.Exit(LEFT_OUT)
+
+
+@app.command()
+def mix(
+    bank: Annotated[Path, typer.Argument(help="Bank of portraits of real people, made by `deid portraits build`.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write; it must not exist.")],
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many to make. Default: 100.")] = 100,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed makes the same portraits. Default: 0.")] = 0,
+) -> None:
+    """Make portraits of nobody out of portraits of real people, four to each.
+
+    Each gets the eyes of one, the nose of another, the mouth of the third and the skin of the fourth. Only those are written that neither
+    recogniser takes for any person in the bank. Look through them, remove what looks odd, and make a bank of the rest.
+
+    Exit code 0 when as many were made as asked for, 3 when fewer, 1 when none.
+    """
+    if out.exists():
+        typer.echo(plain(f"error: {out} exists"), err=True)
+        raise typer.Exit(USAGE)
+    from deid.editing import composites
+
+    try:
+        made = composites.write(bank, out, count, seed)
+    except DeidError as error:
+        typer.echo(plain(f"error: {bank}: {error}"), err=True)
+        raise typer.Exit(FAILED) from error
+    typer.echo(plain(f"{made} of {count} portraits in {out}"), err=True)
+    if made < count:
+        raise typer.Exit(LEFT_OUT if made else FAILED)

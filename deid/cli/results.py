@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from deid.batch.jobs import Job
     from deid.batch.results import FileResult
 
-#: Does one job; gets its number, and is told how many frames of a video are done, and of how many.
+#: Does one job; gets its number, and what to call with the frames of a video that are done, and of how many.
 RunJob = Callable[["Job", int, Callable[[int, int], None]], "FileResult"]
 
 

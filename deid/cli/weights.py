@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True, help="List, verify and fetch the network
 
 @app.command("list")
 def list_weights() -> None:
-    """Every file of the manifest, its state and its facts."""
+    """List every file of the manifest, with its state and its facts."""
     from deid import weights
 
     with errors_shown():
@@ -30,7 +30,7 @@ def list_weights() -> None:
 
 @app.command("verify")
 def verify_weights() -> None:
-    """Hold every file against its hash; exit code 1 when a shipped one is missing or altered."""
+    """Compare every file with its hash; the exit code is 1 when a shipped one is missing or altered."""
     from deid import weights
 
     with errors_shown():
@@ -53,7 +53,7 @@ def fetch_weights(names: Annotated[list[str], typer.Argument(help="Names from `d
 
 @app.command("export")
 def export_weights(
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of weights. Default: the package's own.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write to this folder of weights. Default: the package's own.")] = None,
 ) -> None:
     """Write the networks' graphs for onnxruntime; needed after a training that changes an architecture."""
     from deid import weights

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.dataset.drawn import drawn_in
+
 #: Text files that describe pictures: COCO's JSON, VOC's XML, YOLO's text and YAML, lists and tables.
 LABELS = frozenset({".cls", ".csv", ".data", ".id", ".json", ".jsonl", ".names", ".tsv", ".txt", ".xml", ".yaml", ".yml"})
 #: Number of characters or numbers that hold a picture of 16 x 16 samples; a smaller one shows nobody.
@@ -31,7 +33,7 @@ _ASCII_PICTURE = re.compile(r"\A\s*P[1-6]\s|/\* XPM \*/|^#define \w+_width \d+|<
 _RUN = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_=-]{256,}")
 # What repeats begins where a token does: tried at each character of a long one, it would take the square of its length.
 _CHUNKS = re.compile(r"(?<![A-Za-z0-9+/_-])(?:[A-Za-z0-9+/_-]{20,}={0,2}[\s\"',;|+]+)+")
-_LINES = re.compile(r"(?<!\S)(?:[!-~]{48,}\s+){3,}[!-~]+")
+_LINES = re.compile(r"(?<!\S)(?:[!-~]{24,}\s+){3,}[!-~]+")
 _STRING = re.compile(r'"((?:[^"\\]|\\.){256,})"')
 _TOKEN = re.compile(r"(?<!\S)\S{256,}")
 _COUNTS = re.compile(r'"counts"\s*:\s*\Z')
@@ -76,7 +78,7 @@ def why_not_text(text: str) -> str:
     for check in _CHECKS:
         if why := check(plain):
             return why
-    return _numbers(_TAG.sub(" ", plain) if plain.lstrip().startswith("<") else plain)
+    return _numbers(_TAG.sub(" ", plain) if plain.lstrip().startswith("<") else plain) or drawn_in(plain)
 
 
 def _unescaped(text: str) -> str:

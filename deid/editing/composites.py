@@ -26,9 +26,10 @@ from deid.editing.portraits import SIDE, Portraits
 from deid.editing.stand_in import light_of, shown_of, warped
 from deid.editing.thin_plate import maps_to
 from deid.imaging import atomic
-from deid.imaging.alignment import SIZE
 from deid.imaging.geometry import scaled
+from deid.imaging.template import SIZE
 from deid.recognition import build_embedder
+from deid.recognition.linear import AgeReader
 
 #: People in a composite, and how many are tried for each that is asked for.
 PEOPLE, _TRIES = 4, 60
@@ -81,7 +82,7 @@ def write(bank: Path, out: Path, n: int, seed: int) -> int:
         WeightsError: the file cannot be read or is no bank.
         DeidError: the folder or a file in it cannot be written.
     """
-    portraits = Portraits(weights.read_bank(bank))
+    portraits = Portraits(weights.read_bank(bank), AgeReader())
     embedders = [build_embedder(name, "cpu") for name in Options().embedders]
     made = 0
     for picture in composites(portraits, embedders, n, np.random.default_rng(seed)):

@@ -98,10 +98,10 @@ class BankBuilder:
         goal = geometry.apply(geometry.enlarged(np.eye(2, 3), SIDE / SIZE), TEMPLATE)
         if picture.shape[:2] == (SIDE, SIDE) and np.abs(landmarks_of(face) - goal)[:2].max() < _ALIGNED:
             # Warped once more it would only get softer.
-            data = path.read_bytes() if path.suffix.lower() == ".webp" else _webp(picture)
+            data = path.read_bytes() if path.suffix.lower() == ".webp" else encoded(picture)
             return data, np.asarray(cv2.resize(picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
         large = warp(picture, geometry.enlarged(matrix, SIDE / SIZE), SIDE)
-        return _webp(large), np.asarray(cv2.resize(large, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
+        return encoded(large), np.asarray(cv2.resize(large, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def build(paths: Sequence[Path], out: Path) -> Iterator[tuple[Path, str]]:
@@ -141,7 +141,8 @@ def arrays_of(portraits: Sequence[Portrait]) -> dict[str, NDArray[np.generic]]:
     }
 
 
-def _webp(picture: Image) -> bytes:
+def encoded(picture: Image) -> bytes:
+    """A picture as WebP, as a bank keeps it."""
     out = io.BytesIO()
     Pillow.fromarray(picture).save(out, "WEBP", quality=_WEBP_QUALITY, method=6)
     return out.getvalue()

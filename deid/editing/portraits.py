@@ -37,8 +37,9 @@ _MIRRORED = [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 
 _MIRRORED += [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65]
 #: What a mismatch of these attributes counts.
 _COUNTS = {"Young": 2.5, "No_Beard": 2.5, "Mustache": 1.5, "Mouth_Slightly_Open": 1.5, "Bushy_Eyebrows": 1.0}
-#: Where `pose` says how far the mouth is open, and what a mismatch of that counts besides.
-_GAP, _MOUTH = 2, 0.8
+#: Where `pose` says how far the mouth is open, how wide it is and how far its corners are lifted. A mismatch of the first counts so much
+#: besides, and more of any of them so much: a grave face that smiles is another expression.
+_GAP, _MOUTH, _APART, _SMILE = 2, slice(2, 5), 0.8, 1.2
 
 
 def mirrored(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -127,7 +128,8 @@ class Portraits:
         """(len,) how badly each portrait suits a face; infinite for the other gender, and for a child in place of an adult."""
         off = np.linalg.norm(self.pose - looks.pose, axis=1)
         # An open mouth that is shut, or a shut one that is opened, shows more than a turn.
-        off += _MOUTH * np.abs(self.pose[:, _GAP] - looks.pose[_GAP])
+        off += _APART * np.abs(self.pose[:, _GAP] - looks.pose[_GAP])
+        off += _SMILE * np.maximum(self.pose[:, _MOUTH] - looks.pose[_MOUTH], 0).sum(axis=1)
         off += 0.6 * np.linalg.norm(self.light - looks.light, axis=1)
         off += np.abs(self.skin - looks.skin) @ _SKIN_WEIGHTS
         if looks.embedding.any():

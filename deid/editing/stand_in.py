@@ -67,11 +67,9 @@ def stand_in(
     shape = shape_for(bank, numbers, shares, points, steady)
     to_photo, *maps = maps_to(shape, points, *(bank.points[i] for i in numbers))
     small = [warped(bank.picture(i), m, SIZE) for i, m in zip(numbers, maps, strict=True)]
-    visible = np.minimum.reduce([_visible(bank, i, m) for i, m in zip(numbers, maps, strict=True)])
+    visible = np.minimum.reduce([shown_of(bank, i, m) for i, m in zip(numbers, maps, strict=True)])
     here, within, clear = warped(crop, to_photo, SIZE), face_mask(shape), _moved(uncovered(points, crop), to_photo)
-    lights = [
-        _light_between(s, here, within * visible, within * clear).steadied(steady, str(i)) for i, s in zip(numbers, small, strict=True)
-    ]
+    lights = [light_of(s, here, within * visible, within * clear).steadied(steady, str(i)) for i, s in zip(numbers, small, strict=True)]
     first, *others = [light.on(s) for light, s in zip(lights, small, strict=True)]
     mixed = sum((np.float32(share) * (other - first) for share, other in zip(shares[1:], others, strict=True)), np.zeros_like(first))
     tone = cv2.GaussianBlur(mixed * visible[..., None], (0, 0), _TONE)
@@ -214,7 +212,7 @@ def _opening(eye: NDArray[np.float64]) -> float:
     return float(np.linalg.norm(eye[1] - eye[5]) + np.linalg.norm(eye[2] - eye[4])) / 2
 
 
-def _visible(bank: Portraits, number: int, maps: Field) -> Field:
+def shown_of(bank: Portraits, number: int, maps: Field) -> Field:
     """(128, 128): where a portrait shows its face, in the shape that ``maps`` leads to."""
     small = np.asarray(cv2.resize(bank.picture(number), (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
     own = uncovered(bank.points[number], small)
@@ -253,7 +251,7 @@ class _Light:
         return np.asarray(np.clip(cv2.cvtColor(out, cv2.COLOR_LAB2RGB), 0, 1) * 255, np.float32)
 
 
-def _light_between(face: Field, here: Field, shown: Field, own: Field) -> _Light:
+def light_of(face: Field, here: Field, shown: Field, own: Field) -> _Light:
     """What takes the coarse light of a portrait's face (128, 128, 3) to that of the photo ``here``.
 
     Args:

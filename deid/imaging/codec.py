@@ -26,6 +26,7 @@ from deid.imaging.compression import save_options_of
 from deid.imaging.deep_colour import is_deep
 from deid.imaging.deep_colour import read as read_deep
 from deid.imaging.frame import Frame, frame_of, looks_at, luma, with_pixels, with_samples
+from deid.imaging.jpeg import left_behind
 from deid.imaging.plugins import register
 
 #: A picture with more pixels is refused before it is decoded. This many take 1 GB while they are read, beside the networks.
@@ -39,6 +40,8 @@ _MAPS = (b"hdrgm:", b"HDRGainMap", b"urn:iso:std:iso:ts:21496", b"GDepth:", b"Co
 _BILEVEL = {"MSP", "XBM"}
 #: Modes of samples that may not fit 16 bits.
 _WIDE = {"I", "F"}
+#: Formats that are written with 16 bits of grey, and colours that are written as RGB.
+_DEEP_GREY, _OTHER_COLOURS = {"PNG", "PPM", "TIFF"}, {"CMYK", "HSV", "LAB"}
 #: Formats without alpha.
 _OPAQUE = {"JPEG", "BMP", "MPO", "PPM"}
 #: Pillow's own limit is one for the whole process.
@@ -169,10 +172,14 @@ def _decode(source: PillowImage.Image, data: bytes, path: Path, max_pixels: int)
         frames.append(frame_of(source.copy() if n_frames > 1 else source, timed))
     if deep and n_frames == 1 and (samples := read_deep(source, data, frames[0].rgb)) is not None:
         frames = [with_samples(frames[0], samples)]
-    elif deep:
+        if frames[0].alpha is not None and frames[0].alpha.min() < 255:
+            notes.append("16 bits of transparency became 8")
+    elif deep or (file_format not in _DEEP_GREY and any(frame.deep is not None for frame in frames)):
         notes.append("16 bits a channel became 8")
     elif source.mode in _WIDE and any(frame.deep is None for frame in frames):
         notes.append("samples beyond 16 bits became 8 bits")
+    if source.mode in _OTHER_COLOURS:
+        notes.append(f"{source.mode} became RGB")
     frames = [f if f.grey or f.deep is not None else replace(f, rgb=colours.applied(f.rgb)) for f in frames]
     looks = [look for number, frame in enumerate(frames) for look in looks_at(frame, number)]
     return Picture((*frames, *looks), file_format, colours.profile, options, (*notes, *colours.notes))
@@ -189,7 +196,8 @@ def _frames_of(source: PillowImage.Image, data: bytes) -> tuple[int, list[str]]:
         return 1, [f"{n_others} further sizes of the picture left out"]
     if n_frames > 1 and source.format not in _SEVERAL:
         return 1, [f"{n_frames - 1} further pictures in the file left out"]
-    return n_frames, []
+    behind = left_behind(data) if source.format == "JPEG" else ""
+    return n_frames, [behind] if behind else []
 
 
 def _is_stereo(source: PillowImage.Image, data: bytes) -> bool:
@@ -263,7 +271,7 @@ def _deep_file(frame: Frame, file_format: str, profile: bytes | None, packed: bo
 
 
 def _page(frame: Frame, file_format: str) -> PillowImage.Image:
-    if frame.deep is not None and frame.deep.ndim == 2 and file_format in {"PNG", "TIFF"}:
+    if frame.deep is not None and frame.deep.ndim == 2 and file_format in _DEEP_GREY:
         return PillowImage.fromarray(frame.deep)
     plain = frame.plain()
     page = PillowImage.fromarray(luma(plain) if frame.grey else plain)

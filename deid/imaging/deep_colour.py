@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 _BITS_PER_SAMPLE, _ORIENTATION = 258, 274
-_PNG_COLOURS = {2, 6}
+_PNG_COLOURS = {2, 4, 6}
 #: What a viewer does for each EXIF orientation: transpose, then flip rows, then flip columns.
 _TURNS = {
     2: (False, False, True),
@@ -26,7 +26,7 @@ _TURNS = {
 
 
 def is_deep(source: PillowImage.Image, data: bytes) -> bool:
-    """Whether a file that Pillow opened as RGB or RGBA holds 16 bits a channel."""
+    """Whether a file that Pillow opened as RGB, RGBA or grey with transparency holds 16 bits a channel."""
     if source.format == "PNG":
         return data[24:25] == b"\x10" and data[25] in _PNG_COLOURS
     if source.format == "TIFF":
@@ -47,7 +47,7 @@ def read(source: PillowImage.Image, data: bytes, rgb: NDArray[np.uint8]) -> NDAr
         data: the whole file.
         rgb: (H, W, 3) what Pillow made of it, upright.
     """
-    if source.format == "PPM":
+    if source.format == "PPM" or source.mode == "LA":
         return None
     orientation = int(source.getexif().get(_ORIENTATION, 1))
     try:

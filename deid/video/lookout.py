@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +32,8 @@ _LEAST_NEW = 0.2
 #: Searches of a still scene by each detector: faint detections count when they come twice.
 _ENOUGH = 2
 _SAME_IOU = 0.4
+#: A new scene is shrunk to so many pixels for a quick look at other turns; from this score on, what it finds is looked for in all of it.
+_QUICK, _QUICK_SURE = 384, 0.6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,8 +101,10 @@ class Lookout:
         """All searches of a new scene, and of other turns without a confident detection."""
         here = self._turn.degrees
         found = self._search.all(image, here)
-        if self._every_frame or any(d.score >= SURE for d in found):
+        if self._every_frame:
             return _sightings(found, here)
+        if any(d.score >= SURE for d in found):
+            return _apart([*_sightings(found, here), *self._lying(image, found)])
         best = found
         for degrees in self._turn.others():
             turned = self._search.fast(image, degrees)
@@ -108,6 +113,19 @@ class Lookout:
         here, before = self._turn.degrees, here
         turned = self._search.all(image, here) if here != before else []
         return _apart([*_sightings(turned, here), *_sightings(found, before)])
+
+    def _lying(self, image: Image, found: Sequence[Detection]) -> list[Sighting]:
+        """Faces at other turns in a scene with upright ones, where a quick look at a small copy sees more than those."""
+        scale = min(1.0, _QUICK / max(image.shape[:2]))
+        size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
+        small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        known = np.array([d.box_xyxy for d in found]).reshape(-1, 4)
+        sightings = []
+        for degrees in self._turn.others():
+            quick = [d.moved(np.array(image.shape[1::-1]) / size, np.zeros(2)) for d in self._search.fast(small, degrees)]
+            if any(d.score >= _QUICK_SURE and not (geometry.box_iou(d.box_xyxy, known) > _SAME_IOU).any() for d in quick):
+                sightings += _sightings([d for d in self._search.fast(image, degrees) if d.score >= CLEAR], degrees)
+        return sightings
 
     def _is_due(self, index: int, news: News) -> bool:
         self._n_still = self._n_still if news.still else 0
@@ -203,7 +221,7 @@ class Lookout:
 
     def _otherwise(self, image: Image, index: int, news: News, here: Sequence[Detection]) -> list[Sighting]:
         """The fastest search of another turn, at intervals; what is found at the video's own turn speaks against it."""
-        degrees = None if news.still else self._turn.due(index, any(d.score >= SURE for d in here))
+        degrees = self._still_turn(index) if news.still else self._turn.due(index, any(d.score >= SURE for d in here))
         if degrees is None:
             return []
         found = self._search.fast(image, degrees)
@@ -211,6 +229,12 @@ class Lookout:
         if self._turn.degrees == degrees:
             found = self._search.all(image, degrees)
         return _sightings([d for d in found if d.score >= CLEAR], degrees)
+
+    def _still_turn(self, index: int) -> int | None:
+        """The turn to try in a still scene: each other one once, when the searches of all of it have come to their end."""
+        n = self._n_still - _ENOUGH * self._search.n_looks - 1
+        others = self._turn.others()
+        return others[n] if index == self._searched and 0 <= n < len(others) else None
 
 
 def _granted(pixels: int) -> float:

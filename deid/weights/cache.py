@@ -1,4 +1,4 @@
-"""Where the user's cache lies, and how its files are told from others."""
+"""The user's cache of weights, and the hash by which its files are known."""
 
 import hashlib
 import os

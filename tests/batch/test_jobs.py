@@ -205,3 +205,14 @@ def test_folder_without_permission_is_told(tmp_path: Path) -> None:
 
 def test_empty_folder_gives_no_job(tmp_path: Path) -> None:
     assert jobs.plan([tmp_path], tmp_path / "out") == []
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="only Linux has a folder in which even root can write nothing")
+@pytest.mark.parametrize("place", ["/proc/x/a.png", "/proc/a.png"])
+def test_place_where_nobody_can_write_is_told_at_once(place: str, tmp_path: Path) -> None:
+    _touch(tmp_path / "a.png")
+    with pytest.raises(ConfigError, match=f"cannot write the output {place}"):
+        places.check_use([tmp_path / "a.png"], Path(place))
+    with pytest.raises(ConfigError, match="cannot write the report"):
+        places.check_use([tmp_path / "a.png"], tmp_path / "b.png", Path("/proc/r.json"))
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]

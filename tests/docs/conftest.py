@@ -19,7 +19,7 @@ from deid.dataset.records import Record, Task
 from deid.dataset.work import Work, Worker
 
 #: Portraits from which a bank is built.
-_BANK = (0, 1, 2, 3)
+_BANK = range(12)
 
 
 def _inline(tasks: Iterator[Task], work: Work, workers: int) -> Iterator[Record | Ready]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 from typer.testing import CliRunner
 
-from deid.cli import app
+from deid.__main__ import app
 from deid.core.types import Crops, Embeddings
 from deid.detection import build_detector
 from deid.editing.composites import PEOPLE, _parts, composite, composites, partners

@@ -194,7 +194,7 @@ def test_command_tells_what_it_left_out(names: list[str], code: int, said: str, 
     folder.mkdir()
     for name in names:
         (folder / name).write_bytes(b"")
-    done = CliRunner().invoke(cli_portraits.app, [str(folder), "-o", str(out)])
+    done = CliRunner().invoke(cli_portraits.app, ["build", str(folder), "-o", str(out)])
     assert done.exit_code == code, done.output
     assert said in done.output.replace("\n", "")
     assert out.exists() == (code in {0, 3})
@@ -206,9 +206,9 @@ def test_command_overwrites_only_when_told(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "1.webp").write_bytes(b"")
     out.write_text("mine")
-    refused = CliRunner().invoke(cli_portraits.app, [str(folder), "-o", str(out)])
+    refused = CliRunner().invoke(cli_portraits.app, ["build", str(folder), "-o", str(out)])
     assert (refused.exit_code, out.read_text()) == (2, "mine")
-    assert CliRunner().invoke(cli_portraits.app, [str(folder), "-o", str(out), "--overwrite"]).exit_code == 0
+    assert CliRunner().invoke(cli_portraits.app, ["build", str(folder), "-o", str(out), "--overwrite"]).exit_code == 0
     assert Portraits(weights.read_bank(out), AgeReader()).n_pictures == 1
     assert CliRunner().invoke(cli_portraits.app, [str(tmp_path / "none"), "-o", str(out)]).exit_code == 2
 

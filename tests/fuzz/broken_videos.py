@@ -143,10 +143,8 @@ def wrong_with(seed: int) -> str:
 def _tried(source: Path, target: Path, loses: bool) -> str:
     engine = Anonymizer(Options(method="solid", solid_rgb=(0, 0, 0), detect_every=1, seed=1))
     marks = ScriptedDetector()
-    with (
-        mock.patch.object(pipeline, "build_search", return_value=Search([marks])),
-        mock.patch.object(pipeline, "FaceRefiner", return_value=Nowhere()),
-    ):
+    search, nowhere = mock.Mock(return_value=Search([marks])), mock.Mock(return_value=Nowhere())
+    with mock.patch.multiple(pipeline, build_search=search, FaceRefiner=nowhere):
         try:
             result = pipeline.anonymize_video(source, target, engine)
         except VideoError as error:

@@ -789,3 +789,48 @@ def test_samples_that_fit_no_16_bits_become_8_and_that_is_said(dtype: type) -> N
     buffer = io.BytesIO()
     PillowImage.fromarray((np.arange(600).reshape(20, 30) * 1e4).astype(dtype)).save(buffer, "TIFF")
     assert codec.decode(buffer.getvalue(), "x.tif").notes == ("samples beyond 16 bits became 8 bits",)
+
+
+def _bytes(picture: PillowImage.Image, file_format: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+def test_deep_grey_of_a_pgm_stays_deep() -> None:
+    samples = np.arange(40 * 50, dtype=np.uint16).reshape(40, 50)
+    data = b"P5\n50 40\n4095\n" + samples.astype(">u2").tobytes()
+    picture = codec.decode(data, "x.pgm")
+    again = codec.decode(codec.encode(picture), "y.pgm")
+    assert picture.frames[0].deep is not None
+    assert again.frames[0].deep is not None
+    assert len(np.unique(again.frames[0].deep)) == 2000
+    np.testing.assert_array_equal(again.frames[0].deep, picture.frames[0].deep)
+
+
+def test_what_a_format_does_not_keep_is_said() -> None:
+    grey16 = PillowImage.fromarray(np.arange(4096, dtype=np.uint16).reshape(64, 64) * 16)
+    assert codec.decode(_bytes(grey16, "JPEG2000"), "x.jp2").notes == ("16 bits a channel became 8",)
+    cmyk = PillowImage.new("CMYK", (40, 30), (10, 20, 30, 40))
+    assert codec.decode(_bytes(cmyk, "JPEG"), "x.jpg").notes == ("CMYK became RGB",)
+    clear = cv2.imencode(".png", np.full((30, 40, 4), 30000, np.uint16))[1].tobytes()
+    assert codec.decode(clear, "x.png").notes == ("16 bits of transparency became 8",)
+    opaque = cv2.imencode(".png", np.full((30, 40, 4), 65535, np.uint16))[1].tobytes()
+    assert codec.decode(opaque, "x.png").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("behind", "note"),
+    [
+        (b"", ()),
+        (b"\0" * 500, ()),
+        (b"SEFHa camera's notes", ()),
+        (b"\0\0\0\x18ftypmp42" + b"film" * 500, ("the video of a moving photo left out",)),
+        (_bytes(PillowImage.new("RGB", (20, 20)), "JPEG"), ("a further picture behind the first left out",)),
+    ],
+)
+def test_what_stands_behind_a_jpeg_is_left_out_by_name(behind: bytes, note: tuple[str, ...]) -> None:
+    first = _bytes(PillowImage.new("RGB", (40, 30), (90, 80, 70)), "JPEG")
+    picture = codec.decode(first + behind, "x.jpg")
+    assert picture.notes == note
+    assert behind[-20:] not in codec.encode(picture) or not behind.strip(b"\0")

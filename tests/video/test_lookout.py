@@ -99,6 +99,32 @@ def test_a_face_of_one_frame_is_found_however_long_everything_has_been_new(at: i
     assert [i for i, f in enumerate(_run(frames, _Upright())) if f] == [at]
 
 
+class _Each(_Upright):
+    """Looks for two: in the upper half, and in the lower one."""
+
+    def detect(self, image: Image) -> list[Detection]:
+        parts = [image.copy(), image.copy()]
+        (high, wide), turned = image.shape[:2], image.shape[0] > image.shape[1]
+        for part, low in zip(parts, (True, False), strict=True):
+            middle = wide // 2 if turned else high // 2
+            where = np.s_[:, middle:] if turned else np.s_[middle:]
+            other = np.s_[:, :middle] if turned else np.s_[:middle]
+            part[where if low else other] = 120
+        return [d for part in parts for d in super(_Each, self).detect(part)]
+
+
+@pytest.mark.parametrize(("size_hw", "at"), [((240, 320), 0), ((480, 640), 27)])
+def test_somebody_who_lies_in_a_still_scene_is_found_beside_who_stands(size_hw: tuple[int, int], at: int) -> None:
+    """At once where a quick look at a small copy sees enough, else when the searches of all the scene have come to their end."""
+    image = _face(100, size_hw=size_hw)
+    y = size_hw[0] - 60
+    image[y : y + 28, 200:214], image[y : y + 28, 214:228] = 255, 0
+    found = _run([image] * 40, _Each())
+    turned = [i for i, sightings in enumerate(found) if any(degrees for _, degrees in sightings)]
+    assert turned
+    assert turned[0] <= at
+
+
 def test_a_place_where_a_face_was_lost_is_searched() -> None:
     look, frame = _Upright(), _face(100)
     lookout, novelty = Lookout(Search([look]), PACE), Novelty()
@@ -111,7 +137,8 @@ def test_a_place_where_a_face_was_lost_is_searched() -> None:
 def test_still_frames_are_searched_only_a_few_times() -> None:
     look = _Upright()
     _run([_face(None)] * 60, look)
-    assert len(look.sizes) <= 4 + 2
+    # Each other turn is tried once as well, at first with nobody there and once more.
+    assert len(look.sizes) <= 4 + 2 + 3
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])

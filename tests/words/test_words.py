@@ -10,6 +10,8 @@ from tests.words.texts import AVOID, Text, length, of_module, of_page
 
 ROOT = Path(__file__).parents[2]
 _MOST_WORDS, _MOST_ON_AVERAGE = 40, 20
+#: In what users read: the README, the pages, help texts.
+_MOST_FOR_USERS = 25
 #: Lists the words to avoid.
 _GLOSSARY = "docs/glossary.md"
 
@@ -38,6 +40,13 @@ def test_no_sentence_is_too_long() -> None:
         (place, length(s), s) for texts in TEXTS.values() for place, s in _sentences(texts, {*_PROSE, "cell"}) if length(s) > _MOST_WORDS
     ]
     assert not found, "\n".join(f"{place}: {n} words: {s}" for place, n, s in found)
+
+
+def test_no_sentence_for_users_is_long() -> None:
+    pages = [text for name, texts in TEXTS.items() if name == "README.md" or name.startswith("docs/") for text in texts]
+    helps = [text for texts in TEXTS.values() for text in texts if text.kind == "help"]
+    found = [(place, s) for place, s in _sentences([*pages, *helps], {"page", "help", "cell"}) if length(s) > _MOST_FOR_USERS]
+    assert not found, "\n".join(f"{place}: {length(s)} words: {s}" for place, s in found)
 
 
 def test_sentences_are_short_on_average() -> None:

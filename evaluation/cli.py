@@ -35,7 +35,7 @@ _Recogniser = Annotated[
         "--recogniser",
         exists=True,
         dir_okay=False,
-        help="Judge by this ArcFace-style ONNX file, beside dlib's and FaceNet. May be repeated. Default: the held-out one, if there.",
+        help="Judge by this ArcFace-style ONNX file, beside dlib's and FaceNet. May be repeated. Default: the held-out one, where present.",
     ),
 ]
 _Store = Annotated[

@@ -21,7 +21,7 @@ _LINES: Mapping[tuple[str, str, str], str] = {
     ("coverage", "edited", ""): "faces with a new face",
     ("coverage", "covered", ""): "faces covered, mostly small or turned",
     ("utility", "recall", "mtcnn"): "detected in the same place, by MTCNN",
-    ("utility", "gender agreement", ""): "same gender (a covered face counts as changed)",
+    ("utility", "gender agreement", ""): "same gender (a face that is no longer detected counts as changed)",
 }
 
 

@@ -17,7 +17,7 @@ from evaluation.attack import attack as attack_folders
 from evaluation.attacks import ATTACKS
 from evaluation.compare import CompareOptions, Progress
 from evaluation.compare import compare as compare_folders
-from evaluation.report import number, study_markdown, write_report
+from evaluation.report import study_markdown, verdict_line, write_report
 from evaluation.results import Results, write
 from evaluation.studies import STUDIES, StudyOptions
 
@@ -31,7 +31,12 @@ _Folder = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Fol
 _Out = Annotated[Path, typer.Option("--output", "-o", help="Write results.json, report.html and the plots to this folder.")]
 _Recogniser = Annotated[
     list[Path],
-    typer.Option("--recogniser", exists=True, dir_okay=False, help="Add a recogniser: an ArcFace-style ONNX file. May be repeated."),
+    typer.Option(
+        "--recogniser",
+        exists=True,
+        dir_okay=False,
+        help="Judge by this ArcFace-style ONNX file, beside dlib's and FaceNet. May be repeated. Default: the held-out one, where present.",
+    ),
 ]
 _Store = Annotated[
     str | None, typer.Option("--store", help="Keep the measures under this name, for the page of benchmarks. Default: not kept.")
@@ -64,12 +69,13 @@ def _finish(results: Results, folder: Path, name: str | None, made_by: list[str]
     write(results, folder)
     _keep(results, name, made_by)
     report = write_report(results, folder)
-    judged = [m for m in results.measures if m.passed is not None and m.group == "all"]
-    for m in judged:
-        by = f" ({m.recogniser})" if m.recogniser else ""
-        typer.echo(f"{'passes' if m.passed else 'FAILS '}  {m.section}: {m.name}{by} = {number(m.value, m.unit)}")
+    lines = [m for m in results.measures if m.limit and m.group == "all"]
+    for m in lines:
+        typer.echo(verdict_line(m))
+    undecided, passed = sum(m.passed is None for m in lines), sum(bool(m.passed) for m in lines)
     typer.echo(
-        f"{sum(bool(m.passed) for m in judged)} of {len(judged)} privacy lines pass; {len(results.problems)} files with problems; {report}"
+        f"{passed} of {len(lines) - undecided} privacy lines pass, {undecided} more are undecided; "
+        f"{len(results.problems)} files with problems; {report}"
     )
 
 
@@ -116,7 +122,10 @@ def attack(
     store: _Store = None,
     made_by: _MadeBy = [],  # noqa: B006
 ) -> None:
-    """Run stronger attackers on the second folder: they train on half of the people and are tested on the others."""
+    """Run stronger attackers on the second folder: they train on half of the people and search for the others.
+
+    The exit code is 0 when lines fail, too.
+    """
     options = AttackOptions(tuple(recogniser), tuple(only) or tuple(ATTACKS), steps, seed)
     with _reported(), _progress() as progress:
         results = attack_folders(originals, deidentified, options, progress)

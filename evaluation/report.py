@@ -140,7 +140,7 @@ def _section(name: str, measures: Sequence[Measure]) -> str:
     shown = [m for m in measures if m.group == "all"]
     judged = any(m.limit for m in shown)
     rows = "".join(_row(m, judged) for m in shown)
-    verdict = "<th>Chance<th>Asked for<th>Verdict" if judged else ""
+    verdict = "<th>Chance<th>Requested limit<th>Verdict" if judged else ""
     head = f"<tr><th>Measure<th>By<th>Value<th>95 % interval<th>n (people)<th>Untouched{verdict}<th>Note"
     return f"<h2>{_text(_TITLES.get(name, name))}</h2><table>{head}{rows}</table>"
 
@@ -251,6 +251,15 @@ def span(m: Measure) -> str:
     """The interval of a measure as the report prints it; empty where it has none."""
     unit = m.unit if m.unit == "%" else ""
     return "" if math.isnan(m.low) else f"{number(m.low, unit)} to {number(m.high, unit)}"
+
+
+def verdict_line(m: Measure) -> str:
+    """A judged measure in one line: verdict, value, limit, and the controls that it has."""
+    verdict = {True: "passes", False: "FAILS", None: "undecided"}[m.passed]
+    by = f" ({m.recogniser})" if m.recogniser else ""
+    beside = [f"limit: {m.limit}"]
+    beside += [f"{name} {number(v, m.unit)}" for name, v in (("untouched", m.control), ("chance", m.chance)) if v is not None]
+    return f"{verdict:9}  {m.section}: {m.name}{by} = {number(m.value, m.unit)}; {', '.join(beside)}"
 
 
 def _verdict(passed: bool | None) -> str:

@@ -133,11 +133,15 @@ def pair_lines(section: str, recogniser: str, trial: Trial, control: Trial, seed
     lines = [replace(_search_line(trial, control, floor, 1, seed), section=section, name="linkability (WP29)", recogniser=recogniser)]
     for name, metric, better, unit in metrics:
         interval = _pair_interval(metric, pairs, seed)
-        verdict = criteria.at_least(interval.value, criteria.LEAST_EER) if name == "EER" else criteria.at_most(interval.value, _MOST[name])
+        verdict = _equal_error(interval.value) if name == "EER" else criteria.at_most(interval.value, _MOST[name])
         numbers = {"control": metric(untouched.mated, untouched.others), "chance": metric(shuffled.mated, shuffled.others)}
         note = f"{len(pairs.mated)} mated, {len(pairs.others)} non-mated pairs"
         lines.append(measure(section, name, interval, verdict, better=better, unit=unit, recogniser=recogniser, note=note, **numbers))
     return lines
+
+
+def _equal_error(value: float) -> criteria.Verdict:
+    return criteria.at_least(value, criteria.LEAST_EER, f"at least {100 * criteria.LEAST_EER:g} %")
 
 
 def _pair_interval(metric: _PairMetric, pairs: _Pairs, seed: int) -> Interval:

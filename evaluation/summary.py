@@ -17,11 +17,11 @@ _LINES: Mapping[tuple[str, str, str], str] = {
     ("privacy", "rank 1, another photo", "mobilefacenet-ms1m"): "recognised at rank 1 in a gallery, held out",
     ("privacy", "TAR at FMR 0.001", "dlib_resnet"): "accepted at FMR 1e-3, by dlib",
     ("privacy", "TAR at FMR 0.001", "mobilefacenet-ms1m"): "accepted at FMR 1e-3, held out",
-    ("privacy", "not recognised", "mobilefacenet-ms1m"): "not matched to the same photo, held out",
+    ("privacy", "not recognised", "mobilefacenet-ms1m"): "not matched to its own face before (higher is better), held out",
     ("coverage", "edited", ""): "faces with a new face",
     ("coverage", "covered", ""): "faces covered, mostly small or turned",
     ("utility", "recall", "mtcnn"): "detected in the same place, by MTCNN",
-    ("utility", "gender agreement", ""): "same gender, covered faces as wrong",
+    ("utility", "gender agreement", ""): "same gender (a face that is no longer detected counts as changed)",
 }
 
 

@@ -70,7 +70,7 @@ def _dataset(plan: Any) -> int:
         say(f"{name!r}{f' and {n - 1} more' if n > 1 else ''}: {note}", "note:", "yellow")
     say(
         f"{totals.done} pictures written, {totals.labels} label files carried over, {totals.left_out} files left out, "
-        f"{totals.faces} faces: {totals.faces - totals.fallback} as asked, {totals.fallback} covered by fallback; "
+        f"{totals.faces} faces: {totals.faces - totals.fallback} as requested, {totals.fallback} covered by fallback; "
         f"{totals.failed} files failed" + (f"; left out: {', '.join(names)}" if names else "")
     )
     say(f"report: {plan.private / 'report.html'}")

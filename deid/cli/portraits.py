@@ -60,7 +60,7 @@ def mix(
     Each gets the eyes of one, the nose of another, the mouth of the third and the skin of the fourth. Only those are written that neither
     recogniser takes for any person in the bank. Look through them, remove what looks odd, and make a bank of the rest.
 
-    Exit code 0 when as many were made as asked for, 3 when fewer, 1 when none.
+    Exit code 0 when as many were made as requested, 3 when fewer, 1 when none.
     """
     if out.exists():
         typer.echo(plain(f"error: {out} exists"), err=True)

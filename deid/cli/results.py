@@ -41,14 +41,16 @@ def each_shown(jobs: "Sequence[Job]", run_job: RunJob) -> "list[FileResult]":
     return results
 
 
-def closing_line(results: list[Any]) -> None:
+def closing_line(results: list[Any], where: str = "") -> None:
+    """One line about all files; ``where`` says where to read why faces were covered by fallback."""
     done = [r for r in results if not r.error]
     faces, edited = sum(r.n_faces for r in results), sum(r.n_edited for r in results)
+    why = f" (why: {where})" if where and faces > edited else ""
     left_out, kept = [r.source.name for r in results if r.left_out], sum(r.n_kept for r in results)
     say(
-        f"{len(done)} files written ({sum(r.n_faces == 0 for r in done)} without a face), {faces} faces: {edited} edited, "
-        f"{faces - edited} covered by fallback{f', {kept} kept as they are' if kept else ''}; {sum(r.failed for r in results)} files failed"
-        + (f"; {len(left_out)} files left out: {', '.join(left_out)}" if left_out else "")
+        f"{len(done)} files written ({sum(r.n_faces == 0 for r in done)} without a face), {faces} faces: {edited} as requested, "
+        f"{faces - edited} covered by fallback{why}{f', {kept} kept as they are' if kept else ''}; "
+        f"{sum(r.failed for r in results)} files failed" + (f"; {len(left_out)} files left out: {', '.join(left_out)}" if left_out else "")
     )
     if all(result.left_out for result in results):
         say("no pictures found", style="red")

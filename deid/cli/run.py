@@ -80,7 +80,7 @@ def _run(use: Use, reports: Reports, boxes: Path | None, only: bool) -> int:
     planned = jobs.plan(use.inputs, use.out, use.overwrite)
     given, unknown = _given(use.inputs, planned, boxes, only, record=reports.coco is not None)
     results = run_jobs(planned, use.options, use.overwrite, use.span, given)
-    closing_line(results)
+    closing_line(results, str(reports.report or "--report FILE"))
     _write_reports(results, use.options, reports, given)
     nothing_begun = not any(job.target for job in planned)
     if nothing_begun and any(job.refused == "wrong use" for job in planned):

@@ -15,8 +15,8 @@ from deid.imaging.template import SIZE, TEMPLATE
 
 #: Feather of a new face's mask, as a share of the crop's side.
 _FEATHER = 0.035
-#: Feather of a cover, such as a blur: the share of the margin's curve over which it fades. The box itself is always covered, so a
-#: wider feather needs a wider margin, or the box shows as an edge.
+#: Feather of every cover (blur, pixelate, solid, image): the share of the margin's curve over which it fades. The box itself is
+#: always covered, so a wider feather needs a wider margin, or the box's corners show: see `box_mask`.
 _COVER_FEATHER = 0.2
 #: How far up the forehead the mask goes: times the distance from brow to nose tip.
 _FOREHEAD = 0.55
@@ -123,7 +123,9 @@ def _vignette(size: int) -> NDArray[np.float32]:
 def box_mask(size_hw: tuple[int, int], margin: float) -> NDArray[np.float32]:
     """Mask of a filter on a box with its margin: 1 on the whole box, fading to 0 in the margin around rounded corners.
 
-    The curve is a superellipse of power 4 in the widened box; the box's own corners lie inside it for any margin >= 0.1.
+    The curve is a superellipse of power 4 in the widened box. It reaches 1 - 2 / (1 + 2 * margin)^4 at the box's corners. Where that is
+    less than the feather, the mask falls from 1 at once there, and the corners show: a feather of 0.2 needs a margin of 0.13, one of
+    0.6 a margin of 0.25.
 
     Args:
         size_hw: of the crop, box and margin together.

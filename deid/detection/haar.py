@@ -13,6 +13,18 @@ from deid.core.errors import DependencyError
 from deid.core.types import Detection, Image, check_image
 
 
+def load_cascade(name: str) -> "cv2.CascadeClassifier":
+    """One of the cascades that OpenCV bundles.
+
+    Raises:
+        DependencyError: OpenCV 5 has neither the class nor its data.
+    """
+    path = Path(cv2.__file__).parent / "data" / name
+    if not hasattr(cv2, "CascadeClassifier") or not path.is_file():
+        raise DependencyError(f"expected OpenCV's {name}, which {cv2.__version__} lacks: pip install 'opencv-python-headless<5'")
+    return cv2.CascadeClassifier(str(path))
+
+
 class HaarDetector:
     """Boxes without landmarks.
 
@@ -24,13 +36,7 @@ class HaarDetector:
     name = "haar"
 
     def __init__(self, min_face: int = 20, neighbours: int = 4) -> None:
-        path = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
-        # OpenCV 5 has neither the class nor its data.
-        if not hasattr(cv2, "CascadeClassifier") or not path.is_file():
-            raise DependencyError(f"expected an OpenCV with cascades, got {cv2.__version__}: pip install 'opencv-python-headless<5'")
-        self._cascade = cv2.CascadeClassifier(str(path))
-        if self._cascade.empty():
-            raise DependencyError(f"expected OpenCV's {path.name}: pip install 'opencv-python-headless<5'")
+        self._cascade = load_cascade("haarcascade_frontalface_default.xml")
         self._min_face, self._neighbours = min_face, neighbours
         # OpenCV's cascade keeps state while it runs.
         self._lock = threading.Lock()

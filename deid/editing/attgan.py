@@ -1,7 +1,7 @@
 """AttGAN's two passes: with an attribute set, then with its opposite, which restores the gender.
 
-They run over an identity-free stand-in, and only what the set changes is added to it: the difference to the same two passes with an empty
-set. What the network loses of any face cancels out, and the stand-in keeps its sharpness. Without a stand-in they edit the face itself,
+They run over an identity-free stand-in. Two more passes, with an empty set, show what the network loses of any face; this is subtracted.
+Only what the attribute set changed is added to the stand-in, which keeps its sharpness. Without a stand-in they edit the face itself,
 as the thesis did.
 """
 

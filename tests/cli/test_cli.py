@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image as PillowImage
 from safetensors.numpy import save_file
 
 from deid import __version__, weights
+from deid.cli.results import closing_line
 from deid.core.errors import DependencyError
 from deid.core.seeds import seed_of
 from deid.core.types import Image
@@ -48,7 +50,7 @@ def bad(photo: Path) -> Path:
 def test_one_photo(photo: Path, tmp_path: Path) -> None:
     result = deid("run", photo, "-o", tmp_path / "out.jpg", *FAST)
     assert result.exit_code == 0, result.output
-    assert "1 files written (0 without a face), 1 faces: 1 edited, 0 covered by fallback; 0 files failed" in shown(result)
+    assert "1 files written (0 without a face), 1 faces: 1 as requested, 0 covered by fallback; 0 files failed" in shown(result)
     data = (tmp_path / "out.jpg").read_bytes()
     assert b"MARKER" not in data
     with PillowImage.open(tmp_path / "out.jpg") as out:
@@ -70,7 +72,7 @@ def test_good_files_are_done_although_others_are_bad(bad: Path, tmp_path: Path) 
         assert name in output
         assert reason.lower() in output.lower()
     assert (
-        "2 files written (1 without a face), 1 faces: 1 edited, 0 covered by fallback; 5 files failed; 1 files left out: notes.txt"
+        "2 files written (1 without a face), 1 faces: 1 as requested, 0 covered by fallback; 5 files failed; 1 files left out: notes.txt"
         in output
     )
     assert sorted(p.name for p in out.rglob("*")) == ["hopper.jpg", "meadow.png"]
@@ -97,7 +99,21 @@ def test_report_names_the_fallback(photo: Path, tmp_path: Path) -> None:
     report = json.loads((tmp_path / "run.json").read_text())
     faces = [face for file in report["files"] for frame in file["frames"] for face in frame["faces"]]
     assert report["totals"]["fallback"] == sum(f["status"] == "fallback" for f in faces)
-    assert f"{report['totals']['edited']} edited, {report['totals']['fallback']} covered by fallback" in shown(result)
+    assert f"{report['totals']['edited']} as requested, {report['totals']['fallback']} covered by fallback" in shown(result)
+
+
+@pytest.mark.parametrize(
+    ("edited", "where", "expected"),
+    [
+        (1, "--report FILE", "3 faces: 1 as requested, 2 covered by fallback (why: --report FILE); 0 files failed"),
+        (3, "--report FILE", "3 faces: 3 as requested, 0 covered by fallback; 0 files failed"),
+        (1, "", "3 faces: 1 as requested, 2 covered by fallback; 0 files failed"),
+    ],
+)
+def test_the_last_line_says_where_the_reasons_are(edited: int, where: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    file = SimpleNamespace(source=Path("a.jpg"), error="", n_faces=3, n_edited=edited, n_kept=0, failed=False, left_out=False)
+    closing_line([file], where)
+    assert expected in " ".join("".join(capsys.readouterr()).split())
 
 
 def test_nothing_is_replaced_without_overwrite(photo: Path, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_run_failure_resume_and_verify(photos: Path, tmp_path: Path) -> None:
     output = shown(result)
     assert "failed: 'bad [1].png': cannot read bad [1].png: not an image of a known format" in output
     assert (
-        "2 pictures written, 1 label files carried over, 0 files left out, 1 faces: 1 as asked, 0 covered by fallback; 1 files failed"
+        "2 pictures written, 1 label files carried over, 0 files left out, 1 faces: 1 as requested, 0 covered by fallback; 1 files failed"
         in output
     )
 

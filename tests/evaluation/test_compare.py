@@ -99,3 +99,6 @@ def test_attacks_run_from_the_command_line(originals: Path, tmp_path: Path) -> N
     assert tuple(dict.fromkeys(m.section for m in results.measures)) == names
     assert results.find("rank 1, another photo", "dlib_resnet", section="naive").value > 0.6
     assert {m.passed for m in results.measures if m.section == "context"} == {None}
+    judged = [m for m in results.measures if m.limit and m.group == "all"]
+    assert answer.output.count("; limit: ") == len(judged)
+    assert answer.output.count("undecided  ") == sum(m.passed is None for m in judged) > 0

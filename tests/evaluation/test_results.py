@@ -11,7 +11,7 @@ from deid.check.folders import Problem
 from evaluation.criteria import Verdict
 from evaluation.metrics.bootstrap import Interval
 from evaluation.plots import plots
-from evaluation.report import markdown_table, number, rewrite_report, study_markdown, write_report
+from evaluation.report import markdown_table, number, rewrite_report, study_markdown, verdict_line, write_report
 from evaluation.results import Curve, Measure, Results, environment, from_json, measure, to_json, write
 
 
@@ -48,6 +48,23 @@ def test_json_comes_back_as_it_was(results: Results) -> None:
     assert again.measures[0] == results.measures[0]
     assert math.isnan(again.measures[1].value)
     assert again.find("recall", group="male").value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("passed", "beside", "expected"),
+    [
+        (
+            True,
+            {"control": 0.9, "chance": 0.1},
+            "passes     naive: EER (r) = 45.0 %; limit: at least 40 %, untouched 90.0 %, chance 10.0 %",
+        ),
+        (False, {"control": 0.0}, "FAILS      naive: EER (r) = 45.0 %; limit: at least 40 %, untouched 0.0 %"),
+        (None, {}, "undecided  naive: EER (r) = 45.0 %; limit: at least 40 %"),
+    ],
+)
+def test_a_line_says_its_limit_and_its_controls(passed: bool | None, beside: dict[str, float], expected: str) -> None:
+    line = Measure(section="naive", name="EER", value=0.45, unit="%", recogniser="r", limit="at least 40 %", passed=passed, **beside)
+    assert verdict_line(line) == expected
 
 
 def test_the_report_is_one_file_with_its_plots_inside(results: Results, tmp_path: Path) -> None:

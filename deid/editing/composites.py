@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid import weights
-from deid.compositing.blend import outline
+from deid.compositing.blend import outline, shrunk
 from deid.core.options import Options
 from deid.core.protocols import Embedder
 from deid.core.types import Image
@@ -178,7 +178,7 @@ def _looks(bank: Portraits, i: int) -> Looks:
 
 def _embedded(embedder: Embedder, pictures: Sequence[Image]) -> NDArray[np.float32]:
     """(N, D) of aligned pictures (384, 384, 3)."""
-    return embedder.embed(np.stack([cv2.resize(p, (SIZE, SIZE), interpolation=cv2.INTER_AREA) for p in pictures]))
+    return embedder.embed(np.stack([shrunk(p) for p in pictures]))
 
 
 def _is_nobody(embedder: Embedder, picture: Image, known: NDArray[np.float32], own: Sequence[int]) -> bool:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing.blend import face_mask, outline, uncovered
+from deid.compositing.blend import face_mask, outline, shrunk, uncovered
 from deid.compositing.seam import reach
 from deid.core.temporal import steadied
 from deid.core.types import Image, StandIn, Steady
@@ -214,8 +214,7 @@ def _opening(eye: NDArray[np.float64]) -> float:
 
 def shown_of(bank: Portraits, number: int, maps: Field) -> Field:
     """(128, 128): where a portrait shows its face, in the shape that ``maps`` leads to."""
-    small = np.asarray(cv2.resize(bank.picture(number), (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
-    own = uncovered(bank.points[number], small)
+    own = uncovered(bank.points[number], shrunk(bank.picture(number)))
     return _moved(own, maps)
 
 

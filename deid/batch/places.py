@@ -12,6 +12,8 @@ from deid.imaging.formats import is_written, known_suffixes
 
 #: What a name that ends so is taken for, other than a folder: `results.2026` and `conf.d` may be folders.
 _LIKE_A_FILE = re.compile(r"\.(?=.*[a-z])[a-z0-9]{2,5}")
+#: An address that was taken for a path; a drive of Windows has one letter.
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 def check_use(inputs: Sequence[Path], out: Path, report: Path | None = None) -> None:
@@ -25,6 +27,7 @@ def check_use(inputs: Sequence[Path], out: Path, report: Path | None = None) -> 
     Raises:
         ConfigError: the output or the report cannot be where it is to go.
     """
+    check_no_address(*inputs, out)
     for given in inputs:
         if given.is_dir() and _strictly_inside(out, given):
             raise ConfigError(f"the output {out} lies inside the input {given}; choose a folder beside it")
@@ -36,6 +39,17 @@ def check_use(inputs: Sequence[Path], out: Path, report: Path | None = None) -> 
         check_place(report, "the report")
         if os.path.realpath(report) in {os.path.realpath(path) for path in (*inputs, out)}:
             raise ConfigError(f"cannot write the report {report}: it is an input or the output")
+
+
+def check_no_address(*paths: Path) -> None:
+    """Refuse addresses in place of files; what they hold is not repeated, for it may be a password.
+
+    Raises:
+        ConfigError: one of the paths is an address.
+    """
+    for path in paths:
+        if (scheme := _ADDRESS.match(str(path))) and not os.path.lexists(path):
+            raise ConfigError(f"expected a file or a folder, got the address {scheme[0]}/...; download it, or use `deid live` for a stream")
 
 
 def _strictly_inside(out: Path, folder: Path) -> bool:

@@ -46,6 +46,7 @@ def _find_and_tell(
     from deid.boxes import files as boxes
     from deid.core.errors import ConfigError
 
+    places.check_no_address(*inputs, out)
     chosen = boxes.format_of(out, file_format)
     if out.exists() and not overwrite:
         raise ConfigError(f"cannot write {out}: it exists; pass --overwrite to replace it")

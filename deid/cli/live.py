@@ -3,6 +3,7 @@
 import signal
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -46,6 +47,7 @@ def live(
             say(line, style="yellow")
 
         place = sink(to, overwrite, notify)
+        _check_places(source, to, overwrite)
         asked = method or (options.method if options.method != Options().method else None)
         options = replace(options, method=asked or method_for(Anonymizer(replace(options, method="attgan"))))
         engine = Anonymizer(options)
@@ -74,6 +76,19 @@ def live(
         f"{done.n_shown} of {done.n_read} frames shown, {done.n_dropped} dropped for want of time; {done.n_tracks} faces, "
         f"latency {done.latency_s:.2f} s, source lost {done.n_lost} times"
     )
+
+
+def _check_places(source: str, to: str, overwrite: bool) -> None:
+    """Refuse what cannot be read or written before a model is loaded."""
+    from deid.batch.places import check_place
+    from deid.video.live import camera
+
+    camera(source)
+    if "://" in to or to in {"window", "camera"}:
+        return
+    check_place(Path(to), "the output")
+    if Path(to).exists() and not overwrite:
+        raise ConfigError(f"cannot write {to}: it exists; pass --overwrite to replace it")
 
 
 def _check_url(to: str) -> None:

@@ -58,13 +58,18 @@ def camera(source: str) -> Camera:
     Args:
         source: a camera's number, a v4l2 device such as `/dev/video0`, a URL that FFmpeg reads (`rtsp://`, `http://`,
             `udp://`, ...), or a file, which is played at its own speed.
+
+    Raises:
+        VideoReadError: it is none of these.
     """
     if _is_device(source):
         return lambda: _device(source)
     if "://" in source:
         return lambda: _stream(source)
-    if _ALMOST_URL.match(source) and not Path(source).exists():
-        raise VideoReadError("cannot read the source: expected a URL with :// after its scheme, or a file that exists")
+    if not Path(source).exists():
+        if _ALMOST_URL.match(source) or "@" in source:
+            raise VideoReadError("cannot read the source: expected a URL with :// after its scheme, or a file that exists")
+        raise VideoReadError(f"cannot read {source}: no such file")
     return lambda: _file(Path(source))
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import logging
+import re
 import time
 from collections.abc import Callable
 from fractions import Fraction
@@ -27,6 +28,8 @@ _RATE = Fraction(25)
 #: A server that takes nothing for so long is gone.
 _STALL_S = 5.0
 _TITLE = "deid - press q to end"
+#: A scheme with one slash after it: a folder of that name would be made, login and all.
+_ALMOST_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 class Sink(Protocol):
@@ -63,7 +66,7 @@ def sink(to: str, overwrite: bool = False, notify: Callable[[str], None] = log.i
         return MjpegSink(to, notify)
     if "://" in to:
         return StreamSink(to)
-    if Path(to).suffix.lower() in CONTAINERS:
+    if Path(to).suffix.lower() in CONTAINERS and not _ALMOST_URL.match(to):
         return FileSink(Path(to), overwrite)
     raise ConfigError(f"expected window, camera, a URL or a file with a suffix of {', '.join(CONTAINERS)}, got {_without_secrets(to)!r}")
 

@@ -28,6 +28,15 @@ def test_single_file_goes_to_a_file(tmp_path: Path) -> None:
     assert _plan([tmp_path / "a.jpg"], tmp_path / "b.jpg") == {"a.jpg": "b.jpg"}
 
 
+@pytest.mark.parametrize("address", ["rtsp://me:secret@cam/1", "http://me:se/secret@host/a.jpg", "s3://bucket/a.jpg"])
+def test_addresses_are_no_files_and_are_not_repeated(address: str, tmp_path: Path) -> None:
+    _touch(tmp_path / "a.gif")
+    for inputs, out in (([Path(address)], tmp_path / "out"), ([tmp_path / "a.gif"], Path(address))):
+        with pytest.raises(ConfigError, match="got the address") as told:
+            places.check_use(inputs, out)
+        assert "secret" not in str(told.value)
+
+
 @pytest.mark.parametrize("out", ["out", "out.d", "out.txt"], ids=["no suffix", "unknown suffix", "no picture's suffix"])
 def test_single_file_goes_into_a_folder(out: str, tmp_path: Path) -> None:
     _touch(tmp_path / "a.jpg")

@@ -12,6 +12,9 @@ TEXTS = {
     "two lines": ("a\nb", "a\\nb"),
     "a terminal's command": ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
     "a byte that is no text": (os.fsdecode(b"\xff.jpg"), "\\udcff.jpg"),
+    "the login of an address": ("cannot read rtsp://name:pa/ss#w?@host/live", "cannot read rtsp://...@host/live"),
+    "an address as a path": ("/data/http:/name:pass@host/a.jpg", "/data/http:/...@host/a.jpg"),
+    "an at sign in a name": ("me@home.jpg", "me@home.jpg"),
     "right to left": ("a\u202egpj.exe", "a\\u202egpj.exe"),
 }
 

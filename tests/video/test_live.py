@@ -261,6 +261,25 @@ def test_sigterm_closes_the_video(engine: Anonymizer, tmp_path: Path, monkeypatc
     assert 1 <= len(times(target)) < 500
 
 
+def test_wrong_places_are_told_before_a_model_is_loaded(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Anonymizer, "preload", lambda self: pytest.fail("models were loaded"))
+    there = tmp_path / "there.mp4"
+    there.write_bytes(b"x")
+    (tmp_path / "folder.mp4").mkdir()
+    for source, to in [
+        (tmp_path / "none.mp4", tmp_path / "b.mp4"),
+        (video, there),
+        (video, there / "b.mp4"),
+        (video, tmp_path / "folder.mp4"),
+        (video, "rtsp:/admin:secret@cam/b.mp4"),
+        ("admin:secret@cam/1", tmp_path / "b.mp4"),
+    ]:
+        out = CliRunner().invoke(app, ["live", str(source), "--to", str(to), "--method", "blur"])
+        assert out.exit_code == 2, out.output
+        assert "error:" in out.output
+        assert "secret" not in out.output
+
+
 @pytest.mark.parametrize("url", ["rtsp:/admin:secret@cam/1", "rtsp:admin:secret@cam", "rtsp://admin:se/secret@127.0.0.1:9/x"])
 def test_no_password_is_told(url: str, engine: Anonymizer) -> None:
     with pytest.raises(VideoReadError) as read:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.dataset.decoded import decoded_in
 from deid.dataset.drawn import drawn_in
 
 #: Text files that describe pictures: COCO's JSON, VOC's XML, YOLO's text and YAML, lists and tables.
@@ -78,7 +79,8 @@ def why_not_text(text: str) -> str:
     for check in _CHECKS:
         if why := check(plain):
             return why
-    return _numbers(_TAG.sub(" ", plain) if plain.lstrip().startswith("<") else plain) or drawn_in(plain)
+    untagged = _TAG.sub(" ", plain) if plain.lstrip().startswith("<") else plain
+    return _numbers(untagged) or drawn_in(plain) or decoded_in(plain)
 
 
 def _unescaped(text: str) -> str:
@@ -123,10 +125,18 @@ def _runs(text: str) -> str:
             return f"a run of {len(found[0])} letters and digits, as in base64 or hexadecimal, at character {found.start()}"
     for pattern in (_CHUNKS, _LINES):
         for found in pattern.finditer(text):
+            if _is_rows(found[0]):
+                continue
             joined = re.sub(r"[\s\"',;|]+", "", found[0])
             if len(joined) >= _ENOUGH and bits(joined) >= _RANDOM_BITS:
                 return f"{len(joined)} random characters in chunks, as in wrapped base64, at character {found.start()}"
     return ""
+
+
+def _is_rows(text: str) -> bool:
+    """Whether lines are rows of a table, of which `decoded_in` looks at each column."""
+    commas = {line.count(",") for line in text.split()}
+    return len(commas) == 1 and commas.pop() >= 2
 
 
 def _opaque(text: str) -> str:

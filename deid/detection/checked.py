@@ -4,6 +4,10 @@ from deid.core.errors import DeidError, DetectionError
 from deid.core.protocols import Detector, name_of
 from deid.core.types import Detection, Image
 from deid.imaging import geometry
+from deid.models import inference
+
+#: A picture of so many bytes, 13 megapixels, takes much memory to search, and more copies of it follow.
+_LARGE = 40_000_000
 
 
 def detect(detector: Detector, image: Image) -> list[Detection]:
@@ -18,6 +22,8 @@ def detect(detector: Detector, image: Image) -> list[Detection]:
         raise
     except Exception as error:
         raise DetectionError(f"{name_of(detector)} failed: {error}") from error
+    if image.nbytes >= _LARGE:
+        inference.give_back()
     if not isinstance(found, list) or not all(isinstance(d, Detection) for d in found):
         raise DetectionError(f"expected a list of Detection from {name_of(detector)}, got {type(found).__name__}")
     return [d for d in found if geometry.share_inside(d.box_xyxy, image.shape[:2]) > 0]

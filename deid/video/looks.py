@@ -6,10 +6,13 @@ from deid.detection import build_detector, tiled_centerface
 from deid.detection.evened import EvenedDetector
 from deid.detection.mtcnn import MtcnnDetector
 from deid.detection.threshold import at_least
-from deid.video.search import SMALLEST, Search
+from deid.video.search import SMALLEST, Faint, Search
 
 #: Least score of CenterFace in a video: what is that faint must be found twice.
 _FAINT = 0.42
+#: Where it looks alone, that of what another detector confirms. Of 30 faces of 20 to 23 px that MTCNN alone detects, it sees 30 so faintly;
+#: in a busy scene 0.4 other places a frame look alike.
+_FAINTEST = 0.3
 #: How many of MTCNN's looks at a video go by a name.
 _MTCNN = {"mtcnn": 2, "mtcnn_once": 1}
 
@@ -25,7 +28,12 @@ def build_search(options: Options) -> Search:
         ConfigError: a name is unknown.
     """
     names = options.detector.split("+")
-    return Search([at_least(look, options.threshold) for name in names for look in _looks(name, options)])
+    looks = [at_least(look, options.threshold) for name in names for look in _looks(name, options)]
+    return Search(looks, _faint(options) if names[-1] == "centerface" and len(looks) > 1 and options.threshold is None else None)
+
+
+def _faint(options: Options) -> Faint:
+    return Faint(tiled_centerface(round(options.min_face * SMALLEST), options.device, _FAINTEST), _FAINT)
 
 
 def _looks(name: str, options: Options) -> list[Detector]:

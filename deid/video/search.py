@@ -1,7 +1,7 @@
 """Searches of frames with changing detectors: one often detects what the other misses."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,21 @@ from deid.video.novelty import Region
 SMALLEST = 4 / 3
 #: Detections of two looks that overlap by more are one face.
 _SAME_IOU = 0.4
+#: The other looks confirm a faint detection in so many times its box.
+_AROUND = 3.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Faint:
+    """The fastest look with a lower least score: what another look confirms of it counts too.
+
+    Args:
+        look: gives faint detections beside sure ones.
+        sure: score from which a detection needs no confirmation.
+    """
+
+    look: Detector
+    sure: float
 
 
 class Search:
@@ -23,6 +38,7 @@ class Search:
 
     Args:
         looks: at least one detector; the last one should be the fastest.
+        faint: of the fastest one, where it looks alone at a part of a frame.
 
     Examples:
         >>> search = Search([MtcnnDetector(), MtcnnDetector(mirrored=True)])
@@ -30,10 +46,10 @@ class Search:
         (1, 1, 1)
     """
 
-    def __init__(self, looks: Sequence[Detector]) -> None:
+    def __init__(self, looks: Sequence[Detector], faint: Faint | None = None) -> None:
         if not looks:
             raise ValueError("expected at least one look, got none")
-        self._looks, self._turn = tuple(looks), 0
+        self._looks, self._turn, self._faint = tuple(looks), 0, faint
 
     @property
     def n_looks(self) -> int:
@@ -72,8 +88,23 @@ class Search:
         looks = self._looks if thorough else self._looks[-1:]
         if others:
             looks = tuple(look for look in looks if look is not self._looks[(self._turn - 1) % len(self._looks)])
-        by_look = [[d for region in regions for d in _inside(look, image, region, degrees)] for look in looks]
+        if self._faint is not None and not thorough and looks:
+            by_look = self._confirmed(self._faint, image, regions, degrees)
+        else:
+            by_look = [[d for region in regions for d in _inside(look, image, region, degrees)] for look in looks]
         return [_surer(d, by_look) for d in merge(d for found in by_look for d in found)]
+
+    def _confirmed(self, faint: Faint, image: Image, regions: Sequence[Region], degrees: int) -> list[list[Detection]]:
+        """What the fastest look finds, faint detections where another one finds the same close by, and what those find there."""
+        found = [d for region in regions for d in _inside(faint.look, image, region, degrees)]
+        kept, others = [d for d in found if d.score >= faint.sure], list[Detection]()
+        for doubtful in (d for d in found if d.score < faint.sure):
+            around = geometry.box_to_slices(geometry.expand_box(doubtful.box_xyxy, _AROUND), image.shape[:2])
+            seen = [d for look in self._looks[:-1] for d in _inside(look, image, around, degrees)]
+            same = [d for d in seen if geometry.box_iou(d.box_xyxy, doubtful.box_xyxy)[0, 0] > _SAME_IOU]
+            kept += [doubtful] if same else []
+            others += same
+        return [kept, others]
 
 
 def _inside(look: Detector, image: Image, region: Region, degrees: int) -> list[Detection]:

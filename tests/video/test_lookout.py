@@ -9,10 +9,11 @@ from deid.core.errors import ConfigError
 from deid.core.options import Options
 from deid.core.types import Detection, Image
 from deid.detection.quarters import turn_image
+from deid.detection.threshold import ThresholdDetector
 from deid.video.lookout import Lookout
 from deid.video.novelty import Novelty
 from deid.video.pace import Pace
-from deid.video.search import Search
+from deid.video.search import Faint, Search
 from deid.video.turn import TurnMemory, evidence
 
 PACE = Pace.of(Options(), 25.0)
@@ -204,6 +205,17 @@ def test_two_faint_looks_are_a_sure_one() -> None:
     (found,) = Search(looks).within(_face(100), [np.s_[20:90, 80:150]])
     assert found.box_xyxy.tolist() == [100, 40, 128, 68]
     assert found.score == pytest.approx(1 - 0.55**2)
+
+
+@pytest.mark.parametrize(("other", "n"), [(0.45, 1), (0.0, 0)])
+def test_what_the_fastest_look_sees_faintly_another_confirms(other: float, n: int) -> None:
+    """At a part of a frame at which the fastest one looks alone."""
+    faint = Faint(_Upright(score=0.35), 0.42)
+    others = ThresholdDetector(_Upright(score=other), 0.1)
+    search = Search([others, ThresholdDetector(_Upright(score=0.35), 0.42)], faint)
+    found = search.within(_face(100), [np.s_[20:90, 80:150]], thorough=False)
+    assert [d.box_xyxy.tolist() for d in found] == [[100, 40, 128, 68]] * n
+    assert Search([others, faint.look]).within(_face(100), [np.s_[20:90, 0:80]], thorough=False) == []
 
 
 class _AnyTurn(_Upright):

@@ -33,7 +33,8 @@ def build_search(options: Options) -> Search:
 
 
 def _faint(options: Options) -> Faint:
-    return Faint(tiled_centerface(round(options.min_face * SMALLEST), options.device, _FAINTEST), _FAINT)
+    """What does not start a track by itself is asked after."""
+    return Faint(tiled_centerface(round(options.min_face * SMALLEST), options.device, _FAINTEST), _FAINT, options.track_score)
 
 
 def _looks(name: str, options: Options) -> list[Detector]:

@@ -26,10 +26,12 @@ class Faint:
 
     Args:
         look: gives faint detections beside sure ones.
-        sure: score from which a detection needs no confirmation.
+        least: score from which a detection counts without another look.
+        sure: score from which no other look is asked.
     """
 
     look: Detector
+    least: float
     sure: float
 
 
@@ -97,12 +99,12 @@ class Search:
     def _confirmed(self, faint: Faint, image: Image, regions: Sequence[Region], degrees: int) -> list[list[Detection]]:
         """What the fastest look finds, faint detections where another one finds the same close by, and what those find there."""
         found = [d for region in regions for d in _inside(faint.look, image, region, degrees)]
-        kept, others = [d for d in found if d.score >= faint.sure], list[Detection]()
+        kept, others = [d for d in found if d.score >= faint.least], list[Detection]()
         for doubtful in (d for d in found if d.score < faint.sure):
             around = geometry.box_to_slices(geometry.expand_box(doubtful.box_xyxy, _AROUND), image.shape[:2])
             seen = [d for look in self._looks[:-1] for d in _inside(look, image, around, degrees)]
             same = [d for d in seen if geometry.box_iou(d.box_xyxy, doubtful.box_xyxy)[0, 0] > _SAME_IOU]
-            kept += [doubtful] if same else []
+            kept += [doubtful] if same and doubtful.score < faint.least else []
             others += same
         return [kept, others]
 

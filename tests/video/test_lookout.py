@@ -210,12 +210,15 @@ def test_two_faint_looks_are_a_sure_one() -> None:
 @pytest.mark.parametrize(("other", "n"), [(0.45, 1), (0.0, 0)])
 def test_what_the_fastest_look_sees_faintly_another_confirms(other: float, n: int) -> None:
     """At a part of a frame at which the fastest one looks alone."""
-    faint = Faint(_Upright(score=0.35), 0.42)
+    faint = Faint(_Upright(score=0.35), 0.42, 0.5)
     others = ThresholdDetector(_Upright(score=other), 0.1)
     search = Search([others, ThresholdDetector(_Upright(score=0.35), 0.42)], faint)
     found = search.within(_face(100), [np.s_[20:90, 80:150]], thorough=False)
     assert [d.box_xyxy.tolist() for d in found] == [[100, 40, 128, 68]] * n
-    assert Search([others, faint.look]).within(_face(100), [np.s_[20:90, 0:80]], thorough=False) == []
+    assert all(d.score == pytest.approx(1 - 0.65 * 0.55) for d in found)
+    known = Search([others, _Upright(score=0.45)], Faint(_Upright(score=0.45), 0.42, 0.5))
+    (found_alone,) = known.within(_face(100), [np.s_[20:90, 80:150]], thorough=False)
+    assert found_alone.score == pytest.approx(1 - 0.55 * (1 - other))
 
 
 class _AnyTurn(_Upright):

@@ -97,7 +97,7 @@ class Search:
         return [_surer(d, by_look) for d in merge(d for found in by_look for d in found)]
 
     def _confirmed(self, faint: Faint, image: Image, regions: Sequence[Region], degrees: int) -> list[list[Detection]]:
-        """What the fastest look finds, faint detections where another one finds the same close by, and what those find there."""
+        """Detections of the fastest look, faint ones where another look has the same close by, and those of the other looks there."""
         found = [d for region in regions for d in _inside(faint.look, image, region, degrees)]
         kept, others = [d for d in found if d.score >= faint.least], list[Detection]()
         for doubtful in (d for d in found if d.score < faint.sure):

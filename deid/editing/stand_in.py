@@ -41,7 +41,7 @@ _EYES, _MOUTH = (slice(36, 42), slice(42, 48)), slice(48, 68)
 #: white has none.
 _VIVID = (0.0, 1.15)
 #: An eye of fewer pixels (of 128) has no colour that counts; and how much darker or brighter (Lab) one may become for the photo's.
-_LEAST_EYE, _EYE_LIGHT = 4.0, (-15.0, 4.0)
+_LEAST_EYE, _EYE_LIGHT = 4.0, (-12.0, 4.0)
 #: An eye counts as shutting under this share of the portrait's opening; mouths are alike that differ by fewer pixels of 128 between the
 #: lips; and what is inside of them is the photo's where the portrait's gap is smaller than this share of the subject's.
 _SHUT, _SAME_GAP, _TOO_SHUT = 0.7, 1.5, 0.75

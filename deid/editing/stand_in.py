@@ -37,9 +37,8 @@ _LIGHT = 20.0
 #: of two make four.
 _TONE = 12.0
 _EYES, _MOUTH = (slice(36, 42), slice(42, 48)), slice(48, 68)
-#: How often a portrait's colours, without what is coarse, are those that the photo's face has, at least and at most: a photo in black and
-#: white has none.
-_VIVID = (0.0, 1.15)
+#: A portrait's colour (Lab) under this is grey, and not scaled.
+_GREY = 2.0
 #: An eye of fewer pixels (of 128) has no colour that counts; and how much darker or brighter (Lab) one may become for the photo's.
 _LEAST_EYE, _EYE_LIGHT = 4.0, (-12.0, 4.0)
 #: An eye counts as shutting under this share of the portrait's opening; mouths are alike that differ by fewer pixels of 128 between the
@@ -142,16 +141,15 @@ def _with_eyes(light: "_Light", small: Field, crop: Image, shape: NDArray[np.flo
         points: (68, 2) the photo's.
     """
     new, old = (np.asarray(cv2.cvtColor(a, cv2.COLOR_RGB2LAB)) for a in (light.on(small) / 255, crop.astype(np.float32) / 255))
-    lift, colour = light.lift.copy(), light.colour.copy()
+    lift = light.lift.copy()
     for lids in _EYES:
         there, here = _iris(new[..., 0], shape[lids]), _iris(old[..., 0], points[lids])
         if min(there.sum(), here.sum()) < _LEAST_EYE:
             continue
         off = _mean(old, here) - _mean(new, there)
-        soft = cv2.GaussianBlur(there, (0, 0), 0.8)[..., None]
-        colour += soft * off[1:]
-        lift += soft[..., 0] * np.clip(off[0], *_EYE_LIGHT)
-    return replace(light, lift=lift, colour=colour)
+        off[0] = np.clip(off[0], *_EYE_LIGHT)
+        lift += cv2.GaussianBlur(there, (0, 0), 0.8)[..., None] * off
+    return replace(light, lift=lift)
 
 
 def _iris(lightness: Field, lids: NDArray[np.float64]) -> Field:
@@ -273,37 +271,25 @@ def _moved(mask: Field, maps: Field) -> Field:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Light:
-    """How the light of one picture becomes that of another: smooth fields (128, 128, C) in Lab.
+    """How the light of one picture becomes that of another: smooth fields (128, 128, 3) in Lab.
 
-    Lightness is scaled down, but raised by adding: scaled up, the highlights of a dark skin are white patches on a pale one.
+    Lightness and colours are scaled down, but raised by adding: scaled up, the highlights of a dark skin are white patches on a pale one.
+    Shifted down, teeth are blue in a pale face; in a photo in black and white nothing has a colour.
     """
 
     gain: Field
     lift: Field
-    base: Field
-    colour: Field
-    vivid: Field
 
     def steadied(self, steady: Steady | None, name: str) -> "_Light":
-        parts = (
-            ("gain", self.gain, 0.15),
-            ("lift", self.lift, 8.0),
-            ("base", self.base, 6.0),
-            ("colour", self.colour, 6.0),
-            ("vivid", self.vivid, 0.2),
-        )
-        return _Light(*(steadied(steady, f"{part} {name}", field, step) for part, field, step in parts))
+        return _Light(steadied(steady, f"gain {name}", self.gain, 0.15), steadied(steady, f"lift {name}", self.lift, 8.0))
 
     def on(self, face: Field) -> Field:
         """A face (n, n, 3) in the new light."""
         n = face.shape[0]
-        lab = cv2.cvtColor(np.clip(face, 0, 255) / 255, cv2.COLOR_RGB2LAB)
-        lightness = lab[..., :1] * scaled(self.gain, n)[..., None] + scaled(self.lift, n)[..., None]
-        lightness = np.where(lightness > _BRIGHT, _BRIGHT + _ROOM * np.tanh((lightness - _BRIGHT) / _ROOM), lightness)
-        base = scaled(self.base, n)
-        colour = base + self.vivid * (lab[..., 1:] - base) + scaled(self.colour, n)
-        out = np.concatenate([lightness, colour], axis=2).astype(np.float32)
-        return np.asarray(np.clip(cv2.cvtColor(out, cv2.COLOR_LAB2RGB), 0, 1) * 255, np.float32)
+        lab = cv2.cvtColor(np.clip(face, 0, 255) / 255, cv2.COLOR_RGB2LAB) * scaled(self.gain, n) + scaled(self.lift, n)
+        lightness = lab[..., 0]
+        lab[..., 0] = np.where(lightness > _BRIGHT, _BRIGHT + _ROOM * np.tanh((lightness - _BRIGHT) / _ROOM), lightness)
+        return np.asarray(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1) * 255, np.float32)
 
 
 def light_of(face: Field, here: Field, shown: Field, own: Field) -> _Light:
@@ -315,19 +301,14 @@ def light_of(face: Field, here: Field, shown: Field, own: Field) -> _Light:
         shown: (128, 128) where the portrait shows skin.
         own: (128, 128) where the photo does; hair before the face is no shadow.
     """
-    labs = [np.asarray(cv2.cvtColor(np.clip(a, 0, 255) / 255, cv2.COLOR_RGB2LAB), np.float32) for a in (face, here)]
-    new, old = (coarse(lab, where) for lab, where in zip(labs, (shown, own), strict=True))
-    scale = np.clip(old[..., 0] / np.maximum(new[..., 0], 4), *_SCALES)
-    gain = np.minimum(scale, 1.0)
-    have, want = (_vividness(lab - smooth, where) for lab, smooth, where in zip(labs, (new, old), (shown, own), strict=True))
-    vivid = np.clip(np.array([want / max(have, 0.1)]), *_VIVID)
-    return _Light(*(np.asarray(x, np.float32) for x in (gain, (scale - gain) * new[..., 0], new[..., 1:], (old - new)[..., 1:], vivid)))
-
-
-def _vividness(fine: Field, where: Field) -> float:
-    """Spread of colour, without what is coarse, of an image (128, 128, 3) in Lab where it counts (128, 128)."""
-    colour = cv2.GaussianBlur(fine[..., 1:], (0, 0), 1.0)
-    return float(np.sqrt((np.square(colour).sum(axis=2) * where).sum() / max(float(where.sum()), 1.0)))
+    new, old = (
+        coarse(np.asarray(cv2.cvtColor(np.clip(a, 0, 255) / 255, cv2.COLOR_RGB2LAB), np.float32), where)
+        for a, where in ((face, shown), (here, own))
+    )
+    bright = np.clip(old[..., :1] / np.maximum(new[..., :1], 4), *_SCALES)
+    gain = np.concatenate([np.minimum(bright, 1.0), np.clip(np.abs(old) / np.maximum(new, _GREY), 0.0, 1.0)[..., 1:]], axis=2)
+    wanted = np.concatenate([bright * new[..., :1], old[..., 1:]], axis=2)
+    return _Light(np.asarray(gain, np.float32), np.asarray(wanted - gain * new, np.float32))
 
 
 def coarse(image: Field, support: Field, sigma: float = _LIGHT) -> Field:

@@ -151,7 +151,7 @@ class AttganEditor(_TwoPasses):
             WeightsError: a file is missing, altered, or holds something else.
         """
         super().preload()
-        self.portraits()
+        self.portraits().preload()
 
     def edit(self, face: AlignedFace, attributes: NDArray[np.float32], strength: float = 1.0) -> list[EditedFace]:
         """One proposal per attribute set: what both passes change, added to the set's stand-in.

@@ -1,7 +1,7 @@
-"""Properties of a face read from dlib's embedding, which the gate computes anyway, by logistic regression: gender and age.
+"""Properties of a face read from dlib's embedding, which the gate computes anyway, by logistic regression: gender, age and origin.
 
 The attribute classifier misreads one woman in twelve, and a person who is misread before the edit comes back with the other gender
-after it: the two passes move `Male` away from the wrong side. The embedding is more reliable. By their age, people get portraits.
+after it: the two passes move `Male` away from the wrong side. The embedding is more reliable. Age and origin choose portraits.
 """
 
 import threading
@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from deid import weights
 from deid.core.types import Embeddings
 
+#: What UTKFace calls the origins of its faces; its "other" is none of them.
+ORIGINS = ("White", "Black", "Asian", "Indian")
+
 
 class LinearReader:
     """The probability that a face has one property.
 
     Args:
-        arrays: `weight` (128,) and `bias` (1,); the shipped ones of `file` are read on first use when None.
+        arrays: `weight` (128,) and `bias` (1,), or of `shapes`; the shipped ones of `file` are read on first use when None.
     """
 
     #: Its entry in the weights' manifest, the recogniser whose embeddings it reads, and the arrays in the file.
@@ -48,7 +51,7 @@ class LinearReader:
         _ = self.arrays
 
     def probability(self, embeddings: Embeddings) -> NDArray[np.float64]:
-        """dlib's embeddings (N, 128) to probabilities (N,)."""
+        """dlib's embeddings (N, 128), or other rows that the weights are for, to probabilities (N,)."""
         logits = np.asarray(embeddings, np.float64) @ self.arrays["weight"] + self.arrays["bias"]
         return np.asarray(0.5 + 0.5 * np.tanh(0.5 * logits))
 
@@ -76,3 +79,20 @@ class AgeReader(LinearReader):
     def years(self, embeddings: Embeddings) -> NDArray[np.float64]:
         """dlib's embeddings (N, 128) to ages (N,) in years, by ridge regression."""
         return np.asarray(np.asarray(embeddings, np.float64) @ self.arrays["years.weight"] + self.arrays["years.bias"])
+
+
+class OriginReader(LinearReader):
+    """Compares faces by origin, so that a new face suits the head it is put on.
+
+    It is made to choose portraits and for nothing else: a face's probabilities are compared with those of portraits, and neither kept nor
+    reported. They tell how a recogniser sees a face, not where its person is from.
+    """
+
+    file = "origin"
+    shapes: ClassVar[Mapping[str, tuple[int, ...]]] = {"weight": (128, len(ORIGINS)), "bias": (len(ORIGINS),)}
+
+    def origins(self, embeddings: Embeddings) -> NDArray[np.float64]:
+        """dlib's embeddings (N, 128) to the probability of each of `ORIGINS`, (N, 4)."""
+        logits = np.asarray(embeddings, np.float64) @ self.arrays["weight"] + self.arrays["bias"]
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(odds / odds.sum(axis=1, keepdims=True))

@@ -282,7 +282,7 @@ def test_old_faces_get_old_portraits_and_young_ones_young(bank: Portraits) -> No
         chosen = [i for seed in range(10) for i in bank.choose(looks, np.random.default_rng(seed))]
         ages.append(bank.years[chosen].mean())
     assert min(ages[8:]) > max(ages[:8])
-    assert np.mean(ages[8:]) > np.mean(ages[:8]) + 15
+    assert np.mean(ages[8:]) > np.mean(ages[:8]) + 10
 
 
 def test_skin_decides_more_than_a_beard(bank: Portraits) -> None:
@@ -295,3 +295,51 @@ def test_skin_decides_more_than_a_beard(bank: Portraits) -> None:
     chosen = [i for seed in range(30) for i in bank.choose(looks, np.random.default_rng(seed))]
     assert bank.skin[chosen, 0].min() > 125
     assert bank.skin[chosen, 0].mean() > 145
+
+
+def _chosen(bank: Portraits, looks: Looks) -> list[int]:
+    return [i for seed in range(10) for i in bank.choose(looks, np.random.default_rng(seed))]
+
+
+def test_grave_faces_get_fewer_smiles(bank: Portraits) -> None:
+    """Somebody who is like a portrait in all but the mouth gets others than one who smiles."""
+    adults = np.flatnonzero(~bank.child)
+    grave, smiling = adults[bank.smile[adults] < 0.1][:12], adults[bank.smile[adults] > 0.9][:12]
+    assert len(grave) == len(smiling) == 12
+    means = [
+        np.mean([bank.smile[_chosen(bank, _looks(bank, int(i), points=bank.points[i]))].mean() for i in some]) for some in (grave, smiling)
+    ]
+    assert means[0] < 0.4 < 0.85 < means[1]
+
+
+def test_landmarks_of_nobody_tell_no_smile(bank: Portraits) -> None:
+    some = int(np.flatnonzero(bank.smile < 0.1)[0])
+    off, known = bank.mismatch(_looks(bank, some)), bank.mismatch(_looks(bank, some, points=bank.points[some]))
+    own = np.isfinite(off)
+    np.testing.assert_allclose(known[own] - off[own], portraits._SMILE * np.abs(bank.smile - bank.smile[some])[own], atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", range(4), ids=["White", "Black", "Asian", "Indian"])
+def test_people_get_portraits_of_their_origin(kind: int, bank: Portraits, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the light of somebody else's photo, for the cheeks' colour is also the light's."""
+    sure = np.flatnonzero(~bank.child & (bank.origins[:, kind] > 0.8))[:10]
+    other = int(np.flatnonzero(bank.origins[:, kind] < 0.1)[0])
+    shares = []
+    for weight in (portraits._ORIGIN, 0.0):
+        monkeypatch.setattr(portraits, "_ORIGIN", weight)
+        looks = [_looks(bank, int(i), embedding=bank.embedding[i], skin=bank.skin[other]) for i in sure]
+        shares.append(np.mean([bank.origins[_chosen(bank, some), kind].mean() for some in looks]))
+    assert shares[0] > 1.3 * shares[1]
+    assert shares[0] > 1.5 * bank.origins[~bank.child, kind].mean() or shares[0] > 0.8
+
+
+class _OneOrigin:
+    def origins(self, embeddings: np.ndarray) -> np.ndarray:
+        return np.tile([1.0, 0.0], (len(embeddings), 1))
+
+
+def test_readers_can_be_given(bank_of: Callable[..., Arrays]) -> None:
+    bank = Portraits(bank_of(range(6)), AgeReader(), _OneOrigin())
+    assert bank.origins.shape == (12, 2)
+    bank.preload()
+    assert {"years", "origins", "smile"} <= bank.__dict__.keys()

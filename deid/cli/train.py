@@ -172,7 +172,7 @@ def train_selector(data: Path, out: Path, recogniser: Path, options_file: Path |
     from deid import weights
     from deid.editing.portraits import Portraits
     from deid.editing.selector import N_FEATURES
-    from deid.recognition.linear import AgeReader
+    from deid.recognition.linear import PortraitReader
     from deid.training import pairs, selector
     from deid.training.export import write
 
@@ -182,7 +182,7 @@ def train_selector(data: Path, out: Path, recogniser: Path, options_file: Path |
     plan = pairs.Plan(recogniser, options.stand_ins, options.sets, options.seed)
     table = pairs.make(few, out / "table", plan, options.workers, report)
     table.save(out / "table.npz")
-    arrays = selector.train(table, Portraits(weights.read_bank(), AgeReader()), out, options, report)
+    arrays = selector.train(table, Portraits(weights.read_bank(), PortraitReader()), out, options, report)
     facts = {
         "input": f"{N_FEATURES} differences of face, stand-in and attribute set",
         "data": f"LFW deep-funneled, training split: {len(table.split('train'))} people, {plan.stand_ins} stand-ins each, "

@@ -129,24 +129,20 @@ class ReadsGender(Protocol):
         ...
 
 
-class ReadsAge(Protocol):
-    """Reads ages from embeddings."""
+class ReadsPortraits(Protocol):
+    """Reads what portraits are chosen by."""
+
+    def preload(self) -> None:
+        """Read the weights now."""
+        ...
 
     def years(self, embeddings: Embeddings) -> NDArray[np.float64]:
         """Embeddings (N, D) to ages (N,) in years."""
         ...
 
-
-class ReadsOrigin(Protocol):
-    """Reads from embeddings what faces are compared by as to origin."""
-
     def origins(self, embeddings: Embeddings) -> NDArray[np.float64]:
         """Embeddings (N, D) to the probability of each of K origins (N, K)."""
         ...
-
-
-class ReadsSmile(Protocol):
-    """Reads from landmarks whether people smile."""
 
     def smile(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Landmarks (N, 68, 2) of aligned crops to the probability of a smile (N,)."""

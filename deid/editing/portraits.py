@@ -17,12 +17,10 @@ from PIL import Image as Pillow
 
 from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import WeightsFormatError
-from deid.core.protocols import ReadsAge, ReadsOrigin, ReadsSmile
+from deid.core.protocols import ReadsPortraits
 from deid.core.types import Image
 from deid.editing.looks import LIGHT, POSE, SKIN, Looks, pose
 from deid.editing.sampler import MIX
-from deid.recognition.linear import OriginReader
-from deid.recognition.smile import SmileReader
 
 #: Side of a portrait in pixels: three times that of an aligned crop.
 SIDE = 384
@@ -30,11 +28,13 @@ SIDE = 384
 _SUITABLE = 12
 #: What a mismatch of skin (Lab, 0 to 255) counts; so many years count one, and no age counts more than the next number.
 _SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 20, 1 / 12, 1 / 12), 7.0, 4.0
-#: A portrait farther from the subject than this by dlib's network is another sort of person; so much farther counts one. A nearer one is
-#: more like the subject; so much nearer counts one in a choice, and twice that four.
-_AKIN, _STRANGER, _NEAR = 0.62, 0.05, 0.1
+#: A portrait farther from the subject than this by dlib's network is another sort of person; so much farther counts one.
+_AKIN, _STRANGER = 0.62, 0.05
+#: One that lies farther than people of the subject's gender and origin usually do by this is far enough; so much nearer counts one in a
+#: choice, and twice that four.
+_FARTHER, _NEAR = 0.1, 0.08
 #: A face of one origin in place of one of another counts so much. The colour of cheeks is also the light's; this is not.
-_ORIGIN = 8.0
+_ORIGIN = 5.0
 #: A person with a child's probability over this is a child.
 CHILD = 0.7
 #: Landmarks of a mirrored face, in order.
@@ -60,9 +60,7 @@ class Portraits:
     Args:
         arrays: `images`, the pictures as WebP one after another (uint8); `ends` (N,), where each ends; `points` (N, 68, 2) landmarks
             in pixels of a 128 px crop; `looks` (N, 189), see `Looks.row`.
-        ages: reads how old people look, from embeddings by `embedder`.
-        origins: compares people by origin, from the same; the shipped reader when None.
-        smiles: distinguishes those who smile; the shipped reader when None.
+        reader: reads what portraits are compared by, from embeddings by `embedder` and from landmarks.
 
     Raises:
         WeightsFormatError: an array is missing, has another shape, or holds what cannot be.
@@ -71,13 +69,7 @@ class Portraits:
     #: The recogniser of the looks' embeddings.
     embedder = "dlib_resnet"
 
-    def __init__(
-        self,
-        arrays: dict[str, NDArray[np.generic]],
-        ages: ReadsAge,
-        origins: ReadsOrigin | None = None,
-        smiles: ReadsSmile | None = None,
-    ) -> None:
+    def __init__(self, arrays: dict[str, NDArray[np.generic]], reader: ReadsPortraits) -> None:
         points, looks = self._checked(arrays)
         ends = self._ends
         self.n_pictures = len(ends)
@@ -90,7 +82,7 @@ class Portraits:
         turned = maps[n:].reshape(n, 6, 6)[:, :, ::-1].reshape(n, LIGHT)
         self.light = np.concatenate([maps[:n], turned])
         self.male, self.child = rest[:, 0] > 0.5, rest[:, 1] > CHILD
-        self._ages, self._origins, self._smiles = ages, origins or OriginReader(), smiles or SmileReader()
+        self._reader = reader
         self._picture = lru_cache(64)(self._decoded)
 
     def _checked(self, arrays: dict[str, NDArray[np.generic]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -115,17 +107,17 @@ class Portraits:
     @cached_property
     def years(self) -> NDArray[np.float64]:
         """(len,) how old each looks."""
-        return self._ages.years(self.embedding)
+        return self._reader.years(self.embedding)
 
     @cached_property
     def origins(self) -> NDArray[np.float64]:
-        """(len, 4) the probability of each origin, see `deid.recognition.linear.OriginReader`."""
-        return self._origins.origins(self.embedding)
+        """(len, 4) the probability of each origin, see `deid.recognition.linear.ORIGINS`."""
+        return self._reader.origins(self.embedding)
 
     @cached_property
     def smile(self) -> NDArray[np.float64]:
         """(len,) the probability that each smiles."""
-        return self._smiles.smile(self.points)
+        return self._reader.smile(self.points)
 
     def preload(self) -> None:
         """Read now what portraits are compared by.
@@ -133,7 +125,7 @@ class Portraits:
         Raises:
             WeightsError: a reader's file is missing, altered, or holds something else.
         """
-        _ = self.years, self.origins, self.smile
+        self._reader.preload()
 
     def picture(self, number: int) -> Image:
         """(384, 384, 3) uint8 RGB.
@@ -172,16 +164,25 @@ class Portraits:
         off += _APART * np.abs(self.pose[:, _GAP] - looks.pose[_GAP])
         off += _WIDER * np.maximum(self.pose[:, _MOUTH] - looks.pose[_MOUTH], 0).sum(axis=1)
         if looks.points.any():
-            off += _SMILE * np.abs(self.smile - self._smiles.smile(looks.points[None]))
+            off += _SMILE * np.abs(self.smile - self._reader.smile(looks.points[None]))
         return np.asarray(off)
 
     def _other_sort(self, embedding: NDArray[np.float32]) -> NDArray[np.float64]:
         """(len,) how far age and origin are from those of a person with dlib's embedding (1, 128)."""
-        off = np.minimum(np.abs(self.years - self._ages.years(embedding)) / _YEARS, _MOST_YEARS)
-        off += _ORIGIN / 2 * np.abs(self.origins - self._origins.origins(embedding)).sum(axis=1)
+        off = np.minimum(np.abs(self.years - self._reader.years(embedding)) / _YEARS, _MOST_YEARS)
+        off += _ORIGIN / 2 * np.abs(self.origins - self._reader.origins(embedding)).sum(axis=1)
         # Somebody of quite another sort shows beside the subject's hair and ears.
         off += np.maximum(np.linalg.norm(self.embedding - embedding, axis=1) - _AKIN, 0) / _STRANGER
         return np.asarray(off)
+
+    def _too_near(self, looks: Looks) -> NDArray[np.float64]:
+        """(len,) how much nearer each portrait is than enough; dlib's network tells people of some origins apart less than of others."""
+        if not looks.embedding.any():
+            return np.zeros(len(self))
+        alike = 1 - np.abs(self.origins - self._reader.origins(np.asarray(looks.embedding[None], np.float32))).sum(axis=1) / 2
+        distance = np.linalg.norm(self.embedding - looks.embedding, axis=1)
+        usual = np.average(distance, weights=alike**2 * (self.male == (looks.male > 0.5)) + 1e-6)
+        return np.asarray((np.maximum(usual + _FARTHER - distance, 0) / _NEAR) ** 2)
 
     def choose(self, looks: Looks, rng: np.random.Generator, taken: Collection[int] = (), n: int = MIX) -> list[int]:
         """Numbers of ``n`` different portraits that suit a face, the one that gives the detail first.
@@ -193,8 +194,7 @@ class Portraits:
             n: how many.
         """
         # Ranked by both at once: the farthest of those that suit would be people of another sort.
-        near = _AKIN - np.linalg.norm(self.embedding - looks.embedding, axis=1)
-        off = self.mismatch(looks) + (np.maximum(near, 0) / _NEAR) ** 2
+        off = self.mismatch(looks) + self._too_near(looks)
         chosen: list[int] = []
         used = {i % self.n_pictures for i in taken}
         while len(chosen) < n:

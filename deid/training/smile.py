@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from deid.core.errors import DataError
 from deid.editing.portraits import mirrored
 from deid.landmarks.face_points import FacePoints
-from deid.recognition.smile import SmileReader, features
+from deid.recognition.linear import SmileReader, features
 from deid.training import logistic
 from deid.training.data import FaceData
 

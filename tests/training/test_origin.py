@@ -9,8 +9,7 @@ from PIL import Image as PillowImage
 
 from deid.core.errors import DataError
 from deid.core.types import Image
-from deid.recognition.linear import ORIGINS, OriginReader
-from deid.recognition.smile import SmileReader
+from deid.recognition.linear import ORIGINS, OriginReader, SmileReader
 from deid.training import data, origin, smile, utkface
 from deid.training.data import FaceData
 from deid.training.utkface import UtkFaces

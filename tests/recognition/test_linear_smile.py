@@ -3,7 +3,7 @@
 import numpy as np
 
 from deid.editing.portraits import Portraits, mirrored
-from deid.recognition.smile import N_FEATURES, SmileReader, features
+from deid.recognition.linear import N_FEATURES, SmileReader, features
 
 
 def test_features_do_not_tell_where_a_face_lies() -> None:

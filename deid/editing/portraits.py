@@ -24,17 +24,18 @@ from deid.editing.sampler import MIX
 
 #: Side of a portrait in pixels: three times that of an aligned crop.
 SIDE = 384
-#: A portrait is drawn from so many that suit a face best.
-_SUITABLE = 12
+#: A portrait is drawn from so many at least that suit a face best, and so many at most, none of which is so much worse than the last of
+#: the former: groups of few portraits keep to their own.
+_FEWEST, _SUITABLE, _WORSE = 8, 24, 1.5
 #: What a mismatch of skin (Lab, 0 to 255) counts; so many years count one, and no age counts more than the next number.
-_SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 20, 1 / 12, 1 / 12), 7.0, 4.0
+_SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 20, 1 / 12, 1 / 12), 7.0, 8.0
 #: A portrait farther from the subject than this by dlib's network is another sort of person; so much farther counts one.
 _AKIN, _STRANGER = 0.62, 0.05
 #: One that lies farther than people of the subject's gender and origin usually do by this is far enough; so much nearer counts one in a
-#: choice, and twice that four.
-_FARTHER, _NEAR = 0.1, 0.08
+#: choice, twice that four, and nothing more than the last number, for a group may have few portraits.
+_FARTHER, _NEAR, _NEAREST = 0.08, 0.065, 16.0
 #: A face of one origin in place of one of another counts so much. The colour of cheeks is also the light's; this is not.
-_ORIGIN = 5.0
+_ORIGIN = 10.0
 #: A person with a child's probability over this is a child.
 CHILD = 0.7
 #: Landmarks of a mirrored face, in order.
@@ -182,7 +183,7 @@ class Portraits:
         alike = 1 - np.abs(self.origins - self._reader.origins(np.asarray(looks.embedding[None], np.float32))).sum(axis=1) / 2
         distance = np.linalg.norm(self.embedding - looks.embedding, axis=1)
         usual = np.average(distance, weights=alike**2 * (self.male == (looks.male > 0.5)) + 1e-6)
-        return np.asarray((np.maximum(usual + _FARTHER - distance, 0) / _NEAR) ** 2)
+        return np.asarray(np.minimum((np.maximum(usual + _FARTHER - distance, 0) / _NEAR) ** 2, _NEAREST))
 
     def choose(self, looks: Looks, rng: np.random.Generator, taken: Collection[int] = (), n: int = MIX) -> list[int]:
         """Numbers of ``n`` different portraits that suit a face, the one that gives the detail first.
@@ -203,6 +204,7 @@ class Portraits:
             best = best[np.isfinite(off[best])]
             if not len(best):
                 return chosen
+            best = best[off[best] <= off[best[:_FEWEST]][-1] + _WORSE]
             chosen.append(int(rng.choice(best)))
             used.add(chosen[-1] % self.n_pictures)
         return chosen

@@ -24,7 +24,7 @@ from deid.imaging.alignment import align, at_photo_scale
 from deid.landmarks.face_points import FacePoints
 from deid.recognition.attributes import AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
-from deid.recognition.linear import AgeReader
+from deid.recognition.linear import PortraitReader
 
 _DATA = Path(os.environ.get("DEID_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
@@ -112,7 +112,7 @@ def woman_face(woman: Detection) -> AlignedFace:
 @pytest.fixture(scope="session")
 def bank() -> Portraits:
     """The shipped portraits."""
-    return Portraits(weights.read_bank(), AgeReader())
+    return Portraits(weights.read_bank(), PortraitReader())
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from deid.models.inference import best_device, check_device
 from deid.models.threads import SideBySide, n_threads
 from deid.recognition import build_embedder
 from deid.recognition.attributes import AttributeReader
-from deid.recognition.linear import AgeReader, GenderReader
+from deid.recognition.linear import AgeReader, GenderReader, PortraitReader
 from deid.verification.gate import Gate
 from deid.verification.realism import RealismScorer
 from deid.weights.networks import open_together
@@ -73,7 +73,7 @@ class Models:
         options = self.options
         if options.stand_in == "none":
             return FaceAttganEditor(options.device)
-        bank = Portraits(weights.read_bank(Path(options.portraits)), self.ages) if options.portraits else None
+        bank = Portraits(weights.read_bank(Path(options.portraits)), PortraitReader(self.ages)) if options.portraits else None
         return AttganEditor(options.device, bank)
 
     @lazy

@@ -118,6 +118,33 @@ def train_age(data: Path, out: Path, options_file: Path | None, report: Report) 
     write(save(arrays), "age", out, {}, facts | {"command": command_of("age", options)})
 
 
+def train_origin(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
+    """Train the reader of origins, by which portraits are chosen, and write ``out/origin.safetensors``."""
+    from safetensors.numpy import save
+
+    from deid.training import origin
+    from deid.training.export import write
+
+    options = read_options(origin.OriginOptions, options_file)
+    arrays = origin.train(data, out, options, report)
+    facts = {"input": "dlib's embedding (N, 128)", "data": "UTKFace", "licence": _LICENCE}
+    write(save(arrays), "origin", out, {}, facts | {"command": command_of("origin", options)})
+
+
+def train_smile(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
+    """Train the reader of smiles, by which portraits are chosen, and write ``out/smile.safetensors``."""
+    from safetensors.numpy import save
+
+    from deid.training import smile
+    from deid.training.data import load, smiling
+    from deid.training.export import write
+
+    options = read_options(smile.SmileOptions, options_file)
+    arrays = smile.train(load(data, out / "cache"), smiling(data), out, options, report)
+    facts = {"input": "landmarks (N, 68, 2) in pixels of an aligned crop", "data": "CelebA, training split", "licence": _LICENCE}
+    write(save(arrays), "smile", out, {}, facts | {"command": command_of("smile", options)})
+
+
 def train_strangers(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
     """Make the strangers of dlib's recogniser and write ``out/strangers.safetensors``."""
     from safetensors.numpy import save
@@ -145,7 +172,7 @@ def train_selector(data: Path, out: Path, recogniser: Path, options_file: Path |
     from deid import weights
     from deid.editing.portraits import Portraits
     from deid.editing.selector import N_FEATURES
-    from deid.recognition.linear import AgeReader
+    from deid.recognition.linear import PortraitReader
     from deid.training import pairs, selector
     from deid.training.export import write
 
@@ -155,7 +182,7 @@ def train_selector(data: Path, out: Path, recogniser: Path, options_file: Path |
     plan = pairs.Plan(recogniser, options.stand_ins, options.sets, options.seed)
     table = pairs.make(few, out / "table", plan, options.workers, report)
     table.save(out / "table.npz")
-    arrays = selector.train(table, Portraits(weights.read_bank(), AgeReader()), out, options, report)
+    arrays = selector.train(table, Portraits(weights.read_bank(), PortraitReader()), out, options, report)
     facts = {
         "input": f"{N_FEATURES} differences of face, stand-in and attribute set",
         "data": f"LFW deep-funneled, training split: {len(table.split('train'))} people, {plan.stand_ins} stand-ins each, "
@@ -196,6 +223,8 @@ TRAININGS: dict[str, tuple[str, Callable[..., None], dict[str, Any]]] = {
     "realism": ("Train the realism critic against the shipped generator.", train_realism, {}),
     "gender": ("Train the gender reader on dlib's embeddings.", train_gender, {}),
     "age": ("Train the reader of children's faces on dlib's embeddings.", train_age, {}),
+    "origin": ("Train the reader of origins, by which portraits are chosen, on dlib's embeddings.", train_origin, {}),
+    "smile": ("Train the reader of smiles, by which portraits are chosen, on landmarks.", train_smile, {}),
     "strangers": ("Make the strangers that tell how near a face is to a person.", train_strangers, {}),
     "selector": (
         "Measure new faces under many attribute sets, and train the selector on the table.",

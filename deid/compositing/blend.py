@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing.skin import skin
+from deid.compositing.skin import nearly_skin, skin
 from deid.core.remembered import remembered
 from deid.core.types import Image
 from deid.imaging import geometry
@@ -24,6 +24,8 @@ _FOREHEAD = 0.55
 _TO_HAIRLINE = 0.9
 #: Start of the forehead, in pixels above the brows and above the aligned eyes.
 _OVER_BROWS, _OVER_EYES = 3.0, 8.0
+#: Down to so many pixels under the eyes, hair is looked for with more care.
+_UNDER_EYES = 4.0
 #: Where a hat meets new skin, the photo and the edit differ by more grey levels from the median than light does.
 _MOST_OFF = 25.0
 #: Bands of detail: down to which sigma in pixels of a crop each reaches, and how often an edit's own may be added to it: more
@@ -96,6 +98,21 @@ def uncovered(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:
     inside: NDArray[Any] = np.zeros((128, 128), np.float32)
     cv2.fillConvexPoly(inside, np.round(outline(points, _TO_HAIRLINE)).astype(np.int32), 1.0, lineType=cv2.LINE_AA)
     return np.asarray(face * inside, np.float32)
+
+
+@remembered(64)
+def clear_of_hair(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:
+    """(128, 128) in [0, 1]: `uncovered`, but sure of it above the eyes: a strand or a sideburn would be a mark on another face's skin."""
+    near: NDArray[Any] = np.maximum(nearly_skin(points, crop), cv2.dilate(features(points), np.ones((7, 3), np.uint8)))
+    for tidy, side in ((cv2.MORPH_CLOSE, 5), (cv2.MORPH_OPEN, 9)):
+        near = cv2.morphologyEx(near, tidy, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    # Skin beside hair is half hair.
+    near = np.maximum(cv2.erode(near, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))), features(points))
+    near[round(max(0.0, points[36:48, 1].mean() + _UNDER_EYES)) :] = 1
+    face = np.minimum(uncovered(points, crop), near)
+    _, parts = cv2.connectedComponents((face > 0.5).astype(np.uint8))
+    x, y = np.clip(points[30].round().astype(int), 0, SIZE - 1)
+    return np.asarray(np.where(parts == parts[y, x], face, 0), np.float32)
 
 
 def outline(points: NDArray[np.float64], lift: float) -> NDArray[np.float64]:

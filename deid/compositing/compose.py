@@ -57,13 +57,10 @@ def _fitted(new: StandIn, face: AlignedFace, glasses: bool, arms: NDArray[np.boo
     tuned = np.asarray(fill.without_hair(new, small) + scaled(_shift(small, old, way), n), np.float32)
     new_features, old_features = _near(features(new.points)), _near(features(face.points))
     around = (skin(face.points, face.crop) > 0.6) & ~old_features & (face_mask(face.points) > 0.3)
-    tuned = grain.match_grain(
-        tuned,
-        face.large,
-        grain.Regions(_enlarged((way.mask > 0.9) & ~new_features, n), _enlarged((way.mask > 0.9) & new_features, n)),
-        grain.Regions(_enlarged(around, n), _enlarged(old_features, n)),
-        face.steady,
-    )
+    inside = grain.Regions(_enlarged((way.mask > 0.9) & ~new_features, n), _enlarged((way.mask > 0.9) & new_features, n))
+    beside = grain.Regions(_enlarged(around, n), _enlarged(old_features, n))
+    for match in (grain.match_contrast, grain.match_grain):
+        tuned = match(tuned, face.large, inside, beside, face.steady)
     mask = scaled(way.mask, n)
     if arms is not None:
         tuned, mask = _with_bridges(tuned, mask, face.large, arms)

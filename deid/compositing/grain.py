@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from deid.core.remembered import remembered
 from deid.core.temporal import steadied
 from deid.core.types import Image, Steady
+from deid.imaging.geometry import scaled
+from deid.imaging.template import SIZE
 
 Field = NDArray[np.float32]
 
@@ -24,6 +26,8 @@ _SCALES = (0.35, 1.5)
 _NOISE = (1.0, 0.7, 0.0)
 #: What is still off after all bands, skin and features together, is scaled by this at least and at most.
 _REST = (0.75, 1.3)
+#: Contrast: the same for what is coarser, by sigmas in pixels of 128, and how far that is scaled. Studio light is softer than a flash.
+_COARSE, _CONTRAST = (1.6, 3.2, 6.4, 12.8), (0.9, 1.3)
 #: Regions of fewer pixels say nothing.
 _FEWEST = 50
 
@@ -73,6 +77,31 @@ def match_grain(new: Field, old: Image, inside: Regions, around: Regions, steady
     return np.asarray(np.clip(out, 0, 255), np.float32)
 
 
+def match_contrast(new: Field, old: Image, inside: Regions, around: Regions, steady: Steady | None = None) -> Field:
+    """A new face (n, n, 3) with as much contrast as the photo's; arguments as for `match_grain`, at any scale."""
+    if not (inside.are_large and around.are_large):
+        return new
+    small = _at_crop_scale(new)
+    bands = _bands(small, _COARSE)
+    own = _contrast(small, inside.skin, inside.features)
+    wanted = _contrast(_at_crop_scale(old), around.skin, around.features)
+    gains = np.clip(wanted / np.maximum(own, 1e-3), *_CONTRAST)
+    gains = steadied(steady, "contrast", gains, 0.2)
+    change = sum(((np.float32(gain) - 1) * band for gain, band in zip(gains, bands, strict=True)), np.zeros_like(small))
+    return np.asarray(np.clip(new + scaled(change, new.shape[0]), 0, 255), np.float32)
+
+
+def _at_crop_scale(image: Image | Field) -> Field:
+    return np.asarray(cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _contrast(image: Field, skin: NDArray[np.bool_], features: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(B,) spread of the coarse bands of an image (128, 128, 3) on a face."""
+    where = cv2.resize((skin | features).astype(np.uint8), (SIZE, SIZE), interpolation=cv2.INTER_NEAREST) > 0
+    grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.float32)
+    return np.array([np.sqrt(np.square(band[where]).mean()) for band in _bands(grey, _COARSE)])
+
+
 @remembered(16)
 def _detail(photo: Image, skin: NDArray[np.bool_], features: NDArray[np.bool_]) -> NDArray[np.float64]:
     """(B, 2) spreads of a photo's bands, see `_spreads`: the same for each new face that is tried in it."""
@@ -109,9 +138,9 @@ def _noise(n: int) -> list[Field]:
     return [np.asarray(band / band.std(), np.float32) for band in bands]
 
 
-def _bands(image: Field) -> list[Field]:
-    """Detail of an image (n, n) or (n, n, C), finest first."""
-    levels: list[NDArray[Any]] = [image, *(cv2.GaussianBlur(image, (0, 0), sigma) for sigma in _SIGMAS)]
+def _bands(image: Field, sigmas: Sequence[float] = (0, *_SIGMAS)) -> list[Field]:
+    """Detail of an image (n, n) or (n, n, C), finest first: between each sigma and the next."""
+    levels: list[NDArray[Any]] = [cv2.GaussianBlur(image, (0, 0), sigma) if sigma else image for sigma in sigmas]
     return [np.asarray(a - b, np.float32) for a, b in itertools.pairwise(levels)]
 
 

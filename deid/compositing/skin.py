@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 #: A colour is skin's within this many spreads of the cheeks' (Lab, medians; light counts less than hue), which are at least this wide.
 _SKIN, _LEAST_SPREAD = 3.5, (12.0, 4.0, 4.0)
+#: A colour is nearly the cheeks' if it is less than this darker, brighter, and off in hue (Lab, 0 to 255): a highlight is skin.
+_DARKER, _BRIGHTER, _OFF = 30.0, 70.0, 22.0
 
 
 def _cheeks(points: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -38,3 +40,15 @@ def skin(points: NDArray[np.float64], crop: NDArray[np.uint8]) -> NDArray[np.flo
     off = (lab - middle.astype(np.float32)) / spread.astype(np.float32)
     # Not all or nothing: in a video, what lies between would flicker.
     return np.asarray(np.clip(np.float32(_SKIN + 0.5) - np.sqrt(np.einsum("yxc,yxc->yx", off, off)), 0, 1), np.float32)
+
+
+def nearly_skin(points: NDArray[np.float64], crop: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(128, 128): 1 where a colour is nearly that of the skin under the eyes, however much that varies; everywhere where it is not in the
+    crop."""
+    inside = _cheeks(points)
+    if not inside.any():
+        return np.ones((128, 128), np.float32)
+    lab = cv2.cvtColor(cv2.GaussianBlur(crop, (0, 0), 0.7), cv2.COLOR_RGB2LAB).astype(np.float32)
+    light, *hue = np.moveaxis(lab - np.median(lab[inside], axis=0), 2, 0)
+    off = np.where(light < 0, light / _DARKER, light / _BRIGHTER) ** 2 + (hue[0] ** 2 + hue[1] ** 2) / _OFF**2
+    return np.asarray(off < 1, np.float32)

@@ -129,11 +129,23 @@ class ReadsGender(Protocol):
         ...
 
 
-class ReadsAge(Protocol):
-    """Reads ages from embeddings."""
+class ReadsPortraits(Protocol):
+    """Reads what portraits are chosen by."""
+
+    def preload(self) -> None:
+        """Read the weights now."""
+        ...
 
     def years(self, embeddings: Embeddings) -> NDArray[np.float64]:
         """Embeddings (N, D) to ages (N,) in years."""
+        ...
+
+    def origins(self, embeddings: Embeddings) -> NDArray[np.float64]:
+        """Embeddings (N, D) to the probability of each of K origins (N, K)."""
+        ...
+
+    def smile(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Landmarks (N, 68, 2) of aligned crops to the probability of a smile (N,)."""
         ...
 
 

@@ -28,7 +28,7 @@ from deid.editing.thin_plate import warp_to
 from deid.imaging.geometry import scaled
 from deid.landmarks.face_points import FacePoints
 from deid.models.inference import Network, TorchNetwork
-from deid.recognition.linear import AgeReader
+from deid.recognition.linear import PortraitReader
 from deid.weights.networks import open_network
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class AttganEditor(_TwoPasses):
         """
         with self._lock:
             if self._bank is None:
-                self._bank = Portraits(weights.read_bank(), AgeReader())
+                self._bank = Portraits(weights.read_bank(), PortraitReader())
             return self._bank
 
     def preload(self) -> None:
@@ -151,7 +151,7 @@ class AttganEditor(_TwoPasses):
             WeightsError: a file is missing, altered, or holds something else.
         """
         super().preload()
-        self.portraits()
+        self.portraits().preload()
 
     def edit(self, face: AlignedFace, attributes: NDArray[np.float32], strength: float = 1.0) -> list[EditedFace]:
         """One proposal per attribute set: what both passes change, added to the set's stand-in.

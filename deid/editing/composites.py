@@ -29,7 +29,7 @@ from deid.imaging import atomic
 from deid.imaging.geometry import scaled
 from deid.imaging.template import SIZE
 from deid.recognition import build_embedder
-from deid.recognition.linear import AgeReader
+from deid.recognition.linear import PortraitReader
 
 #: People in a composite, and how many are tried for each that is wanted.
 PEOPLE, _TRIES = 4, 60
@@ -82,7 +82,7 @@ def write(bank: Path, out: Path, n: int, seed: int) -> int:
         WeightsError: the file cannot be read or is no bank.
         DeidError: the folder or a file in it cannot be written.
     """
-    portraits = Portraits(weights.read_bank(bank), AgeReader())
+    portraits = Portraits(weights.read_bank(bank), PortraitReader())
     embedders = [build_embedder(name, "cpu") for name in Options().embedders]
     made = 0
     for picture in composites(portraits, embedders, n, np.random.default_rng(seed)):
@@ -171,9 +171,8 @@ def _blurred(image: Field, sigma: float) -> Field:
 
 
 def _looks(bank: Portraits, i: int) -> Looks:
-    return Looks(
-        bank.pose[i], bank.light[i], bank.skin[i], bank.attributes[i], bank.embedding[i], float(bank.male[i]), float(bank.child[i])
-    )
+    who = bank.attributes[i], bank.embedding[i], float(bank.male[i]), float(bank.child[i])
+    return Looks(bank.pose[i], bank.light[i], bank.skin[i], *who, bank.points[i])
 
 
 def _embedded(embedder: Embedder, pictures: Sequence[Image]) -> NDArray[np.float32]:

@@ -1,6 +1,6 @@
 """What a portrait must have in common with a face."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -25,6 +25,7 @@ class Looks:
         embedding: (128,) dlib's; zeros where unknown.
         male: probability of a man.
         child: probability of a child.
+        points: (68, 2) landmarks, which tell the expression; zeros where unknown.
     """
 
     pose: NDArray[np.float64]
@@ -34,6 +35,7 @@ class Looks:
     embedding: NDArray[np.float64]
     male: float
     child: float
+    points: NDArray[np.float64] = field(default_factory=lambda: np.zeros((68, 2)))
 
     @classmethod
     def of(
@@ -47,10 +49,10 @@ class Looks:
     ) -> "Looks":
         """From an aligned crop (128, 128, 3) with landmarks (68, 2), and what classifiers read of it."""
         who = np.zeros(128) if embedding is None else np.asarray(embedding, np.float64)
-        return cls(pose(points), light(crop), cheeks(crop, points), np.asarray(attributes, np.float64), who, male, child)
+        return cls(pose(points), light(crop), cheeks(crop, points), np.asarray(attributes, np.float64), who, male, child, points)
 
     def row(self) -> NDArray[np.float32]:
-        """All of it as one row, as a bank keeps it."""
+        """All of it but the landmarks as one row, as a bank keeps it."""
         parts = (self.pose, self.light, self.skin, self.attributes, self.embedding, [self.male, self.child])
         return np.concatenate(parts).astype(np.float32)
 

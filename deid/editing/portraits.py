@@ -17,19 +17,25 @@ from PIL import Image as Pillow
 
 from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import WeightsFormatError
-from deid.core.protocols import ReadsAge
+from deid.core.protocols import ReadsPortraits
 from deid.core.types import Image
 from deid.editing.looks import LIGHT, POSE, SKIN, Looks, pose
 from deid.editing.sampler import MIX
 
 #: Side of a portrait in pixels: three times that of an aligned crop.
 SIDE = 384
-#: A portrait is drawn from those of so many that suit a face best that lie farthest from the subject by dlib's network.
-_SUITABLE, _FARTHEST = 24, 12
+#: A portrait is drawn from so many at least that suit a face best, and so many at most, none of which is so much worse than the last of
+#: the former: groups of few portraits keep to their own.
+_FEWEST, _SUITABLE, _WORSE = 8, 24, 1.5
 #: What a mismatch of skin (Lab, 0 to 255) counts; so many years count one, and no age counts more than the next number.
-_SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 14, 1 / 12, 1 / 12), 10.0, 3.0
+_SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 20, 1 / 12, 1 / 12), 7.0, 8.0
 #: A portrait farther from the subject than this by dlib's network is another sort of person; so much farther counts one.
-_AKIN, _STRANGER = 0.56, 0.05
+_AKIN, _STRANGER = 0.62, 0.05
+#: One that lies farther than people of the subject's gender and origin usually do by this is far enough; so much nearer counts one in a
+#: choice, twice that four, and nothing more than the last number, for a group may have few portraits.
+_FARTHER, _NEAR, _NEAREST = 0.08, 0.065, 16.0
+#: A face of one origin in place of one of another counts so much. The colour of cheeks is also the light's; this is not.
+_ORIGIN = 10.0
 #: A person with a child's probability over this is a child.
 CHILD = 0.7
 #: Landmarks of a mirrored face, in order.
@@ -38,8 +44,8 @@ _MIRRORED += [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66
 #: What a mismatch of these attributes counts.
 _COUNTS = {"Young": 2.5, "No_Beard": 2.5, "Mustache": 1.5, "Mouth_Slightly_Open": 1.5, "Bushy_Eyebrows": 1.0}
 #: Where `pose` says how far the mouth is open, how wide it is and how far its corners are lifted. A mismatch of the first counts so much
-#: besides, and more of any of them so much: a grave face that smiles is another expression.
-_GAP, _MOUTH, _APART, _SMILE = 2, slice(2, 5), 0.8, 1.2
+#: besides, and more of any of them so much. A smile in place of none counts most: a grave face that smiles is another expression.
+_GAP, _MOUTH, _APART, _WIDER, _SMILE = 2, slice(2, 5), 0.8, 1.2, 4.0
 
 
 def mirrored(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -55,7 +61,7 @@ class Portraits:
     Args:
         arrays: `images`, the pictures as WebP one after another (uint8); `ends` (N,), where each ends; `points` (N, 68, 2) landmarks
             in pixels of a 128 px crop; `looks` (N, 189), see `Looks.row`.
-        ages: reads how old people look, from embeddings by `embedder`.
+        reader: reads what portraits are compared by, from embeddings by `embedder` and from landmarks.
 
     Raises:
         WeightsFormatError: an array is missing, has another shape, or holds what cannot be.
@@ -64,7 +70,7 @@ class Portraits:
     #: The recogniser of the looks' embeddings.
     embedder = "dlib_resnet"
 
-    def __init__(self, arrays: dict[str, NDArray[np.generic]], ages: ReadsAge) -> None:
+    def __init__(self, arrays: dict[str, NDArray[np.generic]], reader: ReadsPortraits) -> None:
         points, looks = self._checked(arrays)
         ends = self._ends
         self.n_pictures = len(ends)
@@ -77,7 +83,7 @@ class Portraits:
         turned = maps[n:].reshape(n, 6, 6)[:, :, ::-1].reshape(n, LIGHT)
         self.light = np.concatenate([maps[:n], turned])
         self.male, self.child = rest[:, 0] > 0.5, rest[:, 1] > CHILD
-        self._ages = ages
+        self._reader = reader
         self._picture = lru_cache(64)(self._decoded)
 
     def _checked(self, arrays: dict[str, NDArray[np.generic]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -102,7 +108,25 @@ class Portraits:
     @cached_property
     def years(self) -> NDArray[np.float64]:
         """(len,) how old each looks."""
-        return self._ages.years(self.embedding)
+        return self._reader.years(self.embedding)
+
+    @cached_property
+    def origins(self) -> NDArray[np.float64]:
+        """(len, 4) the probability of each origin, see `deid.recognition.linear.ORIGINS`."""
+        return self._reader.origins(self.embedding)
+
+    @cached_property
+    def smile(self) -> NDArray[np.float64]:
+        """(len,) the probability that each smiles."""
+        return self._reader.smile(self.points)
+
+    def preload(self) -> None:
+        """Read now what portraits are compared by.
+
+        Raises:
+            WeightsError: a reader's file is missing, altered, or holds something else.
+        """
+        self._reader.preload()
 
     def picture(self, number: int) -> Image:
         """(384, 384, 3) uint8 RGB.
@@ -126,19 +150,40 @@ class Portraits:
 
     def mismatch(self, looks: Looks) -> NDArray[np.float64]:
         """(len,) how badly each portrait suits a face; infinite for the other gender, and for a child in place of an adult."""
-        off = np.linalg.norm(self.pose - looks.pose, axis=1)
-        # An open mouth that is shut, or a shut one that is opened, shows more than a turn.
-        off += _APART * np.abs(self.pose[:, _GAP] - looks.pose[_GAP])
-        off += _SMILE * np.maximum(self.pose[:, _MOUTH] - looks.pose[_MOUTH], 0).sum(axis=1)
-        off += 0.6 * np.linalg.norm(self.light - looks.light, axis=1)
+        off = self._other_expression(looks) + 0.6 * np.linalg.norm(self.light - looks.light, axis=1)
         off += np.abs(self.skin - looks.skin) @ _SKIN_WEIGHTS
         if looks.embedding.any():
-            off += np.minimum(np.abs(self.years - self._ages.years(np.asarray(looks.embedding[None], np.float32))) / _YEARS, _MOST_YEARS)
-            # Somebody of quite another sort shows beside the subject's hair and ears.
-            off += np.maximum(np.linalg.norm(self.embedding - looks.embedding, axis=1) - _AKIN, 0) / _STRANGER
+            off += self._other_sort(np.asarray(looks.embedding[None], np.float32))
         off += np.abs(self.attributes - looks.attributes) @ [_COUNTS.get(name, 0.0) for name in ATTRIBUTES]
         off[(self.male != (looks.male > 0.5)) | (self.child != (looks.child > CHILD))] = np.inf
         return np.asarray(off)
+
+    def _other_expression(self, looks: Looks) -> NDArray[np.float64]:
+        """(len,) how far turn, mouth and eyes are from those of a face."""
+        off = np.linalg.norm(self.pose - looks.pose, axis=1)
+        # An open mouth that is shut, or a shut one that is opened, shows more than a turn.
+        off += _APART * np.abs(self.pose[:, _GAP] - looks.pose[_GAP])
+        off += _WIDER * np.maximum(self.pose[:, _MOUTH] - looks.pose[_MOUTH], 0).sum(axis=1)
+        if looks.points.any():
+            off += _SMILE * np.abs(self.smile - self._reader.smile(looks.points[None]))
+        return np.asarray(off)
+
+    def _other_sort(self, embedding: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(len,) how far age and origin are from those of a person with dlib's embedding (1, 128)."""
+        off = np.minimum(np.abs(self.years - self._reader.years(embedding)) / _YEARS, _MOST_YEARS)
+        off += _ORIGIN / 2 * np.abs(self.origins - self._reader.origins(embedding)).sum(axis=1)
+        # Somebody of quite another sort shows beside the subject's hair and ears.
+        off += np.maximum(np.linalg.norm(self.embedding - embedding, axis=1) - _AKIN, 0) / _STRANGER
+        return np.asarray(off)
+
+    def _too_near(self, looks: Looks) -> NDArray[np.float64]:
+        """(len,) how much nearer each portrait is than enough; dlib's network tells people of some origins apart less than of others."""
+        if not looks.embedding.any():
+            return np.zeros(len(self))
+        alike = 1 - np.abs(self.origins - self._reader.origins(np.asarray(looks.embedding[None], np.float32))).sum(axis=1) / 2
+        distance = np.linalg.norm(self.embedding - looks.embedding, axis=1)
+        usual = np.average(distance, weights=alike**2 * (self.male == (looks.male > 0.5)) + 1e-6)
+        return np.asarray(np.minimum((np.maximum(usual + _FARTHER - distance, 0) / _NEAR) ** 2, _NEAREST))
 
     def choose(self, looks: Looks, rng: np.random.Generator, taken: Collection[int] = (), n: int = MIX) -> list[int]:
         """Numbers of ``n`` different portraits that suit a face, the one that gives the detail first.
@@ -149,8 +194,8 @@ class Portraits:
             taken: numbers in use for other people in the same picture.
             n: how many.
         """
-        off = self.mismatch(looks)
-        distance = np.linalg.norm(self.embedding - looks.embedding, axis=1)
+        # Ranked by both at once: the farthest of those that suit would be people of another sort.
+        off = self.mismatch(looks) + self._too_near(looks)
         chosen: list[int] = []
         used = {i % self.n_pictures for i in taken}
         while len(chosen) < n:
@@ -159,7 +204,8 @@ class Portraits:
             best = best[np.isfinite(off[best])]
             if not len(best):
                 return chosen
-            chosen.append(int(rng.choice(best[np.argsort(-distance[best], kind="stable")[:_FARTHEST]])))
+            best = best[off[best] <= off[best[:_FEWEST]][-1] + _WORSE]
+            chosen.append(int(rng.choice(best)))
             used.add(chosen[-1] % self.n_pictures)
         return chosen
 

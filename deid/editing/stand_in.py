@@ -5,13 +5,13 @@ portraits' own shapes, and lie a little farther from the subject's than those wo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing.blend import face_mask, outline, shrunk, uncovered
+from deid.compositing.blend import clear_of_hair, face_mask, outline, shrunk, uncovered
 from deid.compositing.seam import reach
 from deid.core.temporal import steadied
 from deid.core.types import Image, StandIn, Steady
@@ -35,8 +35,12 @@ _JAW = 17
 _LIGHT = 20.0
 #: Portraits of a mix share what is coarser than this many pixels; all finer detail is the first one's: a mean of two is soft, and brows
 #: of two make four.
-_TONE = 6.0
+_TONE = 12.0
 _EYES, _MOUTH = (slice(36, 42), slice(42, 48)), slice(48, 68)
+#: A portrait's colour (Lab) under this is grey, and not scaled.
+_GREY = 2.0
+#: An eye of fewer pixels (of 128) has no colour that counts; and how much darker or brighter (Lab) one may become for the photo's.
+_LEAST_EYE, _EYE_LIGHT = 4.0, (-12.0, 4.0)
 #: An eye counts as shutting under this share of the portrait's opening; mouths are alike that differ by fewer pixels of 128 between the
 #: lips; and what is inside of them is the photo's where the portrait's gap is smaller than this share of the subject's.
 _SHUT, _SAME_GAP, _TOO_SHUT = 0.7, 1.5, 0.75
@@ -70,6 +74,7 @@ def stand_in(
     visible = np.minimum.reduce([shown_of(bank, i, m) for i, m in zip(numbers, maps, strict=True)])
     here, within, clear = warped(crop, to_photo, SIZE), face_mask(shape), _moved(uncovered(points, crop), to_photo)
     lights = [light_of(s, here, within * visible, within * clear).steadied(steady, str(i)) for i, s in zip(numbers, small, strict=True)]
+    lights[0] = _with_eyes(lights[0], small[0], crop, shape, points)
     first, *others = [light.on(s) for light, s in zip(lights, small, strict=True)]
     mixed = sum((np.float32(share) * (other - first) for share, other in zip(shares[1:], others, strict=True)), np.zeros_like(first))
     tone = cv2.GaussianBlur(mixed * visible[..., None], (0, 0), _TONE)
@@ -115,9 +120,48 @@ def _own_mouth(opened: float, its: float) -> float:
 
 def _between_lips(points: NDArray[np.float64]) -> Field:
     """(128, 128) soft: 1 between the lips."""
+    return np.asarray(cv2.GaussianBlur(_filled(points[60:68]), (0, 0), 0.8), np.float32)
+
+
+def _filled(outline: NDArray[np.float64]) -> Field:
+    """(128, 128): 1 inside an outline (K, 2)."""
     mask = np.zeros((4 * SIZE, 4 * SIZE), np.float32)
-    cv2.fillPoly(mask, [np.round(4 * points[60:68] + 1.5).astype(np.int32)], 1.0)
-    return np.asarray(cv2.GaussianBlur(cv2.resize(mask, (SIZE, SIZE), interpolation=cv2.INTER_AREA), (0, 0), 0.8), np.float32)
+    cv2.fillPoly(mask, [np.round(4 * outline + 1.5).astype(np.int32)], 1.0)
+    return np.asarray(cv2.resize(mask, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _with_eyes(light: "_Light", small: Field, crop: Image, shape: NDArray[np.float64], points: NDArray[np.float64]) -> "_Light":
+    """The light of a portrait (128, 128, 3), with its eyes in the colours of the photo's: blue ones in a dark face show.
+
+    Args:
+        light: of the portrait.
+        small: the portrait in the stand-in's shape.
+        crop: (128, 128, 3) the photo.
+        shape: (68, 2) landmarks of the stand-in.
+        points: (68, 2) the photo's.
+    """
+    new, old = (np.asarray(cv2.cvtColor(a, cv2.COLOR_RGB2LAB)) for a in (light.on(small) / 255, crop.astype(np.float32) / 255))
+    lift = light.lift.copy()
+    for lids in _EYES:
+        there, here = _iris(new[..., 0], shape[lids]), _iris(old[..., 0], points[lids])
+        if min(there.sum(), here.sum()) < _LEAST_EYE:
+            continue
+        off = _mean(old, here) - _mean(new, there)
+        off[0] = np.clip(off[0], *_EYE_LIGHT)
+        lift += cv2.GaussianBlur(there, (0, 0), 0.8)[..., None] * off
+    return replace(light, lift=lift)
+
+
+def _iris(lightness: Field, lids: NDArray[np.float64]) -> Field:
+    """(128, 128): the darker half of an eye (6, 2), by lightness (128, 128): iris, pupil and lashes."""
+    eye = _filled(lids)
+    inside = lightness[eye > 0.5]
+    return eye if inside.size == 0 else np.asarray(eye * (lightness <= np.median(inside)), np.float32)
+
+
+def _mean(image: Field, where: Field) -> NDArray[np.float32]:
+    """(C,) mean of an image (128, 128, C) where it counts (128, 128)."""
+    return np.asarray((image * where[..., None]).sum(axis=(0, 1)) / where.sum(), np.float32)
 
 
 def warped(picture: Image, maps: Field, n: int) -> Field:
@@ -214,7 +258,7 @@ def _opening(eye: NDArray[np.float64]) -> float:
 
 def shown_of(bank: Portraits, number: int, maps: Field) -> Field:
     """(128, 128): where a portrait shows its face, in the shape that ``maps`` leads to."""
-    own = uncovered(bank.points[number], shrunk(bank.picture(number)))
+    own = clear_of_hair(bank.points[number], shrunk(bank.picture(number)))
     return _moved(own, maps)
 
 
@@ -227,27 +271,25 @@ def _moved(mask: Field, maps: Field) -> Field:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Light:
-    """How the light of one picture becomes that of another: smooth fields (128, 128, C) in Lab.
+    """How the light of one picture becomes that of another: smooth fields (128, 128, 3) in Lab.
 
-    Lightness is scaled down, but raised by adding: scaled up, the highlights of a dark skin are white patches on a pale one.
+    Lightness and colours are scaled down, but raised by adding: scaled up, the highlights of a dark skin are white patches on a pale one.
+    Shifted down, teeth are blue in a pale face; in a photo in black and white nothing has a colour.
     """
 
     gain: Field
     lift: Field
-    colour: Field
 
     def steadied(self, steady: Steady | None, name: str) -> "_Light":
-        parts = (("gain", self.gain, 0.15), ("lift", self.lift, 8.0), ("colour", self.colour, 6.0))
-        return _Light(*(steadied(steady, f"{part} {name}", field, step) for part, field, step in parts))
+        return _Light(steadied(steady, f"gain {name}", self.gain, 0.15), steadied(steady, f"lift {name}", self.lift, 8.0))
 
     def on(self, face: Field) -> Field:
         """A face (n, n, 3) in the new light."""
         n = face.shape[0]
-        lab = cv2.cvtColor(np.clip(face, 0, 255) / 255, cv2.COLOR_RGB2LAB)
-        lightness = lab[..., :1] * scaled(self.gain, n)[..., None] + scaled(self.lift, n)[..., None]
-        lightness = np.where(lightness > _BRIGHT, _BRIGHT + _ROOM * np.tanh((lightness - _BRIGHT) / _ROOM), lightness)
-        out = np.concatenate([lightness, lab[..., 1:] + scaled(self.colour, n)], axis=2).astype(np.float32)
-        return np.asarray(np.clip(cv2.cvtColor(out, cv2.COLOR_LAB2RGB), 0, 1) * 255, np.float32)
+        lab = cv2.cvtColor(np.clip(face, 0, 255) / 255, cv2.COLOR_RGB2LAB) * scaled(self.gain, n) + scaled(self.lift, n)
+        lightness = lab[..., 0]
+        lab[..., 0] = np.where(lightness > _BRIGHT, _BRIGHT + _ROOM * np.tanh((lightness - _BRIGHT) / _ROOM), lightness)
+        return np.asarray(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1) * 255, np.float32)
 
 
 def light_of(face: Field, here: Field, shown: Field, own: Field) -> _Light:
@@ -263,9 +305,10 @@ def light_of(face: Field, here: Field, shown: Field, own: Field) -> _Light:
         coarse(np.asarray(cv2.cvtColor(np.clip(a, 0, 255) / 255, cv2.COLOR_RGB2LAB), np.float32), where)
         for a, where in ((face, shown), (here, own))
     )
-    scale = np.clip(old[..., 0] / np.maximum(new[..., 0], 4), *_SCALES)
-    gain = np.minimum(scale, 1.0)
-    return _Light(*(np.asarray(x, np.float32) for x in (gain, (scale - gain) * new[..., 0], (old - new)[..., 1:])))
+    bright = np.clip(old[..., :1] / np.maximum(new[..., :1], 4), *_SCALES)
+    gain = np.concatenate([np.minimum(bright, 1.0), np.clip(np.abs(old) / np.maximum(new, _GREY), 0.0, 1.0)[..., 1:]], axis=2)
+    wanted = np.concatenate([bright * new[..., :1], old[..., 1:]], axis=2)
+    return _Light(np.asarray(gain, np.float32), np.asarray(wanted - gain * new, np.float32))
 
 
 def coarse(image: Field, support: Field, sigma: float = _LIGHT) -> Field:

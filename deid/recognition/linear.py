@@ -1,7 +1,8 @@
-"""Properties of a face read from dlib's embedding, which the gate computes anyway, by logistic regression: gender and age.
+"""Properties of a face read by logistic regression: gender, age and origin from dlib's embedding, which the gate computes anyway, and
+smiles from landmarks.
 
 The attribute classifier misreads one woman in twelve, and a person who is misread before the edit comes back with the other gender
-after it: the two passes move `Male` away from the wrong side. The embedding is more reliable. By their age, people get portraits.
+after it: the two passes move `Male` away from the wrong side. The embedding is more reliable. The others choose portraits.
 """
 
 import threading
@@ -14,12 +15,20 @@ from numpy.typing import NDArray
 from deid import weights
 from deid.core.types import Embeddings
 
+#: What UTKFace calls the origins of its faces; its "other" is none of them.
+ORIGINS = ("White", "Black", "Asian", "Indian")
+#: Jaw, nostrils, eyes and mouth; their middle is that of the eyes, and the unit is the distance of the eyes, 36 pixels of a crop.
+_POINTS = [*range(3, 14), *range(31, 68)]
+_EYES, _UNIT = slice(36, 48), 36.0
+#: How many numbers are read of a face.
+N_FEATURES = 2 * len(_POINTS)
+
 
 class LinearReader:
     """The probability that a face has one property.
 
     Args:
-        arrays: `weight` (128,) and `bias` (1,); the shipped ones of `file` are read on first use when None.
+        arrays: `weight` (128,) and `bias` (1,), or of `shapes`; the shipped ones of `file` are read on first use when None.
     """
 
     #: Its entry in the weights' manifest, the recogniser whose embeddings it reads, and the arrays in the file.
@@ -48,7 +57,7 @@ class LinearReader:
         _ = self.arrays
 
     def probability(self, embeddings: Embeddings) -> NDArray[np.float64]:
-        """dlib's embeddings (N, 128) to probabilities (N,)."""
+        """dlib's embeddings (N, 128), or other rows that the weights are for, to probabilities (N,)."""
         logits = np.asarray(embeddings, np.float64) @ self.arrays["weight"] + self.arrays["bias"]
         return np.asarray(0.5 + 0.5 * np.tanh(0.5 * logits))
 
@@ -76,3 +85,74 @@ class AgeReader(LinearReader):
     def years(self, embeddings: Embeddings) -> NDArray[np.float64]:
         """dlib's embeddings (N, 128) to ages (N,) in years, by ridge regression."""
         return np.asarray(np.asarray(embeddings, np.float64) @ self.arrays["years.weight"] + self.arrays["years.bias"])
+
+
+class OriginReader(LinearReader):
+    """Compares faces by origin, so that a new face suits the head it is put on.
+
+    It is made to choose portraits and for nothing else: a face's probabilities are compared with those of portraits, and neither kept nor
+    reported. They tell how a recogniser sees a face, not where its person is from.
+    """
+
+    file = "origin"
+    shapes: ClassVar[Mapping[str, tuple[int, ...]]] = {"weight": (128, len(ORIGINS)), "bias": (len(ORIGINS),)}
+
+    def origins(self, embeddings: Embeddings) -> NDArray[np.float64]:
+        """dlib's embeddings (N, 128) to the probability of each of `ORIGINS`, (N, 4)."""
+        logits = np.asarray(embeddings, np.float64) @ self.arrays["weight"] + self.arrays["bias"]
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
+
+def features(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Landmarks (N, 68, 2) in pixels of an aligned crop to what is read, (N, N_FEATURES)."""
+    middle = points[:, _EYES].mean(axis=1, keepdims=True)
+    return np.asarray(((points - middle) / _UNIT)[:, _POINTS].reshape(len(points), N_FEATURES))
+
+
+class SmileReader(LinearReader):
+    """Distinguishes faces that smile.
+
+    A new face takes the mouth of a portrait: one that smiles does not suit somebody who speaks or frowns, however wide the mouth is.
+    """
+
+    file = "smile"
+    shapes: ClassVar[Mapping[str, tuple[int, ...]]] = {"weight": (N_FEATURES,), "bias": (1,)}
+
+    def smile(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Landmarks (N, 68, 2) in pixels of an aligned crop to the probability of a smile (N,)."""
+        return self.probability(np.asarray(features(points), np.float32))
+
+
+class PortraitReader:
+    """Reads what portraits are chosen by.
+
+    Args:
+        ages: the shipped reader when None, as the others.
+        origins: see `OriginReader`.
+        smiles: see `SmileReader`.
+    """
+
+    def __init__(self, ages: AgeReader | None = None, origins: OriginReader | None = None, smiles: SmileReader | None = None) -> None:
+        self._readers = ages or AgeReader(), origins or OriginReader(), smiles or SmileReader()
+
+    def preload(self) -> None:
+        """Read the arrays now.
+
+        Raises:
+            WeightsError: a file is missing, altered, or holds something else.
+        """
+        for reader in self._readers:
+            reader.preload()
+
+    def years(self, embeddings: Embeddings) -> NDArray[np.float64]:
+        """dlib's embeddings (N, 128) to ages (N,) in years."""
+        return self._readers[0].years(embeddings)
+
+    def origins(self, embeddings: Embeddings) -> NDArray[np.float64]:
+        """dlib's embeddings (N, 128) to the probability of each of `ORIGINS`, (N, 4)."""
+        return self._readers[1].origins(embeddings)
+
+    def smile(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Landmarks (N, 68, 2) in pixels of an aligned crop to the probability of a smile (N,)."""
+        return self._readers[2].smile(points)

@@ -193,7 +193,7 @@ def _lfw(data: Path) -> Iterator[_Photo]:
 
 
 def _celeba(data: Path) -> Iterator[_Photo]:
-    rows = list(_table(data / "celeba-attributes.csv")) or list(_official(data / "celeba/list_attr_celeba.txt"))
+    rows = _celeba_rows(data)
     labels = {row["image"]: tuple(int(int(row[a]) > 0) for a in ATTRIBUTES) for row in rows}
     people = {row["image"]: row["identity"] for row in _table(data / "celeba-identities.csv")}
     official = data / "celeba/identity_CelebA.txt"
@@ -203,6 +203,15 @@ def _celeba(data: Path) -> Iterator[_Photo]:
         key = Path(name).name
         if key in labels:
             yield _Photo(key, people.get(key, key), "celeba", labels[key], read)
+
+
+def _celeba_rows(data: Path) -> list[dict[str, str]]:
+    return list(_table(data / "celeba-attributes.csv")) or list(_official(data / "celeba/list_attr_celeba.txt"))
+
+
+def smiling(data: Path) -> dict[str, bool]:
+    """Whether each photo of CelebA, by file name, is labelled as smiling."""
+    return {row["image"]: int(row["Smiling"]) > 0 for row in _celeba_rows(data)}
 
 
 def _table(path: Path) -> Iterator[dict[str, str]]:

@@ -15,7 +15,7 @@ from deid.core.types import Crops, Embeddings
 from deid.editing.portraits import Portraits
 from deid.landmarks.face_points import FacePoints
 from deid.models.attgan import Generator
-from deid.recognition.linear import AgeReader
+from deid.recognition.linear import PortraitReader
 from deid.verification.realism import RealismScorer
 from evaluation import datasets, recognisers
 from evaluation.datasets import Photo
@@ -102,7 +102,7 @@ def line_up(options: StudyOptions) -> tuple[Lineup, Lesson]:
     faces = edits.subjects(crops[split.probes], [p.identity for p in probes], points)
     lineup = Lineup(
         network=network,
-        bank=Portraits(weights.read_bank(), AgeReader()),
+        bank=Portraits(weights.read_bank(), PortraitReader()),
         level=edits.first_level(network),
         judges=judges,
         opinion=opinion,

@@ -21,7 +21,7 @@ from deid.core.attributes import ATTRIBUTES
 from deid.editing.portraits import Portraits
 from deid.editing.selector import Judgement, Selector
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
-from deid.recognition.linear import AgeReader
+from deid.recognition.linear import PortraitReader
 from deid.training import pairs
 from deid.training.selector import NEAR_STRANGERS, Limits, limits, ranking, tries
 from deid.training.selector_table import Table
@@ -62,7 +62,7 @@ class _Predicted:
 def selector(options: StudyOptions) -> Results:
     """Ways to choose a pair, and what each found."""
     # Budgets were set on these people: the test people are left for the whole pipeline.
-    table, bank, chooser = _measured(options), Portraits(weights.read_bank(), AgeReader()), Selector()
+    table, bank, chooser = _measured(options), Portraits(weights.read_bank(), PortraitReader()), Selector()
     goals = limits(table)
     judged = [chooser.judge(face, bank, rows) for face, rows in zip(table.faces, table.rows, strict=True)]
     predicted = {"selector": _by_selector(judged), "thesis's network": _by_thesis(table, goals, options.seed)}

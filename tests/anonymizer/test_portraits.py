@@ -22,7 +22,7 @@ from deid.editing.sampler import portraits_of
 from deid.imaging import geometry
 from deid.imaging.alignment import align
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
-from deid.recognition.linear import AgeReader
+from deid.recognition.linear import PortraitReader
 from tests.anonymizer.sharing import shared_with
 
 Arrays = dict[str, NDArray[Any]]
@@ -76,7 +76,7 @@ def test_nobody_shares_a_portrait(
     n_portraits: int, bank: Portraits, bank_of: Callable[..., Arrays], with_portraits: Any, hopper: Image, officer: Detection
 ) -> None:
     """Not in any of the ways that are tried, and neither with its mirror image."""
-    editor = _Listening(Portraits(bank_of(_by_gender(bank, False, n_portraits)), AgeReader()))
+    editor = _Listening(Portraits(bank_of(_by_gender(bank, False, n_portraits)), PortraitReader()))
     row, faces = _row_of(hopper, officer, 4)
     with_portraits(editor).process(row, faces)
     assert len(editor.used) == 4
@@ -98,7 +98,7 @@ def test_who_gets_no_portrait_is_covered_and_the_others_are_served(
     bank: Portraits, bank_of: Callable[..., Arrays], with_portraits: Any, hopper: Image, officer: Detection
 ) -> None:
     """Five portraits for four faces are enough for two or three of them."""
-    editor = _Listening(Portraits(bank_of(_by_gender(bank, False, 5)), AgeReader()))
+    editor = _Listening(Portraits(bank_of(_by_gender(bank, False, 5)), PortraitReader()))
     row, faces = _row_of(hopper, officer, 4)
     result = with_portraits(editor).process(row, faces)
     left = [face for face in result.faces if face.why[0] == "no portrait is left for it"]
@@ -116,7 +116,7 @@ def test_two_portraits_for_several_faces_cover_the_others(
 ) -> None:
     """A man, a woman, and both again, of whom the detector tells."""
     two = [*_by_gender(bank, True, 1), *_by_gender(bank, False, 1)]
-    editor = _Listening(Portraits(bank_of(two), AgeReader()))
+    editor = _Listening(Portraits(bank_of(two), PortraitReader()))
     row = np.tile(couple, (1, 2, 1))
     result = with_portraits(editor, Options(seed=1, quality=quality)).process(row)
     reasons = [face.why[0] for face in result.faces]
@@ -140,7 +140,7 @@ def test_own_levels_without_portraits_end_in_a_cover(bank: Portraits, with_portr
 def test_a_single_portrait_stands_in_alone(
     bank: Portraits, bank_of: Callable[..., Arrays], with_portraits: Any, hopper: Image, officer: Detection
 ) -> None:
-    editor = _Listening(Portraits(bank_of(_by_gender(bank, False, 1)), AgeReader()))
+    editor = _Listening(Portraits(bank_of(_by_gender(bank, False, 1)), PortraitReader()))
     with_portraits(editor).process(hopper, [officer])
     assert {tuple(portraits_of(row)[1]) for row in editor.rows} == {(1.0,)}
 
@@ -148,7 +148,7 @@ def test_a_single_portrait_stands_in_alone(
 def test_bank_of_men_covers_a_woman(
     bank: Portraits, bank_of: Callable[..., Arrays], with_portraits: Any, astronaut: Image, woman: Detection
 ) -> None:
-    editor = _Listening(Portraits(bank_of(_by_gender(bank, True, 30)), AgeReader()))
+    editor = _Listening(Portraits(bank_of(_by_gender(bank, True, 30)), PortraitReader()))
     result = with_portraits(editor).process(astronaut, [woman])
     assert not editor.rows
     (face,) = result.faces

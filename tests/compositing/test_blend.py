@@ -69,6 +69,17 @@ def test_face_mask_leaves_a_hat_as_it_is() -> None:
     np.testing.assert_allclose(bare[52:], whole[52:], atol=1e-5)
 
 
+@pytest.mark.parametrize("darker", [38, 90])
+def test_a_sideburn_of_a_portrait_is_no_skin(darker: int) -> None:
+    """Even one that is little darker than the face: on another skin it is a mark."""
+    points, face = _mean_face_points(), np.full((128, 128, 3), (200, 150, 120), np.uint8)
+    face[20:62, 96:108] -= np.uint8(darker)
+    clear = blend.clear_of_hair(points, face)
+    assert (clear[30:55, 97:101] < 0.1).all()
+    assert (clear[90:100, 50:78] > 0.9).all()
+    assert (blend.clear_of_hair(points, np.full_like(face, 150))[30:50, 50:78] > 0.9).all()
+
+
 def test_face_mask_holds_a_bare_forehead() -> None:
     points, skin = _mean_face_points(), np.full((128, 128, 3), (200, 150, 120), np.uint8)
     shaded = np.clip(skin + np.linspace(-15, 15, 128)[None, :, None], 0, 255).astype(np.uint8)

@@ -26,6 +26,19 @@ def test_strand_of_hair_becomes_skin_and_the_rest_stays(n: int) -> None:
     np.testing.assert_array_equal(out[:, 40 * k :], face[:, 40 * k :])
 
 
+def test_hair_beside_a_brow_becomes_skin_and_not_brow() -> None:
+    points = np.zeros((68, 2))
+    points[17:22] = np.column_stack([np.linspace(30, 60, 5), np.full(5, 50.0)])
+    face = np.full((128, 128, 3), SKIN, np.float32)
+    face[47:54, 30:61] = 20
+    face[40:60, 10:27] = 15
+    visible = np.ones((128, 128), np.float32)
+    visible[40:60, 10:27] = 0
+    out = without_hair(StandIn(face, visible, points), face)
+    assert np.abs(out - SKIN)[40:60, 10:25].max() < 20
+    np.testing.assert_allclose(out[48:53, 32:58], 20, atol=1)
+
+
 def test_face_of_which_all_is_seen_stays() -> None:
     face = np.random.default_rng(0).uniform(0, 255, (128, 128, 3)).astype(np.float32)
     out = without_hair(StandIn(face, np.ones((128, 128), np.float32), np.zeros((68, 2))), face)

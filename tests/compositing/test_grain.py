@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deid.compositing.grain import Regions, match_grain
+from deid.compositing.grain import Regions, match_contrast, match_grain
 from deid.core.types import Image
 
 Field = NDArray[np.float32]
@@ -105,3 +105,14 @@ def test_skin_and_features_together_are_as_sharp_as_the_photo() -> None:
     out = match_grain(face, photo, regions, regions)
     assert _detail(out) == pytest.approx(_detail(photo), rel=0.15)
     assert _detail(face) < 0.7 * _detail(photo)
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.85, 1.0), (1.0, 1.0), (0.3, 0.39)], ids=["flat", "alike", "beyond the limit"])
+def test_flat_face_gets_the_contrast_of_the_photo(share: float, expected: float) -> None:
+    # What lies between the coarsest and the finest sigma, as in a face.
+    shades = cv2.GaussianBlur(_noisy(60.0).astype(np.float32), (0, 0), 7)
+    photo = np.asarray(np.clip(128 + 6 * (shades - shades.mean()), 0, 255), np.uint8)
+    flat = np.asarray(128 + share * (photo.astype(np.float32) - 128), np.float32)
+    out = match_contrast(flat, photo, ALL, ALL)
+    assert out[EVERYWHERE].std() / photo[EVERYWHERE].std() == pytest.approx(expected, rel=0.06)
+    assert abs(float(out.mean() - flat.mean())) < 1

@@ -17,7 +17,7 @@ from deid.detection import build_detector
 from deid.editing.composites import PEOPLE, _parts, composite, composites, partners
 from deid.editing.portraits import SIDE, Portraits
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
-from deid.recognition.linear import AgeReader
+from deid.recognition.linear import PortraitReader
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -54,10 +54,11 @@ def test_partners_are_other_people_of_one_gender(bank: Portraits) -> None:
 
 
 def test_composite_is_a_face_of_nobody_in_it(bank_of: Callable[[Sequence[int]], Arrays]) -> None:
-    bank, embedder = Portraits(bank_of(range(60)), AgeReader()), DlibResNetEmbedder()
+    bank, embedder = Portraits(bank_of(range(60)), PortraitReader()), DlibResNetEmbedder()
     (picture,) = composites(bank, [embedder], 1, np.random.default_rng(3))
     assert picture.shape == (SIDE, SIDE, 3)
-    assert len(build_detector("mtcnn", 40, "cpu").detect(picture)) == 1
+    # What is seen in the blurred background is smaller.
+    assert sum(found.size > 150 for found in build_detector("mtcnn", 40, "cpu").detect(picture)) == 1
     known = embedder.embed(np.stack([small(bank.picture(i)) for i in range(bank.n_pictures)]))
     assert np.linalg.norm(known - embedder.embed(small(picture)[None]), axis=1).min() > 0.9 * embedder.threshold
 

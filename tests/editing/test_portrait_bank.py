@@ -21,7 +21,7 @@ from deid.editing.portrait_bank import BankBuilder, Portrait, build
 from deid.editing.portraits import SIDE, Portraits
 from deid.imaging.alignment import align_matrix, landmarks_of, warp
 from deid.imaging.geometry import enlarged
-from deid.recognition.linear import AgeReader
+from deid.recognition.linear import PortraitReader
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -49,7 +49,7 @@ def _saved(picture: Image, path: Path) -> Path:
 
 def test_picture_with_one_face_is_taken(builder: BankBuilder, twice: Image, woman: Detection, tmp_path: Path) -> None:
     portrait = builder.portrait(_saved(twice, tmp_path / "woman.png"))
-    (bank,) = [Portraits(portrait_bank.arrays_of([portrait]), AgeReader())]
+    (bank,) = [Portraits(portrait_bank.arrays_of([portrait]), PortraitReader())]
     face = woman.moved(np.full(2, 2.0), np.zeros(2))
     wanted = warp(twice, enlarged(align_matrix(landmarks_of(face)), SIDE / 128), SIDE)
     # Another detector found it, and WebP loses a little.
@@ -129,7 +129,7 @@ def test_aligned_picture_is_kept_byte_for_byte(
     portrait = builder.portrait(tmp_path / "three.webp")
     assert portrait.data == data
     assert np.linalg.norm(portrait.points - bank.points[3], axis=1).max() < 2
-    kept = Portraits(portrait_bank.arrays_of([portrait]), AgeReader())
+    kept = Portraits(portrait_bank.arrays_of([portrait]), PortraitReader())
     assert kept.male[0] == bank.male[3]
     np.testing.assert_allclose(kept.light[0], bank.light[3], atol=0.1)
 
@@ -155,7 +155,7 @@ def test_bank_comes_back_without_the_pictures_that_were_refused(bank: Portraits,
     out = tmp_path / "own" / "bank.safetensors"
     refused = dict(build([Path("7.webp"), Path("couple.png"), Path("2.webp")], out))
     assert refused == {Path("7.webp"): "", Path("couple.png"): "couple.png: expected exactly one face, found 2", Path("2.webp"): ""}
-    back = Portraits(weights.read_bank(out), AgeReader())
+    back = Portraits(weights.read_bank(out), PortraitReader())
     assert back.n_pictures == 2
     for i, number in enumerate((7, 2)):
         np.testing.assert_array_equal(back.picture(i), bank.picture(number))
@@ -209,7 +209,7 @@ def test_command_overwrites_only_when_told(tmp_path: Path) -> None:
     refused = CliRunner().invoke(cli_portraits.app, ["build", str(folder), "-o", str(out)])
     assert (refused.exit_code, out.read_text()) == (2, "mine")
     assert CliRunner().invoke(cli_portraits.app, ["build", str(folder), "-o", str(out), "--overwrite"]).exit_code == 0
-    assert Portraits(weights.read_bank(out), AgeReader()).n_pictures == 1
+    assert Portraits(weights.read_bank(out), PortraitReader()).n_pictures == 1
     assert CliRunner().invoke(cli_portraits.app, [str(tmp_path / "none"), "-o", str(out)]).exit_code == 2
 
 

@@ -27,7 +27,7 @@ from deid.editing.portraits import Portraits
 from deid.editing.sampler import portraits_of
 from deid.editing.selector import Judgement, Likeness, Selector
 from deid.imaging.template import TEMPLATE
-from deid.recognition.linear import AgeReader
+from deid.recognition.linear import PortraitReader
 
 _BROWS = ATTRIBUTES.index("Bushy_Eyebrows")
 FACE = Detection(np.array([28.0, 18.0, 100.0, 112.0]), 1.0, TEMPLATE)
@@ -97,7 +97,7 @@ def _bank(n: int = 120) -> Portraits:
     looks = np.random.default_rng(0).uniform(0.2, 0.4, (n, 189)).astype(np.float32)
     looks[:, -2] = np.arange(n) % 2
     points = np.tile(np.random.default_rng(1).uniform(30, 100, (1, 68, 2)), (n, 1, 1))
-    return Portraits({"images": np.zeros(n, np.uint8), "ends": np.arange(1, n + 1), "points": points, "looks": looks}, AgeReader())
+    return Portraits({"images": np.zeros(n, np.uint8), "ends": np.arange(1, n + 1), "points": points, "looks": looks}, PortraitReader())
 
 
 @dataclass

@@ -40,6 +40,15 @@ def _inside(made: StandIn) -> NDArray[np.bool_]:
     return np.asarray(cv2.resize(shown, made.face.shape[:2], interpolation=cv2.INTER_NEAREST) > 0)
 
 
+def _eyes(made: StandIn) -> NDArray[np.bool_]:
+    """(n, n): the eyes, and a little around them."""
+    mask: NDArray[Any] = np.zeros((128, 128), np.uint8)
+    for lids in (made.points[36:42], made.points[42:48]):
+        cv2.fillConvexPoly(mask, cv2.convexHull(lids.astype(np.int32)), 1)
+    grown = cv2.dilate(mask, np.ones((11, 11), np.uint8))
+    return np.asarray(cv2.resize(grown, made.face.shape[:2], interpolation=cv2.INTER_NEAREST) > 0)
+
+
 def _fine(picture: NDArray[Any], sigma: float = 3.0) -> NDArray[Any]:
     """What is finer than so many pixels of 128."""
     return np.asarray(picture - cv2.GaussianBlur(picture, (0, 0), sigma * picture.shape[0] / 128))
@@ -47,7 +56,7 @@ def _fine(picture: NDArray[Any], sigma: float = 3.0) -> NDArray[Any]:
 
 @pytest.mark.parametrize(("sigma", "most"), [(3.0, 1.5), (6.0, 5.0)])
 def test_no_fine_detail_of_the_subject_goes_in(sigma: float, most: float, bank: Portraits, face: AlignedFace) -> None:
-    """A blur takes the person away, and the stand-in stays as it is but for the coarse light."""
+    """A blur takes the person away, and the stand-in stays as it is but for the coarse light and the mean colour of the eyes."""
     assert face.large is not None
     k = face.large.shape[0] / 128
     large = np.asarray(cv2.GaussianBlur(face.large, (0, 0), sigma * k), np.uint8)
@@ -57,7 +66,7 @@ def test_no_fine_detail_of_the_subject_goes_in(sigma: float, most: float, bank: 
     away = plain.face - blurred.face
     assert np.abs(away[inside]).mean() < most
     assert np.abs(away[inside]).mean() < 0.2 * np.abs(face.large.astype(float) - large)[inside].mean()
-    assert _fine(away)[inside].std() < 1.0
+    assert _fine(away)[inside & ~_eyes(plain)].std() < 1.0
     np.testing.assert_array_equal(plain.points, blurred.points)
 
 
@@ -258,3 +267,28 @@ def test_no_feature_lies_outside_the_face(woman_face: AlignedFace) -> None:
     assert all(cv2.pointPolygonTest(hull, (float(x), float(y)), True) > 0.5 for x, y in shape[17:48])
     np.testing.assert_array_equal(shape[48:], points[48:])
     np.testing.assert_allclose(shape[42:48], points[42:48])
+
+
+def test_eyes_take_the_colour_of_the_photos(bank: Portraits, face: AlignedFace) -> None:
+    """Blue eyes do not come into a face with brown ones."""
+    assert face.large is not None
+    brown, blue = (replace(face, crop=_with_eyes(face, c), large=face.large) for c in ((70, 45, 25), (60, 90, 150)))
+    eyes = _eyes(_made(bank, face))
+    colours = [_made(bank, f).face[eyes].mean(axis=0) for f in (brown, blue)]
+    assert colours[0][0] - colours[0][2] > colours[1][0] - colours[1][2] + 5
+
+
+def _with_eyes(face: AlignedFace, colour: tuple[int, int, int]) -> Any:
+    assert face.points is not None
+    crop = face.crop.copy()
+    for lids in (face.points[36:42], face.points[42:48]):
+        cv2.fillConvexPoly(crop, cv2.convexHull(np.round(lids).astype(np.int32)), colour)
+    return crop
+
+
+def test_a_photo_in_black_and_white_stays_so(bank: Portraits, face: AlignedFace) -> None:
+    assert face.large is not None
+    grey, large = (np.repeat(cv2.cvtColor(c, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2) for c in (face.crop, face.large))
+    made = _made(bank, replace(face, crop=np.asarray(grey, np.uint8), large=np.asarray(large, np.uint8)))
+    shown = made.face[_inside(made)]
+    assert np.abs(shown - shown.mean(axis=1, keepdims=True)).max() < 3

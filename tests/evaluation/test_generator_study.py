@@ -19,7 +19,7 @@ from deid.editing.portraits import Portraits
 from deid.editing.sampler import SET_SIZE, portraits_of, sample_sets
 from deid.landmarks.face_points import FacePoints
 from deid.models.attgan import Generator
-from deid.recognition.linear import AgeReader
+from deid.recognition.linear import PortraitReader
 from evaluation import datasets
 from evaluation.studies import edits, generator, lineup, second_opinion
 from evaluation.studies.edits import Subjects
@@ -97,7 +97,7 @@ def test_a_face_that_no_portrait_suits_is_told(
     faces = subjects_of(officer_face)
     of_others = np.flatnonzero((bank.male != faces.male[0])[: bank.n_pictures])[:3]
     with pytest.raises(DataError, match="expected a portrait"):
-        edits.draw_rows(faces, Portraits(bank_of(of_others.tolist()), AgeReader()), np.random.default_rng(0))
+        edits.draw_rows(faces, Portraits(bank_of(of_others.tolist()), PortraitReader()), np.random.default_rng(0))
 
 
 def test_proposals_are_the_products_and_show_inside_the_mask_only(officer_face: AlignedFace, bank: Portraits) -> None:

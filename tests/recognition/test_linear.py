@@ -1,4 +1,4 @@
-"""The reader of gender: its formula, its file, and whom it reads right."""
+"""The readers of gender and origin: their formulas, their files, and whom they read right."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from deid.core.errors import WeightsFormatError
 from deid.core.types import Detection, Image
 from deid.imaging.alignment import align
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
-from deid.recognition.linear import GenderReader
+from deid.recognition.linear import ORIGINS, GenderReader, OriginReader
 from deid.training.export import write
 
 
@@ -40,3 +40,20 @@ def test_a_file_of_something_else(arrays: dict[str, np.ndarray], tmp_path: Path,
     monkeypatch.setattr(weights, "folder", lambda: tmp_path)
     with pytest.raises(WeightsFormatError, match=r"gender\.safetensors"):
         GenderReader().male(np.zeros((1, 128), np.float32))
+
+
+def test_origins_are_a_softmax() -> None:
+    rng = np.random.default_rng(0)
+    weight, rows = rng.standard_normal((128, len(ORIGINS))).astype(np.float32), rng.standard_normal((5, 128)).astype(np.float32)
+    said = OriginReader({"weight": weight, "bias": np.array([0, 1, 0, 0], np.float32)}).origins(rows)
+    wanted = np.exp(rows @ weight + (0, 1, 0, 0))
+    np.testing.assert_allclose(said, wanted / wanted.sum(axis=1, keepdims=True), rtol=1e-4)
+    # Large numbers are no danger.
+    assert np.isfinite(OriginReader({"weight": 1e4 * weight, "bias": np.zeros(4, np.float32)}).origins(rows)).all()
+    assert OriginReader().origins(np.zeros((0, 128), np.float32)).shape == (0, len(ORIGINS))
+
+
+def test_origin_of_a_woman(astronaut: Image, woman: Detection, embedder: DlibResNetEmbedder) -> None:
+    said = OriginReader().origins(embedder.embed(align(astronaut, woman).crop[None]))[0]
+    assert ORIGINS[said.argmax()] == "White"
+    assert said.sum() == pytest.approx(1)

@@ -13,8 +13,8 @@ Field = NDArray[np.float32]
 #: What is visible by less than this is filled; how soft the border of what is filled is, in pixels of 128; the side at which the filling
 #: ends in one colour.
 _HIDDEN, _SOFT, _SMALLEST = 0.7, 1.2, 4
-#: How thick brows are, in pixels of 128.
-_BROW = 5
+#: How thick the middle of a brow is, in pixels of 128.
+_BROW = 3
 
 
 def without_hair(new: StandIn, small: Field) -> Field:
@@ -24,21 +24,22 @@ def without_hair(new: StandIn, small: Field) -> Field:
         new: the new face.
         small: the same, (128, 128, 3).
     """
-    dark = _features(new.points)
-    hidden = cv2.dilate((new.visible < _HIDDEN).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(np.float32) * (1 - dark)
-    skin = continued(small, np.asarray((1 - hidden) * (1 - dark), np.float32))
+    features = _features(new.points, _BROW)
+    hidden = cv2.dilate((new.visible < _HIDDEN).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(np.float32) * (1 - features)
+    around = cv2.dilate(_features(new.points, 2 * _BROW), np.ones((3, 3), np.uint8))
+    skin = continued(small, np.asarray((1 - hidden) * (1 - around), np.float32))
     shown = scaled(np.asarray(cv2.GaussianBlur(hidden, (0, 0), _SOFT), np.float32), new.face.shape[0])[..., None]
     return np.asarray(new.face + shown * (scaled(skin, new.face.shape[0]) - new.face), np.float32)
 
 
-def _features(points: NDArray[np.float64]) -> Field:
-    """(128, 128): 1 on brows, eyes and lips, which no skin beside them continues."""
+def _features(points: NDArray[np.float64], brow: int) -> Field:
+    """(128, 128): 1 on brows so thick, eyes and lips, which no skin beside them continues."""
     mask = np.zeros((SIZE, SIZE), np.uint8)
     where = np.round(points).astype(np.int32)
-    cv2.polylines(mask, [where[17:22], where[22:27]], False, 1, _BROW)
+    cv2.polylines(mask, [where[17:22], where[22:27]], False, 1, brow)
     for part in (slice(36, 42), slice(42, 48), slice(48, 60)):
         cv2.fillConvexPoly(mask, cv2.convexHull(where[part]), 1)
-    return np.asarray(cv2.dilate(mask, np.ones((3, 3), np.uint8)), np.float32)
+    return np.asarray(mask, np.float32)
 
 
 def continued(image: Field, known: Field) -> Field:

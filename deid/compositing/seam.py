@@ -113,11 +113,11 @@ def _on_skin(clear: Field, path: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _shown(core: NDArray[np.float64], visible: Field) -> float:
-    """Share of the core in which the new face shows, a hidden part counting four times."""
+    """Share of the core in which the new face shows; what is hidden, and filled with skin, counts half as much again."""
     inside: NDArray[Any] = np.zeros((SIZE, SIZE), np.uint8)
     cv2.fillConvexPoly(inside, np.round(core).astype(np.int32), 1)
     # Landmarks may lie outside of the crop.
-    return max(0.0, 1 - 4 * float(1 - visible[inside > 0].mean())) if inside.any() else 0.0
+    return max(0.0, 1 - 1.5 * float(1 - visible[inside > 0].mean())) if inside.any() else 0.0
 
 
 def _core(points: NDArray[np.float64], shape: NDArray[np.float64], glasses: bool) -> NDArray[np.float64]:

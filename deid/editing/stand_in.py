@@ -24,7 +24,7 @@ Field = NDArray[np.float32]
 
 #: Features differ from the subject's by this much more than the portraits' do: what is left around a face leads to the subject, and this
 #: leads away (weights/EXPERIMENTS.md).
-_AWAY = 0.6
+_AWAY = 0.75
 #: Features stay so far inside the face, in pixels of 128, whose border lies so far above the brows, times their distance to the nose.
 _BORDER, _FOREHEAD = 2.0, 0.3
 #: A part of a portrait is not counted as smaller or larger than so many times its own area.
@@ -36,11 +36,12 @@ _LIGHT = 20.0
 #: Portraits of a mix share what is coarser than this many pixels; all finer detail is the first one's: a mean of two is soft, and brows
 #: of two make four.
 _TONE = 12.0
-_EYES, _MOUTH = (slice(36, 42), slice(42, 48)), slice(48, 68)
+_BROWS, _EYES, _MOUTH = (slice(17, 22), slice(22, 27)), (slice(36, 42), slice(42, 48)), slice(48, 68)
 #: A portrait's colour (Lab) under this is grey, and not scaled.
 _GREY = 2.0
-#: An eye of fewer pixels (of 128) has no colour that counts; and how much darker or brighter (Lab) one may become for the photo's.
-_LEAST_EYE, _EYE_LIGHT = 4.0, (-12.0, 4.0)
+#: An eye of fewer pixels (of 128) has no colour that counts; how much darker or brighter (Lab) one may become for the photo's, and a brow,
+#: and how far this one reaches above and below its landmarks: frames of glasses may be darker still.
+_LEAST_EYE, _EYE_LIGHT, _BROW_LIGHT, _BROW = 4.0, (-12.0, 4.0), (-5.0, 20.0), 2.5
 #: An eye counts as shutting under this share of the portrait's opening; mouths are alike that differ by fewer pixels of 128 between the
 #: lips; and what is inside of them is the photo's where the portrait's gap is smaller than this share of the subject's.
 _SHUT, _SAME_GAP, _TOO_SHUT = 0.7, 1.5, 0.75
@@ -74,7 +75,7 @@ def stand_in(
     visible = np.minimum.reduce([shown_of(bank, i, m) for i, m in zip(numbers, maps, strict=True)])
     here, within, clear = warped(crop, to_photo, SIZE), face_mask(shape), _moved(uncovered(points, crop), to_photo)
     lights = [light_of(s, here, within * visible, within * clear).steadied(steady, str(i)) for i, s in zip(numbers, small, strict=True)]
-    lights[0] = _with_eyes(lights[0], small[0], crop, shape, points)
+    lights[0] = _with_eyes_and_brows(lights[0], small[0], crop, shape, points)
     first, *others = [light.on(s) for light, s in zip(lights, small, strict=True)]
     mixed = sum((np.float32(share) * (other - first) for share, other in zip(shares[1:], others, strict=True)), np.zeros_like(first))
     tone = cv2.GaussianBlur(mixed * visible[..., None], (0, 0), _TONE)
@@ -130,8 +131,9 @@ def _filled(outline: NDArray[np.float64]) -> Field:
     return np.asarray(cv2.resize(mask, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _with_eyes(light: "_Light", small: Field, crop: Image, shape: NDArray[np.float64], points: NDArray[np.float64]) -> "_Light":
-    """The light of a portrait (128, 128, 3), with its eyes in the colours of the photo's: blue ones in a dark face show.
+def _with_eyes_and_brows(light: "_Light", small: Field, crop: Image, shape: NDArray[np.float64], points: NDArray[np.float64]) -> "_Light":
+    """The light of a portrait (128, 128, 3), with its eyes and brows in the colours of the photo's: blue eyes in a dark face show, and so
+    do black brows under white hair.
 
     Args:
         light: of the portrait.
@@ -143,21 +145,21 @@ def _with_eyes(light: "_Light", small: Field, crop: Image, shape: NDArray[np.flo
     pictures = (light.on(small) / 255, crop.astype(np.float32) / 255)
     new, old = (np.asarray(cv2.cvtColor(a, cv2.COLOR_RGB2LAB), np.float32) for a in pictures)
     lift = light.lift.copy()
-    for lids in _EYES:
-        there, here = _iris(new[..., 0], shape[lids]), _iris(old[..., 0], points[lids])
+    for part, limits in ((_EYES[0], _EYE_LIGHT), (_EYES[1], _EYE_LIGHT), (_BROWS[0], _BROW_LIGHT), (_BROWS[1], _BROW_LIGHT)):
+        there, here = _darker_half(new[..., 0], shape[part]), _darker_half(old[..., 0], points[part])
         if min(there.sum(), here.sum()) < _LEAST_EYE:
             continue
         off = np.asarray(_mean(old, here) - _mean(new, there))
-        off[0] = np.clip(off[0], *_EYE_LIGHT)
+        off[0] = np.clip(off[0], *limits)
         lift += cv2.GaussianBlur(there, (0, 0), 0.8)[..., None] * off
     return replace(light, lift=lift)
 
 
-def _iris(lightness: Field, lids: NDArray[np.float64]) -> Field:
-    """(128, 128): the darker half of an eye (6, 2), by lightness (128, 128): iris, pupil and lashes."""
-    eye = _filled(lids)
-    inside = lightness[eye > 0.5]
-    return eye if inside.size == 0 else np.asarray(eye * (lightness <= np.median(inside)), np.float32)
+def _darker_half(lightness: Field, part: NDArray[np.float64]) -> Field:
+    """(128, 128): the darker half by lightness (128, 128) of an eye (6, 2), its iris and lashes, or of a brow (5, 2), its hair."""
+    where = _filled(part) if len(part) == 6 else _filled(np.concatenate([part - (0, _BROW), part[::-1] + (0, _BROW)]))
+    inside = lightness[where > 0.5]
+    return where if inside.size == 0 else np.asarray(where * (lightness <= np.median(inside)), np.float32)
 
 
 def _mean(image: Field, where: Field) -> NDArray[np.float32]:

@@ -41,10 +41,10 @@ def _inside(made: StandIn) -> NDArray[np.bool_]:
 
 
 def _eyes(made: StandIn) -> NDArray[np.bool_]:
-    """(n, n): the eyes, and a little around them."""
+    """(n, n): eyes and brows, and a little around them."""
     mask: NDArray[Any] = np.zeros((128, 128), np.uint8)
-    for lids in (made.points[36:42], made.points[42:48]):
-        cv2.fillConvexPoly(mask, cv2.convexHull(lids.astype(np.int32)), 1)
+    for part in (made.points[36:42], made.points[42:48], made.points[17:22], made.points[22:27]):
+        cv2.fillConvexPoly(mask, cv2.convexHull(part.astype(np.int32)), 1)
     grown = cv2.dilate(mask, np.ones((11, 11), np.uint8))
     return np.asarray(cv2.resize(grown, made.face.shape[:2], interpolation=cv2.INTER_NEAREST) > 0)
 
@@ -56,7 +56,7 @@ def _fine(picture: NDArray[Any], sigma: float = 3.0) -> NDArray[Any]:
 
 @pytest.mark.parametrize(("sigma", "most"), [(3.0, 1.5), (6.0, 5.0)])
 def test_no_fine_detail_of_the_subject_goes_in(sigma: float, most: float, bank: Portraits, face: AlignedFace) -> None:
-    """A blur takes the person away, and the stand-in stays as it is but for the coarse light and the mean colour of the eyes."""
+    """A blur takes the person away, and the stand-in stays as it is but for the coarse light and the mean colour of eyes and brows."""
     assert face.large is not None
     k = face.large.shape[0] / 128
     large = np.asarray(cv2.GaussianBlur(face.large, (0, 0), sigma * k), np.uint8)
@@ -276,6 +276,21 @@ def test_eyes_take_the_colour_of_the_photos(bank: Portraits, face: AlignedFace) 
     eyes = _eyes(_made(bank, face))
     colours = [_made(bank, f).face[eyes].mean(axis=0) for f in (brown, blue)]
     assert colours[0][0] - colours[0][2] > colours[1][0] - colours[1][2] + 5
+
+
+def test_brows_are_as_light_as_the_photos(bank: Portraits, face: AlignedFace) -> None:
+    """Black brows under white hair show."""
+    assert face.points is not None
+    light, dark = (_made(bank, replace(face, crop=_with_brows(face, grey))).face for grey in (170, 40))
+    brows = _made(bank, face).points[17:27].round().astype(int) * (light.shape[0] // 128)
+    assert np.mean([light[y, x].mean() - dark[y, x].mean() for x, y in brows]) > 8
+
+
+def _with_brows(face: AlignedFace, grey: int) -> Any:
+    assert face.points is not None
+    crop = face.crop.copy()
+    cv2.polylines(crop, [np.round(part).astype(np.int32) for part in (face.points[17:22], face.points[22:27])], False, (grey,) * 3, 6)
+    return crop
 
 
 def _with_eyes(face: AlignedFace, colour: tuple[int, int, int]) -> Any:

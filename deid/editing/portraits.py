@@ -28,7 +28,7 @@ SIDE = 384
 #: the former: groups of few portraits keep to their own.
 _FEWEST, _SUITABLE, _WORSE = 10, 32, 2.0
 #: What a mismatch of skin (Lab, 0 to 255) counts; so many years count one, and no age counts more than the next number.
-_SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 20, 1 / 12, 1 / 12), 7.0, 8.0
+_SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 20, 1 / 12, 1 / 12), 4.0, 10.0
 #: A portrait farther from the subject than this by dlib's network is another sort of person; so much farther counts one.
 _AKIN, _STRANGER = 0.62, 0.05
 #: One that lies farther than people of the subject's gender and origin usually do by this is far enough; so much nearer counts one in a

@@ -157,7 +157,8 @@ def _with_eyes_and_brows(light: "_Light", small: Field, crop: Image, shape: NDAr
 
 def _darker_half(lightness: Field, part: NDArray[np.float64]) -> Field:
     """(128, 128): the darker half by lightness (128, 128) of an eye (6, 2), its iris and lashes, or of a brow (5, 2), its hair."""
-    where = _filled(part) if len(part) == 6 else _filled(np.concatenate([part - (0, _BROW), part[::-1] + (0, _BROW)]))
+    reach = np.array([0.0, _BROW])
+    where = _filled(part if len(part) == 6 else np.concatenate([part - reach, part[::-1] + reach]))
     inside = lightness[where > 0.5]
     return where if inside.size == 0 else np.asarray(where * (lightness <= np.median(inside)), np.float32)
 

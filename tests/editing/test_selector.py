@@ -222,7 +222,8 @@ def test_no_set_comes_twice(engine: Callable[..., tuple[Anonymizer, _Painter]]) 
     for _ in range(2):
         made.process(photo, [FACE, FACE.moved(np.ones(2), np.array([128.0, 0.0]))])
     sets = [a.tobytes() for asked in painter.asked for a in asked]
-    assert len(painter.asked) == 4
+    # A stand-in that does not suit is followed by another one.
+    assert len(painter.asked) >= 4
     assert len(set(sets)) == len(sets)
 
 

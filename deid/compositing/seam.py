@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing.blend import outline, uncovered
+from deid.compositing.blend import filled, outline, uncovered
 from deid.core.temporal import held, steadied
 from deid.core.types import StandIn, Steady
 from deid.imaging.template import SIZE
@@ -85,7 +85,7 @@ def find_seam(
     steps, along = held(steady, "seam", lambda: _way(new, old, np.minimum(stand_in.visible, clear), where))
     path = centre + steadied(steady, "seam", np.take_along_axis(radii, steps[:, None], 1), 25.0) * rays
     fit = _shown(core, stand_in.visible) / (1 + along / _ROUGH) * _unstrained(stand_in.strain)
-    return Seam(path, _filled(path), fit, _on_skin(clear, path))
+    return Seam(path, _faded(path), fit, _on_skin(clear, path))
 
 
 def _way(new: Field, old: Field, allowed: Field, where: NDArray[np.float32]) -> tuple[NDArray[np.int64], float]:
@@ -192,12 +192,9 @@ def cheapest_way(cost: NDArray[np.floating], sideways: float = 0.0) -> NDArray[n
     return np.array(way[::-1])
 
 
-def _filled(path: NDArray[np.float64]) -> Field:
-    mask = np.zeros((4 * SIZE, 4 * SIZE), np.float32)
-    cv2.fillPoly(mask, [np.round(4 * path + 1.5).astype(np.int32)], 1.0)
-    small = cv2.resize(mask, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+def _faded(path: NDArray[np.float64]) -> Field:
     # The fade lies inside: what is beyond the seam is the photo's alone.
-    inside = cv2.erode(small, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3)))
+    inside = cv2.erode(filled(path), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3)))
     return np.asarray(cv2.GaussianBlur(inside, (0, 0), _FADE), np.float32)
 
 

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.dataset.drawn import in_parts
+
 Bytes = NDArray[np.uint8]
 
 #: Least number of bytes that show somebody, and how many are looked at together as samples.
 _LEAST, _WINDOW = 256, 4096
-#: Characters of a long text that are looked at together.
-_PART = 1 << 20
 #: Samples are near to one of the next four: steps in a photo are 0.05 to 0.5 of those in any order, in other bytes 0.8 and more. Seldom is
 #: one the same as the next, and their low four bits have nearly four bits of entropy.
 _NEAR, _LAGS, _SAME, _EVEN_LOW, _LEVELS = 0.6, (1, 2, 3, 4), 0.5, 3.6, 24
@@ -88,8 +88,7 @@ _WHOLE = re.compile(r"(?<![\w.])-?\d{1,20}(?![\w.])")
 
 def decoded_in(text: str) -> str:
     """What in a text is a picture that is written in some alphabet, or nothing."""
-    parts = (text[start : start + _PART] for start in range(0, len(text), _PART))
-    return next((why for part in parts if len(part) >= _LEAST and (why := _decoded_in(part))), "")
+    return in_parts(text, _LEAST, _decoded_in)
 
 
 def _decoded_in(text: str) -> str:

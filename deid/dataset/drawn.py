@@ -5,7 +5,7 @@ symbols are alike more often than those of rows that lie apart. In a table, rows
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -33,8 +33,13 @@ _LEVEL = re.compile(r"[-+]?\d[\d.]{0,6}|[0-9A-Fa-f]{1,2}|\W|[a-z]")
 
 def drawn_in(text: str) -> str:
     """What in a text looks like a drawn picture, or nothing."""
+    return in_parts(text, _LEAST, _drawn_in)
+
+
+def in_parts(text: str, least: int, check: Callable[[str], str]) -> str:
+    """What a check says of the first part of a long text in which it finds something, or nothing; shorter parts than ``least`` are none."""
     parts = (text[start : start + _PART] for start in range(0, len(text), _PART))
-    return next((why for part in parts if len(part) >= _LEAST and (why := _drawn_in(part))), "")
+    return next((why for part in parts if len(part) >= least and (why := check(part))), "")
 
 
 def _drawn_in(text: str) -> str:

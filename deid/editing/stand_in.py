@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing.blend import clear_of_hair, face_mask, outline, shrunk, uncovered
+from deid.compositing.blend import clear_of_hair, face_mask, filled, outline, shrunk, uncovered
 from deid.compositing.seam import reach
 from deid.core.temporal import steadied
 from deid.core.types import Image, StandIn, Steady
@@ -121,14 +121,7 @@ def _own_mouth(opened: float, its: float) -> float:
 
 def _between_lips(points: NDArray[np.float64]) -> Field:
     """(128, 128) soft: 1 between the lips."""
-    return np.asarray(cv2.GaussianBlur(_filled(points[60:68]), (0, 0), 0.8), np.float32)
-
-
-def _filled(outline: NDArray[np.float64]) -> Field:
-    """(128, 128): 1 inside an outline (K, 2)."""
-    mask = np.zeros((4 * SIZE, 4 * SIZE), np.float32)
-    cv2.fillPoly(mask, [np.round(4 * outline + 1.5).astype(np.int32)], 1.0)
-    return np.asarray(cv2.resize(mask, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.float32)
+    return np.asarray(cv2.GaussianBlur(filled(points[60:68]), (0, 0), 0.8), np.float32)
 
 
 def _with_eyes_and_brows(light: "_Light", small: Field, crop: Image, shape: NDArray[np.float64], points: NDArray[np.float64]) -> "_Light":
@@ -158,7 +151,7 @@ def _with_eyes_and_brows(light: "_Light", small: Field, crop: Image, shape: NDAr
 def _darker_half(lightness: Field, part: NDArray[np.float64]) -> Field:
     """(128, 128): the darker half by lightness (128, 128) of an eye (6, 2), its iris and lashes, or of a brow (5, 2), its hair."""
     reach = np.array([0.0, _BROW])
-    where = _filled(part if len(part) == 6 else np.concatenate([part - reach, part[::-1] + reach]))
+    where = filled(part if len(part) == 6 else np.concatenate([part - reach, part[::-1] + reach]))
     inside = lightness[where > 0.5]
     return where if inside.size == 0 else np.asarray(where * (lightness <= np.median(inside)), np.float32)
 

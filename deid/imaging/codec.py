@@ -26,7 +26,7 @@ from deid.imaging.compression import save_options_of
 from deid.imaging.deep_colour import is_deep
 from deid.imaging.deep_colour import read as read_deep
 from deid.imaging.frame import Frame, frame_of, looks_at, luma, with_pixels, with_samples
-from deid.imaging.jpeg import left_behind
+from deid.imaging.behind import left_behind
 from deid.imaging.plugins import register
 
 #: A picture with more pixels is refused before it is decoded. This many take 1 GB while they are read, beside the networks.

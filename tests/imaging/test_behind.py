@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image as PillowImage
 
-from deid.imaging.jpeg import after_the_end, left_behind
+from deid.imaging.behind import after_the_end, left_behind
 
 
 def test_a_second_picture_is_named_before_padding() -> None:

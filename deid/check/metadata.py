@@ -48,6 +48,8 @@ def _told(picture: PillowImage.Image, path: Path) -> Iterator[str]:
         yield f"text: {', '.join(names)}"
     if picture.format in {"JPEG", "MPO"}:
         yield from _beyond(path.read_bytes(), getattr(picture, "n_frames", 1) - 1)
+    elif n := after_the_end(path.read_bytes(), picture.format or ""):
+        yield f"{n} bytes after the picture"
 
 
 def _beyond(data: bytes, n_more: int) -> Iterator[str]:

@@ -1,33 +1,117 @@
-"""Where a JPEG's picture ends, and what stands behind it."""
+"""Where a picture ends in its file, and what stands behind it: no reader shows it, and no output has it."""
+
+from collections.abc import Callable
+
+#: What files of a kind begin with, and what they are called.
+_KINDS = (
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"\x1f\x8b\x08", "gzip data"),
+    (b"%PDF-", "a PDF"),
+    (b"\xff\xd8\xff", "a further picture"),
+    (b"\x89PNG\r\n\x1a\n", "a further picture"),
+    (b"GIF8", "a further picture"),
+    (b"RIFF", "a further picture"),
+    (b"\x1aE\xdf\xa3", "a video"),
+)
+#: Behind a JPEG, a camera puts notes of its own that nobody misses; so many unknown bytes are more than notes.
+_NOTES = 1 << 16
+_BLANK, _PADDING = b"\0 \r\n", b"\0\xff \r\n"
 
 
-def after_the_end(data: bytes) -> int:
-    """How many bytes of a JPEG file come after its picture, such as a moving photo's video; padding does not count."""
-    return len(_behind(data))
+def after_the_end(data: bytes, file_format: str = "JPEG") -> int:
+    """How many bytes of a file come after its picture, such as a moving photo's video; zeros do not count.
+
+    Args:
+        data: the whole file.
+        file_format: one of Pillow's names; of others than JPEG, PNG, GIF, WEBP and BMP the end is unknown, and the answer 0.
+    """
+    return len(_behind(data, file_format))
 
 
-def _behind(data: bytes) -> bytes:
-    """What comes after the picture of a JPEG file, without padding."""
+def left_behind(data: bytes, file_format: str = "JPEG") -> str:
+    """What a file holds behind its picture that somebody may miss, in words; empty for padding and a camera's notes."""
+    rest = _behind(data, file_format).strip(_BLANK)
+    if b"ftyp" in rest:
+        return "the video of a moving photo left out" if file_format == "JPEG" else "a video behind the picture left out"
+    for begin, kind in _KINDS:
+        if rest.startswith(begin):
+            return f"{kind} behind the {'first' if kind == 'a further picture' else 'picture'} left out"
+    if not rest.strip(_PADDING) or (file_format == "JPEG" and len(rest) < _NOTES):
+        return ""
+    return f"{len(rest)} bytes of unknown data behind the picture left out"
+
+
+def _behind(data: bytes, file_format: str) -> bytes:
+    """What comes after the picture of a file, without zeros around it."""
+    end = _ENDS[file_format](data) if file_format in _ENDS else len(data)
+    return data[end:].strip(b"\0")
+
+
+def _jpeg(data: bytes) -> int:
     at = 2
     while at + 4 <= len(data):
         if data[at] != 0xFF:
             # Compressed data: on to the next marker.
             at = data.find(b"\xff", at)
             if at < 0:
-                return b""
-        marker = data[at + 1]
-        if marker == 0xD9:
-            return data[at + 2 :].strip(b"\0")
-        if marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= 0xD7:
-            at += 1 if marker == 0xFF else 2
+                break
+        marker = data[at + 1 : at + 2]
+        if marker == b"\xd9":
+            return at + 2
+        if marker in _ALONE:
+            at += 1 if marker == b"\xff" else 2
         else:
             at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return b""
+    return len(data)
 
 
-def left_behind(data: bytes) -> str:
-    """What a JPEG file holds behind its picture that somebody may miss, in words; empty for padding and a camera's notes."""
-    rest = _behind(data)
-    if b"ftyp" in rest:
-        return "the video of a moving photo left out"
-    return "a further picture behind the first left out" if rest.startswith(b"\xff\xd8\xff") else ""
+#: Markers of a JPEG that no length follows.
+_ALONE = {b"\x00", b"\x01", b"\xff", *(bytes([v]) for v in range(0xD0, 0xD8))}
+
+
+def _png(data: bytes) -> int:
+    at = 8
+    while at + 12 <= len(data):
+        kind, at = data[at + 4 : at + 8], at + 12 + int.from_bytes(data[at : at + 4], "big")
+        if kind == b"IEND":
+            return at
+    return len(data)
+
+
+def _gif(data: bytes) -> int:
+    at = 13 + _palette(data[10:11])
+    while at < len(data) and (block := data[at]) != 0x3B:
+        if block == 0x21:
+            at = _after_blocks(data, at + 2)
+        elif block == 0x2C:
+            at = _after_blocks(data, at + 11 + _palette(data[at + 9 : at + 10]))
+        else:
+            return len(data)
+    return at + 1
+
+
+def _palette(flags: bytes) -> int:
+    """Bytes of a GIF's palette."""
+    return 3 << ((flags[0] & 7) + 1) if flags and flags[0] & 0x80 else 0
+
+
+def _after_blocks(data: bytes, at: int) -> int:
+    """Where a GIF's chain of blocks ends: at one of no length."""
+    while at < len(data) and data[at]:
+        at += 1 + data[at]
+    return at + 1
+
+
+def _webp(data: bytes) -> int:
+    return 8 + int.from_bytes(data[4:8], "little")
+
+
+def _bmp(data: bytes) -> int:
+    # Some programs leave the size out.
+    size = int.from_bytes(data[2:6], "little")
+    return size if size >= 54 else len(data)
+
+
+_ENDS: dict[str, Callable[[bytes], int]] = {"JPEG": _jpeg, "PNG": _png, "GIF": _gif, "WEBP": _webp, "BMP": _bmp}

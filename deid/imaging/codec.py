@@ -21,12 +21,12 @@ from PIL import UnidentifiedImageError
 from deid.core.errors import ImageReadError, ImageWriteError
 from deid.core.types import Image
 from deid.imaging import deep_colour
+from deid.imaging.behind import left_behind
 from deid.imaging.colours import Colours
 from deid.imaging.compression import save_options_of
 from deid.imaging.deep_colour import is_deep
 from deid.imaging.deep_colour import read as read_deep
 from deid.imaging.frame import Frame, frame_of, looks_at, luma, with_pixels, with_samples
-from deid.imaging.behind import left_behind
 from deid.imaging.plugins import register
 
 #: A picture with more pixels is refused before it is decoded. This many take 1 GB while they are read, beside the networks.
@@ -192,12 +192,12 @@ def _frames_of(source: PillowImage.Image, data: bytes) -> tuple[int, list[str]]:
         return 1, [f"{n_frames - 1} further pictures in the file left out"]
     if source.format == "JPEG" and any(mark in data for mark in _MAPS):
         return 1, ["map of light or depth beside the picture left out"]
+    behind = [text] if (text := left_behind(data, source.format or "")) else []
     if source.format == "ICO" and (n_others := len(source.info.get("sizes", ())) - 1) > 0:
         return 1, [f"{n_others} further sizes of the picture left out"]
     if n_frames > 1 and source.format not in _SEVERAL:
-        return 1, [f"{n_frames - 1} further pictures in the file left out"]
-    behind = left_behind(data) if source.format == "JPEG" else ""
-    return n_frames, [behind] if behind else []
+        return 1, [f"{n_frames - 1} further pictures in the file left out", *behind]
+    return n_frames, behind
 
 
 def _is_stereo(source: PillowImage.Image, data: bytes) -> bool:

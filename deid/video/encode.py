@@ -17,7 +17,7 @@ from deid.core.types import Image
 from deid.imaging import atomic
 from deid.video.containers import CONTAINERS
 from deid.video.decode import Clock, Frame, VideoInfo, has_alpha
-from deid.video.depth import not_kept
+from deid.video.depth import is_grey, not_kept
 from deid.video.library import pyav, reason
 from deid.video.rectangles import merged
 from deid.video.streams import DEFAULT_ROLE, KEPT_ROLES, language
@@ -42,6 +42,8 @@ _CELL, _MOST_PARTS = 8, 0.5
 #: In a plane of transparency with more half transparent samples than this share there may be a picture.
 _MOST_BETWEEN = 0.1
 _USUAL = (_X264, _MPEG4)
+#: Encoders whose streams do not say their range: players take it for video range.
+_UNSAID_RANGE, _FULL, _VIDEO = {"mpeg2video", "mpeg4", "msmpeg4"}, 2, 1
 
 
 def container_of(path: Path) -> str:
@@ -83,7 +85,7 @@ class Writer:
         self._target, self._info, self._overwrite = Path(target), info, overwrite
         self._source, self._origin_s, self._end_s = source, origin_s, end_s
         self._durations: dict[int, int] = {}
-        self._alpha = False
+        self._alpha = self._grey = False
         self.notes: list[str] = []
 
     def __enter__(self) -> "Writer":
@@ -127,7 +129,7 @@ class Writer:
         # MPEG-4's header has 16 bits for it, and knows no other rates.
         stream.time_base = context.time_base = info.time_base if name.startswith("lib") else 1 / rate
         context.sample_aspect_ratio = info.aspect
-        context.color_range, context.colorspace, context.color_primaries, context.color_trc = info.colour
+        context.color_range, context.colorspace, context.color_primaries, context.color_trc = self._colour = _colour(info.colour, name)
         return stream
 
     def _fields(self, encoder: str) -> dict[str, str]:
@@ -169,8 +171,9 @@ class Writer:
 
     def _open(self, frame: Frame) -> None:
         source, known = frame.picture.format, self._known_formats
+        self._grey = is_grey(source)
         self._format = self._video.codec_context.pix_fmt = pixel_format(source, self._info.size_hw, known)
-        self._alpha = "a" in self._format
+        self._alpha = self._format.startswith("yuva")
         if self._info.alpha and not self._alpha:
             self.notes.append("left out its transparency: it is opaque")
         self.notes += not_kept(source, pyav().VideoFormat(self._format))
@@ -194,9 +197,11 @@ class Writer:
         return new
 
     def _converted(self, part: Image) -> Any:
-        """A part of a frame (h, w, 3) in the encoder's format."""
+        """A part of a frame (h, w, 3) in the encoder's format; a grey video gets no colour."""
+        if self._grey:
+            part = cv2.cvtColor(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
         rgb = pyav().VideoFrame.from_ndarray(np.ascontiguousarray(part), format="rgb24")
-        return rgb.reformat(format=self._format, dst_colorspace=self._info.colour[1], dst_color_range=self._info.colour[0] or None)
+        return rgb.reformat(format=self._format, dst_colorspace=self._colour[1], dst_color_range=self._colour[0] or None)
 
     def _own(self, picture: Any, width: int, height: int) -> Any:
         """A frame in the encoder's format."""
@@ -204,9 +209,9 @@ class Writer:
             # The tags of RGB may name a matrix that it does not have: pixels alone are believed.
             exact = "rgb48le" if max(c.bits for c in picture.format.components) > 8 else "rgb24"
             pixels = pyav().VideoFrame.from_ndarray(picture.to_ndarray(format=exact), format=exact)
-            own = pixels.reformat(width, height, self._format, dst_colorspace=self._info.colour[1], dst_color_range=self._info.colour[0])
+            own = pixels.reformat(width, height, self._format, dst_colorspace=self._colour[1], dst_color_range=self._colour[0])
         else:
-            own = picture.reformat(width, height, self._format)
+            own = picture.reformat(width, height, self._format, dst_color_range=self._colour[0] or None)
         if self._alpha and _is_picture(_samples(own.planes[3], own.format)):
             _samples(own.planes[3], own.format)[...] = 255
             if (said := "its transparency holds more than outlines in some frames: those are opaque") not in self.notes:
@@ -236,14 +241,18 @@ class Writer:
                 raise VideoWriteError(f"cannot write {self._target}: it exists; pass --overwrite to replace it") from exists
 
 
+def _colour(source: tuple[int, int, int, int], encoder: str) -> tuple[int, int, int, int]:
+    """A source's range, matrix, primaries and transfer as an encoder can write them."""
+    return (_VIDEO, *source[1:]) if source[0] == _FULL and encoder in _UNSAID_RANGE else source
+
+
 def pixel_format(source: Any, size_hw: tuple[int, int], known: set[str]) -> str:
     """The encoder's format that keeps the depth and the colour resolution of a source's format, an odd size among them."""
     if has_alpha(source) and "yuva420p" in known:
         return "yuva420p"
     deep = max(c.bits for c in source.components) > 8
-    rgb = source.is_rgb or source.has_palette
-    coloured = len(source.components) > 2 or rgb
-    grid = (16, 16) if rgb else (source.chroma_width(16), source.chroma_height(16)) if coloured else (8, 8)
+    rgb, grey = source.is_rgb or source.has_palette, is_grey(source)
+    grid = (16, 16) if rgb else (8, 8) if grey else (source.chroma_width(16), source.chroma_height(16))
     chroma = {(16, 16): "444", (8, 16): "422"}.get(grid, "420")
     odd = size_hw[0] % 2, size_hw[1] % 2
     # 4:2:0 needs even sides, 4:2:2 an even width.

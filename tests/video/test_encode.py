@@ -98,6 +98,37 @@ def test_ten_bits_stay_ten_bits(tmp_path: Path) -> None:
         assert container.streams.video[0].codec_context.pix_fmt == "yuv420p10le"
 
 
+@pytest.mark.parametrize("kind", ["gray", "gray10le", "gray16le"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm", ".mpg"])
+def test_a_grey_video_stays_grey_and_its_format_is_said(kind: str, suffix: str, tmp_path: Path) -> None:
+    """A face in colour makes no colour in it."""
+    source = write_video(tmp_path / "a.mkv", moving(3), codec="ffv1", pixel_format=kind)
+    with Reader(source) as video, Writer(tmp_path / f"b{suffix}", video.info) as writer:
+        for frame in video:
+            touched = np.zeros(video.info.size_hw, bool)
+            touched[4:20, 10:31] = True
+            writer.put(frame, np.where(touched[..., None], np.uint8([255, 0, 0]), frame.rgb()), touched)
+        assert any(note.startswith("it is grey: it is written as yuv4") for note in writer.notes)
+    for before, after in zip(_frames(source), _frames(tmp_path / f"b{suffix}"), strict=True):
+        assert np.ptp(after.astype(int), axis=2).max() <= 6
+        assert abs(after[8:16, 14:27].mean() - 76) < 2
+        assert _contrast(before, after) == pytest.approx(1, abs=0.05)
+
+
+def _contrast(before: Image, after: Image) -> float:
+    """Of the lower half of a frame: 0.86 and 1.16 when the range is mistaken."""
+    return float(np.polyfit(before[24:].ravel(), after[24:].ravel(), 1)[0])
+
+
+@pytest.mark.parametrize("suffix", [".mpg", ".wmv"])
+def test_full_range_becomes_video_range_where_it_cannot_be_said(suffix: str, tmp_path: Path) -> None:
+    source = write_video(tmp_path / "a.mp4", moving(3), full_range=True)
+    for edit in (False, True):
+        target = _copy(source, tmp_path / f"{edit}{suffix}", edit=edit)
+        for before, after in zip(_frames(source), _frames(target), strict=True):
+            assert _contrast(before, after) == pytest.approx(1, abs=0.05)
+
+
 def test_untouched_samples_are_the_videos_own(tmp_path: Path) -> None:
     """Through a lossless encoder they would be equal; here they differ by no more than in a plain copy."""
     source = write_video(tmp_path / "a.mp4", moving(4))
@@ -227,7 +258,7 @@ def test_parts_are_converted_as_the_whole_frame_would_be(tmp_path: Path) -> None
         ("yuv422p", "yuv420p", ["its colours have half the resolution now"]),
         ("rgb24", "yuv444p", []),
         ("rgb48le", "yuv420p", ["16 bits a channel became 8", "its colours have half the resolution now"]),
-        ("gray", "yuv420p", []),
+        ("gray", "yuv420p", ["it is grey: it is written as yuv420p, in which all colours are grey"]),
         ("pal8", "yuv444p", []),
         ("yuva420p", "yuva420p", []),
     ],

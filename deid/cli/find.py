@@ -82,6 +82,9 @@ def _search(jobs: "list[Job]", names: dict[Path, str], options: Options, span: t
             say(f"{job.source}: {job.error}", "left out:" if job.refused == "left out" else "failed:", "yellow")
             found += [Found(job.source, error=job.error)] if job.refused != "left out" else []
     todo, engine, part = [job for job in jobs if job.target is not None], Anonymizer(options), Span(*span)
+    if todo:
+        # A detector that cannot be built is told once.
+        _ = engine.detector
     with progress("searching", len(todo)) as (step, frame):
         for job in todo:
             result = find(job.source, names[job.source], engine, part, frame)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from deid.core.errors import VideoWriteError
 from deid.core.types import Image
 from deid.imaging import atomic
+from deid.imaging.frame import luma
 from deid.video.containers import CONTAINERS
 from deid.video.decode import Clock, Frame, VideoInfo, has_alpha
 from deid.video.depth import is_grey, not_kept
@@ -198,9 +199,8 @@ class Writer:
 
     def _converted(self, part: Image) -> Any:
         """A part of a frame (h, w, 3) in the encoder's format; a grey video gets no colour."""
-        if self._grey:
-            part = cv2.cvtColor(cv2.cvtColor(part, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-        rgb = pyav().VideoFrame.from_ndarray(np.ascontiguousarray(part), format="rgb24")
+        shown = np.repeat(luma(part)[..., None], 3, axis=2) if self._grey else np.ascontiguousarray(part)
+        rgb = pyav().VideoFrame.from_ndarray(shown, format="rgb24")
         return rgb.reformat(format=self._format, dst_colorspace=self._colour[1], dst_color_range=self._colour[0] or None)
 
     def _own(self, picture: Any, width: int, height: int) -> Any:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
@@ -178,3 +179,12 @@ def test_wrong_use_is_told(arguments: list[str], said: str, photos: Path, tmp_pa
     assert done.exit_code == 2, shown(done)
     assert said in shown(done)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_detector_that_is_not_there_is_told_once(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with OpenCV 5, for all files and before the first."""
+    monkeypatch.delattr(cv2, "CascadeClassifier")
+    result = deid("find", photos, "-o", tmp_path / "x.json", "--detector", "mtcnn+haar")
+    assert result.exit_code == 2
+    assert shown(result).count("pip install 'opencv-python-headless<5'") == 1
+    assert not (tmp_path / "x.json").exists()

@@ -19,10 +19,12 @@ from deid.core.options import Options
 @with_flags(*FLAGS)
 def dataset(
     source: Annotated[str, typer.Argument(metavar="INPUT", help="Folder, pattern, table, shard, or Hugging Face data set.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="New folder; the ledger and the report go to OUT.deid beside it.")],
-    workers: Annotated[int, typer.Option(help="Run this many processes or actors; 0 is one per core.")] = 0,
-    engine: Annotated[str, typer.Option(help="Run here (local), or on a Ray cluster (ray).")] = "local",
-    address: Annotated[str | None, typer.Option(help="Address of the Ray cluster. Default: one is started here.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Write to this new folder; the ledger and the report go to OUT.deid beside it.")],
+    workers: Annotated[int, typer.Option(help="Run this many processes or actors. Default: 0, one per core.", show_default=False)] = 0,
+    engine: Annotated[
+        str, typer.Option(help="Run here (`local`), or on a Ray cluster (`ray`). Default: local.", show_default=False)
+    ] = "local",
+    address: Annotated[str | None, typer.Option(help="Join the Ray cluster at this address. Default: start one here.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run, and retry failed files. Default: off.")] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Verify the output against the ledger; skip processing if the run is finished. Default: off.")

@@ -21,10 +21,21 @@ def live(
     source: Annotated[str, typer.Argument(help="A camera's number, /dev/video0, rtsp://..., another URL, or a video.")],
     to: Annotated[
         str,
-        typer.Option("--to", "-o", help="Show in a window, or send to camera, http://HOST:PORT, rtsp://..., udp://..., or a file."),
+        typer.Option(
+            "--to",
+            "-o",
+            help="Show in a `window`, or send to `camera`, http://HOST:PORT, rtsp://..., udp://..., or a file. Default: window.",
+            show_default=False,
+        ),
     ] = "window",
     delay: Annotated[
-        int, typer.Option(min=0, max=250, help="Hold back this many frames, so that a face is covered before it is first seen.")
+        int,
+        typer.Option(
+            min=0,
+            max=250,
+            help="Hold back this many frames, so that a face is covered before it is first detected. Default: 4.",
+            show_default=False,
+        ),
     ] = 4,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file. Default: off.")] = False,
     *,

@@ -242,5 +242,5 @@ def load(path: Path) -> Options:
             raise ConfigError(f"cannot read options from {path}: it is no regular file")
         return from_mapping(tomllib.loads(path.read_text()))
     except (OSError, ValueError, RecursionError) as error:
-        # Of a file of nothing but brackets.
+        # RecursionError: a file of nothing but brackets.
         raise ConfigError(f"cannot read options from {path}: {error}") from error

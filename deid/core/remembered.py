@@ -55,7 +55,7 @@ def remembered(most: int) -> Callable[[Callable[Given, Answer]], Callable[Given,
 
 
 def _digest(given: tuple[Any, ...]) -> bytes:
-    """What tells arguments apart: kind, shape and bytes of arrays, and how others are written."""
+    """Key of arguments: kind, shape and bytes of arrays, the repr of others."""
     told = hashlib.blake2b(digest_size=16)
     for one in given:
         parts = one if isinstance(one, tuple) else (one,)

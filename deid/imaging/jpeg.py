@@ -7,7 +7,7 @@ def after_the_end(data: bytes) -> int:
 
 
 def _behind(data: bytes) -> bytes:
-    """What comes after the picture of a JPEG file, without padding."""
+    """Bytes after the picture of a JPEG file, without padding."""
     at = 2
     while at + 4 <= len(data):
         if data[at] != 0xFF:
@@ -26,7 +26,7 @@ def _behind(data: bytes) -> bytes:
 
 
 def left_behind(data: bytes) -> str:
-    """What a JPEG file holds behind its picture that somebody may miss, in words; empty for padding and a camera's notes."""
+    """Note about pictures or videos behind a JPEG's picture; empty for padding and a camera's notes."""
     rest = _behind(data)
     if b"ftyp" in rest:
         return "the video of a moving photo left out"

@@ -139,7 +139,7 @@ def _listening(address: Address) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((address.host.strip("[]"), address.port))
-        # Who reads the address and connects at once waits, and is not refused.
+        # A client that connects at once waits, and is not refused.
         listening.listen(_CONNECTIONS)
     except (OSError, OverflowError) as error:
         listening.close()

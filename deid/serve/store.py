@@ -21,7 +21,7 @@ _PREFIX, _LOCK = "deid-serve-", "in-use"
 class Store:
     """A folder of mode 0700 with one folder for each file that is worked on.
 
-    A server that was killed cannot clean up: the next one deletes what it left. Who still runs holds a lock.
+    A server that was killed cannot clean up: the next one deletes what it left. A server that still runs holds a lock.
 
     Args:
         parent: where the folder is made; the system's place for temporary files when None.

@@ -163,7 +163,7 @@ class VideoWork(CorrectedWork):
                 progress("last detection", frame.index, self.view["frames"])
                 exposed += [(frame.index, d) for d in self._exposed(frame.index, frame.rgb(), looks)]
         for index, detection in exposed:
-            # What the first of them leads to may be the others as well.
+            # The track drawn for one detection may include the next ones.
             faces = frames_of(self._record.faces[index], ())[0]
             if not same(detection, faces):
                 self._draw(index, detection.box_xyxy, "last detection", progress)

@@ -51,7 +51,7 @@ class Worker:
 
     @property
     def method(self) -> str:
-        """What is done to a face unless a person decides otherwise."""
+        """Method for a face about which nobody decides."""
         return "" if self._engine is None else self._engine.options.method
 
     def close(self) -> None:

@@ -26,7 +26,7 @@ _TS_SIZES, _TS_SYNC, _TS_TRIED = (188, 192, 204), 0x47, 4
 
 
 def what_is_missing(path: Path, container: str) -> str:
-    """What the structure of a file says is missing, in words; empty when it is whole, or tells nothing.
+    """Missing parts of a file by its structure, in words; empty when it is whole, or when its structure does not say.
 
     Args:
         path: the file.

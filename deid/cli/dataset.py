@@ -57,11 +57,11 @@ def _dataset(plan: Any) -> int:
     from deid.dataset.run import failed, left_out, notes
     from deid.dataset.run import run as run_dataset
 
-    told = set[str]()
-    with _dataset_bar(told) as notify:
+    named = set[str]()
+    with _dataset_bar(named) as notify:
         totals = run_dataset(plan, notify)
     for name, why in failed(plan):
-        if name not in told:
+        if name not in named:
             say(f"{name!r}: {why}", "failed:", "red")
     names = []
     for name, why in left_out(plan):
@@ -105,7 +105,7 @@ def _looking_bar() -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def _dataset_bar(told: set[str]) -> Iterator[Callable[[Any, Any], None]]:
+def _dataset_bar(named: set[str]) -> Iterator[Callable[[Any, Any], None]]:
     """A bar that names each failure at once, and keeps whom it named."""
     note = "{task.fields[rate]} {task.fields[faces]} faces, {task.fields[fallback]} fallbacks, {task.fields[failed]} failed"
     with Progress(*columns(note=note), console=console) as bar:
@@ -114,7 +114,7 @@ def _dataset_bar(told: set[str]) -> Iterator[Callable[[Any, Any], None]]:
         def notify(totals: Any, record: Any) -> None:
             if record.status == "failed":
                 say(f"{record.name!r}: {record.why}", "failed:", "red")
-                told.add(record.name)
+                named.add(record.name)
             fields = {"faces": totals.faces, "fallback": totals.fallback, "failed": totals.failed}
             bar.update(task, total=totals.files, completed=totals.files - totals.pending, **fields)
             if speed := bar.tasks[0].speed:

@@ -63,7 +63,7 @@ class Makers:
 
 
 def serve(
-    makers: Makers, address: Address, limits: Limits | None = None, temp: Path | None = None, told: Callable[[str], None] = print
+    makers: Makers, address: Address, limits: Limits | None = None, temp: Path | None = None, announce: Callable[[str], None] = print
 ) -> None:
     """Serve the page until Ctrl-C or SIGTERM; then nothing of it is left.
 
@@ -72,7 +72,7 @@ def serve(
         address: where.
         limits: of what is taken in.
         temp: where the private folder is made.
-        told: called with the page's address once it listens.
+        announce: called with the page's address once it listens.
 
     Raises:
         ConfigError: the address cannot be used, or an option is for runs alone.
@@ -111,7 +111,7 @@ def serve(
             timeout_graceful_shutdown=2,
         )
         shown = address.host if address.host not in ("0.0.0.0", "::") else socket.gethostname()
-        told(f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/" + (f"?token={token}" if token else ""))
+        announce(f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/" + (f"?token={token}" if token else ""))
         running = uvicorn.Server(config)
         if hasattr(signal, "SIGHUP"):
             _on("SIGHUP", lambda *_: setattr(running, "should_exit", True))

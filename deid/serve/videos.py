@@ -201,15 +201,15 @@ class VideoWork(CorrectedWork):
         return self._record.boxed(self._upload.name, self._size_wh(0), gone, kept)
 
     def report(self) -> dict[str, Any]:
-        told = [face for face in self.faces if face["shown"]]
+        visible = [face for face in self.faces if face["shown"]]
         return {
             "input": self._upload.name,
             "kind": self.kind,
             "seed": self._upload.seed,
             "frames": self.view["frames"],
-            "tracks": told,
-            "kept": [_brief(face) for face in told if face["decision"]["action"] == "keep"],
-            "not_faces": [_brief(face) for face in told if face["decision"]["action"] == "not_a_face"],
+            "tracks": visible,
+            "kept": [_brief(face) for face in visible if face["decision"]["action"] == "keep"],
+            "not_faces": [_brief(face) for face in visible if face["decision"]["action"] == "not_a_face"],
             "problem": self._problem or None,
             "notes": list(self._notes),
         }

@@ -99,10 +99,10 @@ class Worker:
         except Cancelled:
             failure = "cancelled"
         except DeidError as error:
-            failure = job.upload.told(error)
+            failure = job.upload.in_words(error)
         except Exception as error:
             log.info("a step failed", exc_info=True)
-            failure = f"{type(error).__name__}: {job.upload.told(error)}"
+            failure = f"{type(error).__name__}: {job.upload.in_words(error)}"
         job.seconds = time.monotonic() - began
         self._settle(job, failure, then)
 

@@ -104,7 +104,7 @@ def _measure(job: Job, name: str, value: float, unit: str, n: int, better: str =
 
 
 def _compared(job: Job, name: str, value: float, n: int, most: float | None = None, least: float | None = None) -> Measure:
-    told = f"at most {most:.3g} x" if most else f"at least {least:g} x" if least else ""
+    bound = f"at most {most:.3g} x" if most else f"at least {least:g} x" if least else ""
     passed = value <= most if most else value >= least if least else None
     better = "higher" if least else "lower"
-    return Measure(section=job.name, name=name, value=value, n=n, better=better, unit="x", limit=told, passed=passed, published=told)
+    return Measure(section=job.name, name=name, value=value, n=n, better=better, unit="x", limit=bound, passed=passed, published=bound)

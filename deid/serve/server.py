@@ -19,6 +19,9 @@ from deid.serve.store import Store
 from deid.serve.worker import MakeWork
 
 if TYPE_CHECKING:
+    import uvicorn
+    from fastapi import FastAPI
+
     from deid.anonymizer.parts import Engine
 
 log = logging.getLogger(__name__)
@@ -35,10 +38,10 @@ class Address:
     """Where the page is served.
 
     Args:
-        host: to listen at.
-        port: the same; 0 for any that is free.
-        names: further names by which browsers reach it.
-        token: that every request must bring; made when it is empty and others than this machine can reach the page.
+        host: name or number of this machine to listen at.
+        port: to listen at; 0 takes any free one.
+        names: further names by which browsers reach the page.
+        token: every request must have it. Empty: a fresh one when others than this machine can reach the page, none otherwise.
     """
 
     host: str = "127.0.0.1"
@@ -82,7 +85,6 @@ def serve(
         import uvicorn
 
         from deid.serve import api, guard
-        from deid.serve.protocol import PatientProtocol
     except ImportError as error:
         raise DependencyError(f"the page needs FastAPI and uvicorn: pip install 'deid-face[web]' ({error.name})") from error
     _check(makers.options)
@@ -90,32 +92,44 @@ def serve(
     _on("SIGTERM", _end)
     with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
         listening = stack.enter_context(_listening(address))
-        port = int(listening.getsockname()[1])
-        token = address.token or ("" if guard.is_loopback(address.host) else secrets.token_urlsafe(24))
-        hosts = guard.allowed_hosts(address.host, port, [*address.names, *([] if guard.is_loopback(address.host) else _own_names(port))])
+        port, loopback = int(listening.getsockname()[1]), guard.is_loopback(address.host)
+        token = address.token or ("" if loopback else secrets.token_urlsafe(24))
+        hosts = guard.allowed_hosts(address.host, port, [*address.names, *([] if loopback else _own_names(port))])
         store = stack.enter_context(_store(temp))
         desk = stack.enter_context(Desk(store, makers.load, makers.make, limits))
-        config = uvicorn.Config(
-            api.build(desk, hosts, token),
-            http=PatientProtocol,
-            ws="none",
-            lifespan="on",
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-            limit_concurrency=_CONNECTIONS,
-            h11_max_incomplete_event_size=_HEADERS_BYTES,
-            timeout_keep_alive=5,
-            timeout_graceful_shutdown=2,
-        )
-        shown = address.host if address.host not in ("0.0.0.0", "::") else socket.gethostname()
-        announce(f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/" + (f"?token={token}" if token else ""))
-        running = uvicorn.Server(config)
+        running = uvicorn.Server(_config(api.build(desk, hosts, token)))
+        announce(_url(address.host, port, token))
         if hasattr(signal, "SIGHUP"):
             _on("SIGHUP", lambda *_: setattr(running, "should_exit", True))
         running.run(sockets=[listening])
+
+
+def _config(app: "FastAPI") -> "uvicorn.Config":
+    import uvicorn
+
+    from deid.serve.protocol import PatientProtocol
+
+    return uvicorn.Config(
+        app,
+        http=PatientProtocol,
+        ws="none",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        limit_concurrency=_CONNECTIONS,
+        h11_max_incomplete_event_size=_HEADERS_BYTES,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=2,
+    )
+
+
+def _url(host: str, port: int, token: str) -> str:
+    """The page's address for a browser on this machine or another."""
+    shown = host if host not in ("0.0.0.0", "::") else socket.gethostname()
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/" + (f"?token={token}" if token else "")
 
 
 def _check(options: Options) -> None:

@@ -20,9 +20,9 @@ from deid.serve.worker import MakeWork
 
 if TYPE_CHECKING:
     import uvicorn
-    from fastapi import FastAPI
 
     from deid.anonymizer.parts import Engine
+    from deid.serve.guard import Guard
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ def serve(
         running.run(sockets=[listening])
 
 
-def _config(app: "FastAPI") -> "uvicorn.Config":
+def _config(app: "Guard") -> "uvicorn.Config":
     import uvicorn
 
     from deid.serve.protocol import PatientProtocol

@@ -100,6 +100,6 @@ def anonymize_tensor(image: "torch.Tensor", engine: Anonymizer, seed: int | None
     source = (image.detach().float() * 255).round().byte().permute(1, 2, 0).cpu().numpy()
     out = engine.process(source, seed=seed).image
     edited = torch.from_numpy(out).permute(2, 0, 1).to(image.device, image.dtype) / 255
-    # What was not edited keeps its exact value.
+    # Pixels that were not edited keep their exact value.
     changed = torch.from_numpy((out != source).any(axis=2)).to(image.device)
     return torch.where(changed, edited, image.detach())

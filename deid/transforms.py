@@ -84,7 +84,7 @@ def _tensor(images: torch.Tensor, engine: Anonymizer) -> torch.Tensor:
 def _picture(image: torch.Tensor, engine: Anonymizer) -> torch.Tensor:
     if image.shape[0] == 1:
         out = _picture(image.expand(3, -1, -1), engine)
-        # What was not edited keeps its exact value.
+        # Pixels that were not edited keep their exact value.
         same = (out == image).all(dim=0, keepdim=True)
         return torch.where(same, image, out.mean(dim=0, keepdim=True, dtype=torch.float32).to(image.dtype))
     if image.is_floating_point():

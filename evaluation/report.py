@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.plots import plots
-from evaluation.results import Measure, Results, from_json
+from evaluation.results import Measure, Results
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 1180px; margin: 2em auto; padding: 0 1.2em; }
@@ -53,11 +53,6 @@ def write_report(results: Results, folder: Path) -> Path:
     part.write_text(render(results, images), encoding="utf-8")
     os.replace(part, path)
     return path
-
-
-def rewrite_report(folder: Path) -> Path:
-    """Write the report of a folder again from its ``results.json``."""
-    return write_report(from_json((folder / "results.json").read_text()), folder)
 
 
 def render(results: Results, images: dict[str, bytes]) -> str:

@@ -18,15 +18,32 @@ from deid.api import anonymizer
 from deid.cli.demo import demo_photos
 from deid.core.options import Options
 from deid.core.types import AlignedFace, Crops, Detection, EditedFace, Embeddings, Image, ImageResult
+from deid.dataset.local import cores
 from deid.detection.mtcnn import MtcnnDetector
 from deid.editing.portraits import Portraits
 from deid.imaging.alignment import align, at_photo_scale
 from deid.landmarks.face_points import FacePoints
+from deid.models.threads import use_threads
 from deid.recognition.attributes import AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.recognition.linear import PortraitReader
 
+#: More processes take memory and bring little: each loads the networks once more.
+_MOST_PROCESSES = 4
 _DATA = Path(os.environ.get("DEID_DATA") or Path(__file__).parents[2] / "shared" / "data")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process per core for the whole suite; none besides this one where files, folders or names are given."""
+    if config.args_source is pytest.Config.ArgsSource.ARGS or config.option.keyword or config.option.collectonly:
+        return 0
+    return min(cores(), _MOST_PROCESSES)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Processes side by side take one thread each: threads that outnumber the cores wait for each other by spinning."""
+    if config.option.numprocesses:
+        use_threads(1)
 
 
 @pytest.fixture(scope="session")

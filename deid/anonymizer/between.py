@@ -17,7 +17,7 @@ Shown = tuple[EditedFace, Image, NDArray[np.bool_], Verification]
 
 
 def moved(models: Parts, face: Face, level: Level, photo: Image) -> Shown | None:
-    """What a level pasted in the last keyframe, in this frame; None in a keyframe, and where there is no such thing."""
+    """The new face of the last keyframe, moved into this frame; None in a keyframe, and when there is none."""
     tracked = face.request.tracked
     kept = _kept(face, level)
     if tracked is None or tracked.check is None or kept is None:
@@ -26,7 +26,7 @@ def moved(models: Parts, face: Face, level: Level, photo: Image) -> Shown | None
 
 
 def faded(models: Parts, face: Face, level: Level, photo: Image, proposal: Fitted, check: Verification) -> Shown | None:
-    """What passed in a keyframe, on its way from what passed in the one before; it is kept for the frames that follow.
+    """The new face of a keyframe, faded in over that of the keyframe before; it is kept for the following frames.
 
     Args:
         models: the parts that a face is edited with.
@@ -53,7 +53,7 @@ def faded(models: Parts, face: Face, level: Level, photo: Image, proposal: Fitte
 
 
 def _kept(face: Face, level: Level) -> Pasted | None:
-    """What the level pasted in the last keyframe of a video; None where another one did."""
+    """The new face that the level pasted in the last keyframe of a video; None when another level did."""
     tracked = face.request.tracked
     kept: tuple[Level, Pasted] | None = None if tracked is None else tracked.steady.kept("pasted")
     return None if kept is None or kept[0] is not level else kept[1]

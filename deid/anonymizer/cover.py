@@ -31,7 +31,7 @@ def cover(level: Level, image: Image, detection: Detection, margin: float) -> tu
     w, h = np.ceil(box[2:]).astype(int) - (x, y)
     matrix = np.array([[1.0, 0.0, -x], [0.0, 1.0, -y]])
     rows, columns = geometry.box_to_slices(box, image.shape[:2])
-    # What the filter reads lies inside the photo; what it would write outside falls away.
+    # The filter reads pixels inside the photo only, and nothing is written outside.
     inside = np.pad(
         image[rows, columns],
         ((rows.start - y, y + h - rows.stop), (columns.start - x, x + w - columns.stop), (0, 0)),

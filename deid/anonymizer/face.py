@@ -17,7 +17,7 @@ RECOGNISABLE = 40.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Composite:
-    """What is in a face's place in the photo now.
+    """Current content of a face's place in the photo.
 
     Args:
         crop: (128, 128, 3) the aligned crop of it.

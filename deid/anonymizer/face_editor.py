@@ -188,7 +188,7 @@ class FaceEditor:
         image, touched, edited = cover(level, photo, face.detection, self._options.margin)
         check = self._models.gate.cover(face.source, image)
         # Under one colour there is nothing left to recognise, whatever an embedder makes of it.
-        # What an embedder of faces makes of a licence plate says nothing.
+        # Embedders of faces say nothing about a licence plate.
         check = replace(check, reasons=()) if level.editor.name == "solid" or face.detection.label != "face" else check
         return Composite(warp(image, face.matrix), edited, check, level), Patch.of(image, touched)
 

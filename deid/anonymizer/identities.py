@@ -26,7 +26,7 @@ class People:
         self._people: list[Person] = []
 
     def find(self, embeddings: tuple[Embeddings, ...], taken: Collection[Person] = ()) -> Person | None:
-        """Who has this face: the nearest person whom all embedders take for the same one, and who is not taken."""
+        """Nearest free person whom all embedders match to this face; None when there is none."""
         free = [person for person in self._people if person not in taken]
         if not free:
             return None

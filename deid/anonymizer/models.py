@@ -104,7 +104,7 @@ class Models:
         device = self.options.device
         # A face fills the searched patch: a coarse pyramid is enough, at MTCNN's usual thresholds.
         again = MtcnnDetector(min_face=40, device=device)
-        # What a blur leaves is far from anybody for any recogniser: one is enough to say so.
+        # A strong blur is far from everybody for every recogniser, so one is enough to check it.
         judges = self.embedders if self.options.method == "attgan" else self.embedders[:1]
         return Gate(judges, again, self.options, AttributeReader(device), RealismScorer(device), GenderReader())
 

@@ -19,7 +19,7 @@ class Selecting(Protocol):
 
     @property
     def kept(self) -> tuple[KeptFace, ...]:
-        """What is kept whatever is found."""
+        """Faces that are kept without being compared."""
         ...
 
     @property

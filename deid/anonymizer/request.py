@@ -1,4 +1,4 @@
-"""What is asked for one face: where it is, and in which ways it may be edited."""
+"""Request for one face: where it is, and the levels to try."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -26,7 +26,7 @@ VIEWS, _LEAST_VIEWS = 16, 3
 
 
 class HasParts(Protocol):
-    """What reference photos are read with."""
+    """Models that read reference photos."""
 
     @property
     def options(self) -> Options: ...
@@ -74,7 +74,7 @@ class Selection:
 
     @property
     def kept(self) -> tuple[KeptFace, ...]:
-        """What is kept whatever is found."""
+        """Faces that are kept without being compared."""
         return tuple(KeptFace(detection, MARKED) for detection in self.marked)
 
     def for_file(self, name: str) -> "Selection":

@@ -22,7 +22,7 @@ _LEAST_INSIDE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Zones:
-    """Where faces are left as they are.
+    """Zones in which faces are kept.
 
     Args:
         boxes: (x0, y0, x1, y1) in pixels, or in shares of the picture where no number is over 1.

@@ -22,9 +22,9 @@ def report(results: Sequence[FileResult], names: Mapping[Path, str]) -> dict[str
     files = [_file(result, names.get(result.source, result.source.name)) for result in done]
     data = coco.write(files)
     data["info"] = {"description": "faces, and what deid made of them"}
-    became = [told for result in done for told in _became(result)]
-    for annotation, told in zip(data["annotations"], became, strict=True):
-        annotation["attributes"] |= told
+    became = [values for result in done for values in _became(result)]
+    for annotation, values in zip(data["annotations"], became, strict=True):
+        annotation["attributes"] |= values
     return data
 
 
@@ -48,7 +48,7 @@ def _became(result: FileResult) -> list[dict[str, Any]]:
             [{"status": f.status, "method": f.method} for f in frame.faces] + [{"status": "kept"}] * len(frame.kept)
             for frame in result.frames
         ]
-        return [told for frame in edited for told in frame]
+        return [values for frame in edited for values in frame]
     video = result.video
     by_track: dict[int | None, dict[str, Any]] = {track.track: {"status": "kept", "keep": True} for track in video.kept}
     by_track |= {track.track: {"status": "passed" if track.asked else "fallback"} for track in video.tracks}

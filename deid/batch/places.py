@@ -97,7 +97,7 @@ def check_place(path: Path, what: str) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(f"cannot write {what} {path}: Permission denied")
     try:
-        # What a system's own folders, read-only ones and such of a network say, no permission tells.
+        # Permissions do not say whether system, read-only and network folders can be written to.
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:

@@ -64,7 +64,7 @@ class FileResult:
 
     @property
     def n_edited(self) -> int:
-        """Of these, the ones on which the requested method passed."""
+        """Number of faces for which the requested method passed."""
         return sum(f.n_edited for f in self.frames) if self.video is None else sum(t.asked for t in self.video.tracks)
 
     def to_dict(self, debug: bool = False) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def is_video(path: Path) -> bool:
 def walk(folder: Path, out: Path) -> Iterator[tuple[Path, str]]:
     """Files below a folder, in order, each with an error or nothing; the output folder is left out.
 
-    What is no file is told with an error: a folder that cannot be read, and a link back to a folder above.
+    Entries that cannot be read get an error: unreadable folders, and links back to a folder above.
     """
     yield from _walk(folder, folder, out, frozenset())
 

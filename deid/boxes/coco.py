@@ -51,17 +51,17 @@ def _video(number: int, video: BoxedFile) -> dict[str, Any]:
 def _image(number: int, file: BoxedFile, index: int, frame: BoxedFrame, video: int | None) -> dict[str, Any]:
     width, height = file.size_wh or (0, 0)
     name = frame_name(file.name, index, len(file.frames), file.video)
-    told: dict[str, Any] = {"id": number, "file_name": name, "width": width, "height": height}
+    fields: dict[str, Any] = {"id": number, "file_name": name, "width": width, "height": height}
     if video is not None:
-        told |= {"video_id": video, "frame_id": index}
-    return told | ({} if frame.time_s is None else {"time_s": frame.time_s})
+        fields |= {"video_id": video, "frame_id": index}
+    return fields | ({} if frame.time_s is None else {"time_s": frame.time_s})
 
 
 def annotation(number: int, image: int, box: Box) -> dict[str, Any]:
     """One annotation; ``number`` and ``image`` are its id and the image's."""
     x0, y0, x1, y1 = box.detection.box_xyxy
     w, h = float(x1 - x0), float(y1 - y0)
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "id": number,
         "image_id": image,
         "category_id": 1 + LABELS.index(box.label),
@@ -74,11 +74,11 @@ def annotation(number: int, image: int, box: Box) -> dict[str, Any]:
         "attributes": {"detector": box.detection.detector, "keep": box.keep, "box_xyxy": box.detection.box_xyxy.tolist()},
     }
     if box.detection.landmarks is not None:
-        told |= {"keypoints": [float(v) for x, y in box.detection.landmarks for v in (x, y, 2)], "num_keypoints": 5}
+        fields |= {"keypoints": [float(v) for x, y in box.detection.landmarks for v in (x, y, 2)], "num_keypoints": 5}
     if box.track is not None:
-        told["track_id"] = box.track
-        told["attributes"]["state"] = box.state
-    return told
+        fields["track_id"] = box.track
+        fields["attributes"]["state"] = box.state
+    return fields
 
 
 def read(data: dict[str, Any]) -> list[BoxedFile]:
@@ -126,13 +126,13 @@ def _box(row: dict[str, Any], labels: dict[Any, str | None], name: str) -> Box:
     if label is None:
         raise DataError(f"annotation {row.get('id')} of {name} is of a category that is neither face nor license_plate")
     x, y, w, h = (float(v) for v in row["bbox"])
-    told = row.get("attributes") or {}
+    fields = row.get("attributes") or {}
     points = np.array(row["keypoints"], np.float64).reshape(-1, 3) if len(row.get("keypoints") or ()) == 15 else None
     landmarks = points[:, :2] if points is not None and (points[:, 2] > 0).all() else None
     track = row.get("track_id")
     try:
-        found = float(row.get("score", 1.0)), landmarks, str(told.get("detector", "user")), label
-        detection = Detection(_corners([x, y, w, h], told.get("box_xyxy")), *found)
-        return Box(detection, None if track is None else int(track), told.get("state", "seen"), bool(told.get("keep", False)))
+        found = float(row.get("score", 1.0)), landmarks, str(fields.get("detector", "user")), label
+        detection = Detection(_corners([x, y, w, h], fields.get("box_xyxy")), *found)
+        return Box(detection, None if track is None else int(track), fields.get("state", "seen"), bool(fields.get("keep", False)))
     except ValueError as error:
         raise DataError(f"annotation {row.get('id')} of {name}: {error}") from error

@@ -43,9 +43,9 @@ def write(files: Sequence[BoxedFile]) -> str:
 
 def _meta(meta: ET.Element, n_frames: int) -> None:
     task = ET.SubElement(meta, "task")
-    told = {"id": "1", "name": "deid", "size": str(n_frames), "mode": "annotation", "overlap": "0", "bugtracker": "", "created": ""}
-    told |= {"updated": "", "subset": "", "start_frame": "0", "stop_frame": str(max(0, n_frames - 1)), "frame_filter": ""}
-    for name, text in told.items():
+    fields = {"id": "1", "name": "deid", "size": str(n_frames), "mode": "annotation", "overlap": "0", "bugtracker": "", "created": ""}
+    fields |= {"updated": "", "subset": "", "start_frame": "0", "stop_frame": str(max(0, n_frames - 1)), "frame_filter": ""}
+    for name, text in fields.items():
         ET.SubElement(task, name).text = text
     labels = ET.SubElement(task, "labels")
     for name in LABELS:
@@ -68,7 +68,7 @@ def _box(image: ET.Element, box: Box) -> None:
     corners: dict[str, str] = dict(zip(("xtl", "ytl", "xbr", "ybr"), (repr(float(v)) for v in box.detection.box_xyxy), strict=True))
     element = ET.SubElement(image, "box", {"label": box.label, "source": "auto", "occluded": "0", **corners, "z_order": "0"})
     points = box.detection.landmarks
-    told = {
+    fields = {
         "score": repr(box.detection.score),
         "keep": "true" if box.keep else "false",
         "track": "" if box.track is None else str(box.track),
@@ -76,7 +76,7 @@ def _box(image: ET.Element, box: Box) -> None:
         "detector": box.detection.detector,
         "landmarks": "" if points is None else ";".join(f"{float(x)!r},{float(y)!r}" for x, y in points),
     }
-    for name, text in told.items():
+    for name, text in fields.items():
         ET.SubElement(element, "attribute", name=name).text = text
 
 
@@ -117,13 +117,13 @@ def _boxes(image: ET.Element) -> Iterator[Box]:
             continue
         if (label := shape.get("label")) not in LABELS:
             raise ValueError(f"expected the label {' or '.join(LABELS)}, got {label!r}")
-        told = {a.get("name"): a.text or "" for a in shape.findall("attribute")}
+        fields = {a.get("name"): a.text or "" for a in shape.findall("attribute")}
         corners = _outline(shape)
         box = np.concatenate([corners.min(axis=0), corners.max(axis=0)])
-        score, points = float(told.get("score") or 1.0), _landmarks(told.get("landmarks", ""))
-        detection = Detection(box, score, points, told.get("detector") or "user", label)
-        track = told.get("track", "")
-        yield Box(detection, int(track) if track else None, told.get("state") or "seen", told.get("keep", "").lower() == "true")
+        score, points = float(fields.get("score") or 1.0), _landmarks(fields.get("landmarks", ""))
+        detection = Detection(box, score, points, fields.get("detector") or "user", label)
+        track = fields.get("track", "")
+        yield Box(detection, int(track) if track else None, fields.get("state") or "seen", fields.get("keep", "").lower() == "true")
 
 
 def _outline(shape: ET.Element) -> NDArray[np.float64]:

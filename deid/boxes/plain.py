@@ -27,20 +27,20 @@ def _file(file: BoxedFile) -> str:
 
 
 def _frame(frame: BoxedFrame) -> dict[str, Any]:
-    told: dict[str, Any] = {"boxes": [_box(box) for box in frame.boxes]}
+    fields: dict[str, Any] = {"boxes": [_box(box) for box in frame.boxes]}
     if frame.time_s is not None:
-        told["time_s"] = frame.time_s
+        fields["time_s"] = frame.time_s
     if frame.views:
         views = {track: [{"frame": v.frame, **_detection(v.detection)} for v in own] for track, own in frame.views.items()}
-        told["views"] = views
-    return told
+        fields["views"] = views
+    return fields
 
 
 def _box(box: Box) -> dict[str, Any]:
-    told = _detection(box.detection)
+    fields = _detection(box.detection)
     if box.track is not None:
-        told |= {"track": box.track, "state": box.state}
-    return told | ({"keep": True} if box.keep else {})
+        fields |= {"track": box.track, "state": box.state}
+    return fields | ({"keep": True} if box.keep else {})
 
 
 def _detection(detection: Detection) -> dict[str, Any]:
@@ -100,8 +100,8 @@ def _views(rows: dict[str, list[dict[str, Any]]]) -> dict[int, tuple[View, ...]]
 def _read_detection(row: dict[str, Any]) -> Detection:
     points = row.get("landmarks")
     landmarks = None if points is None else np.array(points, np.float64)
-    told = float(row.get("score", 1.0)), landmarks, str(row.get("detector", "user")), str(row.get("label", "face"))
-    return Detection(np.array(row["box_xyxy"], np.float64), *told)
+    fields = float(row.get("score", 1.0)), landmarks, str(row.get("detector", "user")), str(row.get("label", "face"))
+    return Detection(np.array(row["box_xyxy"], np.float64), *fields)
 
 
 def _list(row: dict[str, Any], key: str, where: str) -> list[dict[str, Any]]:

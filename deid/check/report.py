@@ -85,7 +85,7 @@ class Report:
 
     @property
     def counts(self) -> Counts:
-        """Of all faces."""
+        """Counts of all files together."""
         return sum((file.counts for file in self.files), Counts())
 
     @property

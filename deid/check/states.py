@@ -34,7 +34,7 @@ class Judged(Protocol):
 
 
 class Recognises(Protocol):
-    """What one recogniser makes of the faces; see `deid.check.recognition.Embedded`."""
+    """Answers of one recogniser about the faces; see `deid.check.recognition.Embedded`."""
 
     @property
     def recognised(self) -> NDArray[np.bool_]:

@@ -19,10 +19,12 @@ from deid.core.options import Options
 @with_flags(*FLAGS)
 def dataset(
     source: Annotated[str, typer.Argument(metavar="INPUT", help="Folder, pattern, table, shard, or Hugging Face data set.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="New folder; the ledger and the report go to OUT.deid beside it.")],
-    workers: Annotated[int, typer.Option(help="Run this many processes or actors; 0 is one per core.")] = 0,
-    engine: Annotated[str, typer.Option(help="Run here (local), or on a Ray cluster (ray).")] = "local",
-    address: Annotated[str | None, typer.Option(help="Address of the Ray cluster. Default: one is started here.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Write to this new folder; the ledger and the report go to OUT.deid beside it.")],
+    workers: Annotated[int, typer.Option(help="Run this many processes or actors. Default: 0, one per core.", show_default=False)] = 0,
+    engine: Annotated[
+        str, typer.Option(help="Run here (`local`), or on a Ray cluster (`ray`). Default: local.", show_default=False)
+    ] = "local",
+    address: Annotated[str | None, typer.Option(help="Join the Ray cluster at this address. Default: start one here.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run, and retry failed files. Default: off.")] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Verify the output against the ledger; skip processing if the run is finished. Default: off.")
@@ -55,11 +57,11 @@ def _dataset(plan: Any) -> int:
     from deid.dataset.run import failed, left_out, notes
     from deid.dataset.run import run as run_dataset
 
-    told = set[str]()
-    with _dataset_bar(told) as notify:
+    named = set[str]()
+    with _dataset_bar(named) as notify:
         totals = run_dataset(plan, notify)
     for name, why in failed(plan):
-        if name not in told:
+        if name not in named:
             say(f"{name!r}: {why}", "failed:", "red")
     names = []
     for name, why in left_out(plan):
@@ -103,7 +105,7 @@ def _looking_bar() -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def _dataset_bar(told: set[str]) -> Iterator[Callable[[Any, Any], None]]:
+def _dataset_bar(named: set[str]) -> Iterator[Callable[[Any, Any], None]]:
     """A bar that names each failure at once, and keeps whom it named."""
     note = "{task.fields[rate]} {task.fields[faces]} faces, {task.fields[fallback]} fallbacks, {task.fields[failed]} failed"
     with Progress(*columns(note=note), console=console) as bar:
@@ -112,7 +114,7 @@ def _dataset_bar(told: set[str]) -> Iterator[Callable[[Any, Any], None]]:
         def notify(totals: Any, record: Any) -> None:
             if record.status == "failed":
                 say(f"{record.name!r}: {record.why}", "failed:", "red")
-                told.add(record.name)
+                named.add(record.name)
             fields = {"faces": totals.faces, "fallback": totals.fallback, "failed": totals.failed}
             bar.update(task, total=totals.files, completed=totals.files - totals.pending, **fields)
             if speed := bar.tasks[0].speed:

@@ -47,8 +47,8 @@ FLAGS: dict[str, Flag] = {
     "edit_score": _flag("--edit-score", float, _FACES, "Cover a face with a lower detection score; replace the others."),
     "margin": _flag("--margin", float, _COVERS, "Extend covers beyond the box on each side by this share of its size."),
     "mask_scale": _flag("--mask-scale", float, _COVERS, "Scale the covered box; the same as a margin of (scale - 1) / 2.", "1.3"),
-    "strength": _flag("--strength", float, _COVERS, "Multiply the blur's radius and the size of mosaic cells.", "1.0"),
-    "blur_radius": _flag("--blur-radius", float, _COVERS, "Set the blur's sigma as a share of the face's size."),
+    "strength": _flag("--strength", float, _COVERS, "Multiply the sigma of the blur and the size of mosaic cells.", "1.0"),
+    "blur_radius": _flag("--blur-radius", float, _COVERS, "Set the sigma of the blur as a share of the face's size."),
     "pixelate_cells": _flag("--pixelate-cells", int, _COVERS, "Set the number of mosaic cells across a face."),
     "cover_image": _flag("--cover-image", str, _COVERS, "Put this picture over faces (method `image`).", "none"),
     "detector": _flag("--detector", str, _DETECTION, "Choose the detector by name, `yolo:FILE`, `scrfd:FILE`, or a union: `mtcnn+haar`."),
@@ -56,7 +56,12 @@ FLAGS: dict[str, Flag] = {
         "--threshold", float, _DETECTION, "Ignore detections with a lower score. Faces may stay exposed.", "each detector's own"
     ),
     "min_face": _flag("--min-face", int, _DETECTION, "Search for faces of at least this many pixels."),
-    "boxes": _flag("--boxes", str, _DETECTION, f"Search pictures whose faces a table names ({BOXES[0]}), or not ({BOXES[1]})."),
+    "boxes": _flag(
+        "--boxes",
+        str,
+        _DETECTION,
+        f"Search for further faces in pictures with boxes in a table ({BOXES[0]}), or trust the boxes ({BOXES[1]}).",
+    ),
     "keep": _flag("--keep", str, _WHO, "Keep the people in the reference photos of this folder. When in doubt, a face is covered.", "none"),
     "only": _flag(
         "--only", str, _WHO, "Edit only the people in the reference photos of this folder, and everyone who may be one of them.", "none"
@@ -64,8 +69,8 @@ FLAGS: dict[str, Flag] = {
     "ignore": _flag(
         "--ignore", list[str], _WHO, "Keep faces in a zone: `x0,y0,x1,y1`, a mask (white), or a folder of masks. Repeatable.", "none"
     ),
-    "also": _flag("--also", list[str], _WHO, "Cover `plates` too, as the detector of --plate-model finds them.", "none"),
-    "plate_model": _flag("--plate-model", str, _WHO, "Find licence plates by this ONNX detector of YOLO's kind.", "none"),
+    "also": _flag("--also", list[str], _WHO, "Cover licence plates too: `plates`. Needs --plate-model.", "none"),
+    "plate_model": _flag("--plate-model", str, _WHO, "Detect licence plates with this YOLO model, an ONNX file.", "none"),
     "detect_every_s": _flag(
         "--detect-every", float, _VIDEOS, "Search the whole frame every so many seconds. What is new is searched at once."
     ),

@@ -52,15 +52,17 @@ def build(
 def mix(
     bank: Annotated[Path, typer.Argument(help="Bank of portraits of real people, made by `deid portraits build`.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write; it must not exist.")],
-    count: Annotated[int, typer.Option("--count", "-n", min=1, help="How many to make. Default: 100.")] = 100,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed makes the same portraits. Default: 0.")] = 0,
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="Make this many. Default: 100.", show_default=False)] = 100,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Make the same portraits with the same seed. Default: 0.", show_default=False)
+    ] = 0,
 ) -> None:
     """Make portraits of nobody out of portraits of real people, four to each.
 
     Each gets the eyes of one, the nose of another, the mouth of the third and the skin of the fourth. Only those are written that neither
     recogniser takes for any person in the bank. Look through them, remove what looks odd, and make a bank of the rest.
 
-    Exit code 0 when as many were made as requested, 3 when fewer, 1 when none.
+    The exit code is 0 when as many were made as requested, 3 when fewer, and 1 when none.
     """
     if out.exists():
         typer.echo(plain(f"error: {out} exists"), err=True)

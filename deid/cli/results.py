@@ -28,7 +28,7 @@ def each_shown(jobs: "Sequence[Job]", run_job: RunJob) -> "list[FileResult]":
     with progress("anonymizing", sum(job.target is not None for job in jobs)) as (step, frame):
         index = 0
         for job in jobs:
-            # What is left out has no number: a file's seed does not change with what lies beside it.
+            # Files that are left out have no number, so that they do not change the seeds of the others.
             result = run_job(job, index, frame)
             for note in result.notes:
                 say(f"{result.source}: {note}")

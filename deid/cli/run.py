@@ -52,7 +52,7 @@ def run(
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What is handled, and how."""
+    """Inputs, and how they are processed."""
 
     inputs: list[Path]
     out: Path
@@ -63,7 +63,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """What is written about it."""
+    """Files that are written beside the outputs."""
 
     report: Path | None
     debug: bool

@@ -248,12 +248,7 @@ def _command(name: str, task: Callable[..., None], extra: dict[str, Any]) -> Cal
 
     given = {"data": (_DATA, ...), "out": (_OUT, ...), **extra, "config": (_CONFIG, None)}
     train.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [
-            inspect.Parameter(
-                key, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=inspect.Parameter.empty if value is ... else value
-            )
-            for key, (kind, value) in given.items()
-        ]
+        [_parameter(key, kind, default) for key, (kind, default) in given.items()]
     )
     train.__annotations__ = {key: kind for key, (kind, _) in given.items()}
     return train

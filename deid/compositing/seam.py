@@ -63,7 +63,7 @@ class Seam:
 def find_seam(
     new: Field, old: Field, points: NDArray[np.float64], stand_in: StandIn, glasses: bool = False, steady: Steady | None = None
 ) -> Seam:
-    """Where a new face (128, 128, 3) meets the photo ``old`` best.
+    """Seam along which a new face (128, 128, 3) and the photo ``old`` differ least.
 
     Args:
         new: the new face.

@@ -242,23 +242,5 @@ def load(path: Path) -> Options:
             raise ConfigError(f"cannot read options from {path}: it is no regular file")
         return from_mapping(tomllib.loads(path.read_text()))
     except (OSError, ValueError, RecursionError) as error:
-        # Of a file of nothing but brackets.
+        # RecursionError: a file of nothing but brackets.
         raise ConfigError(f"cannot read options from {path}: {error}") from error
-
-
-def dump(options: Options) -> str:
-    """Options as TOML that `load` reads back; an option that is None is left out."""
-    lines = []
-    for field in dataclasses.fields(options):
-        value = getattr(options, field.name)
-        if value is not None:
-            lines.append(f"{field.name} = {_toml(value)}")
-    return "\n".join(lines) + "\n"
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_toml(v) for v in value) + "]"
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    return repr(value)

@@ -55,15 +55,15 @@ def remembered(most: int) -> Callable[[Callable[Given, Answer]], Callable[Given,
 
 
 def _digest(given: tuple[Any, ...]) -> bytes:
-    """What tells arguments apart: kind, shape and bytes of arrays, and how others are written."""
-    told = hashlib.blake2b(digest_size=16)
+    """Key of arguments: kind, shape and bytes of arrays, the repr of others."""
+    hashed = hashlib.blake2b(digest_size=16)
     for one in given:
         parts = one if isinstance(one, tuple) else (one,)
         for part in parts:
             if isinstance(part, np.ndarray):
-                told.update(f"{part.dtype.str}{part.shape}".encode())
-                told.update(np.ascontiguousarray(part).data)
+                hashed.update(f"{part.dtype.str}{part.shape}".encode())
+                hashed.update(np.ascontiguousarray(part).data)
             else:
-                told.update(repr(part).encode())
-            told.update(b"|")
-    return told.digest()
+                hashed.update(repr(part).encode())
+            hashed.update(b"|")
+    return hashed.digest()

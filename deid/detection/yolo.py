@@ -176,8 +176,8 @@ def _decode(outputs: Sequence[_Array], size_hw: tuple[int, ...], file: str, clas
     elif all(o.ndim == 4 and o.shape[1] == 18 for o in outputs) and len(outputs) in _ANCHORS:
         found = _v3([o[0] for o in outputs], size_hw)
     if found is None:
-        told = "face model with one class" if classes.n == 1 else f"model with {classes.n} classes"
-        raise ConfigError(f"expected the outputs of a YOLO v3, v5 or v8 {told} from {file}, got {shapes}")
+        wanted = "face model with one class" if classes.n == 1 else f"model with {classes.n} classes"
+        raise ConfigError(f"expected the outputs of a YOLO v3, v5 or v8 {wanted} from {file}, got {shapes}")
     return found
 
 

@@ -62,7 +62,7 @@ def coarsen(crops: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
 
 
 class _TwoPasses:
-    """What both editors share: the network and its two passes.
+    """Base of both editors: the network and its two passes.
 
     Args:
         device: where the network runs.
@@ -93,7 +93,7 @@ class _TwoPasses:
         _ = self.network
 
     def _seen(self, crops: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What the network sees of its input (N, 128, 128, 3)."""
+        """Input of the network for crops (N, 128, 128, 3); a subclass may make it coarser."""
         return crops
 
     def _two_passes(self, crops: Crops, sets: NDArray[np.float32]) -> Crops:
@@ -110,7 +110,7 @@ def _passes(network: "Generator", device: str) -> Network:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Change:
-    """What both passes change of a face (128, 128, 3), and the landmarks (68, 2) of that face."""
+    """Change of a face (128, 128, 3) by both passes, and the landmarks (68, 2) of that face."""
 
     field: NDArray[np.float32]
     points: NDArray[np.float64]
@@ -176,12 +176,12 @@ class AttganEditor(_TwoPasses):
         return [EditedFace(shrunk(e.face), self.name, a, strength, e) for e, a in zip(edited, rows, strict=True)]
 
     def _bounded_changes(self, made: Sequence[StandIn], sets: NDArray[np.float32]) -> list[_Change]:
-        """What sets (N, 13) change of N stand-ins."""
+        """Changes of N stand-ins by sets (N, 13)."""
         changes = self.changes(np.stack([shrunk(m.face) for m in made]), sets)
         return [_Change(_bounded(change), m.points) for change, m in zip(changes, made, strict=True)]
 
     def changes(self, crops: Crops, sets: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What sets (N, 13) change of faces (N, 128, 128, 3): (N, 128, 128, 3) in grey levels, positive is brighter."""
+        """Changes of faces (N, 128, 128, 3) by sets (N, 13): (N, 128, 128, 3) in grey levels, positive is brighter."""
         light = np.array([_light_for(c) for c in crops], np.float32)[:, None, None, None]
         lit = np.asarray(np.clip(crops * light, 0, 255).round(), np.uint8)
         both = self._two_passes(lit, np.concatenate([sets, np.zeros_like(sets)])).astype(np.float32)
@@ -233,7 +233,7 @@ def _checked(face: AlignedFace, attributes: NDArray[np.float32]) -> NDArray[np.f
 
 
 def _light_for(crop: NDArray[np.uint8]) -> float:
-    """What the grey levels of a dark face (128, 128, 3) are multiplied with before it is edited."""
+    """Factor that brightens a dark face (128, 128, 3) before it is edited."""
     return float(np.clip(_DIM / max(1.0, float(np.median(crop[_FACE]))), 1.0, _MOST_LIGHT))
 
 

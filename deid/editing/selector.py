@@ -50,7 +50,7 @@ class Likeness(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
-    """What is expected of N pairs for one face, were it as hard to replace as most: pairs of one face compare, those of two do not.
+    """Predictions for N pairs of one face, taken as hard to replace as most. Pairs of one face can be compared, pairs of two faces cannot.
 
     Args:
         passes: (N,) chance that the gate lets the new face pass, in [0, 1].
@@ -104,12 +104,12 @@ class Records:
 
     @classmethod
     def none(cls) -> "Records":
-        """Of no portrait."""
+        """Records of no portrait."""
         return cls(np.zeros((0, _KNOWN_BY), np.float32), np.zeros((0, N_RECORDS), np.float32))
 
     @staticmethod
     def keys(embedding: NDArray[Any]) -> NDArray[np.float32]:
-        """What portraits with embeddings (N, 128) are known by, (N, 4)."""
+        """Keys (N, 4) of portraits with embeddings (N, 128)."""
         return np.ascontiguousarray(embedding[:, :_KNOWN_BY], np.float32)
 
     def of(self, embedding: NDArray[Any]) -> NDArray[np.float32]:

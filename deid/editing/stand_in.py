@@ -180,7 +180,7 @@ def _placed(its: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np
 def _lead_away(shape: NDArray[np.float64], points: NDArray[np.float64], steady: Steady | None = None) -> None:
     """Move the features of a shape (68, 2) farther from those of the face, in place.
 
-    What an affine map explains is how heads are held, and stays. So do the forms of eyes and mouth, which are expression.
+    The part that an affine map explains is the pose, and stays. So do the forms of eyes and mouth, which are expression.
     """
     own = np.column_stack([points[_JAW:], np.ones(len(points) - _JAW)])
     off = np.zeros_like(shape)
@@ -290,7 +290,7 @@ class _Light:
 
 
 def light_of(face: Field, here: Field, shown: Field, own: Field) -> _Light:
-    """What takes the coarse light of a portrait's face (128, 128, 3) to that of the photo ``here``.
+    """Change from the coarse light of a portrait's face (128, 128, 3) to that of the photo ``here``.
 
     Args:
         face: the portrait's.
@@ -309,7 +309,7 @@ def light_of(face: Field, here: Field, shown: Field, own: Field) -> _Light:
 
 
 def coarse(image: Field, support: Field, sigma: float = _LIGHT) -> Field:
-    """What is smooth of an image (128, 128, 3) inside ``support`` (128, 128), to which hair and walls add nothing."""
+    """Smooth part of an image (128, 128, 3) inside ``support`` (128, 128); hair and walls outside add nothing."""
     small = [cv2.resize(x, (32, 32), interpolation=cv2.INTER_AREA) for x in (image * support[..., None], support)]
     top, under = (cv2.GaussianBlur(x, (0, 0), sigma / 4) for x in small)
     return np.asarray(cv2.resize(top / (under[..., None] + 1e-3), (SIZE, SIZE), interpolation=cv2.INTER_LINEAR), np.float32)

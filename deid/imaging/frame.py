@@ -20,7 +20,7 @@ _DOTS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What else a frame shows beside its colours: it is searched and edited like a frame, and written into the one that it is of.
+    """Another view of a frame, its alpha or its deep samples: searched and edited like a frame, then written back into it.
 
     Args:
         owner: number of that frame.

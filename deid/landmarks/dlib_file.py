@@ -103,7 +103,7 @@ def _leaves(raw: NDArray[np.uint8], starts: Places) -> tuple[NDArray[np.float32]
 
 
 def _trees(raw: NDArray[np.uint8], first: Places, ends: Places, n_leaves: int) -> dict[str, NDArray[np.generic]]:
-    """What is compared at each split of each tree, from where their leaves (levels, trees, leaves) end."""
+    """Comparisons at each split of each tree; ``ends`` says where their leaves (levels, trees, leaves) end."""
     n_levels, n_trees, _ = ends.shape
     # A tree begins where the last leaf of the one before ends; before the first one of a level stands their number.
     before = np.concatenate([first, ends[..., -1].ravel()[:-1]]).reshape(n_levels, n_trees)

@@ -67,7 +67,7 @@ class _First(nn.Sequential):
 
 
 def _places(n: int, falling: list[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Where each of n channels lies as it is, and where with the other sign: (n, n + k) of ones and zeros."""
+    """Matrices (n, n + k) of ones and zeros: the place of each of n channels, and of those with the opposite sign."""
     own, mirrored = np.eye(n, n + len(falling), dtype=np.float32), np.zeros((n, n + len(falling)), np.float32)
     mirrored[falling, np.arange(n, n + len(falling))] = 1
     return own, mirrored

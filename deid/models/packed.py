@@ -109,7 +109,7 @@ def _folded(layers: list[nn.Module]) -> Iterator[nn.Module]:
 
 
 def _activation(layer: nn.Module) -> _Activation:
-    """What oneDNN calls an activation, and its numbers; none for any other layer."""
+    """oneDNN's name and parameters of an activation; empty for any other layer."""
     if isinstance(layer, nn.ReLU):
         return "relu", [], ""
     if isinstance(layer, nn.LeakyReLU):

@@ -186,7 +186,7 @@ def _files(desk: Desk) -> APIRouter:
 
     @router.get("")
     async def see(file: str) -> File:
-        """Where a file stands."""
+        """State of a file."""
         return File.model_validate(desk.sessions.job(file).to_dict())
 
     @router.delete("", status_code=204)

@@ -46,7 +46,7 @@ class _Meter:
         self._began, self._n_bytes, self._ended = time.monotonic(), 0, False
 
     async def receive(self) -> Message:
-        # What comes after the body is only that the client has gone.
+        # After the body, the only message is that the client has gone.
         if self._ended:
             return await self._receive()
         try:

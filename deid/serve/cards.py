@@ -69,11 +69,11 @@ class Cards:
         self._cards[track] = TrackCard(track, origin)
 
     def name_people(self, tracks: Iterable[TrackSummary]) -> None:
-        """Who is who, for good: later editing of the video may number people otherwise."""
+        """Keep the person of each track: a later edit of the video may number people differently."""
         self._people = {t.track: t.person for t in tracks}
 
     def summarize(self, tracks: Iterable[TrackSummary]) -> None:
-        """Keep what became of the tracks."""
+        """Keep the results of the tracks."""
         for summary in tracks:
             self._cards.setdefault(summary.track, TrackCard(summary.track, "detector")).summary = summary
 
@@ -93,7 +93,7 @@ class Cards:
         return self._people.get(track, -1 - track)
 
     def choices(self, engine: Engine, video_seed: int) -> dict[int, Choice]:
-        """What the decisions mean for the editor; everybody else keeps the face that was drawn first."""
+        """Choices for the editor by the decisions; everybody else keeps the first face."""
         choices = {}
         for track, card in self._cards.items():
             person = self._people.get(track)

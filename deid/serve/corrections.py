@@ -1,4 +1,4 @@
-"""What a person may decide about a face, checked before anything is done."""
+"""Corrections that a person can ask for, checked before anything is done."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ class CorrectionError(DeidError):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is to become of one face.
+    """Correction of one face.
 
     Args:
         action: `restore` for what the program chose, `not_a_face` and `keep` to leave it as it is, `again` for another new face, `cover`.

@@ -140,7 +140,7 @@ class Desk:
         return {**job.work.report(), "saved": job.state == "saved"}
 
     def boxes(self, name: str) -> str:
-        """Where everybody is, in the format of `deid find`.
+        """Boxes of all faces, in the format of `deid find`.
 
         Raises:
             NotThereError: nobody knows yet.

@@ -44,7 +44,7 @@ async def of_session(sessions: Sessions, worker: Worker, closed: threading.Event
 
 
 async def of_file(sessions: Sessions, closed: threading.Event, name: str) -> AsyncIterator[str]:
-    """Where a file stands, until nothing is done to it any more."""
+    """States of a file, until its work ends."""
     job, last = sessions.job(name), -1
     while not closed.is_set():
         # Read first: a later change waits for the next turn.

@@ -44,7 +44,7 @@ class Face:
     note: str = ""
 
     def tried(self, engine: Engine, photo_seed: int, image: Image, others: "Iterable[Face]") -> list[Level]:
-        """What is tried on the face, as the decision wants it; a new one shares no portrait with ``others``."""
+        """Levels to try on the face by its decision; a new face shares no portrait with ``others``."""
         if self.decision.action == "cover":
             return list(levels.chosen_covers(engine, self.decision))
         if self.decision.action == "restore" and self.first is not None:

@@ -18,7 +18,7 @@ class Cancelled(Exception):  # noqa: N818
 
 @dataclass(slots=True)
 class Step:
-    """What a job is at.
+    """Current step of a job.
 
     Args:
         name: in words.

@@ -45,16 +45,16 @@ def new_face(engine: Engine, view: tuple[Image, Detection], seed: int, others: I
 
 
 def covers(engine: Engine) -> list[Level]:
-    """What covers a face that gets no new one."""
+    """Covers for a face that gets no new one."""
     return list(fallback.covers(engine.models))
 
 
 def _editor(engine: Engine) -> Editor:
-    """Who made the new faces of the first level."""
+    """Editor of the first level."""
     editor = engine.editor
     return editor.coarse(engine.options.input_cells) if isinstance(editor, CoarseEditor) else editor
 
 
 def face_seed(seed: int, number: int, turn: int) -> int:
-    """What the new face of a face is drawn from, the so-and-so-many-th time."""
+    """Seed of a face's new face; each ``turn`` draws another one."""
     return seeds.seed_of(seed, number, turn)

@@ -1,4 +1,4 @@
-"""What the REST interface takes and gives, as its OpenAPI document shows it."""
+"""Requests and answers of the REST interface, as its OpenAPI document shows them."""
 
 from typing import Any, Literal
 
@@ -59,7 +59,7 @@ class Detections(BaseModel):
 
 
 class OneCorrection(BaseModel):
-    """What is to become of one face. `draw` takes a box and a frame, the others a face; `cover` takes a method and a strength."""
+    """Correction of one face. `draw` takes a box and a frame, the others a face; `cover` takes a method and a strength."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -80,7 +80,7 @@ class Corrections(BaseModel):
 
 
 class Status(BaseModel):
-    """What the server is and allows."""
+    """Version and limits of the server."""
 
     version: str
     ready: bool

@@ -19,7 +19,10 @@ from deid.serve.store import Store
 from deid.serve.worker import MakeWork
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from deid.anonymizer.parts import Engine
+    from deid.serve.guard import Guard
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +38,10 @@ class Address:
     """Where the page is served.
 
     Args:
-        host: to listen at.
-        port: the same; 0 for any that is free.
-        names: further names by which browsers reach it.
-        token: that every request must bring; made when it is empty and others than this machine can reach the page.
+        host: name or number of this machine to listen at.
+        port: to listen at; 0 takes any free one.
+        names: further names by which browsers reach the page.
+        token: every request must have it. Empty: a fresh one when others than this machine can reach the page, none otherwise.
     """
 
     host: str = "127.0.0.1"
@@ -63,7 +66,7 @@ class Makers:
 
 
 def serve(
-    makers: Makers, address: Address, limits: Limits | None = None, temp: Path | None = None, told: Callable[[str], None] = print
+    makers: Makers, address: Address, limits: Limits | None = None, temp: Path | None = None, announce: Callable[[str], None] = print
 ) -> None:
     """Serve the page until Ctrl-C or SIGTERM; then nothing of it is left.
 
@@ -72,7 +75,7 @@ def serve(
         address: where.
         limits: of what is taken in.
         temp: where the private folder is made.
-        told: called with the page's address once it listens.
+        announce: called with the page's address once it listens.
 
     Raises:
         ConfigError: the address cannot be used, or an option is for runs alone.
@@ -82,7 +85,6 @@ def serve(
         import uvicorn
 
         from deid.serve import api, guard
-        from deid.serve.protocol import PatientProtocol
     except ImportError as error:
         raise DependencyError(f"the page needs FastAPI and uvicorn: pip install 'deid-face[web]' ({error.name})") from error
     _check(makers.options)
@@ -90,32 +92,44 @@ def serve(
     _on("SIGTERM", _end)
     with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
         listening = stack.enter_context(_listening(address))
-        port = int(listening.getsockname()[1])
-        token = address.token or ("" if guard.is_loopback(address.host) else secrets.token_urlsafe(24))
-        hosts = guard.allowed_hosts(address.host, port, [*address.names, *([] if guard.is_loopback(address.host) else _own_names(port))])
+        port, loopback = int(listening.getsockname()[1]), guard.is_loopback(address.host)
+        token = address.token or ("" if loopback else secrets.token_urlsafe(24))
+        hosts = guard.allowed_hosts(address.host, port, [*address.names, *([] if loopback else _own_names(port))])
         store = stack.enter_context(_store(temp))
         desk = stack.enter_context(Desk(store, makers.load, makers.make, limits))
-        config = uvicorn.Config(
-            api.build(desk, hosts, token),
-            http=PatientProtocol,
-            ws="none",
-            lifespan="on",
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-            limit_concurrency=_CONNECTIONS,
-            h11_max_incomplete_event_size=_HEADERS_BYTES,
-            timeout_keep_alive=5,
-            timeout_graceful_shutdown=2,
-        )
-        shown = address.host if address.host not in ("0.0.0.0", "::") else socket.gethostname()
-        told(f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/" + (f"?token={token}" if token else ""))
-        running = uvicorn.Server(config)
+        running = uvicorn.Server(_config(api.build(desk, hosts, token)))
+        announce(_url(address.host, port, token))
         if hasattr(signal, "SIGHUP"):
             _on("SIGHUP", lambda *_: setattr(running, "should_exit", True))
         running.run(sockets=[listening])
+
+
+def _config(app: "Guard") -> "uvicorn.Config":
+    import uvicorn
+
+    from deid.serve.protocol import PatientProtocol
+
+    return uvicorn.Config(
+        app,
+        http=PatientProtocol,
+        ws="none",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        limit_concurrency=_CONNECTIONS,
+        h11_max_incomplete_event_size=_HEADERS_BYTES,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=2,
+    )
+
+
+def _url(host: str, port: int, token: str) -> str:
+    """The page's address for a browser on this machine or another."""
+    shown = host if host not in ("0.0.0.0", "::") else socket.gethostname()
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/" + (f"?token={token}" if token else "")
 
 
 def _check(options: Options) -> None:
@@ -139,7 +153,7 @@ def _listening(address: Address) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((address.host.strip("[]"), address.port))
-        # Who reads the address and connects at once waits, and is not refused.
+        # A client that connects at once waits, and is not refused.
         listening.listen(_CONNECTIONS)
     except (OSError, OverflowError) as error:
         listening.close()

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """What one page, or one client of the REST interface, works on.
+    """Files of one page, or of one client of the REST interface.
 
     Args:
         id: nobody guesses it.

@@ -21,7 +21,7 @@ _PREFIX, _LOCK = "deid-serve-", "in-use"
 class Store:
     """A folder of mode 0700 with one folder for each file that is worked on.
 
-    A server that was killed cannot clean up: the next one deletes what it left. Who still runs holds a lock.
+    A server that was killed cannot clean up: the next one deletes what it left. A server that still runs holds a lock.
 
     Args:
         parent: where the folder is made; the system's place for temporary files when None.
@@ -29,7 +29,7 @@ class Store:
 
     def __init__(self, parent: Path | None = None) -> None:
         parent = parent or Path(tempfile.gettempdir())
-        self.n_leftovers = _delete_leftovers(parent)
+        _delete_leftovers(parent)
         self.root = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
         self._lock = os.open(self.root / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         if fcntl is not None:
@@ -63,14 +63,13 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _delete_leftovers(parent: Path) -> int:
-    """Delete this user's folders whose server is gone; gives their number."""
+def _delete_leftovers(parent: Path) -> None:
+    """Delete this user's folders whose server is gone."""
     gone = [folder for folder in parent.glob(f"{_PREFIX}*") if _is_left_over(folder)]
     for folder in gone:
         shutil.rmtree(folder, ignore_errors=True)
     if gone:
         log.info("deleted %d folders that an earlier run left", len(gone))
-    return len(gone)
 
 
 def _is_left_over(folder: Path) -> bool:

@@ -48,7 +48,7 @@ class Upload:
         """Where the saved file is, of the same kind as the upload."""
         return self.folder / f"result{self.path.suffix}"
 
-    def told(self, error: BaseException) -> str:
+    def in_words(self, error: BaseException) -> str:
         """An error in words, with the client's name in place of ours."""
         text = str(error) or type(error).__name__
         return text.replace(str(self.path), self.name).replace(str(self.folder), "")

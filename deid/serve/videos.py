@@ -163,7 +163,7 @@ class VideoWork(CorrectedWork):
                 progress("last detection", frame.index, self.view["frames"])
                 exposed += [(frame.index, d) for d in self._exposed(frame.index, frame.rgb(), looks)]
         for index, detection in exposed:
-            # What the first of them leads to may be the others as well.
+            # The track drawn for one detection may include the next ones.
             faces = frames_of(self._record.faces[index], ())[0]
             if not same(detection, faces):
                 self._draw(index, detection.box_xyxy, "last detection", progress)
@@ -201,15 +201,15 @@ class VideoWork(CorrectedWork):
         return self._record.boxed(self._upload.name, self._size_wh(0), gone, kept)
 
     def report(self) -> dict[str, Any]:
-        told = [face for face in self.faces if face["shown"]]
+        visible = [face for face in self.faces if face["shown"]]
         return {
             "input": self._upload.name,
             "kind": self.kind,
             "seed": self._upload.seed,
             "frames": self.view["frames"],
-            "tracks": told,
-            "kept": [_brief(face) for face in told if face["decision"]["action"] == "keep"],
-            "not_faces": [_brief(face) for face in told if face["decision"]["action"] == "not_a_face"],
+            "tracks": visible,
+            "kept": [_brief(face) for face in visible if face["decision"]["action"] == "keep"],
+            "not_faces": [_brief(face) for face in visible if face["decision"]["action"] == "not_a_face"],
             "problem": self._problem or None,
             "notes": list(self._notes),
         }

@@ -28,7 +28,7 @@ class Work(Protocol):
 
     @property
     def view(self) -> dict[str, Any]:
-        """What it looks like now, as plain values."""
+        """Current state for the page, as plain values."""
         ...
 
     @property
@@ -53,7 +53,7 @@ class Work(Protocol):
         ...
 
     def boxes(self) -> BoxedFile:
-        """Where everybody is, for `deid run --boxes`: people to keep are marked, and what is no face is left out."""
+        """Boxes for `deid run --boxes`: people to keep are marked, and boxes without a face are left out."""
         ...
 
     def report(self) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def doubts(detection: Detection, covered: bool, decision: Decision) -> list[str]
 
 
 def named(decision: Decision, method: str, strength: float) -> str:
-    """What was done, in words."""
+    """The decision's effect, in words."""
     if decision.action == "not_a_face":
         return "Left as it is: not a face"
     if decision.action == "keep":

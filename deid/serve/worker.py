@@ -51,7 +51,7 @@ class Worker:
 
     @property
     def method(self) -> str:
-        """What is done to a face unless a person decides otherwise."""
+        """Method for a face about which nobody decides."""
         return "" if self._engine is None else self._engine.options.method
 
     def close(self) -> None:
@@ -99,10 +99,10 @@ class Worker:
         except Cancelled:
             failure = "cancelled"
         except DeidError as error:
-            failure = job.upload.told(error)
+            failure = job.upload.in_words(error)
         except Exception as error:
             log.info("a step failed", exc_info=True)
-            failure = f"{type(error).__name__}: {job.upload.told(error)}"
+            failure = f"{type(error).__name__}: {job.upload.in_words(error)}"
         job.seconds = time.monotonic() - began
         self._settle(job, failure, then)
 

@@ -118,5 +118,5 @@ class Bench:
 
     @torch.inference_mode()
     def places(self, crops: Crops) -> Embeddings:
-        """Where the second recogniser sees crops (N, 128, 128, 3): (N, 128) unit rows."""
+        """Embeddings of crops (N, 128, 128, 3) by the second recogniser: (N, 128) unit rows."""
         return np.asarray(self._second(to_tensor(crops)).numpy(), np.float32)

@@ -184,7 +184,7 @@ def _too_near(distances: Sequence[Distance]) -> list[str]:
 
 
 def _least_realism(source: SourceFace, options: Options) -> float:
-    """What a new face must score: the option, or what the face before scored where that is less; never what noise scores."""
+    """Least realism of a new face: the option, or the original face's score where that is lower; always more than noise scores."""
     return min(options.min_realism, max(_NOISE_REALISM, source.realism))
 
 

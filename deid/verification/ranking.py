@@ -52,7 +52,7 @@ def promising(
 ) -> list[int]:
     """Which of the proposals are worth judging in the photo, best first: at least one.
 
-    What was measured and what the selector expected count together, for it was taught by one recogniser more than the gate has.
+    The measurement and the selector's estimate count together: the selector was trained with one recogniser more than the gate has.
 
     Args:
         gate: measures them.

@@ -10,7 +10,7 @@ from deid.core.types import Detection, Embeddings
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SourceFace:
-    """What the gate remembers of the face that must disappear.
+    """The gate's measurements of the original face.
 
     Args:
         detection: where it is.

@@ -111,7 +111,7 @@ class VideoEditor(Generic[FrameT]):
             role.level, role.until = role.level + len(became.why), self._index + role.hold
             role.hold *= 2
         if became.method == _HARDEST:
-            # Where the gate let no blur pass, none is laid over the next frames in which the face is only remembered.
+            # When no blur passed the gate, none covers the next frames in which the face is only remembered.
             role.cover = fallback.solid_cover(self._engine.models)
         if became.status != "passed":
             role.judged, role.keyframe = self._index, None

@@ -108,7 +108,7 @@ class FaceFinder(Generic[FrameT]):
         tracks = self._looked_for()
         seen = self._refined(image, tracks, [t.filter.box for t in tracks])
         pairs = [(t, d) for t, d in zip(tracks, seen, strict=True) if d is not None]
-        # Where two tracks fall on one face, the one that saw it last, and of those the older one, goes on.
+        # When two tracks fall on one face, the one with the latest detection goes on, and of equals the older one.
         pairs.sort(key=lambda pair: (-pair[0].last, pair[0].number))
         kept: list[tuple[Track, Detection]] = []
         for track, detection in pairs:
@@ -128,7 +128,7 @@ class FaceFinder(Generic[FrameT]):
         return [(t, t.seen[before]) for t in tracks]
 
     def _refined(self, image: Image, tracks: Sequence[Track], boxes: Sequence[NDArray[np.float64]]) -> list[Detection | None]:
-        """What is found near boxes, one of each track, with the image turned as the track's face is."""
+        """Detections near boxes, one for each track, with the image turned as the track's face is."""
         found: list[Detection | None] = [None] * len(boxes)
         if self._refiner is None:
             return found

@@ -46,7 +46,7 @@ class _Small:
 def follow(
     frames: Iterable[FrameT], index: int, box_xyxy: NDArray[np.float64], track: int, rate: float, refiner: Refiner | None = None
 ) -> dict[int, TrackedFace]:
-    """Where a face is that a person drew in one frame.
+    """Boxes of a face that a person drew in one frame, over the whole video.
 
     Args:
         frames: the video from its beginning, each asked for its pixels once.
@@ -123,7 +123,7 @@ class _Follower:
         """The frame in which it was drawn: the person's box stands."""
         self._last = small
         found = self._refined(small)
-        # What was drawn is covered as it was drawn.
+        # The drawn box is covered exactly.
         points = None if found is None else found.landmarks
         self._note(small, Detection(self._box, 1.0, points, "user"), scale)
 

@@ -23,7 +23,7 @@ def pyav() -> Any:
 
 
 def reason(error: BaseException) -> str:
-    """What went wrong, without the address that FFmpeg's own words repeat: it may hold a password."""
+    """Reason of an error, without the address that FFmpeg's own message repeats: it may hold a password."""
     return str(getattr(error, "strerror", None) or type(error).__name__)
 
 

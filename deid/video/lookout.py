@@ -181,7 +181,7 @@ class Lookout:
     def _affordable(
         self, news: News, known: Sequence[NDArray[np.float64]], size_hw: tuple[int, int], searched: bool
     ) -> tuple[list[Region], bool]:
-        """What is new, and whether enough has been saved up for all looks at it."""
+        """New regions, and whether the budget allows all detectors to search them."""
         pixels = size_hw[0] * size_hw[1]
         times = 1 + _SLOWER * (self._search.n_looks - 1)
         most = max(pixels, min(times * _cost(np.s_[: size_hw[0], : size_hw[1]]), _SAVED))

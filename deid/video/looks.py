@@ -33,7 +33,7 @@ def build_search(options: Options) -> Search:
 
 
 def _faint(options: Options) -> Faint:
-    """What does not start a track by itself is asked after."""
+    """Detections that are too faint to start a track, for the others to confirm."""
     return Faint(tiled_centerface(round(options.min_face * SMALLEST), options.device, _FAINTEST), _FAINT, options.track_score)
 
 

@@ -83,7 +83,7 @@ class Meter:
         if len(self._times) <= _LEAST_METERED:
             return None
         times = list(self._times)
-        # Of a lost connection one long gap remains, which a median does not see.
+        # A lost connection leaves one long gap, which the median ignores.
         step_s = median(b - a for a, b in itertools.pairwise(times))
         rate = round(min(1 / max(step_s, 1e-3), _HIGHEST_RATE), 3)
         if abs(rate - self._rate) <= _OTHER_RATE * self._rate:

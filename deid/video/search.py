@@ -65,17 +65,17 @@ class Search:
         return detect_turned(look.detect, image, degrees)
 
     def all(self, image: Image, degrees: int = 0) -> list[Detection]:
-        """What all looks together find, each face once."""
+        """Detections of all detectors together, each face once."""
         return merge(found for look in self._looks for found in detect_turned(look.detect, image, degrees))
 
     def fast(self, image: Image, degrees: int = 0) -> list[Detection]:
-        """What the fastest look finds."""
+        """Detections of the fastest detector."""
         return detect_turned(self._looks[-1].detect, image, degrees)
 
     def within(
         self, image: Image, regions: Sequence[Region], degrees: int = 0, thorough: bool = True, others: bool = False
     ) -> list[Detection]:
-        """What is found in parts of an image, each face once.
+        """Detections in parts of an image, each face once.
 
         Args:
             image: (H, W, 3) uint8 RGB.

@@ -184,7 +184,7 @@ class StreamSink:
             if self._rtsp and time.monotonic() - entered_s >= _STALL_S:
                 raise TimeoutError
         except (av.error.FFmpegError, OSError) as error:
-            # What failed is not tried again on leaving: it would take its time to fail once more.
+            # A failed stream is not closed again: it would stall once more.
             self._stream = None
             stalled = time.monotonic() - entered_s >= _STALL_S
             said = f"it took nothing for {_STALL_S:g} s" if stalled else reason(error)

@@ -45,11 +45,6 @@ class BoxFilter:
         centre, size = self._state[0, :2], np.maximum(self._state[0, 2:], 1.0)
         return np.concatenate([centre - size / 2, centre + size / 2])
 
-    @property
-    def velocity(self) -> NDArray[np.float64]:
-        """(2,) pixels per frame of the centre."""
-        return self._state[1, :2].copy()
-
     def predict(self, drag: float = 1.0) -> None:
         """Go on by one frame; a ``drag`` under 1 slows the face down."""
         step = np.array([[1.0, 1.0], [0.0, drag]])

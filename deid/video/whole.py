@@ -26,7 +26,7 @@ _TS_SIZES, _TS_SYNC, _TS_TRIED = (188, 192, 204), 0x47, 4
 
 
 def what_is_missing(path: Path, container: str) -> str:
-    """What the structure of a file says is missing, in words; empty when it is whole, or tells nothing.
+    """Missing parts of a file by its structure, in words; empty when it is whole, or when its structure does not say.
 
     Args:
         path: the file.
@@ -118,16 +118,16 @@ def _asf(file: BinaryIO, size: int) -> str:
     at = head.find(_ASF_PROPERTIES)
     if at < 0 or at + 92 > len(head):
         return ""
-    told, flags = struct.unpack_from("<Q", head, at + 40)[0], struct.unpack_from("<I", head, at + 88)[0]
-    return _cut(size, told) if told > size and not flags & _ASF_BROADCAST else ""
+    stated, flags = struct.unpack_from("<Q", head, at + 40)[0], struct.unpack_from("<I", head, at + 88)[0]
+    return _cut(size, stated) if stated > size and not flags & _ASF_BROADCAST else ""
 
 
 def _flv(file: BinaryIO, size: int) -> str:
     head = file.read(1 << 16)
     at = head.find(_FLV_SIZE)
-    told = struct.unpack_from(">d", head, at + len(_FLV_SIZE))[0] if 0 <= at < len(head) - 18 else 0.0
-    if told > size:
-        return _cut(size, int(told))
+    stated = struct.unpack_from(">d", head, at + len(_FLV_SIZE))[0] if 0 <= at < len(head) - 18 else 0.0
+    if stated > size:
+        return _cut(size, int(stated))
     file.seek(5)
     at = int.from_bytes(file.read(4), "big") + 4
     while at < size:

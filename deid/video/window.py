@@ -107,7 +107,7 @@ class Window(Generic[FrameT]):
             if number not in live and max(seen) + pace.memory <= index:
                 del self.known[number]
                 continue
-            # What lies between two sightings needs the one before; steadying needs a few.
+            # A gap between two detections is filled from the one before; steadying needs a few.
             old = sorted(i for i in seen if i <= index - STEADY)[:-1]
             for i in old:
                 del seen[i]
@@ -120,7 +120,7 @@ class Window(Generic[FrameT]):
             state: Literal["seen", "filled"] = "seen" if index in seen else "filled"
             return TrackedFace(known.track.number, steadied(seen, index), state)
         away = first - index if index < first else index - last
-        # Whom a new scene shows was there from its beginning: the looks had not all had their turn yet.
+        # A person in a new scene was there from its beginning: not every detector had its turn yet.
         from_start = index < first <= self.scene_began[known.scene] + pace.look_ahead
         if away > pace.memory and not from_start:
             return None

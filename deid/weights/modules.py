@@ -12,7 +12,6 @@ from deid.models.attgan import Generator
 from deid.models.attributes import AttributeClassifier
 from deid.models.dlib_resnet import DlibResNet
 from deid.models.face_rcnn import FaceRcnn
-from deid.models.realism import RealismCritic
 from deid.models.shipped import filled
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
@@ -50,11 +49,6 @@ def load_generator() -> Generator:
 def load_attributes() -> AttributeClassifier:
     """The shipped attribute classifier."""
     return _load("attributes", AttributeClassifier)
-
-
-def load_realism() -> RealismCritic:
-    """The shipped realism critic."""
-    return _load("realism", RealismCritic)
 
 
 def load_detector() -> FaceRcnn:

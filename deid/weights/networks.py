@@ -111,7 +111,7 @@ def _files(name: str) -> list[Path]:
 
 
 def _stamp(path: Path) -> tuple[str, int]:
-    """What changes with a file."""
+    """Path and modification time: a changed file is read again."""
     return str(path), path.stat().st_mtime_ns if path.exists() else 0
 
 

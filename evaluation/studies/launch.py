@@ -32,13 +32,13 @@ class Run:
         wall_s: seconds from its start to its end.
         cpu_s: seconds of all cores, in the program and in the system.
         peak_mb: most memory at a time.
-        told: what it wrote.
+        output: what it wrote.
     """
 
     wall_s: float
     cpu_s: float
     peak_mb: float
-    told: str = ""
+    output: str = ""
 
 
 def run(command: Sequence[str], path: Path | None = None) -> Run:
@@ -48,8 +48,8 @@ def run(command: Sequence[str], path: Path | None = None) -> Run:
         DataError: it failed.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        told, wrong, taken = (Path(scratch) / name for name in ("out", "err", "taken"))
-        with told.open("wb") as out, wrong.open("wb") as err:
+        output, wrong, taken = (Path(scratch) / name for name in ("out", "err", "taken"))
+        with output.open("wb") as out, wrong.open("wb") as err:
             subprocess.run(
                 [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(taken), *command],
                 stdout=out,
@@ -61,7 +61,7 @@ def run(command: Sequence[str], path: Path | None = None) -> Run:
         if code:
             raise DataError(f"expected {command[0]} to succeed, it ended with {code}: {wrong.read_text()[-300:]}")
         # Linux counts in KiB, macOS in bytes.
-        return Run(wall, cpu, peak / (1024 if sys.platform == "linux" else 1024**2), told.read_text())
+        return Run(wall, cpu, peak / (1024 if sys.platform == "linux" else 1024**2), output.read_text())
 
 
 def _environment(path: Path | None) -> dict[str, str] | None:

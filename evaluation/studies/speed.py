@@ -112,8 +112,8 @@ def _commit(old: Path | None) -> str:
     """Which build the older one is."""
     if old is None:
         return "none"
-    told = subprocess.run(["git", "-C", str(old), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return f"commit {told.stdout.strip()}" if told.returncode == 0 else "no commit"
+    git = subprocess.run(["git", "-C", str(old), "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return f"commit {git.stdout.strip()}" if git.returncode == 0 else "no commit"
 
 
 def _kinds(deface: str | None, photo: Path, scratch: Path) -> Iterator[tuple[str, list[str]]]:
@@ -147,8 +147,8 @@ def measures(runs: dict[str, list[Run]]) -> Iterator[Measure]:
     if "new faces" in whole:
         peak = statistics.median(r.peak_mb for r in whole["new faces"])
         yield _measure("whole command", "new faces, peak memory against its limit", peak, "MB", _MOST_MB, len(whole["new faces"]))
-    told = {kind: [json.loads(r.told.splitlines()[-1]) for r in of] for kind, of in runs.items() if kind.endswith(", loaded")}
-    loaded = {kind: [pair for times, _ in of for pair in times] for kind, of in told.items()}
+    outputs = {kind: [json.loads(r.output.splitlines()[-1]) for r in of] for kind, of in runs.items() if kind.endswith(", loaded")}
+    loaded = {kind: [pair for times, _ in of for pair in times] for kind, of in outputs.items()}
     for kind, pairs in loaded.items():
         name = kind.removesuffix(", loaded")
         limit = _LIMITS.get(name, (None, None, None))[2]
@@ -157,12 +157,12 @@ def measures(runs: dict[str, list[Run]]) -> Iterator[Measure]:
             values = [pair[i] for pair in pairs]
             yield from _pair("models loaded", name, clock, "s", values, None if peers is None else [pair[i] for pair in peers], limit)
 
-    yield from _steps({kind: [steps for _, steps in of] for kind, of in told.items()}, loaded)
+    yield from _steps({kind: [steps for _, steps in of] for kind, of in outputs.items()}, loaded)
 
 
-def _steps(told: dict[str, list[dict[str, list[float]]]], loaded: dict[str, list[list[float]]]) -> Iterator[Measure]:
+def _steps(outputs: dict[str, list[dict[str, list[float]]]], loaded: dict[str, list[list[float]]]) -> Iterator[Measure]:
     """Where the time of a program with its models loaded goes: CPU seconds of each step, and of all others together."""
-    for kind, of in told.items():
+    for kind, of in outputs.items():
         steps = {name: [s for steps in of for s in steps[name]] for name in of[0]}
         rest = statistics.median(cpu for _, cpu in loaded[kind])
         for name, values in steps.items():
@@ -187,6 +187,6 @@ def _pair(
 
 
 def _measure(section: str, name: str, value: float, unit: str, limit: float | None, n: int) -> Measure:
-    told = "" if limit is None else f"at most {limit:g} {unit}"
+    bound = "" if limit is None else f"at most {limit:g} {unit}"
     passed = None if limit is None else value <= limit
-    return Measure(section=section, name=name, value=value, n=n, better="lower", unit=unit, limit=told, passed=passed, published=told)
+    return Measure(section=section, name=name, value=value, n=n, better="lower", unit=unit, limit=bound, passed=passed, published=bound)

@@ -11,7 +11,7 @@ from evaluation.results import Measure
 from evaluation.studies import speed_inputs
 from evaluation.studies.launch import Run
 
-#: Of what deface takes, this much is the most that the blur of a video may take; times the old build's rate, new faces must have so much.
+#: Limits: the blur of a video against deface's CPU time, at most; new faces and a data set against the old build's rate, at least.
 _FILM_BLUR, _FILM_FACES, _DATA_SET = 1 / 6, 3.0, 2.0
 _WORKERS = 2
 #: How many jobs there are where all data are.
@@ -76,7 +76,7 @@ def jobs(scratch: Path, deface: str | None, old: Path | None) -> list[Job]:
 
 
 def _builds(old: Path | None, words: Sequence[str]) -> dict[str, Command]:
-    """The same command by the old build and by this one. `-P`: what lies in the current folder is neither."""
+    """The same command by the old build and by this one. `-P` leaves the current folder out of the path: it may hold another build."""
     paths = ({"old": old} if old is not None else {}) | {"deid": Path(deid.__file__).parents[1]}
     return {
         build: Command([sys.executable, "-P", "-m", "deid", *(word.replace("{build}", build) for word in words), "--seed", "1"], path)
@@ -104,7 +104,7 @@ def _measure(job: Job, name: str, value: float, unit: str, n: int, better: str =
 
 
 def _compared(job: Job, name: str, value: float, n: int, most: float | None = None, least: float | None = None) -> Measure:
-    told = f"at most {most:.3g} x" if most else f"at least {least:g} x" if least else ""
+    bound = f"at most {most:.3g} x" if most else f"at least {least:g} x" if least else ""
     passed = value <= most if most else value >= least if least else None
     better = "higher" if least else "lower"
-    return Measure(section=job.name, name=name, value=value, n=n, better=better, unit="x", limit=told, passed=passed, published=told)
+    return Measure(section=job.name, name=name, value=value, n=n, better=better, unit="x", limit=bound, passed=passed, published=bound)

@@ -1,12 +1,14 @@
 """Options: what is read is what was written, and what is wrong is named."""
 
+import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deid.core.errors import ConfigError
-from deid.core.options import Options, dump, from_mapping, load
+from deid.core.options import Options, from_mapping, load
 
 ROUND_TRIPS = {
     "defaults": Options(),
@@ -38,10 +40,19 @@ ROUND_TRIPS = {
 }
 
 
+def _toml(value: object) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(v) for v in value) + "]"
+    # JSON's numbers, strings and truth values are TOML's.
+    return json.dumps(value)
+
+
 @pytest.mark.parametrize("options", ROUND_TRIPS.values(), ids=ROUND_TRIPS.keys())
 def test_toml_round_trip(options: Options, tmp_path: Path) -> None:
     path = tmp_path / "options.toml"
-    path.write_text(dump(options))
+    given = {field.name: getattr(options, field.name) for field in dataclasses.fields(options)}
+    # TOML has no null: an option that is None is left out.
+    path.write_text("".join(f"{name} = {_toml(value)}\n" for name, value in given.items() if value is not None))
     assert load(path) == options
 
 

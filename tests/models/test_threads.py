@@ -1,6 +1,7 @@
 """Work side by side: in order, with its errors, and with no more of torch's threads than there are."""
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -34,21 +35,29 @@ def test_an_error_is_raised() -> None:
         SideBySide(2).starmap(work, [(1,), (0,), (1,)])
 
 
-def test_torch_takes_its_share_in_that_thread_alone() -> None:
+@pytest.fixture
+def four_threads() -> Iterator[None]:
+    """Torch has four threads, on any machine."""
     before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_torch_takes_its_share_in_that_thread_alone(four_threads: None) -> None:
     seen: list[int] = []
 
     def work() -> None:
-        with share(before):
+        with share(2):
             seen.append(torch.get_num_threads())
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert seen == [1]
-    assert torch.get_num_threads() == before
+    assert seen == [2]
+    assert torch.get_num_threads() == 4
 
 
-def test_a_share_of_one_thread_is_one() -> None:
+def test_a_share_of_one_thread_is_one(four_threads: None) -> None:
     with share(1000):
         assert torch.get_num_threads() == 1

@@ -32,7 +32,7 @@ def work_of(upload, kind, engine, limits):
     return SimpleNamespace(faces=(), view={}, process=lambda progress: None)
 
 makers = server.Makers(Options(), lambda: SimpleNamespace(options=Options()), work_of)
-server.serve(makers, server.Address(port=0), temp=Path(sys.argv[1]), told=lambda url: print(url, flush=True))
+server.serve(makers, server.Address(port=0), temp=Path(sys.argv[1]), announce=lambda url: print(url, flush=True))
 """
 
 
@@ -145,7 +145,7 @@ def test_others_need_a_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     told: list[str] = []
     monkeypatch.setattr("uvicorn.Server.run", lambda self, sockets: None)
     for host in ("127.0.0.1", "0.0.0.0"):
-        server.serve(_makers(Options()), Address(host=host, port=0), temp=tmp_path, told=told.append)
+        server.serve(_makers(Options()), Address(host=host, port=0), temp=tmp_path, announce=told.append)
     assert "token=" not in told[0]
     assert len(told[1].partition("token=")[2]) >= 24
     assert not list(tmp_path.iterdir())

@@ -25,8 +25,10 @@ def test_filter_learns_a_constant_velocity() -> None:
     for i in range(1, 20):
         track.predict()
         track.correct(_face(4.0 * i).box_xyxy)
-    assert track.velocity == pytest.approx([4, 0], abs=0.2)
-    for _ in range(3):
+    last = track.box
+    track.predict()
+    assert track.box - last == pytest.approx([4, 0, 4, 0], abs=0.2)
+    for _ in range(2):
         track.predict()
     assert track.box == pytest.approx(_face(4.0 * 22).box_xyxy, abs=1.0)
 

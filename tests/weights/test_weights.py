@@ -20,11 +20,11 @@ from deid import weights
 from deid.core.errors import DependencyError, WeightsFormatError, WeightsHashError, WeightsMissingError
 from deid.models.attgan import Generator
 from deid.models.attributes import AttributeClassifier
-from deid.models.realism import RealismCritic
+from deid.models.face_rcnn import FaceRcnn
 from deid.weights import modules
 
-LOADERS = {"attgan": modules.load_generator, "attributes": modules.load_attributes, "realism": modules.load_realism}
-KINDS = {"attgan": Generator, "attributes": AttributeClassifier, "realism": RealismCritic}
+LOADERS = {"attgan": modules.load_generator, "attributes": modules.load_attributes, "detector": modules.load_detector}
+KINDS = {"attgan": Generator, "attributes": AttributeClassifier, "detector": FaceRcnn}
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.stats import norm
+from sklearn.metrics import roc_auc_score, roc_curve
 
 from deid.check.recognition import distance_of, score_threshold
 from evaluation.metrics.verification import accepted, auc, eer, roc
@@ -43,6 +45,22 @@ def test_equal_scores_are_chance() -> None:
 def test_roc_runs_from_nothing_to_everything() -> None:
     fmr, tar = roc([0.9, 0.4], [0.5, 0.1])
     assert (fmr[0], tar[0], fmr[-1], tar[-1]) == (0, 0, 1, 1)
+
+
+WEIGHTS = {"equal": None, "drawn with repetition": np.random.default_rng(1).integers(0, 4, 90).astype(float)}
+
+
+@pytest.mark.parametrize("weights", WEIGHTS.values(), ids=WEIGHTS)
+@pytest.mark.parametrize("digits", [6, 1], ids=["all different", "many alike"])
+def test_curve_and_area_are_those_of_sklearn(digits: int, weights: NDArray[np.float64] | None) -> None:
+    rng = np.random.default_rng(0)
+    mated, others = rng.normal(1, 1, 30).round(digits), rng.normal(0, 1, 60).round(digits)
+    labels, scores = np.repeat([1, 0], [30, 60]), np.concatenate([mated, others])
+    x, y, _ = roc_curve(labels, scores, sample_weight=weights)
+    fmr, tar = roc(mated, others, weights)
+    at = np.linspace(0.001, 0.999, 500)
+    assert np.interp(at, fmr, tar) == pytest.approx(np.interp(at, x, y))
+    assert auc(mated, others, weights) == pytest.approx(roc_auc_score(labels, scores, sample_weight=weights))
 
 
 def test_a_weight_of_two_equals_a_copy() -> None:

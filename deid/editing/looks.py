@@ -10,6 +10,8 @@ from deid.compositing.skin import cheeks
 from deid.core.types import Image
 
 POSE, LIGHT, SKIN = 7, 36, 3
+#: Where a row of `Looks.row` has the embedding.
+EMBEDDING = slice(-130, -2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,7 +15,7 @@ from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import DataError, DeidError
 from deid.core.types import Detection, Image
 from deid.detection import build_detector
-from deid.editing.looks import Looks
+from deid.editing.looks import EMBEDDING, Looks
 from deid.editing.portraits import SIDE
 from deid.imaging import atomic, codec, geometry
 from deid.imaging.alignment import align_matrix, is_profile, landmarks_of, warp
@@ -34,6 +34,8 @@ _GLASSES = 0.6
 #: A picture of the right size whose landmarks lie so near to the template's, in pixels of 384, is aligned already.
 _ALIGNED = 9.0
 _WEBP_QUALITY = 82
+#: Faces nearer to each other than this by dlib's network are one picture twice; two pictures of one person lie three times as far apart.
+_TWINS = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +51,11 @@ class Portrait:
     data: bytes
     points: NDArray[np.float64]
     looks: NDArray[np.float32]
+
+    @property
+    def embedding(self) -> NDArray[np.float32]:
+        """(128,) dlib's."""
+        return self.looks[EMBEDDING]
 
 
 class BankBuilder:
@@ -118,10 +125,15 @@ def build(paths: Sequence[Path], out: Path) -> Iterator[tuple[Path, str]]:
         DataError: no picture can be used.
         ImageWriteError: the file cannot be written.
     """
-    builder, kept = BankBuilder(), []
+    builder, kept = BankBuilder(), list[Portrait]()
+    names = list[Path]()
     for path in paths:
         try:
-            kept.append(builder.portrait(path))
+            portrait = builder.portrait(path)
+            if (twin := _twin(portrait, kept)) is not None:
+                raise DataError(f"{path}: the same picture as {names[twin]}")
+            kept.append(portrait)
+            names.append(path)
         except DeidError as error:
             yield path, str(error)
         else:
@@ -129,6 +141,15 @@ def build(paths: Sequence[Path], out: Path) -> Iterator[tuple[Path, str]]:
     if not kept:
         raise DataError("expected pictures with exactly one usable face, got none")
     atomic.write(save(arrays_of(kept)), out, overwrite=True)
+
+
+def _twin(portrait: Portrait, others: Sequence[Portrait]) -> int | None:
+    """Which of the others is the same picture: two people would get one face."""
+    if not others:
+        return None
+    distances = np.linalg.norm(np.stack([p.embedding for p in others]) - portrait.embedding, axis=1)
+    nearest = int(distances.argmin())
+    return nearest if distances[nearest] < _TWINS else None
 
 
 def arrays_of(portraits: Sequence[Portrait]) -> dict[str, NDArray[np.generic]]:

@@ -21,6 +21,7 @@ from deid.core.protocols import ReadsPortraits
 from deid.core.types import Image
 from deid.editing.looks import LIGHT, POSE, SKIN, Looks, pose
 from deid.editing.sampler import MIX
+from deid.editing.shapes import INNER, Shapes
 
 #: Side of a portrait in pixels: three times that of an aligned crop.
 SIDE = 384
@@ -33,7 +34,7 @@ _SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 20, 1 / 12, 1 / 12), 4.0, 10.0
 _AKIN, _STRANGER = 0.62, 0.05
 #: One that lies farther than people of the subject's gender and origin usually do by this is far enough; so much nearer counts one in a
 #: choice, twice that four, and nothing more than the last number, for a group may have few portraits.
-_FARTHER, _NEAR, _NEAREST = 0.08, 0.065, 16.0
+_FARTHER, _NEAR, _NEAREST = 0.1, 0.065, 16.0
 #: A face of one origin in place of one of another counts so much. The colour of cheeks is also the light's; this is not.
 _ORIGIN = 10.0
 #: A person with a child's probability over this is a child.
@@ -46,9 +47,8 @@ _COUNTS = {"Young": 2.5, "No_Beard": 2.5, "Mustache": 1.5, "Mouth_Slightly_Open"
 #: Where `pose` says how far the mouth is open, how wide it is and how far its corners are lifted. A mismatch of the first counts so much
 #: besides, and more of any of them so much. A smile in place of none counts most: a grave face that smiles is another expression.
 _GAP, _MOUTH, _APART, _WIDER, _SMILE = 2, slice(2, 5), 0.8, 1.2, 4.0
-#: Landmarks from here on are the features, those before the jaw line. It may lie so far from the subject's, in pixels of 128; so much
-#: farther counts one.
-_INNER, _JAW, _BENT = 17, 5.0, 1.5
+#: The jaw line may lie so far from the subject's, in pixels of 128; so much farther counts one.
+_JAW, _BENT = 5.0, 1.5
 
 
 def mirrored(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -114,6 +114,11 @@ class Portraits:
         return self._reader.years(self.embedding)
 
     @cached_property
+    def shapes(self) -> Shapes:
+        """The shapes that its faces have."""
+        return Shapes(self.points)
+
+    @cached_property
     def origins(self) -> NDArray[np.float64]:
         """(len, 4) the probability of each origin, see `deid.recognition.linear.ORIGINS`."""
         return self._reader.origins(self.embedding)
@@ -177,9 +182,9 @@ class Portraits:
         bent so far. (The strain of the warp goes with it, at a correlation of 0.95.)"""
         # Points as complex numbers: a similarity is one factor.
         its, own = (p[..., 0] + 1j * p[..., 1] for p in (self.points, points))
-        its, own = its - its[:, _INNER:].mean(axis=1, keepdims=True), own - own[_INNER:].mean()
-        factor = np.conj(its[:, _INNER:]) @ own[_INNER:] / np.maximum(np.square(np.abs(its[:, _INNER:])).sum(axis=1), 1e-6)
-        return np.asarray(np.sqrt(np.square(np.abs(factor[:, None] * its[:, :_INNER] - own[:_INNER])).mean(axis=1)))
+        its, own = its - its[:, INNER:].mean(axis=1, keepdims=True), own - own[INNER:].mean()
+        factor = np.conj(its[:, INNER:]) @ own[INNER:] / np.maximum(np.square(np.abs(its[:, INNER:])).sum(axis=1), 1e-6)
+        return np.asarray(np.sqrt(np.square(np.abs(factor[:, None] * its[:, :INNER] - own[:INNER])).mean(axis=1)))
 
     def _other_sort(self, embedding: NDArray[np.float32]) -> NDArray[np.float64]:
         """(len,) how far age and origin are from those of a person with dlib's embedding (1, 128)."""

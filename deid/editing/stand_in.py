@@ -16,6 +16,7 @@ from deid.compositing.seam import reach
 from deid.core.temporal import steadied
 from deid.core.types import Image, StandIn, Steady
 from deid.editing.portraits import Portraits
+from deid.editing.shapes import INNER
 from deid.editing.thin_plate import maps_to
 from deid.imaging.geometry import apply, fit_similarity, scaled
 from deid.imaging.template import SIZE
@@ -24,13 +25,11 @@ Field = NDArray[np.float32]
 
 #: Features differ from the subject's by this much more than the portraits' do: what is left around a face leads to the subject, and this
 #: leads away (weights/EXPERIMENTS.md).
-_AWAY = 0.75
+_AWAY = 1.2
 #: Features stay so far inside the face, in pixels of 128, whose border lies so far above the brows, times their distance to the nose.
 _BORDER, _FOREHEAD = 2.0, 0.3
 #: A part of a portrait is not counted as smaller or larger than so many times its own area.
 _AREAS = (0.05, 20.0)
-#: The jaw meets the photo around it and stays where it is; all other landmarks are the portraits'.
-_JAW = 17
 #: What is coarser than this many pixels of a 128 px crop is the photo's light.
 _LIGHT = 20.0
 #: Portraits of a mix share what is coarser than this many pixels; all finer detail is the first one's: a mean of two is soft, and brows
@@ -105,8 +104,10 @@ def shape_for(
     """Landmarks (68, 2) of a stand-in for a face with these (68, 2); the other arguments are those of `stand_in`."""
     placed = [_placed(bank.points[i], points) for i in numbers]
     shape = points.copy()
-    shape[_JAW:] = np.sum([share * p for share, p in zip(shares, placed, strict=True)], axis=0)[_JAW:]
+    # The jaw meets the photo around it and stays where it is; all other landmarks are the portraits'.
+    shape[INNER:] = np.sum([share * p for share, p in zip(shares, placed, strict=True)], axis=0)[INNER:]
     _lead_away(shape, points, steady)
+    shape[INNER:] = bank.shapes.bounded(shape[INNER:])
     _follow_expression(shape, points)
     _keep_inside(shape, points)
     return shape
@@ -174,7 +175,7 @@ def warped(picture: Image, maps: Field, n: int) -> Field:
 
 def _placed(its: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
     """A portrait's landmarks where a face has its features: by a similarity, so that they keep their own shape."""
-    return apply(fit_similarity(its[_JAW:], points[_JAW:]), its)
+    return apply(fit_similarity(its[INNER:], points[INNER:]), its)
 
 
 def _lead_away(shape: NDArray[np.float64], points: NDArray[np.float64], steady: Steady | None = None) -> None:
@@ -182,9 +183,9 @@ def _lead_away(shape: NDArray[np.float64], points: NDArray[np.float64], steady: 
 
     The part that an affine map explains is the pose, and stays. So do the forms of eyes and mouth, which are expression.
     """
-    own = np.column_stack([points[_JAW:], np.ones(len(points) - _JAW)])
+    own = np.column_stack([points[INNER:], np.ones(len(points) - INNER)])
     off = np.zeros_like(shape)
-    off[_JAW:] = shape[_JAW:] - own @ np.linalg.lstsq(own, shape[_JAW:], rcond=None)[0]
+    off[INNER:] = shape[INNER:] - own @ np.linalg.lstsq(own, shape[INNER:], rcond=None)[0]
     for part in (*_EYES, _MOUTH):
         off[part] = off[part].mean(axis=0)
     shape += _AWAY * steadied(steady, "away", off, 3.0)
@@ -193,7 +194,7 @@ def _lead_away(shape: NDArray[np.float64], points: NDArray[np.float64], steady: 
 def _keep_inside(shape: NDArray[np.float64], points: NDArray[np.float64]) -> None:
     """Move brows, nose and eyes of a shape (68, 2) that lie outside the face to its border, in place, as in a head that looks aside."""
     centre = points[27:36].mean(axis=0)
-    inner = slice(_JAW, _MOUTH.start)
+    inner = slice(INNER, _MOUTH.start)
     off = shape[inner] - centre
     length = np.maximum(np.linalg.norm(off, axis=1, keepdims=True), 1e-6)
     most = reach(outline(points, _FOREHEAD), centre, off / length)[:, None] - _BORDER

@@ -165,6 +165,21 @@ def test_bank_comes_back_without_the_pictures_that_were_refused(bank: Portraits,
 
 
 @pytest.mark.usefixtures("no_networks")
+def test_a_picture_that_comes_twice_counts_once(tmp_path: Path) -> None:
+    """Two people in one photo would get the same face."""
+    out = tmp_path / "bank.safetensors"
+    said = dict(build([Path("7.webp"), Path("07.webp"), Path("2.webp")], out))
+    assert said == {Path("7.webp"): "", Path("07.webp"): "07.webp: the same picture as 7.webp", Path("2.webp"): ""}
+    assert Portraits(weights.read_bank(out), PortraitReader()).n_pictures == 2
+
+
+def test_no_portrait_of_the_shipped_bank_is_there_twice(bank: Portraits) -> None:
+    who = bank.embedding[: bank.n_pictures]
+    distances = np.linalg.norm(who[:, None] - who[None], axis=2) + np.eye(len(who))
+    assert distances.min() > 0.15
+
+
+@pytest.mark.usefixtures("no_networks")
 def test_nothing_is_written_without_a_usable_picture(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="exactly one usable face, got none"):
         list(build([Path("couple.png")], tmp_path / "bank.safetensors"))

@@ -83,7 +83,7 @@ def _search(jobs: "list[Job]", names: dict[Path, str], options: Options, span: t
             found += [Found(job.source, error=job.error)] if job.refused != "left out" else []
     todo, engine, part = [job for job in jobs if job.target is not None], Anonymizer(options), Span(*span)
     if todo:
-        # A detector that cannot be built is told once.
+        # A detector that cannot be built ends the run here, and is not named for each file.
         _ = engine.detector
     with progress("searching", len(todo)) as (step, frame):
         for job in todo:

@@ -174,17 +174,8 @@ class Portraits:
         off += _WIDER * np.maximum(self.pose[:, _MOUTH] - looks.pose[_MOUTH], 0).sum(axis=1)
         if looks.points.any():
             off += _SMILE * np.abs(self.smile - self._reader.smile(looks.points[None]))
-            off += np.maximum(self._jaws(looks.points) - _JAW, 0) / _BENT
+            off += np.maximum(_jaws(self.points, looks.points) - _JAW, 0) / _BENT
         return np.asarray(off)
-
-    def _jaws(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(len,) how far each portrait's jaw line lies from that of a face (68, 2), in pixels, once its features lie on the face's: it is
-        bent so far. (The strain of the warp goes with it, at a correlation of 0.95.)"""
-        # Points as complex numbers: a similarity is one factor.
-        its, own = (p[..., 0] + 1j * p[..., 1] for p in (self.points, points))
-        its, own = its - its[:, INNER:].mean(axis=1, keepdims=True), own - own[INNER:].mean()
-        factor = np.conj(its[:, INNER:]) @ own[INNER:] / np.maximum(np.square(np.abs(its[:, INNER:])).sum(axis=1), 1e-6)
-        return np.asarray(np.sqrt(np.square(np.abs(factor[:, None] * its[:, :INNER] - own[:INNER])).mean(axis=1)))
 
     def _other_sort(self, embedding: NDArray[np.float32]) -> NDArray[np.float64]:
         """(len,) how far age and origin are from those of a person with dlib's embedding (1, 128)."""
@@ -226,6 +217,16 @@ class Portraits:
             chosen.append(int(rng.choice(best)))
             used.add(chosen[-1] % self.n_pictures)
         return chosen
+
+
+def _jaws(portraits: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(len,) how far each portrait's jaw line lies from that of a face (68, 2), in pixels, once its features lie on the face's: it is
+    bent so far. (The strain of the warp goes with it, at a correlation of 0.95.)"""
+    # Points as complex numbers: a similarity is one factor.
+    its, own = (p[..., 0] + 1j * p[..., 1] for p in (portraits, points))
+    its, own = its - its[:, INNER:].mean(axis=1, keepdims=True), own - own[INNER:].mean()
+    factor = np.conj(its[:, INNER:]) @ own[INNER:] / np.maximum(np.square(np.abs(its[:, INNER:])).sum(axis=1), 1e-6)
+    return np.asarray(np.sqrt(np.square(np.abs(factor[:, None] * its[:, :INNER] - own[:INNER])).mean(axis=1)))
 
 
 @runtime_checkable

@@ -6,7 +6,7 @@ a file begin as files do, and samples are near to their neighbours. Pieces of a 
 
 import re
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -71,18 +71,28 @@ _DENSE = (
     _Alphabet("Z85", _DIGITS + _LOWER + _UPPER + ".-:+=^!/*?&<>()[]{}@%$#", 5, 4),
     _Alphabet("base45", _DIGITS + _UPPER + " $%*+-./:", 3, 2, little=True),
 )
+#: Digits of bases that are no power of two, and the least length of a word of them.
+_BASES = {
+    "base36": _DIGITS + _LOWER,
+    "base36 in capitals": _DIGITS + _UPPER,
+    "base58": "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz",
+    "base62": _DIGITS + _UPPER + _LOWER,
+    "base62, small letters first": _DIGITS + _LOWER + _UPPER,
+}
+_LEAST_DIGITS, _LEAST_BASE, _LETTERS = 6, 32, re.compile(r"(?<![\w-])[0-9A-Za-z]+(?![\w-])")
 #: What ends a row, and what ends a piece in it: of any alphabet of letters and digits, of base64's two, and of the dense ones.
 _ROW = re.compile(r"[\n\r{}<>]+")
 _ENDS = tuple(re.compile(ends) for ends in (r"[^A-Za-z0-9]+", r"[^A-Za-z0-9+/]+", r"[^A-Za-z0-9_-]+"))
 _DENSE_ENDS, _STRING, _LINE_HEAD = (
     re.compile(r"[\s,\"]+"),
-    re.compile(r'"((?:[^"\\]|\\.)*)"(?!\s*:)'),
+    re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?'),
     re.compile(r"^[ \t]*(?:- )?", re.MULTILINE),
 )
 _UNSEEN = re.compile("[ \t\u00a0\u00ad\u2000-\u200f\u2028-\u202f\u2060-\u2064\u3000\ufeff\U000e0000-\U000e01ef]")
 #: Share of a stream that has to be of one alphabet.
 _MOSTLY = 0.9
 _OCTAL = re.compile(r"[01][0-7]{5}")
+_KEYED = re.compile(r'(?m)"?([A-Za-z_][\w-]{0,63})"?:[ \t]*"?([^\s"\',{}\[\]]+)')
 _WHOLE = re.compile(r"(?<![\w.])-?\d{1,20}(?![\w.])")
 
 
@@ -92,14 +102,16 @@ def decoded_in(text: str) -> str:
 
 
 def _decoded_in(text: str) -> str:
-    for check in (_uuencoded, _in_letters, _in_signs, _in_numbers, _in_symbols):
+    for check in (_uuencoded, _in_letters, _in_signs, _in_numbers, _in_symbols, _in_digits):
         if why := check(text):
             return why
     return ""
 
 
 def _in_letters(text: str) -> str:
-    """Alphabets of letters and digits, in pieces of rows."""
+    """Alphabets of letters and digits, in pieces of rows, or under one key."""
+    if why := next((why for stream in _by_key(text) for alphabet in _SPARSE if (why := _held(stream, alphabet))), ""):
+        return why
     for ends in _ENDS:
         for stream in _streams([[p for p in ends.split(row) if p] for row in _ROW.split(text)]):
             for alphabet in _SPARSE:
@@ -112,11 +124,20 @@ def _in_signs(text: str) -> str:
     """Alphabets with punctuation, in lines and strings."""
     pieces = [[p for p in _DENSE_ENDS.split(row) if p] for row in text.splitlines()]
     lines = "".join(_LINE_HEAD.sub("", text).split("\n"))
-    for stream in (lines, "".join(_STRING.findall(text)), *_streams(pieces)):
+    strings = "".join(held for held, colon in _STRING.findall(text) if not colon)
+    for stream in (lines, strings, *_by_key(text), *_streams(pieces)):
         for alphabet in _DENSE:
             if why := _held(stream, alphabet):
                 return why
     return ""
+
+
+def _by_key(text: str) -> list[str]:
+    """Words by the key of JSON or YAML that they stand under, joined."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for key, word in _KEYED.findall(text):
+        found[key].append(word)
+    return ["".join(words) for words in found.values() if len(words) > 1]
 
 
 def _streams(rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -316,7 +337,49 @@ def _symbols(text: str) -> Iterator[Bytes]:
                 yield _packed(digits.astype(np.uint8), bits)
 
 
+def why_digits(values: Sequence[int]) -> str:
+    """Why whole numbers may be a picture's bytes, or its bits in twos, fours or eights, highest first; or nothing."""
+    if len(values) < _LEAST or min(values) < 0 or max(values) > 255:
+        return ""
+    digits = np.array(values, np.uint8)
+    bits = next((bits for bits in (1, 2, 4) if digits.max() == (1 << bits) - 1), 8)
+    if bits == 8:
+        return _why_numbers(digits, 1)
+    return _why(_packed(digits, bits), "digits") or _why(_packed(((1 << bits) - 1 - digits).astype(np.uint8), bits), "digits")
+
+
 def _packed(digits: Bytes, bits: int) -> Bytes:
     """Digits of so many bits as bytes, the first ones highest."""
     spread = np.unpackbits(digits[:, None], axis=1)[:, 8 - bits :]
     return np.packbits(spread.ravel())
+
+
+def _in_digits(text: str) -> str:
+    """Words that are each a whole number of several bytes, in the digits of a base that is no power of two."""
+    words = _LETTERS.findall(text)
+    longest = max(map(len, words), default=0)
+    own = [word for word in words if len(word) >= longest - 2]
+    if longest < _LEAST_DIGITS or len(own) * longest < _LEAST or len(own) < 0.5 * len(words):
+        return ""
+    if len(set("".join(own))) < _LEAST_BASE or np.mean([any(map(str.isdigit, w)) and any(map(str.isalpha, w)) for w in own]) < _MOSTLY:
+        return ""
+    for name, digits in _BASES.items():
+        values = {c: i for i, c in enumerate(digits)}
+        known = all(c in values for word in own[:_TRIALS] for c in word)
+        if known and (why := _why(np.frombuffer(_numbers_of(own, values), np.uint8), name)):
+            return why
+    return ""
+
+
+def _numbers_of(words: Sequence[str], values: dict[str, int]) -> bytes:
+    """The bytes of words that are numbers, all of as many as the largest has; none when one has another character."""
+    numbers = []
+    for word in words[:_WINDOW]:
+        number = 0
+        for c in word:
+            if c not in values:
+                return b""
+            number = number * len(values) + values[c]
+        numbers.append(number)
+    width = (max(numbers).bit_length() + 7) // 8
+    return b"".join(number.to_bytes(width, "big") for number in numbers)

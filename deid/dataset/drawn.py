@@ -48,9 +48,21 @@ def _drawn_in(text: str) -> str:
         if _is_drawn(grid):
             return f"{grid.shape[0]} rows of {grid.shape[1]} characters or levels that go as a drawing does"
     for symbols in _lists(text, rows):
-        if (width := _width(symbols)) and _is_drawn(symbols[: len(symbols) // width * width].reshape(-1, width)):
+        if width := _drawn_width(symbols):
             return f"a list of {len(symbols)} levels that go as a drawing of {width} columns does"
     return ""
+
+
+def goes_as_a_drawing(tokens: Sequence[str]) -> bool:
+    """Whether a list of levels, in numbers, words or characters, goes as the rows of a drawing do, one after another."""
+    symbols = _symbols(tokens[:_MOST]) if len(tokens) >= _LEAST else None
+    return symbols is not None and _drawn_width(symbols) > 0
+
+
+def _drawn_width(symbols: Symbols) -> int:
+    """Number of columns of the drawing that a list is, or 0."""
+    width = _width(symbols)
+    return width if width and _is_drawn(symbols[: len(symbols) // width * width].reshape(-1, width)) else 0
 
 
 def _lines(text: str, ends: re.Pattern[str]) -> Iterator[Symbols]:

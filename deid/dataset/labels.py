@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from deid.dataset.decoded import decoded_in
 from deid.dataset.drawn import drawn_in
+from deid.dataset.streams import streamed_in
 
 #: Text files that describe pictures: COCO's JSON, VOC's XML, YOLO's text and YAML, lists and tables.
 LABELS = frozenset({".cls", ".csv", ".data", ".id", ".json", ".jsonl", ".names", ".tsv", ".txt", ".xml", ".yaml", ".yml"})
@@ -37,7 +38,7 @@ _CHUNKS = re.compile(r"(?<![A-Za-z0-9+/_-])(?:[A-Za-z0-9+/_-]{20,}={0,2}[\s\"',;
 _LINES = re.compile(r"(?<!\S)(?:[!-~]{24,}\s+){3,}[!-~]+")
 _STRING = re.compile(r'"((?:[^"\\]|\\.){256,})"')
 _TOKEN = re.compile(r"(?<!\S)\S{256,}")
-_COUNTS = re.compile(r'"counts"\s*:\s*\Z')
+_COUNTS = re.compile(r'("counts"\s*:\s*")((?:[^"\\]|\\.){64,})"')
 _UUENCODED = re.compile(r"(?m)(?:^M[ -`]{60}\n){4}")
 _HEX = re.compile(r"(?:(?:0x[0-9A-Fa-f]{1,2}|#?[0-9A-Fa-f]{2})[\s,;:\"'\[\](){}|]*)+")
 _HASHES = {32, 40, 56, 64, 96, 128}
@@ -75,12 +76,14 @@ def check_label(data: bytes) -> str:
 
 def why_not_text(text: str) -> str:
     """What in a text may be a picture, or nothing."""
-    plain = _unescaped(text)
+    if why := next((why for found in _COUNTS.finditer(text) if (why := _why_not_rle(found))), ""):
+        return why
+    plain = _unescaped(_COUNTS.sub(r'\1"', text))
     for check in _CHECKS:
         if why := check(plain):
             return why
     untagged = _TAG.sub(" ", plain) if plain.lstrip().startswith("<") else plain
-    return _numbers(untagged) or drawn_in(plain) or decoded_in(plain)
+    return _numbers(untagged) or drawn_in(plain) or decoded_in(plain) or streamed_in(plain)
 
 
 def _unescaped(text: str) -> str:
@@ -144,18 +147,35 @@ def _opaque(text: str) -> str:
     structured = text.lstrip()[:1] in {"{", "["}
     for found in (_STRING if structured else _TOKEN).finditer(text):
         held = found[1] if structured else found[0]
-        if structured and (
-            any(c.isspace() for c in held) or (_COUNTS.search(text, max(0, found.start() - 40), found.start()) and _is_rle(held))
-        ):
+        if structured and any(c.isspace() for c in held):
             continue
         if (held.isascii() and bits(held) >= _RANDOM_BITS + 0.1) or _is_dense(held):
             return f"a string of {len(held)} random characters at character {found.start()}"
     return ""
 
 
+def _why_not_rle(found: re.Match[str]) -> str:
+    """Why what stands for COCO's run lengths is none, or nothing."""
+    held = _unescaped(found[2])
+    return "" if _is_rle(held) else f"a string of {len(held)} characters that are no run lengths at character {found.start()}"
+
+
 def _is_rle(text: str) -> bool:
-    """Whether a string has the alphabet of COCO's run lengths, which no encoding of bytes has."""
-    return all("0" <= c <= "o" for c in text)
+    """Whether a string is COCO's run lengths: none is negative, as nearly surely one is in other strings of these characters.
+
+    Each is written in groups of five bits, the last two less the one before the last.
+    """
+    lengths, value, n_bits = [0, 0], 0, 0
+    for c in text:
+        code = ord(c) - 48
+        if not 0 <= code < 64:
+            return False
+        value, n_bits = value | (code & 31) << n_bits, n_bits + 5
+        if not code & 32:
+            value -= (code & 16) << n_bits - 4 if code & 16 else 0
+            lengths.append(value + (lengths[-2] if len(lengths) > 4 else 0))
+            value, n_bits = 0, 0
+    return min(lengths) >= 0
 
 
 def _is_dense(text: str) -> bool:

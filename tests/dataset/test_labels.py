@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from deid.dataset.labels import check_label
@@ -113,6 +114,18 @@ def test_samples_of_a_picture_are_not_carried(text: str) -> None:
     assert check_label(text.encode())
 
 
+def _run_lengths(lengths: NDArray[np.int64]) -> str:
+    """COCO's text of run lengths: five bits a character, the last one with the sign, less the length two before."""
+    text = ""
+    for i, length in enumerate(map(int, lengths)):
+        value, more = length - (int(lengths[i - 2]) if i > 2 else 0), True
+        while more:
+            digit, value = value & 31, value >> 5
+            more = value != (-1 if digit & 16 else 0)
+            text += chr(48 + digit + 32 * more)
+    return text
+
+
 _T = np.linspace(0, 6.28, 400)
 _OUTLINE = np.stack([0.5 + 0.2 * np.cos(_T), 0.3 + 0.1 * np.sin(_T)], axis=1)
 CARRIED = {
@@ -122,8 +135,8 @@ CARRIED = {
     "coco": json.dumps({"annotations": [{"segmentation": [(_OUTLINE * 200).round(2).ravel().tolist()], "bbox": [1, 2, 3, 4]}] * 20}),
     "coco in whole pixels": json.dumps({"annotations": [{"segmentation": [(_OUTLINE * 200).round().ravel().tolist()]}] * 20}, indent=1),
     "coco run lengths": json.dumps({"segmentation": {"counts": _random.integers(0, 200, 900).tolist()}}),
-    "coco rle": json.dumps({"segmentation": {"counts": "".join(chr(48 + v) for v in _random.integers(0, 64, 900))}}),
-    "coco rle of a pattern": '{"segmentation": {"counts": "' + "0`^f1;>" * 300 + '"}}',
+    "coco rle": json.dumps({"segmentation": {"size": [240, 320], "counts": _run_lengths(_random.integers(1, 3000, 400))}}),
+    "coco rle of a circle": json.dumps({"segmentation": {"counts": _run_lengths(np.repeat([7000, 230, 10, 228, 12, 225, 15], 60))}}),
     "boxes": json.dumps({"boxes": _random.integers(0, 200, (100, 4)).tolist()}),
     "wider": "0--Parade/0_Parade_marchingband_1_849.jpg\n1\n449 330 122 149 0 0 0 0 0 0 \n" * 200,
     "celeba": "\n".join(f"{i:06d}.jpg " + _joined(_random.integers(60, 160, 10)) for i in range(500)),
@@ -145,6 +158,11 @@ CARRIED = {
 @pytest.mark.parametrize("text", CARRIED.values(), ids=CARRIED.keys())
 def test_labels_are_carried(text: str) -> None:
     assert check_label(text.encode()) == ""
+
+
+def test_run_lengths_that_are_none_are_not_carried() -> None:
+    text = "".join(chr(48 + v) for v in _random.integers(0, 64, 900))
+    assert "no run lengths" in check_label(json.dumps({"segmentation": {"size": [240, 320], "counts": text}}).encode())
 
 
 def test_what_is_no_text_is_not_carried(folder: Path) -> None:

@@ -56,7 +56,7 @@ _DIGITS, _HEX = re.compile(rf"(?<!\w)\d{{{_LONG},}}(?!\w)"), re.compile(r"(?<![0
 
 
 def streamed_in(text: str) -> str:
-    """What in a text is a stream of values that may be a picture, or nothing."""
+    """Describe a stream of values in a text that may be a picture; empty when there is none."""
     return in_parts(text, _LEAST, _streamed_in)
 
 

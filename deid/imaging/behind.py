@@ -1,4 +1,4 @@
-"""Where a picture ends in its file, and what stands behind it: no reader shows it, and no output has it."""
+"""The end of a picture in its file, and data behind it: no reader shows them, and no output has them."""
 
 from collections.abc import Callable
 
@@ -31,7 +31,7 @@ def after_the_end(data: bytes, file_format: str = "JPEG") -> int:
 
 
 def left_behind(data: bytes, file_format: str = "JPEG") -> str:
-    """What a file holds behind its picture that somebody may miss, in words; empty for padding and a camera's notes."""
+    """Name the data behind a file's picture that somebody may miss; empty for padding and a camera's notes."""
     rest = _behind(data, file_format).strip(_BLANK)
     if b"ftyp" in rest:
         return "the video of a moving photo left out" if file_format == "JPEG" else "a video behind the picture left out"
@@ -44,7 +44,7 @@ def left_behind(data: bytes, file_format: str = "JPEG") -> str:
 
 
 def _behind(data: bytes, file_format: str) -> bytes:
-    """What comes after the picture of a file, without zeros around it."""
+    """The bytes after the picture of a file, without zeros around them."""
     end = _ENDS[file_format](data) if file_format in _ENDS else len(data)
     return data[end:].strip(b"\0")
 
@@ -98,7 +98,7 @@ def _palette(flags: bytes) -> int:
 
 
 def _after_blocks(data: bytes, at: int) -> int:
-    """Where a GIF's chain of blocks ends: at one of no length."""
+    """The end of a GIF's chain of blocks: one of no length."""
     while at < len(data) and data[at]:
         at += 1 + data[at]
     return at + 1

@@ -1,4 +1,4 @@
-"""What stands behind a picture is named, padding or not, whatever the picture's format."""
+"""Data behind a picture are named, padding or not, in every format."""
 
 import io
 import zipfile

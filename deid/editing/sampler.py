@@ -36,7 +36,7 @@ UNTOUCHED = (
 #: Range of each attribute at strength 1.
 RANGE = 1.1
 #: The first portrait, which gives the fine detail, has this share of shape and tone at least, and at most.
-_FIRST = (0.5, 0.7)
+FIRST = (0.5, 0.7)
 _MALE = ATTRIBUTES.index("Male")
 
 
@@ -66,7 +66,7 @@ def sample_shares(rng: np.random.Generator, n: int = MIX) -> NDArray[np.float32]
     """Shares (n,) of the portraits of a stand-in, the first one's the largest."""
     if n == 1:
         return np.ones(1, np.float32)
-    first = rng.uniform(*_FIRST)
+    first = rng.uniform(*FIRST)
     return np.array([first, *[(1 - first) / (n - 1)] * (n - 1)], np.float32)
 
 

@@ -16,6 +16,7 @@ from deid.compositing.seam import reach
 from deid.core.temporal import steadied
 from deid.core.types import Image, StandIn, Steady
 from deid.editing.portraits import Portraits
+from deid.editing.sampler import FIRST
 from deid.editing.shapes import INNER
 from deid.editing.thin_plate import maps_to
 from deid.imaging.geometry import apply, fit_similarity, scaled
@@ -23,9 +24,9 @@ from deid.imaging.template import SIZE
 
 Field = NDArray[np.float32]
 
-#: Features differ from the subject's by this much more than the portraits' do: what is left around a face leads to the subject, and this
-#: leads away (weights/EXPERIMENTS.md).
-_AWAY = 1.2
+#: Features differ from the subject's by so much more than the portraits' do: what is left around a face leads to the subject, and this
+#: leads away (weights/EXPERIMENTS.md). How far, is drawn with the portraits' shares: always as far, the way back could be learnt.
+_AWAY = (0.7, 1.5)
 #: Features stay so far inside the face, in pixels of 128, whose border lies so far above the brows, times their distance to the nose.
 _BORDER, _FOREHEAD = 2.0, 0.3
 #: A part of a portrait is not counted as smaller or larger than so many times its own area.
@@ -38,9 +39,13 @@ _TONE = 12.0
 _BROWS, _EYES, _MOUTH = (slice(17, 22), slice(22, 27)), (slice(36, 42), slice(42, 48)), slice(48, 68)
 #: A portrait's colour (Lab) under this is grey, and not scaled.
 _GREY = 2.0
-#: An eye of fewer pixels (of 128) has no colour that counts; how much darker or brighter (Lab) one may become for the photo's, and a brow,
-#: and how far this one reaches above and below its landmarks: frames of glasses may be darker still.
-_LEAST_EYE, _EYE_LIGHT, _BROW_LIGHT, _BROW = 4.0, (-12.0, 4.0), (-5.0, 20.0), 2.5
+#: An eye of fewer pixels (of 128) has no colour that counts; how much darker or brighter (Lab) one may become for the photo's.
+_LEAST_EYE, _EYE_LIGHT = 4.0, (-12.0, 4.0)
+#: How far a brow reaches above and below its landmarks, and how often it may be as dark, beside the skin, as the portrait's own: frames of
+#: glasses may be darker still. One that is less dark (Lab) than the last number is no brow to compare with.
+_BROW, _BROW_CONTRAST, _LEAST_DARK = 2.5, (0.4, 1.15), 3.0
+#: What is coarser than this around a brow, in pixels of 128, is skin.
+_BESIDE = 6.0
 #: An eye counts as shutting under this share of the portrait's opening; mouths are alike that differ by fewer pixels of 128 between the
 #: lips; and what is inside of them is the photo's where the portrait's gap is smaller than this share of the subject's.
 _SHUT, _SAME_GAP, _TOO_SHUT = 0.7, 1.5, 0.75
@@ -106,7 +111,7 @@ def shape_for(
     shape = points.copy()
     # The jaw meets the photo around it and stays where it is; all other landmarks are the portraits'.
     shape[INNER:] = np.sum([share * p for share, p in zip(shares, placed, strict=True)], axis=0)[INNER:]
-    _lead_away(shape, points, steady)
+    _lead_away(shape, points, float(np.interp(shares[0], FIRST, _AWAY)), steady)
     shape[INNER:] = bank.shapes.bounded(shape[INNER:])
     _follow_expression(shape, points)
     _keep_inside(shape, points)
@@ -126,8 +131,8 @@ def _between_lips(points: NDArray[np.float64]) -> Field:
 
 
 def _with_eyes_and_brows(light: "_Light", small: Field, crop: Image, shape: NDArray[np.float64], points: NDArray[np.float64]) -> "_Light":
-    """The light of a portrait (128, 128, 3), with its eyes and brows in the colours of the photo's: blue eyes in a dark face show, and so
-    do black brows under white hair.
+    """The light of a portrait (128, 128, 3), with its eyes and brows as dark as the photo's, and its eyes of their colour: blue eyes in a
+    dark face show, and so do black brows under white hair.
 
     Args:
         light: of the portrait.
@@ -139,20 +144,46 @@ def _with_eyes_and_brows(light: "_Light", small: Field, crop: Image, shape: NDAr
     pictures = (light.on(small) / 255, crop.astype(np.float32) / 255)
     new, old = (np.asarray(cv2.cvtColor(a, cv2.COLOR_RGB2LAB), np.float32) for a in pictures)
     lift = light.lift.copy()
-    for part, limits in ((_EYES[0], _EYE_LIGHT), (_EYES[1], _EYE_LIGHT), (_BROWS[0], _BROW_LIGHT), (_BROWS[1], _BROW_LIGHT)):
+    for part in _EYES:
         there, here = _darker_half(new[..., 0], shape[part]), _darker_half(old[..., 0], points[part])
-        if min(there.sum(), here.sum()) < _LEAST_EYE:
-            continue
-        off = np.asarray(_mean(old, here) - _mean(new, there))
-        off[0] = np.clip(off[0], *limits)
-        lift += cv2.GaussianBlur(there, (0, 0), 0.8)[..., None] * off
-    return replace(light, lift=lift)
+        if min(there.sum(), here.sum()) >= _LEAST_EYE:
+            off = np.asarray(_mean(old, here) - _mean(new, there))
+            off[0] = np.clip(off[0], *_EYE_LIGHT)
+            lift += cv2.GaussianBlur(there, (0, 0), 0.8)[..., None] * off
+    # Toward the skin around it, a brow is fainter and keeps its hairs.
+    share, skin = _fainter(new[..., 0], old[..., 0], shape, points), coarse(new, 1 - _around(shape), _BESIDE)
+    return replace(light, gain=light.gain * (1 - share), lift=lift * (1 - share) + share * skin)
+
+
+def _fainter(new: Field, old: Field, shape: NDArray[np.float64], points: NDArray[np.float64]) -> Field:
+    """(128, 128, 1): by what share each brow of a stand-in has to be fainter, by its lightness and the photo's (128, 128)."""
+    share = np.zeros(new.shape, np.float32)
+    for part in _BROWS:
+        dark, wanted = _darkness(new, shape, part), _darkness(old, points, part)
+        if dark > _LEAST_DARK:
+            share += (1 - np.clip(wanted / dark, *_BROW_CONTRAST)) * _around(shape, part)
+    return np.asarray(cv2.GaussianBlur(share, (0, 0), 1.5)[..., None], np.float32)
+
+
+def _around(points: NDArray[np.float64], *parts: slice) -> Field:
+    """(128, 128): 1 on brows of landmarks (68, 2), all or these."""
+    margin = np.array([0.0, _BROW])
+    brows = [points[part] for part in parts or _BROWS]
+    masks = [filled(np.concatenate([brow - margin, brow[::-1] + margin])) for brow in brows]
+    return np.asarray(np.maximum.reduce(masks), np.float32)
+
+
+def _darkness(lightness: Field, points: NDArray[np.float64], brow: slice) -> float:
+    """How much darker the hair of a brow is than the skin above and below it, by lightness (128, 128)."""
+    on = _around(points, brow)
+    beside = cv2.dilate(on, np.ones((9, 5), np.uint8)) - on
+    hair, skin = lightness[on > 0.5], lightness[beside > 0.5]
+    return float(np.median(skin) - hair[hair <= np.median(hair)].mean()) if hair.size and skin.size else 0.0
 
 
 def _darker_half(lightness: Field, part: NDArray[np.float64]) -> Field:
-    """(128, 128): the darker half by lightness (128, 128) of an eye (6, 2), its iris and lashes, or of a brow (5, 2), its hair."""
-    reach = np.array([0.0, _BROW])
-    where = filled(part if len(part) == 6 else np.concatenate([part - reach, part[::-1] + reach]))
+    """(128, 128): the darker half by lightness (128, 128) of an eye (6, 2), its iris and lashes."""
+    where = filled(part)
     inside = lightness[where > 0.5]
     return where if inside.size == 0 else np.asarray(where * (lightness <= np.median(inside)), np.float32)
 
@@ -178,8 +209,8 @@ def _placed(its: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np
     return apply(fit_similarity(its[INNER:], points[INNER:]), its)
 
 
-def _lead_away(shape: NDArray[np.float64], points: NDArray[np.float64], steady: Steady | None = None) -> None:
-    """Move the features of a shape (68, 2) farther from those of the face, in place.
+def _lead_away(shape: NDArray[np.float64], points: NDArray[np.float64], share: float, steady: Steady | None = None) -> None:
+    """Move the features of a shape (68, 2) farther from those of the face, in place, by a share of their distance.
 
     The part that an affine map explains is the pose, and stays. So do the forms of eyes and mouth, which are expression.
     """
@@ -188,7 +219,7 @@ def _lead_away(shape: NDArray[np.float64], points: NDArray[np.float64], steady: 
     off[INNER:] = shape[INNER:] - own @ np.linalg.lstsq(own, shape[INNER:], rcond=None)[0]
     for part in (*_EYES, _MOUTH):
         off[part] = off[part].mean(axis=0)
-    shape += _AWAY * steadied(steady, "away", off, 3.0)
+    shape += share * steadied(steady, "away", off, 3.0)
 
 
 def _keep_inside(shape: NDArray[np.float64], points: NDArray[np.float64]) -> None:
@@ -272,7 +303,8 @@ class _Light:
     """How the light of one picture becomes that of another: smooth fields (128, 128, 3) in Lab.
 
     Lightness and colours are scaled down, but raised by adding: scaled up, the highlights of a dark skin are white patches on a pale one.
-    Shifted down, teeth are blue in a pale face; in a photo in black and white nothing has a colour.
+    Shifted down, teeth are blue in a pale face; in a photo in black and white nothing has a colour. In less light colours are fainter too,
+    or cheeks and nose have orange edges.
     """
 
     gain: Field
@@ -304,7 +336,8 @@ def light_of(face: Field, here: Field, shown: Field, own: Field) -> _Light:
         for a, where in ((face, shown), (here, own))
     )
     bright = np.clip(old[..., :1] / np.maximum(new[..., :1], 4), *_SCALES)
-    gain = np.concatenate([np.minimum(bright, 1.0), np.clip(np.abs(old) / np.maximum(new, _GREY), 0.0, 1.0)[..., 1:]], axis=2)
+    dimmed = np.minimum(bright, 1.0)
+    gain = np.concatenate([dimmed, dimmed * np.clip(np.abs(old) / np.maximum(new, _GREY), 0.0, 1.0)[..., 1:]], axis=2)
     wanted = np.concatenate([bright * new[..., :1], old[..., 1:]], axis=2)
     return _Light(np.asarray(gain, np.float32), np.asarray(wanted - gain * new, np.float32))
 

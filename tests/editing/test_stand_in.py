@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from deid.compositing.blend import face_mask, outline
 from deid.core.types import AlignedFace, Image, StandIn
 from deid.editing.portraits import Portraits
-from deid.editing.stand_in import _keep_inside, _lead_away, _placed, coarse, stand_in
+from deid.editing.stand_in import _keep_inside, _lead_away, _placed, coarse, light_of, stand_in
 from deid.landmarks.face_points import FacePoints
 
 NUMBERS, SHARES = [3, 40], [0.6, 0.4]
@@ -238,7 +238,7 @@ def test_features_lie_farther_from_the_subjects_than_the_portraits_do(bank: Port
     assert points is not None
     shape = _placed(bank.points[0], points)
     led = shape.copy()
-    _lead_away(led, points)
+    _lead_away(led, points, 0.7)
     np.testing.assert_array_equal(led[:17], shape[:17])
     brows_and_nose = slice(17, 36)
     assert np.linalg.norm((led - points)[brows_and_nose]) > 1.1 * np.linalg.norm((shape - points)[brows_and_nose])
@@ -252,7 +252,7 @@ def test_what_turns_a_head_is_not_exaggerated(woman_face: AlignedFace) -> None:
     assert points is not None
     turned = points @ np.array([[0.9, 0.05], [-0.05, 1.1]]) + (3, -2)
     led = turned.copy()
-    _lead_away(led, points)
+    _lead_away(led, points, 0.7)
     np.testing.assert_allclose(led, turned, atol=1e-6)
 
 
@@ -276,6 +276,26 @@ def test_eyes_take_the_colour_of_the_photos(bank: Portraits, face: AlignedFace) 
     eyes = _eyes(_made(bank, face))
     colours = [_made(bank, f).face[eyes].mean(axis=0) for f in (brown, blue)]
     assert colours[0][0] - colours[0][2] > colours[1][0] - colours[1][2] + 5
+
+
+def test_in_less_light_colours_are_fainter() -> None:
+    """Cheeks of a bright portrait have orange edges in a dark face otherwise."""
+    everywhere = np.ones((128, 128), np.float32)
+    bright, dark = (np.full((128, 128, 3), rgb, np.float32) for rgb in ((230, 190, 170), (80, 60, 50)))
+    darkened, kept = (light_of(bright, here, everywhere, everywhere) for here in (dark, bright))
+    assert darkened.gain[..., 1:].max() < 0.5
+    np.testing.assert_allclose(kept.gain, 1, atol=0.02)
+
+
+def test_light_brows_keep_their_hairs(bank: Portraits, face: AlignedFace) -> None:
+    """One that is painted over with a lighter colour is a smudge."""
+    assert face.points is not None
+    light, own = (_made(bank, f) for f in (replace(face, crop=_with_brows(face, 170)), face))
+    where = np.zeros(own.face.shape[:2], np.uint8)
+    k = own.face.shape[0] // 128
+    cv2.polylines(where, [np.round(own.points[part] * k).astype(np.int32) for part in (slice(17, 22), slice(22, 27))], False, 1, 4 * k)
+    lightness, dark = (cv2.cvtColor(made.face / 255, cv2.COLOR_RGB2LAB)[..., 0] for made in (light, own))
+    assert np.corrcoef(lightness[where > 0], dark[where > 0])[0, 1] > 0.95
 
 
 def test_brows_are_as_light_as_the_photos(bank: Portraits, face: AlignedFace) -> None:

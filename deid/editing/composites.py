@@ -20,10 +20,11 @@ from deid.compositing.blend import outline, shrunk
 from deid.core.options import Options
 from deid.core.protocols import Embedder
 from deid.core.types import Image
+from deid.editing.light import light_of
 from deid.editing.looks import Looks
 from deid.editing.portrait_bank import encoded
 from deid.editing.portraits import SIDE, Portraits
-from deid.editing.stand_in import light_of, shown_of, warped
+from deid.editing.stand_in import shown_of, warped
 from deid.editing.thin_plate import maps_to
 from deid.imaging import atomic
 from deid.imaging.geometry import scaled

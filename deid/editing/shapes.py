@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 #: Landmarks from here on are the features; those before are the jaw line.
 INNER = 17
+#: Which landmarks are the brows, the eyes and the mouth.
+BROWS, EYES, MOUTH = (slice(17, 22), slice(22, 27)), (slice(36, 42), slice(42, 48)), slice(48, 68)
 #: So many components are kept within bounds, in standard deviations; finer ones are noise of the landmarks. A bank of fewer portraits
 #: than the last number says nothing about shapes.
 _COMPONENTS, _BOUND, _LEAST = 16, 2.0, 64

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from deid.compositing.blend import face_mask, outline
 from deid.core.types import AlignedFace, Image, StandIn
 from deid.editing.portraits import Portraits
-from deid.editing.stand_in import _keep_inside, _lead_away, _placed, coarse, light_of, stand_in
+from deid.editing.stand_in import _keep_inside, _lead_away, _placed, stand_in
 from deid.landmarks.face_points import FacePoints
 
 NUMBERS, SHARES = [3, 40], [0.6, 0.4]
@@ -209,16 +209,6 @@ def test_landmarks_in_one_point_give_no_broken_numbers(where: tuple[float, float
     assert np.isfinite(made.points).all()
 
 
-def test_coarse_light_of_a_constant_is_that_constant() -> None:
-    """Whatever lies outside of its support."""
-    image = np.full((128, 128, 3), (90, 120, 150), np.float32)
-    support = np.zeros((128, 128), np.float32)
-    support[30:110, 30:100] = 1
-    image[support == 0] = 255
-    light = coarse(image, support)
-    np.testing.assert_allclose(light[40:100, 40:90], np.broadcast_to((90, 120, 150), (60, 50, 3)), rtol=0.05)
-
-
 def test_highlights_of_a_dark_portrait_are_no_patches_on_a_pale_face(bank: Portraits, woman_face: AlignedFace) -> None:
     """Lightness is raised by adding: what stands out of the skin stands out as much as in the portrait, and not twice as much."""
     assert woman_face.points is not None
@@ -276,15 +266,6 @@ def test_eyes_take_the_colour_of_the_photos(bank: Portraits, face: AlignedFace) 
     eyes = _eyes(_made(bank, face))
     colours = [_made(bank, f).face[eyes].mean(axis=0) for f in (brown, blue)]
     assert colours[0][0] - colours[0][2] > colours[1][0] - colours[1][2] + 5
-
-
-def test_in_less_light_colours_are_fainter() -> None:
-    """Cheeks of a bright portrait have orange edges in a dark face otherwise."""
-    everywhere = np.ones((128, 128), np.float32)
-    bright, dark = (np.full((128, 128, 3), rgb, np.float32) for rgb in ((230, 190, 170), (80, 60, 50)))
-    darkened, kept = (light_of(bright, here, everywhere, everywhere) for here in (dark, bright))
-    assert darkened.gain[..., 1:].max() < 0.5
-    np.testing.assert_allclose(kept.gain, 1, atol=0.02)
 
 
 def test_light_brows_keep_their_hairs(bank: Portraits, face: AlignedFace) -> None:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing.blend import filled
+from deid.compositing.blend import features, filled
 from deid.core.temporal import steadied
 from deid.core.types import Image, Steady
 from deid.editing.shapes import BROWS, EYES
@@ -23,9 +23,9 @@ _GREY = 2.0
 _LEAST_EYE, _EYE_LIGHT = 4.0, (-12.0, 4.0)
 #: How far a brow reaches above and below its landmarks, and how often it may be as dark, beside the skin, as the portrait's own: frames of
 #: glasses may be darker still. One that is less dark (Lab) than the last number is no brow to compare with.
-_BROW, _BROW_CONTRAST, _LEAST_DARK = 2.5, (0.4, 1.15), 3.0
-#: What is coarser than this around a brow, in pixels of 128, is skin.
-_BESIDE = 6.0
+_BROW, _BROW_CONTRAST, _LEAST_DARK = 2.5, (0.5, 1.15), 3.0
+#: The skin beside a brow is what is coarser than this, in pixels of 128, and so far from all features: sockets of eyes are dark.
+_BESIDE, _NEAR = 8.0, np.ones((7, 7), np.uint8)
 #: Lightness (Lab, 0 to 100) over which highlights are rolled off, by how much they may exceed it, and how far light may scale a portrait's.
 _BRIGHT, _ROOM, _SCALES = 80.0, 14.0, (0.45, 1.8)
 
@@ -102,7 +102,7 @@ def with_eyes_and_brows(light: Light, small: Field, crop: Image, shape: NDArray[
             off[0] = np.clip(off[0], *_EYE_LIGHT)
             lift += cv2.GaussianBlur(there, (0, 0), 0.8)[..., None] * off
     # Toward the skin around it, a brow is fainter and keeps its hairs.
-    share, skin = _fainter(new[..., 0], old[..., 0], shape, points), coarse(new, 1 - _around(shape), _BESIDE)
+    share, skin = _fainter(new[..., 0], old[..., 0], shape, points), coarse(new, _beside(shape), _BESIDE)
     return replace(light, gain=light.gain * (1 - share), lift=lift * (1 - share) + share * skin)
 
 
@@ -122,6 +122,11 @@ def _around(points: NDArray[np.float64], *parts: slice) -> Field:
     brows = [points[part] for part in parts or BROWS]
     masks = [filled(np.concatenate([brow - margin, brow[::-1] + margin])) for brow in brows]
     return np.asarray(np.maximum.reduce(masks), np.float32)
+
+
+def _beside(points: NDArray[np.float64]) -> Field:
+    """(128, 128): 1 away from all features of landmarks (68, 2)."""
+    return np.asarray(1 - cv2.dilate(features(points), _NEAR), np.float32)
 
 
 def _darkness(lightness: Field, points: NDArray[np.float64], brow: slice) -> float:

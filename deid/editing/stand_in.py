@@ -25,7 +25,7 @@ from deid.imaging.template import SIZE
 Field = NDArray[np.float32]
 
 #: Features differ from the subject's by so much more than the portraits' do: what is left around a face leads to the subject, and this
-#: leads away (weights/EXPERIMENTS.md). How far, is drawn with the portraits' shares: always as far, the way back could be learnt.
+#: leads away (weights/EXPERIMENTS.md). How far is drawn with the portraits' shares.
 _AWAY = (0.7, 1.5)
 #: Features stay so far inside the face, in pixels of 128, whose border lies so far above the brows, times their distance to the nose.
 _BORDER, _FOREHEAD = 2.0, 0.3

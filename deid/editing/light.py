@@ -110,18 +110,16 @@ def _fainter(new: Field, old: Field, shape: NDArray[np.float64], points: NDArray
     """(128, 128, 1): by what share each brow of a stand-in has to be fainter, by its lightness and the photo's (128, 128)."""
     share = np.zeros(new.shape, np.float32)
     for part in BROWS:
-        dark, wanted = _darkness(new, shape, part), _darkness(old, points, part)
+        dark, wanted = _darkness(new, shape[part]), _darkness(old, points[part])
         if dark > _LEAST_DARK:
-            share += (1 - np.clip(wanted / dark, *_BROW_CONTRAST)) * _around(shape, part)
+            share += (1 - np.clip(wanted / dark, *_BROW_CONTRAST)) * _around(shape[part])
     return np.asarray(cv2.GaussianBlur(share, (0, 0), 1.5)[..., None], np.float32)
 
 
-def _around(points: NDArray[np.float64], *parts: slice) -> Field:
-    """(128, 128): 1 on brows of landmarks (68, 2), all or these."""
+def _around(brow: NDArray[np.float64]) -> Field:
+    """(128, 128): 1 on a brow (5, 2)."""
     margin = np.array([0.0, _BROW])
-    brows = [points[part] for part in parts or BROWS]
-    masks = [filled(np.concatenate([brow - margin, brow[::-1] + margin])) for brow in brows]
-    return np.asarray(np.maximum.reduce(masks), np.float32)
+    return filled(np.concatenate([brow - margin, brow[::-1] + margin]))
 
 
 def _beside(points: NDArray[np.float64]) -> Field:
@@ -129,9 +127,9 @@ def _beside(points: NDArray[np.float64]) -> Field:
     return np.asarray(1 - cv2.dilate(features(points), _NEAR), np.float32)
 
 
-def _darkness(lightness: Field, points: NDArray[np.float64], brow: slice) -> float:
-    """How much darker the hair of a brow is than the skin above and below it, by lightness (128, 128)."""
-    on = _around(points, brow)
+def _darkness(lightness: Field, brow: NDArray[np.float64]) -> float:
+    """How much darker the hair of a brow (5, 2) is than the skin above and below it, by lightness (128, 128)."""
+    on = _around(brow)
     beside = cv2.dilate(on, np.ones((9, 5), np.uint8)) - on
     hair, skin = lightness[on > 0.5], lightness[beside > 0.5]
     return float(np.median(skin) - hair[hair <= np.median(hair)].mean()) if hair.size and skin.size else 0.0

@@ -24,21 +24,21 @@ class Shapes:
 
     def __init__(self, points: NDArray[np.float64]) -> None:
         self._mean = points[:, INNER:].mean(axis=0)
-        held = np.stack([(_affine(p[INNER:], self._mean) - self._mean).ravel() for p in points])
+        held = np.stack([(affine(p[INNER:], self._mean) - self._mean).ravel() for p in points])
         _, values, axes = np.linalg.svd(held, full_matrices=False)
         n = _COMPONENTS if len(points) >= _LEAST else 0
         self._axes, self._deviations = axes[:n], values[:n] / np.sqrt(max(len(points) - 1, 1))
 
     def bounded(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """Features (51, 2) whose components lie within what is usual: farther out a face is a caricature."""
-        there = _affine(features, self._mean)
+        there = affine(features, self._mean)
         at = self._axes @ (there - self._mean).ravel() / self._deviations
         off = (_BOUND * np.tanh(at / _BOUND) - at) * self._deviations
         back = np.linalg.lstsq(_homogeneous(there), features, rcond=None)[0]
         return np.asarray(features + (off @ self._axes).reshape(-1, 2) @ back[:2])
 
 
-def _affine(features: NDArray[np.float64], onto: NDArray[np.float64]) -> NDArray[np.float64]:
+def affine(features: NDArray[np.float64], onto: NDArray[np.float64]) -> NDArray[np.float64]:
     """Features (51, 2) after the affine map that brings them nearest to others (51, 2)."""
     own = _homogeneous(features)
     return np.asarray(own @ np.linalg.lstsq(own, onto, rcond=None)[0])

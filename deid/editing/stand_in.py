@@ -17,7 +17,7 @@ from deid.core.types import Image, StandIn, Steady
 from deid.editing.light import light_of, with_eyes_and_brows
 from deid.editing.portraits import Portraits
 from deid.editing.sampler import FIRST
-from deid.editing.shapes import EYES, INNER, MOUTH
+from deid.editing.shapes import EYES, INNER, MOUTH, affine
 from deid.editing.thin_plate import maps_to
 from deid.imaging.geometry import apply, fit_similarity, scaled
 from deid.imaging.template import SIZE
@@ -137,9 +137,8 @@ def _lead_away(shape: NDArray[np.float64], points: NDArray[np.float64], share: f
 
     The part that an affine map explains is the pose, and stays. So do the forms of eyes and mouth, which are expression.
     """
-    own = np.column_stack([points[INNER:], np.ones(len(points) - INNER)])
     off = np.zeros_like(shape)
-    off[INNER:] = shape[INNER:] - own @ np.linalg.lstsq(own, shape[INNER:], rcond=None)[0]
+    off[INNER:] = shape[INNER:] - affine(points[INNER:], shape[INNER:])
     for part in (*EYES, MOUTH):
         off[part] = off[part].mean(axis=0)
     shape += share * steadied(steady, "away", off, 3.0)

@@ -4,18 +4,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.anonymizer.request import Level
-from deid.compositing import blend
+from deid.compositing import blend, fill
 from deid.core.types import AlignedFace, Detection, EditedFace, Image
 from deid.editing import checked
 from deid.editing.sampler import SET_SIZE
 from deid.imaging import geometry
+
+#: A cover that fades continues what lies in its box times this.
+_AROUND = 1.5
 
 
 def cover(level: Level, image: Image, detection: Detection, margin: float) -> tuple[Image, NDArray[np.bool_], EditedFace]:
     """A filter over a face's box and its margin.
 
     Args:
-        level: of a filter.
+        level: of a filter; one that fades is of one colour.
         image: (H, W, 3) uint8 RGB.
         detection: the face.
         margin: share of the box that is added on each side.
@@ -41,6 +44,10 @@ def cover(level: Level, image: Image, detection: Detection, margin: float) -> tu
     own = np.s_[rows.start - y : rows.stop - y, columns.start - x : columns.stop - x]
     mask = blend.box_mask((int(h), int(w)), margin)[own]
     covered, touched = image.copy(), np.zeros((height, width), bool)
-    covered[rows, columns] = blend.blend_crop(edited.crop[own], image[rows, columns], mask)
     touched[rows, columns] = mask > 0
+    if level.fades:
+        around = geometry.box_to_slices(geometry.expand_box(box, _AROUND), image.shape[:2])
+        covered[around] = fill.surrounded(edited.crop.mean(axis=(0, 1), dtype=np.float32), image[around], touched[around])
+    else:
+        covered[rows, columns] = blend.blend_crop(edited.crop[own], image[rows, columns], mask)
     return covered, touched, edited

@@ -63,8 +63,9 @@ def softer_covers(models: Covering) -> Sequence[Level]:
 
 
 def solid_cover(models: Covering) -> Level:
-    """One colour over the face: nothing is left to recognise."""
-    return Level(models.filter("solid"), 1.0, False, last=True)
+    """One colour over the face, faded at its border where nobody asked for it: nothing is left to recognise."""
+    options = models.options
+    return Level(models.filter("solid"), 1.0, False, last=True, fades=options.method != "solid" and options.solid_rgb is None)
 
 
 def plate_covers(models: Covering) -> Sequence[Level]:

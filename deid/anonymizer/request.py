@@ -23,6 +23,7 @@ class Level:
         n_sets: attribute sets to generate.
         n_proposals: sets that the selector ranks for each of them.
         last: whether no harder level follows.
+        fades: whether a cover of one colour fades into what surrounds it.
         sets: (1, D) attribute set that was chosen for this face before; None to draw `n_sets` new ones.
         accepted: whether that set was accepted in several frames of the person; this relaxes the gender check.
         round: which of the levels of this kind it is.
@@ -34,6 +35,7 @@ class Level:
     n_sets: int = 1
     n_proposals: int = 1
     last: bool = False
+    fades: bool = False
     sets: NDArray[np.float32] | None = None
     accepted: bool = False
     round: int = 0

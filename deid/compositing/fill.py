@@ -1,10 +1,10 @@
-"""Continues a face where a portrait shows hair, a hat or its background."""
+"""Continues a face where a portrait shows hair, a hat or its background, and a photo where a face is covered."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.core.types import StandIn
+from deid.core.types import Image, StandIn
 from deid.imaging.geometry import scaled
 from deid.imaging.template import SIZE
 
@@ -13,6 +13,8 @@ Field = NDArray[np.float32]
 #: What is visible by less than this is filled; how soft the border of what is filled is, in pixels of 128; the side at which the filling
 #: ends in one colour.
 _HIDDEN, _SOFT, _SMALLEST = 0.7, 1.2, 4
+#: The middle of a cover, in which it has one colour, is deeper inside than this share of the deepest place.
+_MIDDLE = 0.8
 #: How thick the middle of a brow is, in pixels of 128.
 _BROW = 3
 
@@ -32,6 +34,23 @@ def without_hair(new: StandIn, small: Field) -> Field:
     return np.asarray(new.face + shown * (scaled(skin, new.face.shape[0]) - new.face), np.float32)
 
 
+def surrounded(colour: NDArray[np.float32], photo: Image, hidden: NDArray[np.bool_]) -> Image:
+    """A photo (H, W, 3) with one colour (3,) in the middle of what is hidden, which fades into what surrounds it. Nothing of what is
+    hidden shows.
+
+    Args:
+        colour: RGB in [0, 255].
+        photo: uint8 RGB.
+        hidden: (H, W).
+    """
+    known = (~hidden).astype(np.float32)
+    around = continued(photo.astype(np.float32), known) if known.any() else np.broadcast_to(colour, photo.shape)
+    inside = cv2.distanceTransform(np.pad(hidden.astype(np.uint8), 1, mode="edge"), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    depth = np.clip(inside / max(float(inside.max()), 1.0) / _MIDDLE, 0, 1)[..., None]
+    share = depth * depth * (3 - 2 * depth)
+    return np.asarray(np.where(hidden[..., None], around + share * (colour - around), photo).round(), np.uint8)
+
+
 def _features(points: NDArray[np.float64], brow: int) -> Field:
     """(128, 128): 1 on brows so thick, eyes and lips, which no skin beside them continues."""
     mask = np.zeros((SIZE, SIZE), np.uint8)
@@ -43,19 +62,18 @@ def _features(points: NDArray[np.float64], brow: int) -> Field:
 
 
 def continued(image: Field, known: Field) -> Field:
-    """An image (n, n, C) that is smooth where nothing is known of it: the pull and push of S. Gortler et al., "The Lumigraph",
+    """An image (H, W, C) that is smooth where nothing is known of it: the pull and push of S. Gortler et al., "The Lumigraph",
     SIGGRAPH 1996.
 
     Args:
         image: what is there.
-        known: (n, n) in [0, 1], how much of it counts.
+        known: (H, W) in [0, 1], how much of it counts.
     """
-    if image.shape[0] <= _SMALLEST:
+    if min(known.shape) <= _SMALLEST:
         mean = (image * known[..., None]).sum(axis=(0, 1)) / max(float(known.sum()), 1e-6)
         return np.asarray(image * known[..., None] + mean * (1 - known[..., None]), np.float32)
     top, weight = (np.asarray(cv2.pyrDown(x), np.float32) for x in (image * known[..., None], known))
     mean = np.asarray(top / np.maximum(weight, 1e-6)[..., None], np.float32)
     coarse = continued(mean, np.minimum(2 * weight, np.float32(1)))
-    n = image.shape[0]
-    around = np.asarray(cv2.pyrUp(coarse, dstsize=(n, n)), np.float32)
+    around = np.asarray(cv2.pyrUp(coarse, dstsize=known.shape[::-1]), np.float32)
     return np.asarray(around + known[..., None] * (image - around), np.float32)

@@ -1,6 +1,7 @@
 """How a decision becomes fallback levels: what is tried on a face, and what follows when the gate refuses it."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from deid.anonymizer import fallback
 from deid.anonymizer.parts import Engine
@@ -18,7 +19,7 @@ def chosen_covers(engine: Engine, decision: Decision) -> tuple[Level, ...]:
     """The cover that a person chose, stronger ones of its kind, and the solid one."""
     solid = fallback.solid_cover(engine.models)
     if decision.method == "solid":
-        return (solid,)
+        return (replace(solid, fades=False),)
     editor = engine.models.filter(decision.method)
     return (*(Level(editor, decision.strength * times, False) for times in _HARDER), solid)
 

@@ -96,6 +96,8 @@ def test_every_fallback_ends_in_a_solid_cover(method: str) -> None:
     ways = list(fallback.levels(models, AttganEditor(network=Generator(2))))
     assert ways[-1].editor.name == "solid"
     assert [way.last for way in ways] == [False] * (len(ways) - 1) + [True]
+    # Who asks for one colour gets its border too.
+    assert ways[-1].fades == (method != "solid")
     pasting = [way.pastes_face for way in ways]
     # Once a face is covered, it stays covered.
     assert pasting == sorted(pasting, reverse=True)

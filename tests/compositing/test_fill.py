@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from deid.compositing.fill import continued, without_hair
+from deid.compositing.fill import continued, surrounded, without_hair
 from deid.core.types import StandIn
 
 SKIN = np.array([200.0, 150.0, 120.0], np.float32)
@@ -55,3 +55,37 @@ def test_what_is_known_stays_and_one_colour_goes_on() -> None:
 
 def test_nothing_known_gives_numbers() -> None:
     assert np.isfinite(continued(np.full((128, 128, 3), 9.0, np.float32), np.zeros((128, 128), np.float32))).all()
+
+
+@pytest.fixture
+def street() -> tuple[np.ndarray, np.ndarray]:
+    """A photo of noise that is dark on the left and bright on the right, and what of it is hidden."""
+    rng = np.random.default_rng(0)
+    photo = np.clip(rng.normal(np.linspace(60, 200, 90)[None, :, None], 8, (70, 90, 3)), 0, 255).astype(np.uint8)
+    hidden = np.zeros((70, 90), bool)
+    hidden[15:50, 30:60] = True
+    return photo, hidden
+
+
+def test_cover_shows_nothing_of_what_it_hides(street: tuple[np.ndarray, np.ndarray]) -> None:
+    photo, hidden = street
+    colour = np.array([120.0, 90.0, 70.0], np.float32)
+    other = photo.copy()
+    other[hidden] = 255 - other[hidden]
+    out = surrounded(colour, photo, hidden)
+    np.testing.assert_array_equal(out[hidden], surrounded(colour, other, hidden)[hidden])
+    np.testing.assert_array_equal(out[~hidden], photo[~hidden])
+
+
+def test_cover_has_its_colour_in_the_middle_and_no_edge(street: tuple[np.ndarray, np.ndarray]) -> None:
+    photo, hidden = street
+    out = surrounded(np.array([250.0, 20.0, 20.0], np.float32), photo, hidden).astype(float)
+    np.testing.assert_allclose(out[32, 45], [250, 20, 20], atol=1)
+    # From noise to what continues it.
+    assert np.abs(out[20:45, 30].mean(axis=0) - photo[20:45, 29].mean(axis=0)).max() < 12
+    assert np.abs(out[20:45, 59].mean(axis=0) - photo[20:45, 60].mean(axis=0)).max() < 12
+
+
+def test_cover_of_all_of_a_photo_is_one_colour() -> None:
+    out = surrounded(np.array([9.0, 8.0, 7.0], np.float32), np.full((5, 9, 3), 200, np.uint8), np.ones((5, 9), bool))
+    np.testing.assert_array_equal(out, np.broadcast_to([9, 8, 7], (5, 9, 3)))

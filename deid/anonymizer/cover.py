@@ -18,7 +18,7 @@ def cover(level: Level, image: Image, detection: Detection, margin: float) -> tu
     """A filter over a face's box and its margin.
 
     Args:
-        level: of a filter; one that fades is of one colour.
+        level: of a filter.
         image: (H, W, 3) uint8 RGB.
         detection: the face.
         margin: share of the box that is added on each side.
@@ -45,9 +45,8 @@ def cover(level: Level, image: Image, detection: Detection, margin: float) -> tu
     mask = blend.box_mask((int(h), int(w)), margin)[own]
     covered, touched = image.copy(), np.zeros((height, width), bool)
     touched[rows, columns] = mask > 0
+    covered[rows, columns] = blend.blend_crop(edited.crop[own], image[rows, columns], mask) if not level.fades else edited.crop[own]
     if level.fades:
         around = geometry.box_to_slices(geometry.expand_box(box, _AROUND), image.shape[:2])
-        covered[around] = fill.surrounded(edited.crop.mean(axis=(0, 1), dtype=np.float32), image[around], touched[around])
-    else:
-        covered[rows, columns] = blend.blend_crop(edited.crop[own], image[rows, columns], mask)
+        covered[around] = fill.surrounded(covered[around].astype(np.float32), image[around], touched[around])
     return covered, touched, edited

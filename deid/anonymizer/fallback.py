@@ -57,7 +57,7 @@ def softer_covers(models: Covering) -> Sequence[Level]:
     """The covers before the solid one."""
     options = models.options
     if options.method == "attgan":
-        return [Level(models.filter("blur"), _FILTER_STRENGTHS[-1], False)]
+        return [Level(models.filter("blur"), _FILTER_STRENGTHS[-1], False, fades=True)]
     strengths = _FILTER_STRENGTHS if options.method in {"blur", "pixelate"} else (1.0,)
     return [Level(models.filter(options.method), strength, False) for strength in strengths]
 

@@ -23,7 +23,7 @@ class Level:
         n_sets: attribute sets to generate.
         n_proposals: sets that the selector ranks for each of them.
         last: whether no harder level follows.
-        fades: whether a cover of one colour fades into what surrounds it.
+        fades: whether a cover fades into what surrounds it.
         sets: (1, D) attribute set that was chosen for this face before; None to draw `n_sets` new ones.
         accepted: whether that set was accepted in several frames of the person; this relaxes the gender check.
         round: which of the levels of this kind it is.

@@ -13,7 +13,7 @@ Field = NDArray[np.float32]
 #: What is visible by less than this is filled; how soft the border of what is filled is, in pixels of 128; the side at which the filling
 #: ends in one colour.
 _HIDDEN, _SOFT, _SMALLEST = 0.7, 1.2, 4
-#: The middle of a cover, in which it has one colour, is deeper inside than this share of the deepest place.
+#: The middle of a cover, in which nothing else shows, is deeper inside than this share of the deepest place.
 _MIDDLE = 0.8
 #: How thick the middle of a brow is, in pixels of 128.
 _BROW = 3
@@ -34,21 +34,21 @@ def without_hair(new: StandIn, small: Field) -> Field:
     return np.asarray(new.face + shown * (scaled(skin, new.face.shape[0]) - new.face), np.float32)
 
 
-def surrounded(colour: NDArray[np.float32], photo: Image, hidden: NDArray[np.bool_]) -> Image:
-    """A photo (H, W, 3) with one colour (3,) in the middle of what is hidden, which fades into what surrounds it. Nothing of what is
-    hidden shows.
+def surrounded(cover: NDArray[np.float32], photo: Image, hidden: NDArray[np.bool_]) -> Image:
+    """A photo (H, W, 3) with a cover over the middle of what is hidden, which fades into what surrounds it. Of what is hidden no more
+    shows than the cover shows.
 
     Args:
-        colour: RGB in [0, 255].
+        cover: RGB in [0, 255], one colour (3,) or a picture (H, W, 3).
         photo: uint8 RGB.
         hidden: (H, W).
     """
     known = (~hidden).astype(np.float32)
-    around = continued(photo.astype(np.float32), known) if known.any() else np.broadcast_to(colour, photo.shape)
+    around = continued(photo.astype(np.float32), known) if known.any() else cover
     inside = cv2.distanceTransform(np.pad(hidden.astype(np.uint8), 1, mode="edge"), cv2.DIST_L2, 5)[1:-1, 1:-1]
     depth = np.clip(inside / max(float(inside.max()), 1.0) / _MIDDLE, 0, 1)[..., None]
     share = depth * depth * (3 - 2 * depth)
-    return np.asarray(np.where(hidden[..., None], around + share * (colour - around), photo).round(), np.uint8)
+    return np.asarray(np.where(hidden[..., None], around + share * (cover - around), photo).round(), np.uint8)
 
 
 def _features(points: NDArray[np.float64], brow: int) -> Field:

@@ -29,7 +29,7 @@ SIDE = 384
 #: the former: groups of few portraits keep to their own.
 _FEWEST, _SUITABLE, _WORSE = 10, 32, 2.0
 #: What a mismatch of skin (Lab, 0 to 255) counts; so many years count one, and no age counts more than the next number.
-_SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 20, 1 / 12, 1 / 12), 4.0, 10.0
+_SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 20, 1 / 12, 1 / 12), 3.0, 13.0
 #: A portrait farther from the subject than this by dlib's network is another sort of person; so much farther counts one.
 _AKIN, _STRANGER = 0.62, 0.05
 #: One that lies farther than people of the subject's gender and origin usually do by this is far enough; so much nearer counts one in a
@@ -43,7 +43,7 @@ CHILD = 0.7
 _MIRRORED = [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
 _MIRRORED += [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65]
 #: What a mismatch of these attributes counts.
-_COUNTS = {"Young": 2.5, "No_Beard": 2.5, "Mustache": 1.5, "Mouth_Slightly_Open": 1.5, "Bushy_Eyebrows": 1.0}
+_COUNTS = {"Young": 5.0, "No_Beard": 8.0, "Mustache": 1.5, "Mouth_Slightly_Open": 1.5, "Bushy_Eyebrows": 1.0}
 #: Where `pose` says how far the mouth is open, how wide it is and how far its corners are lifted. A mismatch of the first counts so much
 #: besides, and more of any of them so much. A smile in place of none counts most: a grave face that smiles is another expression.
 _GAP, _MOUTH, _APART, _WIDER, _SMILE = 2, slice(2, 5), 0.8, 1.2, 4.0

@@ -1,17 +1,17 @@
 """A plain filter over a face's box and its margin, at the photo's scale."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deid.anonymizer.request import Level
 from deid.compositing import blend
-from deid.core.types import AlignedFace, Detection, EditedFace, Image
+from deid.compositing.proposal import Shown
+from deid.core.types import AlignedFace, Detection, Image
 from deid.editing import checked
 from deid.editing.sampler import SET_SIZE
 from deid.imaging import geometry
 
 
-def cover(level: Level, image: Image, detection: Detection, margin: float) -> tuple[Image, NDArray[np.bool_], EditedFace]:
+def cover(level: Level, image: Image, detection: Detection, margin: float) -> Shown:
     """A filter over a face's box and its margin.
 
     Args:
@@ -21,7 +21,7 @@ def cover(level: Level, image: Image, detection: Detection, margin: float) -> tu
         margin: share of the box that is added on each side.
 
     Returns:
-        A new image, the (H, W) map of what was touched, and the filtered crop.
+        A new image; what is edited is the filtered crop.
     """
     height, width = image.shape[:2]
     box = geometry.expand_box(detection.box_xyxy, 1 + 2 * margin)
@@ -43,4 +43,4 @@ def cover(level: Level, image: Image, detection: Detection, margin: float) -> tu
     covered, touched = image.copy(), np.zeros((height, width), bool)
     covered[rows, columns] = blend.blend_crop(edited.crop[own], image[rows, columns], mask)
     touched[rows, columns] = mask > 0
-    return covered, touched, edited
+    return Shown(edited, covered, touched)

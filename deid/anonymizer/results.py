@@ -1,4 +1,4 @@
-"""What a user is told of a face."""
+"""The result of a face, for users."""
 
 from deid.anonymizer.face import Face
 from deid.anonymizer.parts import Parts

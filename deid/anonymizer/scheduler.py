@@ -18,8 +18,8 @@ from deid.core.attributes import CROP_SIZE
 from deid.core.errors import DetectionError
 from deid.core.options import Options
 from deid.core.types import Detection, Image, KeptFace
-from deid.detection.again import search_again
 from deid.detection.checked import detect
+from deid.detection.second_search import search_again
 from deid.imaging import geometry
 from deid.imaging.alignment import warp
 from deid.verification.attempts import LEAST_EDITED

@@ -1,4 +1,4 @@
-"""How a face is treated: replaced, or covered at once because it is too small, turned away, cut off, or doubtful."""
+"""How a face is treated: replaced or covered. Small, turned, cut and doubtful faces are covered at once."""
 
 from collections.abc import Iterator
 

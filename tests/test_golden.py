@@ -33,6 +33,7 @@ from deid.core.seeds import seed_of
 from deid.core.types import Crops, Detection, Distance, Embeddings, FaceResult, Image, ImageResult, Verification
 from deid.dataset.rows import SCHEMA
 from deid.editing.sampler import sample_sets
+from deid.recognition.face_reader import FaceReader
 from deid.verification.gate import Gate
 from deid.video import pipeline
 from deid.video.results import TrackSummary, VideoResult
@@ -172,8 +173,9 @@ def _picture() -> Image:
 def filtered(method: str) -> ImageResult:
     """The picture with a filter over both faces, made without any network."""
     chosen, readers, detector = Options(method=method, seed=7), _Readers(), _Faces()
-    gate = Gate([readers], detector, chosen, readers, readers, readers)  # type: ignore[arg-type]
-    return Anonymizer(models=Models(chosen, detector=detector, embedders=[readers], gate=gate)).process(_picture())
+    reader = FaceReader([readers], readers, readers, readers, for_new_faces=False)
+    gate = Gate(reader, detector, chosen)
+    return Anonymizer(models=Models(chosen, detector=detector, embedders=[readers], reader=reader, gate=gate)).process(_picture())
 
 
 SURFACE = {"names": names, "commands": commands, "options": options, "keys": keys, "seeds": seeds}

@@ -5,51 +5,51 @@ from numpy.typing import NDArray
 
 from deid.anonymizer.face import Face
 from deid.anonymizer.parts import Parts
-from deid.anonymizer.pasted import Fitted, Pasted
+from deid.anonymizer.pasted import Pasted
 from deid.anonymizer.request import Level
-from deid.core.types import EditedFace, Image, Verification
+from deid.compositing.proposal import Shown
+from deid.core.types import EditedFace, Image
 from deid.editing.sampler import portraits_of
 from deid.editing.stand_in import shape_for
 from deid.imaging import geometry
-
-#: A new face, the frame (H, W, 3) with it, where (H, W) that was touched, and the gate's verdict.
-Shown = tuple[EditedFace, Image, NDArray[np.bool_], Verification]
+from deid.verification.attempts import LEAST_EDITED, Attempt, Judged
 
 
-def moved(models: Parts, face: Face, level: Level, photo: Image) -> Shown | None:
-    """The new face of the last keyframe, moved into this frame; None in a keyframe, and when there is none."""
-    tracked = face.request.tracked
-    kept = _kept(face, level)
-    if tracked is None or tracked.check is None or kept is None:
+def moved(models: Parts, face: Face, level: Level, frame: Image) -> Attempt[Level] | None:
+    """The new face that the level pasted in the last keyframe, moved into a frame (H, W, 3); None when there is none."""
+    tracked, kept = face.request.tracked, _kept(face, level)
+    if tracked is None or kept is None:
         return None
-    return _shown(face, photo, kept, _shape(models, face, kept.edited), tracked.check)
+    shown = _shown(face, frame, kept, _shape(models, face, kept.edited))
+    return Attempt(level, lambda _: shown, known=tracked.check)
 
 
-def faded(models: Parts, face: Face, level: Level, photo: Image, proposal: Fitted, check: Verification) -> Shown | None:
+def faded(models: Parts, face: Face, frame: Image, new: Judged[Level]) -> Shown | None:
     """The new face of a keyframe, faded in over that of the keyframe before; it is kept for the following frames.
 
     Args:
         models: the parts that a face is edited with.
-        face: of a photo or of a video.
-        level: that made it.
-        photo: (H, W, 3) uint8 RGB, without it.
-        proposal: what passed.
-        check: the gate's verdict on it.
+        face: of a video.
+        frame: (H, W, 3) uint8 RGB, without it.
+        new: the new face that passed.
 
     Returns:
-        None in a photo, in the first keyframe, and where each frame is made anew.
+        None in the first keyframe, and where less than enough of the face would be touched.
     """
-    tracked = face.request.tracked
+    tracked, proposal = face.request.tracked, new.attempt.proposals[new.number]
     # A head is reshaped after its face was pasted.
     if tracked is None or models.options.reach != "face":
         return None
-    new = proposal.edited.stand_in
-    shape = geometry.apply(face.matrix, tracked.shape) if new is None else new.points
-    before, so_far = _kept(face, level), tracked.steady.kept("faded") or 1.0
+    stand_in = proposal.edited.stand_in
+    shape = geometry.apply(face.matrix, tracked.shape) if stand_in is None else stand_in.points
+    before, so_far = _kept(face, new.attempt.level), tracked.steady.kept("faded") or 1.0
     kept = Pasted.of(proposal, face.matrix, shape, before, so_far)
-    tracked.steady.keep("pasted", (level, kept))
+    tracked.steady.keep("pasted", (new.attempt.level, kept))
     tracked.steady.keep("faded", tracked.faded)
-    return None if kept.before is None else _shown(face, photo, kept, shape, check)
+    if kept.before is None:
+        return None
+    shown = _shown(face, frame, kept, shape)
+    return shown if geometry.share_of_middle(face.detection.box_xyxy, shown.touched) >= LEAST_EDITED else None
 
 
 def _kept(face: Face, level: Level) -> Pasted | None:
@@ -59,11 +59,11 @@ def _kept(face: Face, level: Level) -> Pasted | None:
     return None if kept is None or kept[0] is not level else kept[1]
 
 
-def _shown(face: Face, photo: Image, kept: Pasted, shape: NDArray[np.float64], check: Verification) -> Shown:
+def _shown(face: Face, photo: Image, kept: Pasted, shape: NDArray[np.float64]) -> Shown:
     tracked = face.request.tracked
     assert tracked is not None
     tracked.steady.keep("faded", tracked.faded)
-    return kept.edited, *kept.paste(photo, face.matrix, shape, tracked.faded), check
+    return Shown(kept.edited, *kept.paste(photo, face.matrix, shape, tracked.faded))
 
 
 def _shape(models: Parts, face: Face, edited: EditedFace) -> NDArray[np.float64]:

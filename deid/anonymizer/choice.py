@@ -9,44 +9,48 @@ from deid.anonymizer import fallback, stand_ins
 from deid.anonymizer.face_editor import VIDEO_SCALE, FaceEditor
 from deid.anonymizer.parts import Parts
 from deid.anonymizer.request import Level, Request
+from deid.anonymizer.treatment import why_cover
 from deid.core.types import Detection, Image
 from deid.editing.sampler import portraits_of
-from deid.verification.ranking import promising
+from deid.verification import attempts
 
 
 def choose(models: Parts, views: Sequence[tuple[Image, Detection]], seed: int, taken: Sequence[Level] = ()) -> Level | None:
     """Draw a new face for one person that the gate lets pass in several pictures; see `Anonymizer.choose`."""
     editor = FaceEditor(models, VIDEO_SCALE)
-    views = [(image, d) for image, d in views if not editor.why_cover(image, d)]
+    views = [(image, d) for image, d in views if not why_cover(image, d, models.options, models.gate.detector)]
     if not views:
         return None
     photo, detection = views[0]
     face = editor.prepare(photo, Request(detection), seed, 0)
     others = {i for level in taken if level.sets is not None for i in portraits_of(level.sets[0])[0]}
-    stand_ins.reserve(models, [face], [face], others)
-    for level in fallback.levels(models, models.editor):
-        if not level.pastes_face:
-            break
-        sets, expected = stand_ins.rows_for(models, level, face, np.random.default_rng([face.seed, level.round]))
-        if not len(sets):
+    stand_ins.reserve(models, photo, [face], [face], others)
+    aligned = editor.align(face, photo)
+    for level in fallback.new_faces(models.options, models.editor):
+        drawn = stand_ins.rows_for(models, face, level, np.random.default_rng([face.seed, level.round]))
+        if not len(drawn.rows):
             continue
-        aligned, proposals = editor.propose(face, level, photo, sets)
-        for i in promising(models.gate, face.source, proposals, expected):
-            chosen = replace(level, n_sets=1, sets=sets[i : i + 1])
-            if editor.composite(face, chosen, photo, aligned, proposals[i])[0].check.passed and _passes_in_most(editor, chosen, views):
+        attempt = editor.attempt(face, replace(level, sets=drawn.rows), photo, aligned, drawn)
+        for new in attempts.judged(models.gate, face.source, attempt):
+            chosen = replace(level, n_sets=1, sets=drawn.rows[new.number : new.number + 1])
+            if new.check.passed and _passes_in_most(models, chosen, views):
                 return replace(chosen, accepted=len(views) > 1)
     return None
 
 
-def _passes_in_most(editor: FaceEditor, level: Level, views: Sequence[tuple[Image, Detection]]) -> bool:
+def _passes_in_most(models: Parts, level: Level, views: Sequence[tuple[Image, Detection]]) -> bool:
     """Whether a chosen face passes in more than half of several pictures, of which it is known to pass in the first."""
     passed, left = 1, list(views[1:])
     while 2 * passed <= len(views) < 2 * (passed + len(left)):
-        passed += _passes(editor, level, *left.pop(0))
+        passed += _passes(models, level, *left.pop(0))
     return 2 * passed > len(views)
 
 
-def _passes(editor: FaceEditor, level: Level, image: Image, detection: Detection) -> bool:
+def _passes(models: Parts, level: Level, image: Image, detection: Detection) -> bool:
     """Whether a chosen face passes in a picture, with the detector's word."""
+    editor = FaceEditor(models, VIDEO_SCALE)
     face = editor.prepare(image, Request(detection, [level]), 0, 0)
-    return editor.replaced(face, level, image)[0].check.passed
+    drawn = stand_ins.rows_for(models, face, level, np.random.default_rng())
+    return attempts.first_passing(
+        models.gate, face.source, editor.attempt(face, level, image, editor.align(face, image), drawn)
+    ).check.passed

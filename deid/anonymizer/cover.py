@@ -1,11 +1,11 @@
 """A plain filter over a face's box and its margin, at the photo's scale."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deid.anonymizer.request import Level
 from deid.compositing import blend, fill
-from deid.core.types import AlignedFace, Detection, EditedFace, Image
+from deid.compositing.proposal import Shown
+from deid.core.types import AlignedFace, Detection, Image
 from deid.editing import checked
 from deid.editing.sampler import SET_SIZE
 from deid.imaging import geometry
@@ -14,7 +14,7 @@ from deid.imaging import geometry
 _AROUND = 1.5
 
 
-def cover(level: Level, image: Image, detection: Detection, margin: float) -> tuple[Image, NDArray[np.bool_], EditedFace]:
+def cover(level: Level, image: Image, detection: Detection, margin: float) -> Shown:
     """A filter over a face's box and its margin.
 
     Args:
@@ -24,7 +24,7 @@ def cover(level: Level, image: Image, detection: Detection, margin: float) -> tu
         margin: share of the box that is added on each side.
 
     Returns:
-        A new image, the (H, W) map of what was touched, and the filtered crop.
+        A new image; what is edited is the filtered crop.
     """
     height, width = image.shape[:2]
     box = geometry.expand_box(detection.box_xyxy, 1 + 2 * margin)
@@ -45,8 +45,8 @@ def cover(level: Level, image: Image, detection: Detection, margin: float) -> tu
     mask = blend.box_mask((int(h), int(w)), margin)[own]
     covered, touched = image.copy(), np.zeros((height, width), bool)
     touched[rows, columns] = mask > 0
-    covered[rows, columns] = blend.blend_crop(edited.crop[own], image[rows, columns], mask) if not level.fades else edited.crop[own]
+    covered[rows, columns] = edited.crop[own] if level.fades else blend.blend_crop(edited.crop[own], image[rows, columns], mask)
     if level.fades:
         around = geometry.box_to_slices(geometry.expand_box(box, _AROUND), image.shape[:2])
         covered[around] = fill.surrounded(covered[around].astype(np.float32), image[around], touched[around])
-    return covered, touched, edited
+    return Shown(edited, covered, touched)

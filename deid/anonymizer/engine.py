@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from deid.anonymizer.choice import choose
 from deid.anonymizer.face import Face
-from deid.anonymizer.face_editor import FaceEditor
 from deid.anonymizer.identities import Identities
 from deid.anonymizer.models import Models
 from deid.anonymizer.protocols import Selecting
 from deid.anonymizer.request import Level, Request
+from deid.anonymizer.results import result_of
 from deid.anonymizer.scheduler import Scheduler
 from deid.core.options import Options
 from deid.core.protocols import Detector, Editor, Embedder
@@ -64,7 +64,7 @@ class Anonymizer:
         self.models = models or Models(options or Options(), **parts)
         self.options = self.models.options
         self._identities = Identities(self.models)
-        self._scheduler, self._editor = Scheduler(self.models, self._identities), FaceEditor(self.models)
+        self._scheduler = Scheduler(self.models, self._identities)
 
     @property
     def detector(self) -> Detector:
@@ -135,7 +135,7 @@ class Anonymizer:
                     kept += selection.kept
                 out, faces = self._scheduler.edit_given(image, [Request(d) for d in edited], seed)
             self._identities.remember(faces)
-        return ImageResult(out, tuple(self._editor.result(face) for face in faces), seed, tuple(kept))
+        return ImageResult(out, tuple(result_of(face, self.models) for face in faces), seed, tuple(kept))
 
     def process_requests(self, image: Image, requests: Sequence[Request], seed: int) -> tuple[Image, list[FaceResult]]:
         """Edit the faces of one frame of a video.
@@ -150,7 +150,7 @@ class Anonymizer:
         """
         out, faces = self._scheduler.edit_given(check_image(image), requests, seed)
         became: dict[Request, Face] = {face.request: face for face in faces}
-        return out, [self._editor.result(became[request]) for request in requests]
+        return out, [result_of(became[request], self.models) for request in requests]
 
     def process_crop(self, crop: Image, seed: int | None = None) -> ImageResult:
         """Anonymize a picture that one face fills, such as another detector's crop; the whole of it counts as the face

@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.anonymizer.request import Level, Request
+from deid.compositing.proposal import Patch, Shown
 from deid.core.types import Detection, EditedFace, Image, Verification
 from deid.editing.looks import Looks
-from deid.verification.source_face import SourceFace
+from deid.imaging.alignment import align_matrix, landmarks_of, warp
+from deid.recognition.source_face import SourceFace
 
 #: Faces of fewer pixels are taken for nobody: blurred ones all look alike to a recogniser.
 RECOGNISABLE = 40.0
@@ -51,8 +53,7 @@ class Face:
 
     Args:
         request: where it is, and how it is to be edited.
-        source: what the gate remembers of it.
-        matrix: (2, 3) similarity from the photo to the aligned crop.
+        source: what was measured of it.
         seed: what its stand-ins and attribute sets are drawn from.
         levels: those that are left.
         why: why each attempt so far failed.
@@ -62,11 +63,11 @@ class Face:
         person: who it is, where the person was seen before.
         n_tried: levels tried.
         composite: what is in its place now.
+        matrix: (2, 3) similarity from the photo to the aligned crop.
     """
 
     request: Request
     source: SourceFace
-    matrix: NDArray[np.float64]
     seed: int
     levels: Iterator[Level]
     why: list[str] = field(default_factory=list)
@@ -76,7 +77,21 @@ class Face:
     person: Person | None = None
     n_tried: int = 0
     composite: Composite | None = None
+    matrix: NDArray[np.float64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.matrix = align_matrix(landmarks_of(self.detection))
 
     @property
     def detection(self) -> Detection:
         return self.source.detection
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether it gets a new face, and was measured for it; otherwise it is covered at once."""
+        return not self.why and self.detection.label == "face" and self.source.attributes is not None
+
+    def keep(self, level: Level, check: Verification, shown: Shown) -> Patch:
+        """Note what is in its place now; returns what is to be laid over the photo."""
+        self.composite = Composite(warp(shown.image, self.matrix), shown.edited, check, level)
+        return shown.patch

@@ -57,7 +57,7 @@ class Identities:
 
     @lazy
     def _people(self) -> People:
-        return People(self._models.gate.embedders)
+        return People(self._models.reader.embedders)
 
     @property
     def kept(self) -> bool:

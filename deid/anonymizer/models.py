@@ -23,6 +23,7 @@ from deid.models.inference import best_device, check_device
 from deid.models.threads import SideBySide, n_threads
 from deid.recognition import build_embedder
 from deid.recognition.attributes import AttributeReader
+from deid.recognition.face_reader import FaceReader
 from deid.recognition.linear import AgeReader, GenderReader, PortraitReader
 from deid.verification.gate import Gate
 from deid.verification.realism import RealismScorer
@@ -35,7 +36,7 @@ class Models:
     Args:
         options: name the parts.
         parts: parts by attribute name, in place of those that the options name: ``detector``, ``editor``, ``embedders``, ``selector``,
-            ``gate``, ``points``, ``ages`` and so on.
+            ``reader``, ``gate``, ``points``, ``ages`` and so on.
     """
 
     def __init__(self, options: Options, **parts: Any) -> None:
@@ -44,6 +45,8 @@ class Models:
         self.options = options
         self.filter, self.keeping_nobody = Filters(options).filter, Selection(options)
         self._own = {name for name, part in parts.items() if part is not None}
+        # Several faces are edited at the same time; one after the other where a part is a caller's, which may not be thread-safe.
+        self.threads = SideBySide(1 if self._own else n_threads())
         # A part that is there already hides the one that would be built.
         self.__dict__.update({name: part for name, part in parts.items() if part is not None})
 
@@ -99,20 +102,24 @@ class Models:
         return [build_embedder(name, self.options.device) for name in self.options.embedders]
 
     @lazy
+    def reader(self) -> FaceReader:
+        """Measures faces before and after the edit."""
+        device, new_faces = self.options.device, self.options.method == "attgan"
+        # A strong blur is far from everybody for every recogniser, so one is enough to check it.
+        judges = self.embedders if new_faces else self.embedders[:1]
+        return FaceReader(judges, AttributeReader(device), RealismScorer(device), GenderReader(), new_faces)
+
+    @lazy
     def gate(self) -> Gate:
         """Decides whether an edited face may be published."""
-        device = self.options.device
         # A face fills the searched patch: a coarse pyramid is enough, at MTCNN's usual thresholds.
-        again = MtcnnDetector(min_face=40, device=device)
-        # A strong blur is far from everybody for every recogniser, so one is enough to check it.
-        judges = self.embedders if self.options.method == "attgan" else self.embedders[:1]
-        return Gate(judges, again, self.options, AttributeReader(device), RealismScorer(device), GenderReader())
+        return Gate(self.reader, MtcnnDetector(min_face=40, device=self.options.device), self.options)
 
     @lazy
     def bank_embedder(self) -> Embedder:
         """The recogniser by which portraits are compared with a face, whatever the gate's are."""
         name = Portraits.embedder
-        return next((e for e in self.gate.embedders if e.name == name), None) or build_embedder(name, self.options.device)
+        return next((e for e in self.reader.embedders if e.name == name), None) or build_embedder(name, self.options.device)
 
     @lazy
     def ages(self) -> AgeReader:
@@ -123,11 +130,6 @@ class Models:
     def points(self) -> FacePoints:
         """Finds the 68 landmarks."""
         return FacePoints()
-
-    @lazy
-    def threads(self) -> SideBySide:
-        """Edits several faces at the same time; one after the other where a part is a caller's, which may not be thread-safe."""
-        return SideBySide(1 if self._own else n_threads())
 
     def preload(self) -> None:
         """Load every model now, so that a missing or altered file is reported before the first picture.
@@ -141,7 +143,7 @@ class Models:
         open_together([] if self._own else _networks(self.options), self.options.device)
         _ = self.selection
         # The detectors read their files when they are built.
-        parts: list[object] = [self.detector, self.second_detector, self.gate]
+        parts: list[object] = [self.detector, self.second_detector, self.gate, self.reader]
         if self.options.method == "attgan":
             parts += [self.ages, self.points, self.editor, self.selector]
         for part in parts:

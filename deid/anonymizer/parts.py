@@ -14,6 +14,7 @@ from deid.editing.portraits import Portraits
 from deid.editing.selector import Selector
 from deid.landmarks.face_points import FacePoints
 from deid.models.threads import SideBySide
+from deid.recognition.face_reader import FaceReader
 from deid.recognition.linear import AgeReader
 from deid.verification.gate import Gate
 
@@ -32,6 +33,9 @@ class Parts(PictureParts, Protocol):
 
     @property
     def bank_embedder(self) -> Embedder: ...
+
+    @property
+    def reader(self) -> FaceReader: ...
 
     @property
     def gate(self) -> Gate: ...

@@ -4,13 +4,14 @@ It is not made anew: what is shown stays what the gate has judged, but for the m
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from deid.compositing.blend import footprint, without_aliases
+from deid.compositing.proposal import Proposal
 from deid.core.types import EditedFace, Image
 from deid.editing.thin_plate import maps_to
 from deid.imaging import geometry
@@ -18,19 +19,6 @@ from deid.imaging.template import SIZE
 
 #: The layer is at least so many times as fine as the frame: linear interpolation, a tenth of cubic's time, then keeps its detail.
 _FINER = 1.8
-
-
-class Fitted(Protocol):
-    """A new face that fits the photo; see `deid.compositing.proposal`."""
-
-    @property
-    def edited(self) -> EditedFace: ...
-
-    @property
-    def crop(self) -> Image: ...
-
-    @property
-    def mask(self) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +42,7 @@ class Pasted:
     @classmethod
     def of(
         cls,
-        proposal: Fitted,
+        proposal: Proposal,
         matrix: NDArray[np.float64],
         points: NDArray[np.float64],
         before: "Pasted | None" = None,

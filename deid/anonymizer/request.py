@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from deid.core.protocols import Editor
 from deid.core.temporal import FieldSmoother
 from deid.core.types import Detection, Verification
-from deid.verification.source_face import SourceFace
+from deid.recognition.source_face import SourceFace
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,3 +73,8 @@ class Request:
     detection: Detection
     levels: Sequence[Level] | None = None
     tracked: Tracked | None = None
+
+    @property
+    def is_between(self) -> bool:
+        """Whether it is in a frame between two keyframes."""
+        return self.tracked is not None and self.tracked.check is not None

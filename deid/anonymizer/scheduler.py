@@ -1,13 +1,14 @@
 """The order of a photo's faces: those that lie apart at the same time, then a second look for faces that are still exposed."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deid.anonymizer import stand_ins
 from deid.anonymizer.face import Face
-from deid.anonymizer.face_editor import LEAST_EDITED, FaceEditor
+from deid.anonymizer.face_editor import FaceEditor
 from deid.anonymizer.identities import Identities
 from deid.anonymizer.parts import Parts
 from deid.anonymizer.protocols import Selecting
@@ -17,9 +18,12 @@ from deid.core.attributes import CROP_SIZE
 from deid.core.errors import DetectionError
 from deid.core.options import Options
 from deid.core.types import Detection, Image, KeptFace
-from deid.detection.again import search_again
 from deid.detection.checked import detect
+from deid.detection.second_search import search_again
 from deid.imaging import geometry
+from deid.imaging.alignment import warp
+from deid.verification.attempts import LEAST_EDITED
+from deid.verification.gate import Gate
 
 #: How often the whole photo is searched again for faces that are still exposed.
 _ROUNDS = 5
@@ -87,11 +91,11 @@ class Scheduler:
         drawn = [face for face in new if face.request.levels is None]
         for i, face in enumerate(drawn):
             self._identities.recognise(face, [*before, *drawn[:i]])
-        stand_ins.reserve(self._models, drawn, [*before, *new])
+        stand_ins.reserve(self._models, image, drawn, [*before, *new])
         for together in _apart(new, self._models.options):
             self._edit_together(together, out, touched)
         # A later edit may have changed an earlier face, and mending that one a third.
-        while changed := [face for face in (*before, *new) if not self._editor.still_passes(face, out)]:
+        while changed := [face for face in (*before, *new) if not _still_passes(self._models.gate, face, out)]:
             for face in changed:
                 self._edit_together([face], out, touched)
         return new
@@ -100,6 +104,18 @@ class Scheduler:
         """Edit faces that lie apart, at the same time."""
         for patch in self._models.threads.starmap(self._editor.edit, [(face, out) for face in faces]):
             patch.lay(out, touched)
+
+
+def _still_passes(gate: Gate, face: Face, photo: Image) -> bool:
+    """Whether a face is as it was when the gate let it pass, or passes as it is now that its neighbours were edited."""
+    made, crop = face.composite, warp(photo, face.matrix)
+    if made is None or made.level.last or np.array_equal(crop, made.crop) or face.detection.label != "face":
+        return True
+    check = gate.judge(face.source, photo, made.level.accepted) if made.level.pastes_face else gate.cover(face.source, photo)
+    face.composite = replace(made, crop=crop, check=check)
+    if not check.passed:
+        face.why.append(f"{made.edited.method} after its neighbours were edited: {'; '.join(check.reasons)}")
+    return check.passed
 
 
 def _inside(detections: Sequence[Detection], image: Image) -> list[Detection]:

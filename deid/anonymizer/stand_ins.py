@@ -1,6 +1,7 @@
 """The portraits of each stand-in: two people in a picture never share one."""
 
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,11 @@ from deid.anonymizer.fallback import covers
 from deid.anonymizer.parts import Parts
 from deid.anonymizer.request import Level
 from deid.core.attributes import ATTRIBUTES
+from deid.core.types import Image
+from deid.editing.looks import Looks
 from deid.editing.sampler import MIX, SET_SIZE, portraits_of, sample_sets, sample_shares, with_portraits, without_portraits
+from deid.imaging.alignment import warp
+from deid.recognition.source_face import SourceFace
 
 #: Of the portraits that a picture's faces may have, each face reserves no more than its part of this share.
 _SHARED_OUT = 0.4
@@ -19,11 +24,24 @@ NO_PORTRAIT = "no portrait is left for it"
 _EMPTY_SET = np.zeros((1, len(ATTRIBUTES)), np.float32)
 
 
-def reserve(models: Parts, new: Sequence[Face], faces: Sequence[Face], taken: Collection[int] = ()) -> None:
+class Drawn(NamedTuple):
+    """What is generated for a face.
+
+    Args:
+        rows: (N, D) attribute sets with the portraits of their stand-ins.
+        expected: (N,) what the selector expects of each.
+    """
+
+    rows: NDArray[np.float32]
+    expected: NDArray[np.float64]
+
+
+def reserve(models: Parts, photo: Image, new: Sequence[Face], faces: Sequence[Face], taken: Collection[int] = ()) -> None:
     """Draw the stand-ins that each new face may get; who gets none is covered.
 
     Args:
         models: whose editor has the portraits.
+        photo: (H, W, 3) uint8 RGB, as it was.
         new: faces without stand-ins, the first ones first served.
         faces: all of the picture, these among them.
         taken: numbers of portraits that others have.
@@ -32,7 +50,8 @@ def reserve(models: Parts, new: Sequence[Face], faces: Sequence[Face], taken: Co
     if bank is None:
         return
     used = {*taken, *_numbers(faces)}
-    wanting = [face for face in new if face.looks is not None and face.person is None]
+    wanting = [face for face in new if face.is_replaced and face.person is None]
+    models.threads.starmap(_look, [(models, photo, face) for face in wanting])
     budget = models.options.budget
     most = budget.generated * (budget.rounds + 1)
     share = int(_SHARED_OUT * bank.n_pictures / (MIX * max(1, len(wanting))))
@@ -51,29 +70,40 @@ def reserve(models: Parts, new: Sequence[Face], faces: Sequence[Face], taken: Co
             face.levels, face.why = covers(models), [NO_PORTRAIT]
 
 
+def _look(models: Parts, photo: Image, face: Face) -> None:
+    """Note the features that a portrait for a face must have."""
+    crop, source = warp(photo, face.matrix), face.source
+    assert source.attributes is not None
+    embedding = _embedding(models, source, crop)
+    child = float(models.ages.child(embedding[None])[0])
+    face.looks = Looks.of(crop, models.points.points(crop), source.attributes, embedding, source.male, child)
+
+
+def _embedding(models: Parts, source: SourceFace, crop: Image) -> NDArray[np.float32]:
+    """(D,) by the recogniser that the portraits are compared with; it was read before where it is one of the gate's."""
+    embedder, embedders = models.bank_embedder, models.reader.embedders
+    rows = next((r for e, r in zip(embedders, source.embeddings, strict=True) if e.name == embedder.name), None)
+    return np.asarray((embedder.embed(crop[None]) if rows is None else rows)[0])
+
+
 def _numbers(faces: Sequence[Face]) -> set[int]:
     """Numbers of the portraits that faces have or may get."""
     known = [face.person.level.sets[0] for face in faces if face.person is not None and face.person.level.sets is not None]
     return {i for row in [*known, *(r for face in faces for r in face.stand_ins)] for i in portraits_of(row)[0]}
 
 
-def lacks_one(models: Parts, face: Face, level: Level) -> bool:
-    """Whether a level would have nothing to edit: a caller's own level, of a face that has no portraits."""
-    return level.pastes_face and level.sets is None and not face.stand_ins and models.portraits is not None
-
-
-def rows_for(models: Parts, level: Level, face: Face, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """The rows that a level generates for a face, (N, D), and what to expect of each, (N,).
+def rows_for(models: Parts, face: Face, level: Level, rng: np.random.Generator) -> Drawn:
+    """The rows that a level generates for a face.
 
     They are the level's own, or new ones that the selector ranks best; none where no portrait is left.
     """
     if level.sets is not None:
-        return level.sets, np.ones(len(level.sets))
+        return Drawn(level.sets, np.ones(len(level.sets)))
     male, bank = face.source.male > 0.5, models.portraits
     if bank is None:
-        return without_portraits(sample_sets(male, level.n_sets, rng, level.strength)), np.ones(level.n_sets)
+        return Drawn(without_portraits(sample_sets(male, level.n_sets, rng, level.strength)), np.ones(level.n_sets))
     if not face.stand_ins or face.looks is None:
-        return np.zeros((0, SET_SIZE), np.float32), np.ones(0)
+        return Drawn(np.zeros((0, SET_SIZE), np.float32), np.ones(0))
     if len(face.used) == len(face.stand_ins):
         face.used.clear()
     free = [i for i in range(len(face.stand_ins)) if i not in face.used]
@@ -84,4 +114,4 @@ def rows_for(models: Parts, level: Level, face: Face, rng: np.random.Generator) 
     best = [group[value[group].argmax()] for group in np.array_split(np.arange(len(rows)), len(free))]
     chosen = sorted(best, key=lambda i: -value[i])[: level.n_sets]
     face.used.update(free[i // level.n_proposals] for i in chosen)
-    return rows[chosen], value[chosen]
+    return Drawn(rows[chosen], value[chosen])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deid.anonymizer import known
+from deid.anonymizer import known_boxes
 from deid.anonymizer.protocols import PictureEngine, Selecting
 from deid.boxes.types import BoxedFile, BoxedFrame
 from deid.core.errors import DataError
@@ -42,8 +42,8 @@ def anonymize(
         seed: None for a fresh one. All frames of an animation share it.
         detections: known faces, in every frame; the engine's option ``boxes`` says whether there may be others.
     """
-    first = known.process(engine, picture.frames[0].rgb, detections, seed)
-    frames = (first, *(known.process(engine, f.rgb, detections, first.seed) for f in picture.frames[1:]))
+    first = known_boxes.process(engine, picture.frames[0].rgb, detections, seed)
+    frames = (first, *(known_boxes.process(engine, f.rgb, detections, first.seed) for f in picture.frames[1:]))
     return picture.with_frames([f.image for f in frames]), frames
 
 
@@ -66,5 +66,5 @@ def anonymize_given(picture: Picture, engine: PictureEngine, seed: int | None, g
         if boxes is None:
             results.append(engine.process(frame.rgb, None, seed, **chosen))
         else:
-            results.append(known.process_boxes(engine, frame.rgb, boxes.boxes, seed, given.selection, given.only))
+            results.append(known_boxes.process_boxes(engine, frame.rgb, boxes.boxes, seed, given.selection, given.only))
     return picture.with_frames([r.image for r in results]), tuple(results)

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import ExifTags, UnidentifiedImageError
 from PIL import Image as PillowImage
 
-from deid.imaging.behind import after_the_end
+from deid.imaging.trailing_data import after_the_end
 
 #: EXIF that says how to show the picture, and nothing of where it comes from.
 _HARMLESS = {

@@ -91,11 +91,11 @@ def train_gender(data: Path, out: Path, options_file: Path | None, report: Repor
     """Train the reader of gender and write ``out/gender.safetensors``."""
     from safetensors.numpy import save
 
-    from deid.training import gender
+    from deid.training import gender, logistic
     from deid.training.data import load
     from deid.training.export import write
 
-    options = read_options(gender.GenderOptions, options_file)
+    options = read_options(logistic.LogisticOptions, options_file)
     arrays = gender.train(load(data, out / "cache"), out, options, report)
     facts = {
         "input": "dlib's embedding (N, 128)",
@@ -122,10 +122,10 @@ def train_origin(data: Path, out: Path, options_file: Path | None, report: Repor
     """Train the reader of origins, by which portraits are chosen, and write ``out/origin.safetensors``."""
     from safetensors.numpy import save
 
-    from deid.training import origin
+    from deid.training import logistic, origin
     from deid.training.export import write
 
-    options = read_options(origin.OriginOptions, options_file)
+    options = read_options(logistic.LogisticOptions, options_file)
     arrays = origin.train(data, out, options, report)
     facts = {"input": "dlib's embedding (N, 128)", "data": "UTKFace", "licence": _LICENCE}
     write(save(arrays), "origin", out, {}, facts | {"command": command_of("origin", options)})

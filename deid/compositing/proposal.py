@@ -1,14 +1,13 @@
-"""A new face as it will look in the photo."""
+"""A new face on its way into a photo, and a photo with it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from deid.compositing import blend
-from deid.compositing.compose import compose
-from deid.core.types import AlignedFace, EditedFace, Image
+from deid.core.types import EditedFace, Image
 from deid.imaging import geometry
 from deid.imaging.template import SIZE
 
@@ -30,15 +29,6 @@ class Proposal:
     mask: NDArray[np.float32]
     blended: Image
     fit: float = 1.0
-
-    @classmethod
-    def of(cls, edited: EditedFace, face: AlignedFace, mask: NDArray[np.float32]) -> "Proposal":
-        """Fit what an editor made to the photo: a stand-in at the photo's scale, or a small crop inside ``mask`` (128, 128)."""
-        if edited.stand_in is None or face.large is None:
-            crop = blend.match(edited.crop, face.crop, mask)
-            return cls(edited, crop, mask, blend.blend_crop(crop, face.crop, mask))
-        crop, shown, fit = compose(edited.stand_in, face)
-        return cls(edited, crop, shown, blend.shrunk(blend.blend_crop(crop, face.large, shown)), fit)
 
     def paste(self, image: Image, matrix: NDArray[np.float64]) -> tuple[Image, NDArray[np.bool_]]:
         """The photo (H, W, 3) with the new face, and where (H, W) it was touched; ``matrix`` leads to the small crop."""
@@ -73,3 +63,25 @@ class Patch:
         # A hundred times as fast as numpy's indexing by a mask.
         cv2.copyTo(self.pixels, self.touched.view(np.uint8), image[self.place])
         touched[self.place] |= self.touched
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """A photo with one more edit.
+
+    Args:
+        edited: as the editor gave it.
+        image: (H, W, 3) the photo with it.
+        touched: (H, W) where it was touched.
+        fit: see `Proposal`.
+        patch: the part that was touched.
+    """
+
+    edited: EditedFace
+    image: Image
+    touched: NDArray[np.bool_]
+    fit: float = 1.0
+    patch: Patch = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "patch", Patch.of(self.image, self.touched))

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.dataset.decoded import decoded_in
-from deid.dataset.drawn import drawn_in
+from deid.dataset.bytes_in_text import decoded_in
+from deid.dataset.pictures_in_text import drawn_in
 from deid.dataset.streams import streamed_in
 
 #: Text files that describe pictures: COCO's JSON, VOC's XML, YOLO's text and YAML, lists and tables.

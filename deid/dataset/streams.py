@@ -12,8 +12,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.dataset.decoded import why_digits
-from deid.dataset.drawn import goes_as_a_drawing, in_parts
+from deid.dataset.bytes_in_text import why_digits
+from deid.dataset.pictures_in_text import goes_as_a_drawing, in_parts
 
 #: Fewest values that show somebody, and the number of names that bytes have, of which so many values use at least this many.
 _LEAST, _NAMES, _FEWEST = 384, 256, 220

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.anonymizer import known
+from deid.anonymizer import known_boxes
 from deid.core.errors import DeidError, ImageError, ImageReadError
 from deid.dataset import grid, rows
 from deid.dataset.items import Item, Source
@@ -125,14 +125,14 @@ def _exposed(
     boxes = _boxes(ledger, number)
     for i, frame in enumerate(after.frames):
         if before is not None and i < len(before.frames) and before.frames[i].rgb.shape == frame.rgb.shape:
-            touched = known.changed(before.frames[i].rgb, frame.rgb)
+            touched = known_boxes.changed(before.frames[i].rgb, frame.rgb)
         else:
             touched = _inside([box for at, box in boxes if at == i], frame.rgb.shape[:2])
         if only and touched.any():
             # With `boxes = "only"` no other faces are edited.
             continue
         least = _SURE if touched.any() else 0.0
-        for detection in known.exposed((d for d in engine.detector.detect(frame.rgb) if d.score >= least), touched):
+        for detection in known_boxes.exposed((d for d in engine.detector.detect(frame.rgb) if d.score >= least), touched):
             x0, y0, x1, y1 = (round(float(v)) for v in detection.box_xyxy)
             what = f"a face is found at [{x0}, {y0}, {x1}, {y1}], where the picture is as it was"
             yield Problem(item.name, what + (f" (frame {i})" if len(after.frames) > 1 else ""))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from deid._version import __version__
-from deid.anonymizer import known
+from deid.anonymizer import known_boxes
 from deid.batch import pictures
 from deid.core import seeds
 from deid.core.errors import DataError, DeidError, ImageError
@@ -128,7 +128,9 @@ def known_faces(item: Item, size_hw: tuple[int, int], turn: int) -> list[Detecti
             f"row {item.rows[0] if item.rows else '?'} of the table: its boxes are of a picture of {item.size}, this is {upright}"
         )
     boxes = [turned_box(box, given, lying) for box in item.boxes]
-    wrong = [f"row {row} of the table: {why}" for row, box in zip(item.rows, boxes, strict=True) if (why := known.why_not(box, upright))]
+    wrong = [
+        f"row {row} of the table: {why}" for row, box in zip(item.rows, boxes, strict=True) if (why := known_boxes.why_not(box, upright))
+    ]
     if wrong:
         raise DataError("; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more rows" if len(wrong) > 5 else ""))
     return [Detection(np.array(box)) for box in boxes]

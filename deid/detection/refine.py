@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from deid.core.errors import DetectionError
 from deid.core.types import Detection, Image, check_image
-from deid.detection.evened import even_out
+from deid.detection.equalized import equalize
 from deid.detection.mtcnn import networks
 from deid.imaging import geometry
 
@@ -107,7 +107,7 @@ class FaceRefiner:
         for i, box in enumerate(boxes):
             rows, columns = geometry.box_to_slices(geometry.expand_box(box, _SURROUNDINGS), image.shape[:2])
             if min(rows.stop - rows.start, columns.stop - columns.start) >= 8:
-                parts.append(even_out(image[rows, columns], tiles=3))
+                parts.append(equalize(image[rows, columns], tiles=3))
                 origins.append(np.array([columns.start, rows.start], float))
                 own.append(i)
         if not own:

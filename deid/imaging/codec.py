@@ -21,13 +21,13 @@ from PIL import UnidentifiedImageError
 from deid.core.errors import ImageReadError, ImageWriteError
 from deid.core.types import Image
 from deid.imaging import deep_colour
-from deid.imaging.behind import left_behind
 from deid.imaging.colours import Colours
 from deid.imaging.compression import save_options_of
 from deid.imaging.deep_colour import is_deep
 from deid.imaging.deep_colour import read as read_deep
 from deid.imaging.frame import Frame, frame_of, looks_at, luma, with_pixels, with_samples
 from deid.imaging.plugins import register
+from deid.imaging.trailing_data import left_behind
 
 #: A picture with more pixels is refused before it is decoded. This many take 1 GB while they are read, beside the networks.
 MAX_PIXELS = 100_000_000

@@ -13,7 +13,7 @@ from deid import weights
 from deid.core.remembered import remembered
 from deid.landmarks.dlib_file import landmark_arrays
 from deid.landmarks.forest import Forest
-from deid.weights.kept import kept_arrays
+from deid.weights.cached_arrays import cached_arrays
 
 #: Where the boxes that the model was trained with lie in an aligned crop of 128 px (median over LFW).
 _BOX = (18, 27, 107, 117)
@@ -49,7 +49,7 @@ def _points(crop: NDArray[np.uint8]) -> NDArray[np.float64]:
 @cache
 def _forest() -> Forest:
     # The name tells the file, and changes with what is made of it.
-    return Forest(**kept_arrays(f"landmarks-68-{weights.package_sha256(_FILE)[:16]}-1", _made))
+    return Forest(**cached_arrays(f"landmarks-68-{weights.package_sha256(_FILE)[:16]}-1", _made))
 
 
 def _made() -> dict[str, NDArray[Any]]:

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from deid.anonymizer import known
+from deid.anonymizer import known_boxes
 from deid.anonymizer.parts import Engine
 from deid.core.errors import DetectionError
 from deid.serve import corrections as checks
@@ -44,7 +44,7 @@ class CorrectedWork(ABC):
             if correction.box_xyxy is not None:
                 if not 0 <= correction.frame < self.view["frames"]:
                     raise CorrectionError(f"there is no frame {correction.frame}: the {IN_WORDS[self.kind]} has {self.view['frames']}")
-                if why := known.why_not(correction.box_xyxy, self._size_wh(correction.frame)):
+                if why := known_boxes.why_not(correction.box_xyxy, self._size_wh(correction.frame)):
                     raise CorrectionError(why)
 
     def save(self, progress: Progress) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from deid.anonymizer import known
+from deid.anonymizer import known_boxes
 from deid.anonymizer.parts import Engine
 from deid.anonymizer.request import Request
 from deid.batch import pictures
@@ -113,7 +113,7 @@ class PhotoWork(CorrectedWork):
         for face in wanted:
             if face.origin == "drawn" and face.detection.landmarks is None:
                 # A look at its surroundings finds the landmarks of a drawn face.
-                face.detection = known.with_detected([face.detection], self._engine.detector.detect(image))[0]
+                face.detection = known_boxes.with_detected([face.detection], self._engine.detector.detect(image))[0]
         for face in here:
             face.now = None
         requests = [Request(f.detection, f.tried(self._engine, self._seed, image, [o for o in wanted if o is not f])) for f in wanted]
@@ -132,7 +132,7 @@ class PhotoWork(CorrectedWork):
     def _exposed(self, number: int, before: Image, after: Image, tolerance: int) -> list[Detection]:
         """Faces of the result that nobody decided to leave and that nothing was done to."""
         left = [face.detection for face in self._faces if face.frame == number and face.decision.leaves]
-        found = known.exposed(self._engine.detector.detect(after), known.changed(before, after, tolerance))
+        found = known_boxes.exposed(self._engine.detector.detect(after), known_boxes.changed(before, after, tolerance))
         return [d for d in found if not same(d, left)]
 
     def _last_look(self, progress: Progress) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from deid.anonymizer import known
+from deid.anonymizer import known_boxes
 from deid.anonymizer.parts import Engine
 from deid.boxes.types import BoxedFile
 from deid.core.errors import VideoReadError
@@ -176,7 +176,7 @@ class VideoWork(CorrectedWork):
             rows, columns = geometry.box_to_slices(geometry.expand_box(detection.box_xyxy, reach), (image.shape[0], image.shape[1]))
             touched[rows, columns] = True
         sure = [d for d in looks.all(image) if d.score >= self._engine.options.track_score]
-        return [d for d in known.exposed(sure, touched) if not same(d, left)]
+        return [d for d in known_boxes.exposed(sure, touched) if not same(d, left)]
 
     def _show(self, tracks: Sequence[TrackSummary]) -> None:
         """Update what the page shows."""

@@ -8,27 +8,28 @@ import torch
 from numpy.typing import NDArray
 
 from deid.anonymizer import fallback
-from deid.anonymizer.face_editor import propose
-from deid.compositing import blend
+from deid.compositing.fitting import fitted
 from deid.core.options import Options
 from deid.core.types import AlignedFace, Crops, Embeddings, Image
 from deid.detection import build_detector
 from deid.detection.central import central
 from deid.detection.mtcnn import MtcnnDetector
 from deid.editing.attgan import AttganEditor
+from deid.editing.checked import edit
 from deid.editing.looks import Looks
 from deid.editing.sampler import SET_SIZE, sample_sets, sample_shares, with_portraits
 from deid.imaging.alignment import align, at_photo_scale, is_profile, warp
 from deid.landmarks.face_points import FacePoints
 from deid.recognition.attributes import AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
+from deid.recognition.face_reader import FaceReader
 from deid.recognition.linear import AgeReader, GenderReader
+from deid.recognition.source_face import SourceFace
 from deid.training.classifier import to_tensor
 from deid.training.recognisers import mobilefacenet_recogniser
 from deid.training.selector_table import Table
 from deid.verification.gate import Gate
 from deid.verification.realism import RealismScorer
-from deid.verification.source_face import SourceFace
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +64,8 @@ class Bench:
         self.options, self.editor = options or Options(), editor or AttganEditor()
         self.level = next(fallback.new_faces(self.options, self.editor))
         self._dlib = DlibResNetEmbedder()
-        self.gate = Gate([self._dlib], MtcnnDetector(min_face=40), self.options, AttributeReader(), RealismScorer(), GenderReader())
+        self._reader = FaceReader([self._dlib], AttributeReader(), RealismScorer(), GenderReader())
+        self.gate = Gate(self._reader, MtcnnDetector(min_face=40), self.options)
         self._detector = build_detector(self.options.detector, self.options.min_face)
         self._second = mobilefacenet_recogniser(recogniser).to(memory_format=torch.channels_last)
         self._points, self._ages = FacePoints(), AgeReader()
@@ -74,7 +76,7 @@ class Bench:
         if found is None or found.score < self.options.edit_score or is_profile(found):
             return None
         aligned = align(image, found)
-        source, points = self.gate.source(aligned.crop, found), self._points.points(aligned.crop)
+        source, points = self._reader.source_of(aligned.crop, found), self._points.points(aligned.crop)
         assert source.attributes is not None
         face = AlignedFace(aligned.crop, aligned.matrix, found, points, at_photo_scale(image, aligned.matrix), source.attributes)
         embedding = source.embeddings[0][0]
@@ -96,10 +98,8 @@ class Bench:
 
     def measure(self, subject: Subject, rows: NDArray[np.float32]) -> Table:
         """Results for one face under rows (S, SET_SIZE)."""
-        face, points = subject.face, subject.face.points
-        assert points is not None
-        mask = blend.face_mask(points, crop=face.crop)
-        proposals = propose(self.editor, face, rows, self.level.strength, mask)
+        face = subject.face
+        proposals = fitted(edit(self.editor, face, rows, self.level.strength), face)
         pasted = [proposal.paste(subject.image, face.matrix)[0] for proposal in proposals]
         checks = [self.gate.judge(subject.source, image) for image in pasted]
         places = self.places(np.stack([face.crop, *(warp(image, face.matrix) for image in pasted)]))

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,23 +14,13 @@ from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.recognition.linear import GenderReader
 from deid.training import logistic
 from deid.training.data import FaceData
+from deid.training.logistic import LogisticOptions
 
 _BATCH = 64
 
 
-@dataclass(frozen=True, slots=True)
-class GenderOptions:
-    """Settings of a run.
-
-    Args:
-        penalty: scikit-learn's `C`, the inverse of the penalty on the weights.
-    """
-
-    penalty: float = 10.0
-
-
 def train(
-    data: FaceData, out: Path, options: GenderOptions, progress: Callable[[int, int, str], None] | None = None
+    data: FaceData, out: Path, options: LogisticOptions, progress: Callable[[int, int, str], None] | None = None
 ) -> dict[str, NDArray[np.float32]]:
     """Fit the training people who have a label, men and women weighing alike.
 

@@ -1,5 +1,6 @@
 """Logistic regression on dlib's embeddings: what `deid.recognition.linear` reads with."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,17 @@ from deid.core.errors import DependencyError
 from deid.core.types import Embeddings
 
 _MOST_STEPS = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class LogisticOptions:
+    """Settings of a run.
+
+    Args:
+        penalty: scikit-learn's `C`, the inverse of the penalty on the weights.
+    """
+
+    penalty: float = 10.0
 
 
 def fit(rows: Embeddings, is_one: NDArray[np.bool_], penalty: float) -> dict[str, NDArray[np.float32]]:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,21 +10,11 @@ from numpy.typing import NDArray
 from deid.core.errors import DataError
 from deid.recognition.linear import ORIGINS, OriginReader
 from deid.training import logistic, utkface
-
-
-@dataclass(frozen=True, slots=True)
-class OriginOptions:
-    """Settings of a run.
-
-    Args:
-        penalty: scikit-learn's `C`, the inverse of the penalty on the weights.
-    """
-
-    penalty: float = 10.0
+from deid.training.logistic import LogisticOptions
 
 
 def train(
-    data: Path, out: Path, options: OriginOptions, progress: Callable[[int, int, str], None] | None = None
+    data: Path, out: Path, options: LogisticOptions, progress: Callable[[int, int, str], None] | None = None
 ) -> dict[str, NDArray[np.float32]]:
     """Fit three of four UTKFace photos whose label is one of `ORIGINS`.
 

@@ -7,70 +7,49 @@ alone is a trap: noise that fools one recogniser is neither private nor useful.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deid.core.attributes import MALE
 from deid.core.options import Options
-from deid.core.protocols import Detector, Embedder, Preloadable, ReadsAttributes, ReadsGender, ScoresRealism
-from deid.core.types import Crops, Detection, Distance, Embeddings, Image, Verification
-from deid.detection.views import look_closer
-from deid.imaging import geometry
+from deid.core.protocols import Detector, Embedder
+from deid.core.types import Crops, Distance, Embeddings, Image, Verification
+from deid.detection.views import find_again
 from deid.imaging.alignment import align
-from deid.verification.source_face import SourceFace
+from deid.recognition.source_face import SourceFace
 
-#: Size of the patch in which a face is detected again, in boxes: MTCNN needs some surroundings.
-_PATCH = 2.2
-#: The patch is shrunk to this many pixels: a face is then about 90 px, and detection takes 20 ms.
-_PATCH_SIZE = 200
 #: Score under which nothing passes for a photo.
 _NOISE_REALISM = 0.15
 
 
-@dataclass(frozen=True)
-class Gate:
-    """Measures edited faces against their source.
-
-    Args:
-        embedders: at least one.
-        detector: must detect the face again; landmarks are not needed.
-        options: thresholds.
-        attributes: classifier of attributes, and the second classifier of gender.
-        realism: scores pasted faces.
-        gender: classifier of gender on dlib's embedding; without dlib among the embedders, the attributes are used.
-    """
-
-    embedders: Sequence[Embedder]
-    detector: Detector
-    options: Options
-    attributes: ReadsAttributes
-    realism: ScoresRealism
-    gender: ReadsGender
-
-    def preload(self) -> None:
-        """Read the networks now.
-
-        Raises:
-            WeightsError: a file is missing, altered, or holds something else.
-            DependencyError: a package is missing.
-        """
-        readers = (self.attributes, self.realism) if self._judges_new_faces else ()
-        for part in (*self.embedders, *readers, self.gender):
-            if isinstance(part, Preloadable):
-                part.preload()
+class ReadsFaces(Protocol):
+    """Measures crops; see `deid.recognition.face_reader`."""
 
     @property
-    def _judges_new_faces(self) -> bool:
-        return self.options.method == "attgan"
+    def embedders(self) -> Sequence[Embedder]: ...
 
-    def source(self, crop: Image, detection: Detection) -> SourceFace:
-        """Measure the face before it is edited, from its aligned crop (128, 128, 3)."""
-        rows = self._embed(crop[None])
-        if not self._judges_new_faces and self._reads_gender:
-            return SourceFace(detection, rows, None, float(self._male(None, rows)[0]))
-        attributes, realism = self.attributes.probabilities(crop[None]), float(self.realism.score(crop[None])[0])
-        return SourceFace(detection, rows, attributes[0], float(self._male(attributes, rows)[0]), realism)
+    def embed(self, crops: Crops) -> tuple[Embeddings, ...]: ...
+
+    def read(
+        self, crops: Crops, embeddings: Sequence[Embeddings]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float32]]: ...
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Judges edited faces against their source.
+
+    Args:
+        reader: measures them.
+        detector: must detect the face again; landmarks are not needed.
+        options: thresholds.
+    """
+
+    reader: ReadsFaces
+    detector: Detector
+    options: Options
 
     def measure(self, source: SourceFace, crops: Crops, accepted: bool = False) -> list[Verification]:
         """Compare proposals by all checks but the detector; `judge` decides in the photo.
@@ -83,7 +62,7 @@ class Gate:
         Returns:
             One verdict per proposal, with IoU 0.
         """
-        embeddings = self._embed(crops)
+        embeddings = self.reader.embed(crops)
         return self._judged(source, self._distances(source, embeddings), crops, embeddings, accepted)
 
     def judge(self, source: SourceFace, image: Image, accepted: bool = False) -> Verification:
@@ -111,36 +90,19 @@ class Gate:
     def _look(self, source: SourceFace, image: Image) -> tuple[float, Crops, tuple[Embeddings, ...]]:
         """IoU of a face detected again in a photo, and views of it with their embeddings: at the old landmarks, and at the new ones, as an
         attacker aligns it."""
-        iou, found = self.find_again(image, source.detection)
+        iou, found = find_again(self.detector.detect, image, source.detection)
         views = np.stack([align(image, d).crop for d in (source.detection, found) if d is not None])
-        return iou, views, self._embed(views)
+        return iou, views, self.reader.embed(views)
 
     def _nearest(self, source: SourceFace, embeddings: Sequence[Embeddings]) -> tuple[Distance, ...]:
         """The least distance of several views of one face from the source, for each embedder."""
         # A NaN counts as the least distance.
         return tuple(min(of, key=lambda d: (d.value == d.value, d.value)) for of in zip(*self._distances(source, embeddings), strict=True))
 
-    def _embed(self, crops: Crops) -> tuple[Embeddings, ...]:
-        return tuple(embedder.embed(crops) for embedder in self.embedders)
-
-    @property
-    def _reads_gender(self) -> bool:
-        """Whether one of the embedders is the one that gender is read from."""
-        return any(embedder.name == self.gender.embedder for embedder in self.embedders)
-
-    def _male(self, attributes: NDArray[np.float32] | None, embeddings: Sequence[Embeddings]) -> NDArray[np.float64]:
-        """Probability of a man (N,), by the best that is known of N faces."""
-        for embedder, rows in zip(self.embedders, embeddings, strict=True):
-            if embedder.name == self.gender.embedder:
-                return self.gender.male(rows)
-        if attributes is None:
-            raise ValueError("expected attributes or an embedding that gender is read from, got neither")
-        return np.asarray(attributes[:, MALE], np.float64)
-
     def _distances(self, source: SourceFace, embeddings: Sequence[Embeddings]) -> list[tuple[Distance, ...]]:
         """Distance of each of N faces from the source, for each embedder."""
         columns = []
-        for embedder, rows, before in zip(self.embedders, embeddings, source.embeddings, strict=True):
+        for embedder, rows, before in zip(self.reader.embedders, embeddings, source.embeddings, strict=True):
             value = np.linalg.norm(rows - before, axis=1)
             columns.append([Distance(embedder.name, float(v), embedder.threshold) for v in value])
         return list(zip(*columns, strict=True))
@@ -157,8 +119,7 @@ class Gate:
         if source.attributes is None:
             raise ValueError("expected a face that was measured for a new one, got one that was measured for a filter")
         before = float(source.attributes[MALE])
-        attributes, real = self.attributes.probabilities(crops), self.realism.score(crops)
-        male = self._male(attributes, [rows[: len(crops)] for rows in embeddings])
+        attributes, male, real = self.reader.read(crops, [rows[: len(crops)] for rows in embeddings])
         found = []
         for near, first, second, score in zip(distances, male, attributes[:, MALE], real, strict=True):
             reasons = _too_near(near)
@@ -170,13 +131,6 @@ class Gate:
                 reasons.append(f"realism {score:.2f} < {least:.2f}")
             found.append(Verification(near, False, 0.0, source.male, float(first), float(score), tuple(reasons)))
         return found
-
-    def find_again(self, image: Image, detection: Detection) -> tuple[float, Detection | None]:
-        """Detection in a face's place in a photo (H, W, 3), with the IoU of the boxes; (0, None) for none."""
-        found = look_closer(self.detector.detect, image, detection, _PATCH, _PATCH_SIZE)
-        iou = geometry.box_iou(np.array([d.box_xyxy for d in found]), detection.box_xyxy).ravel()
-        best = int(iou.argmax()) if found else -1
-        return (float(iou[best]), found[best]) if found and iou[best] > 0 else (0.0, None)
 
 
 def _too_near(distances: Sequence[Distance]) -> list[str]:

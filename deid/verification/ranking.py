@@ -1,14 +1,11 @@
 """Ranking of proposals: all are measured as crops, the best are judged in the photo."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.core.types import Distance, Image, Verification
-from deid.verification.gate import Gate
-from deid.verification.source_face import SourceFace
+from deid.core.types import Distance, Verification
 from deid.verification.utility import utility
 
 #: Number of the best proposals that are pasted and judged in the photo.
@@ -16,16 +13,6 @@ _JUDGED = 4
 #: A new face is far from the one before from so many thresholds on, by embedder. Of strangers of one gender four in five are as far apart;
 #: of new faces of one person, those that one network finds farther are farther for one that it does not know (weights/EXPERIMENTS.md).
 _FAR, _USUAL_FAR = {"mobilenet": 1.2}, 1.3
-
-
-class Ranked(Protocol):
-    """A new face, by what is known before it is pasted; see `deid.compositing.proposal`."""
-
-    @property
-    def blended(self) -> Image: ...
-
-    @property
-    def fit(self) -> float: ...
 
 
 def margin(check: Verification) -> float:
@@ -47,26 +34,19 @@ def is_far(check: Verification) -> bool:
     return margin(check) >= _USUAL_FAR
 
 
-def promising(
-    gate: Gate, source: SourceFace, proposals: Sequence[Ranked], expected: NDArray[np.float64], accepted: bool = False
-) -> list[int]:
-    """Which of the proposals are worth judging in the photo, best first: at least one.
+def promising(checks: Sequence[Verification], fit: Sequence[float], expected: NDArray[np.float64]) -> list[int]:
+    """Which of several new faces are worth judging in the photo: their numbers, best first, at least one.
 
     The measurement and the selector's estimate count together: the selector was trained with one recogniser more than the gate has.
 
     Args:
-        gate: measures them.
-        source: the face before.
-        proposals: N new faces for its place.
+        checks: what the gate measured of N of them.
+        fit: (N,) how well each fits the photo, in [0, 1].
         expected: (M,) what the selector expects of each.
-        accepted: see `Gate.judge`.
     """
-    if len(proposals) == 1:
-        return [0]
-    checks = gate.measure(source, np.stack([p.blended for p in proposals]), accepted)
 
     def value(i: int) -> tuple[bool, float]:
-        worth = float(utility(margin(checks[i]), checks[i].realism or 0.0)) * proposals[i].fit
+        worth = float(utility(margin(checks[i]), checks[i].realism or 0.0)) * fit[i]
         # A caller's editor may propose more than requested.
         return checks[i].passed, worth * expected[min(i, len(expected) - 1)]
 

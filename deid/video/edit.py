@@ -13,7 +13,7 @@ from deid.anonymizer.parts import Engine
 from deid.anonymizer.request import Level, Request, Tracked
 from deid.core.types import FaceResult, Image
 from deid.imaging import geometry
-from deid.imaging.alignment import align, is_profile, with_own_landmarks
+from deid.imaging.alignment import is_profile
 from deid.video.enrolment import Choice, Enrolment
 from deid.video.frames import EditedFrame, FoundFrame, FrameT, TrackedFace
 from deid.video.keyframe import KEYFRAME_S, Keyframe, light_of
@@ -139,8 +139,8 @@ class VideoEditor(Generic[FrameT]):
                 known.append(Tracked(shape, role.steady, key.source, key.check, min(1.0, (self._index - key.index + 1) / self._every)))
             else:
                 role.steady.go_on(keyframe=True)
-                own = with_own_landmarks(face.detection)
-                known.append(Tracked(shape, role.steady, engine.gate.source(align(image, own).crop, own), None, 1 / self._every))
+                source = engine.models.reader.source(image, face.detection)
+                known.append(Tracked(shape, role.steady, source, None, 1 / self._every))
         return known
 
     def _levels(self, role: Role) -> list[Level]:
@@ -158,11 +158,11 @@ class VideoEditor(Generic[FrameT]):
         if rows.stop <= rows.start or columns.stop <= columns.start:
             return
         here = face.detection.moved(np.ones(2), -np.array([columns.start, rows.start], float))
-        part, where, edited = cover(role.cover, np.ascontiguousarray(out[rows, columns]), here, margin)
-        out[rows, columns] = part
-        touched[rows, columns] |= where
-        role.summary.methods[edited.method] += 1
-        role.summary.asked |= edited.method == self._engine.options.method
+        shown = cover(role.cover, np.ascontiguousarray(out[rows, columns]), here, margin)
+        out[rows, columns] = shown.image
+        touched[rows, columns] |= shown.touched
+        role.summary.methods[shown.edited.method] += 1
+        role.summary.asked |= shown.edited.method == self._engine.options.method
 
     def _note(self, face: TrackedFace) -> None:
         summary = self._roles[face.track].summary

@@ -13,7 +13,7 @@ from deid.anonymizer.request import Level
 from deid.core import seeds
 from deid.core.types import Detection, Embeddings, Image
 from deid.imaging import geometry
-from deid.imaging.alignment import align, with_own_landmarks
+from deid.imaging.alignment import align
 from deid.recognition.mirrored import mean_of
 from deid.video.frames import FoundFrame, FrameT
 from deid.video.results import TrackSummary
@@ -104,7 +104,7 @@ class Enrolment:
 
     def _identify(self, portraits: Sequence[tuple[Image, Detection]], there: Sequence[Person]) -> Person:
         """Who it is: a known person who is nowhere else in the frame, or a new one."""
-        embedders = self._engine.gate.embedders
+        embedders = self._engine.models.reader.embedders
         crops = np.stack([align(image, d).crop for image, d in portraits])
         rows = tuple(mean_of(e.embed(crops)) for e in embedders)
         for person in self._people:
@@ -139,8 +139,9 @@ class Enrolment:
         image, detection = portraits[0]
         rows, columns = geometry.box_to_slices(geometry.expand_box(detection.box_xyxy, _SURROUNDINGS), image.shape[:2])
         around, gate = np.ascontiguousarray(image[rows, columns]), self._engine.gate
-        here = with_own_landmarks(detection.moved(np.ones(2), -np.array([columns.start, rows.start], float)))
-        source = gate.source(align(around, here).crop, here)
+        source = models.reader.source(around, detection.moved(np.ones(2), -np.array([columns.start, rows.start], float)))
         # The last one, a solid cover, needs no verdict.
-        passing = (r for r in levels[:-1] if gate.cover(source, cover(r, around, here, self._engine.options.margin)[0]).passed)
+        passing = (
+            r for r in levels[:-1] if gate.cover(source, cover(r, around, source.detection, self._engine.options.margin).image).passed
+        )
         return next(passing, levels[-1])

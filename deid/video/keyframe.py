@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from deid.core.types import Image, Verification
 from deid.imaging import geometry
-from deid.verification.source_face import SourceFace
+from deid.recognition.source_face import SourceFace
 
 #: The next keyframe comes after so many seconds at most.
 KEYFRAME_S = 0.48

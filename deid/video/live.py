@@ -311,7 +311,7 @@ def method_for(engine: Engine, rate: float = _LIVE_RATE) -> str:
     rows = with_portraits(sample_sets(True, 1, rng), range(MIX), sample_shares(rng))
 
     def once() -> None:
-        before = engine.gate.source(aligned.crop, aligned.detection)
+        before = engine.models.reader.source(grey, aligned.detection)
         engine.editor.edit(aligned, rows, 1.0)
         engine.gate.judge(before, grey)
 

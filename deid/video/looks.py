@@ -3,7 +3,7 @@
 from deid.core.options import Options
 from deid.core.protocols import Detector
 from deid.detection import build_detector, tiled_centerface
-from deid.detection.evened import EvenedDetector
+from deid.detection.equalized import EqualizedDetector
 from deid.detection.mtcnn import MtcnnDetector
 from deid.detection.threshold import at_least
 from deid.video.search import SMALLEST, Faint, Search
@@ -49,4 +49,4 @@ def _mtcnn(options: Options) -> list[Detector]:
     low, smallest = (0.5, 0.6, 0.4), options.min_face * SMALLEST
     plain = MtcnnDetector(round(smallest), low, device=options.device)
     mirrored = MtcnnDetector(round(smallest / 0.709**0.5), low, mirrored=True, device=options.device)
-    return [plain, EvenedDetector(mirrored)]
+    return [plain, EqualizedDetector(mirrored)]

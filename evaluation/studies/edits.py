@@ -13,10 +13,9 @@ from safetensors.numpy import load
 
 from deid import weights
 from deid.anonymizer import fallback
-from deid.anonymizer.face_editor import propose
 from deid.anonymizer.request import Level
 from deid.check.faces import find
-from deid.compositing import blend
+from deid.compositing.fitting import fitted
 from deid.compositing.proposal import Proposal
 from deid.core.attributes import ATTRIBUTES, MALE
 from deid.core.errors import DataError, WeightsFormatError, WeightsMissingError
@@ -52,14 +51,12 @@ class Subjects:
 
     Args:
         faces: N of them as editors want them; the crop is the photo.
-        masks: (N, 128, 128) how much of a new face would show.
         looks: N of them, what a portrait must have in common with each.
         labels: (N, 13) float32 of -1 and 1: the attributes that deid reads in them.
         people: (N,) whose face each is.
     """
 
     faces: tuple[AlignedFace, ...]
-    masks: NDArray[np.float32]
     looks: tuple[Looks, ...]
     labels: NDArray[np.float32]
     people: tuple[str, ...]
@@ -105,9 +102,8 @@ def subjects(crops: Crops, people: Sequence[str], points: FacePoints) -> Subject
     read[:, MALE] = GenderReader().male(embeddings)
     children = AgeReader().child(embeddings)
     faces = tuple(AlignedFace(crop, np.eye(2, 3), FACE, points.points(crop), crop, row) for crop, row in zip(crops, read, strict=True))
-    masks = np.stack([blend.face_mask(face.points, crop=face.crop) for face in faces])
     looks = tuple(_looks(*each) for each in zip(faces, embeddings, children, strict=True))
-    return Subjects(faces, masks, looks, np.where(read > 0.5, 1.0, -1.0).astype(np.float32), tuple(people))
+    return Subjects(faces, looks, np.where(read > 0.5, 1.0, -1.0).astype(np.float32), tuple(people))
 
 
 def _looks(face: AlignedFace, embedding: NDArray[np.float32], child: float) -> Looks:
@@ -164,8 +160,8 @@ def _row(looks: Looks, male: bool, bank: Portraits, rng: np.random.Generator) ->
 
 def proposals(level: Level, faces: Subjects, rows: NDArray[np.float32]) -> list[Proposal]:
     """The product's result for each face with its row (N, SET_SIZE)."""
-    every = zip(faces.faces, rows, faces.masks, strict=True)
-    return [propose(level.editor, face, row[None], level.strength, mask)[0] for face, row, mask in every]
+    every = zip(faces.faces, rows, strict=True)
+    return [fitted(checked.edit(level.editor, face, row[None], level.strength), face)[0] for face, row in every]
 
 
 def crops_of(made: Sequence[Proposal]) -> Crops:

@@ -377,7 +377,7 @@ def _sets_drawn(engine: Anonymizer, image: Image, found: list[Detection], seed: 
             drawn.append(attributes.copy())
             return [EditedFace(face.crop.copy(), self.name)]
 
-    own = Anonymizer(models=shared_with(engine.models, engine.options, "gate", "points", editor=_Listening()))
+    own = Anonymizer(models=shared_with(engine.models, engine.options, "reader", "gate", "points", editor=_Listening()))
     return own.process(image, found, seed=seed).seed, np.concatenate(drawn).tobytes()
 
 
@@ -411,7 +411,7 @@ def with_editor(attgan_engine: Anonymizer, fake_editor: Any) -> Callable[[Any], 
     def build(editor: Any) -> Anonymizer:
         editor = editor if hasattr(editor, "edit") else fake_editor(editor)
         options = Options(seed=1, quality="fast")
-        return Anonymizer(models=shared_with(attgan_engine.models, options, "detector", "gate", "points", editor=editor))
+        return Anonymizer(models=shared_with(attgan_engine.models, options, "detector", "reader", "gate", "points", editor=editor))
 
     return build
 

@@ -7,10 +7,10 @@ import pytest
 from numpy.typing import NDArray
 
 from deid.anonymizer import fallback
-from deid.anonymizer.face_editor import propose
 from deid.anonymizer.models import Models
 from deid.anonymizer.request import Level
 from deid.compositing import blend
+from deid.compositing.fitting import fitted
 from deid.compositing.proposal import Proposal
 from deid.core.options import METHODS, QUALITIES, Options
 from deid.core.types import AlignedFace, Detection, EditedFace, StandIn
@@ -52,16 +52,16 @@ def skin_face(officer_face: AlignedFace) -> AlignedFace:
 
 
 def test_colours_of_a_small_crop_are_the_photos(skin_face: AlignedFace) -> None:
-    mask = blend.face_mask(None)
-    (proposal,) = propose(_Orange(False), skin_face, np.zeros((1, SET_SIZE), np.float32), 1.0, mask)
+    (proposal,) = fitted(_Orange(False).edit(skin_face, np.zeros((1, SET_SIZE), np.float32)), skin_face)
+    mask = proposal.mask
+    np.testing.assert_array_equal(mask, blend.face_mask(skin_face.points, crop=skin_face.crop))
     assert np.abs(proposal.crop[mask > 0.9].mean(axis=0) - skin_face.crop.mean(axis=(0, 1))).max() < 60
     assert proposal.fit == 1.0
     np.testing.assert_array_equal(proposal.blended, blend.blend_crop(proposal.crop, skin_face.crop, mask))
 
 
 def test_stand_in_is_pasted_at_the_photos_scale_in_its_colours(skin_face: AlignedFace) -> None:
-    mask = blend.face_mask(None)
-    (proposal,) = propose(_Orange(True), skin_face, np.zeros((1, SET_SIZE), np.float32), 1.0, mask)
+    (proposal,) = fitted(_Orange(True).edit(skin_face, np.zeros((1, SET_SIZE), np.float32)), skin_face)
     assert skin_face.large is not None
     assert proposal.crop.shape == (256, 256, 3)
     assert proposal.mask.shape == (256, 256)

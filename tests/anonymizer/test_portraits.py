@@ -50,7 +50,7 @@ def with_portraits(attgan_engine: Anonymizer) -> Callable[..., Anonymizer]:
 
     def build(editor: AttganEditor, options: Options | None = None) -> Anonymizer:
         options = options or Options(seed=1, quality="fast")
-        shared = ("detector", "second_detector", "gate", "points", "ages")
+        shared = ("detector", "second_detector", "reader", "gate", "points", "ages")
         return Anonymizer(models=shared_with(attgan_engine.models, options, *shared, editor=editor))
 
     return build

@@ -8,7 +8,7 @@ from PIL import Image as PillowImage
 from PIL import PngImagePlugin
 
 from deid.check.metadata import left_in
-from deid.imaging.behind import after_the_end
+from deid.imaging.trailing_data import after_the_end
 
 PICTURE = PillowImage.fromarray(np.random.default_rng(0).integers(0, 255, (40, 40, 3), dtype=np.uint8))
 

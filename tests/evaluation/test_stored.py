@@ -58,7 +58,7 @@ def test_the_page_has_every_number_from_the_files(results: Results, tmp_path: Pa
     assert "| realism | KID x 1000 |  | all | – |  |" in text
     assert "- **ours** (b against a; photos 4, faces 9, seed 3): `deid dataset originals -o b`; `python -m evaluation compare" in text
     assert "at commit abc123." in text
-    assert [line for line in text.splitlines() if line.startswith("## ")] == ["## Compare", "## Study clones"]
+    assert [line for line in text.splitlines() if line.startswith("## ")] == ["## Compare", "## Study: clones"]
 
 
 @pytest.mark.parametrize("name", ["a/b", "../x", "", ".x"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deid.anonymizer import known
+from deid.anonymizer import known_boxes
 from deid.dataset import local, shards, tar
 from deid.dataset.tar import Member
 from deid.video import decode
@@ -41,12 +41,12 @@ def test_marks_that_are_left_in_a_video_are_noticed(monkeypatch: pytest.MonkeyPa
 
 
 def test_boxes_that_are_not_checked_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known, "why_not", lambda box, size_wh: "")
+    monkeypatch.setattr(known_boxes, "why_not", lambda box, size_wh: "")
     assert any("a wrong row cost nothing" in fuzz_tables.wrong_with(seed) for seed in range(30))
 
 
 def test_faces_that_the_table_does_not_name_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known, "process", lambda engine, image, faces, seed: engine.process(image, faces or None, seed))
+    monkeypatch.setattr(known_boxes, "process", lambda engine, image, faces, seed: engine.process(image, faces or None, seed))
     assert any("a mark is left" in fuzz_tables.wrong_with(seed) for seed in range(30))
 
 

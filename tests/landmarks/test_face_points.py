@@ -13,7 +13,7 @@ from deid.imaging.alignment import align
 from deid.landmarks import face_points
 from deid.landmarks.dlib_file import landmark_arrays
 from deid.landmarks.face_points import FacePoints
-from deid.weights.kept import kept_arrays
+from deid.weights.cached_arrays import cached_arrays
 
 _BOX = (18, 27, 107, 117)
 
@@ -103,20 +103,20 @@ def test_arrays_are_made_once_and_again_when_they_are_altered(tmp_path: Path, mo
         return {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.arange(3, dtype=np.int64)}
 
     for _ in range(3):
-        found = kept_arrays("some", make)
+        found = cached_arrays("some", make)
         np.testing.assert_array_equal(found["a"], np.arange(6).reshape(2, 3))
         np.testing.assert_array_equal(found["b"], np.arange(3))
     assert len(made) == 1
     path = tmp_path / "cache" / "some.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"\x07")
-    np.testing.assert_array_equal(kept_arrays("some", make)["b"], np.arange(3))
+    np.testing.assert_array_equal(cached_arrays("some", make)["b"], np.arange(3))
     assert len(made) == 2
 
 
 def test_a_cache_that_cannot_be_written_costs_no_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("DEID_CACHE", str(tmp_path / "file" / "cache"))
-    found = kept_arrays("some", lambda: {"a": np.ones(2, np.float32)})
+    found = cached_arrays("some", lambda: {"a": np.ones(2, np.float32)})
     np.testing.assert_array_equal(found["a"], [1, 1])
 
 

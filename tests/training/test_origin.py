@@ -12,6 +12,7 @@ from deid.core.types import Image
 from deid.recognition.linear import ORIGINS, OriginReader, SmileReader
 from deid.training import data, origin, smile, utkface
 from deid.training.data import FaceData
+from deid.training.logistic import LogisticOptions
 from deid.training.utkface import UtkFaces
 
 
@@ -27,7 +28,7 @@ def _faces(n: int, origins: range) -> UtkFaces:
 def test_it_learns_the_origins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     faces = _faces(251, range(len(ORIGINS) + 1))
     monkeypatch.setattr(utkface, "load", lambda data, progress: faces)
-    arrays = origin.train(tmp_path, tmp_path / "out", origin.OriginOptions())
+    arrays = origin.train(tmp_path, tmp_path / "out", LogisticOptions())
     assert {name: a.shape for name, a in arrays.items()} == {"weight": (128, 4), "bias": (4,)}
     known = faces.where(faces.origins < len(ORIGINS))
     assert (OriginReader(arrays).origins(known.rows).argmax(axis=1) == known.origins).all()
@@ -37,7 +38,7 @@ def test_it_learns_the_origins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_a_missing_origin_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(utkface, "load", lambda data, progress: _faces(40, range(3)))
     with pytest.raises(DataError, match="White, Black, Asian, Indian"):
-        origin.train(tmp_path, tmp_path / "out", origin.OriginOptions())
+        origin.train(tmp_path, tmp_path / "out", LogisticOptions())
 
 
 def test_labels_are_read_from_names(tmp_path: Path, hopper: Image) -> None:

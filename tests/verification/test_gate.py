@@ -12,13 +12,15 @@ from deid.core.attributes import MALE
 from deid.core.options import Options
 from deid.core.types import Crops, Detection, Image
 from deid.detection.mtcnn import MtcnnDetector
+from deid.detection.views import find_again
 from deid.imaging.alignment import align
 from deid.recognition.attributes import AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
+from deid.recognition.face_reader import FaceReader
 from deid.recognition.linear import GenderReader
+from deid.recognition.source_face import SourceFace
 from deid.verification.gate import Gate
 from deid.verification.realism import RealismScorer
-from deid.verification.source_face import SourceFace
 
 BOX = np.array([50.0, 40, 110, 120])
 FACE = Detection(BOX)
@@ -60,11 +62,11 @@ def _crop(male: int = 90, real: int = 90, angle: int = 90) -> Image:
 
 def _gate(embedders: Sequence[Any] = (_Angle(),), detector: Any = None, **options: Any) -> Gate:
     reader = _Reader()
-    return Gate(embedders, detector, Options(**options), reader, reader, GenderReader())  # type: ignore[arg-type]
+    return Gate(FaceReader(embedders, reader, reader, GenderReader()), detector, Options(**options))
 
 
 def _source(gate: Gate, male: int = 90) -> SourceFace:
-    return gate.source(_crop(male, 90, 0), FACE)
+    return gate.reader.source_of(_crop(male, 90, 0), FACE)
 
 
 # Name: (male before, crop after, what is said).
@@ -223,12 +225,12 @@ def test_judge_measures_what_is_in_the_photo() -> None:
 
 @pytest.fixture(scope="module")
 def real_gate(embedder: DlibResNetEmbedder) -> Gate:
-    return Gate([embedder], MtcnnDetector(min_face=40), Options(), AttributeReader(), RealismScorer(), GenderReader())
+    return Gate(FaceReader([embedder], AttributeReader(), RealismScorer(), GenderReader()), MtcnnDetector(min_face=40), Options())
 
 
 def test_the_face_itself_is_caught(real_gate: Gate, hopper: Image, officer: Detection) -> None:
     crop = align(hopper, officer).crop
-    source = real_gate.source(crop, officer)
+    source = real_gate.reader.source_of(crop, officer)
     check = real_gate.judge(source, hopper)
     assert check.redetected
     assert check.iou > 0.7
@@ -240,7 +242,7 @@ def test_the_face_in_another_light_is_caught(real_gate: Gate, hopper: Image, off
     crop = align(hopper, officer).crop
     dim = np.clip(crop * 0.8 + 10, 0, 255).astype(np.uint8)
     soft = cv2.GaussianBlur(crop, (0, 0), 1.0)
-    source = real_gate.source(crop, officer)
+    source = real_gate.reader.source_of(crop, officer)
     for check in real_gate.measure(source, np.stack([dim, np.asarray(soft), crop[:, ::-1]])):
         assert [r for r in check.reasons if "distance" in r]
 
@@ -248,12 +250,12 @@ def test_the_face_in_another_light_is_caught(real_gate: Gate, hopper: Image, off
 @pytest.mark.parametrize("bias", [-9.0, 9.0])
 def test_dlibs_embedding_has_a_word_on_gender(bias: float, embedder: DlibResNetEmbedder, hopper: Image, officer: Detection) -> None:
     reader = GenderReader({"weight": np.zeros(128, np.float32), "bias": np.array([bias], np.float32)})
-    gate = Gate([embedder], MtcnnDetector(min_face=40), Options(), AttributeReader(), RealismScorer(), reader)
+    gate = Gate(FaceReader([embedder], AttributeReader(), RealismScorer(), reader), MtcnnDetector(min_face=40), Options())
     crop = align(hopper, officer).crop
-    source = gate.source(crop, officer)
+    source = gate.reader.source_of(crop, officer)
     (check,) = gate.measure(source, crop[None])
     assert source.male == check.gender_before == check.gender_after == pytest.approx(float(bias > 0), abs=1e-3)
-    assert replace(gate, embedders=[_Angle()]).source(crop, officer).male == pytest.approx(source.attributes[MALE])
+    assert replace(gate.reader, embedders=[_Angle()]).source_of(crop, officer).male == pytest.approx(source.attributes[MALE])
 
 
 @pytest.mark.parametrize(
@@ -264,7 +266,7 @@ def test_dlibs_embedding_has_a_word_on_gender(bias: float, embedder: DlibResNetE
 def test_gender_must_not_flip_for_the_second_reader(before: int, after: int, flipped: bool, embedder: DlibResNetEmbedder) -> None:
     """dlib's embedding says man before and after; the attributes have a say where they said so too."""
     man, reader = GenderReader({"weight": np.zeros(128, np.float32), "bias": np.full(1, 9.0, np.float32)}), _Reader()
-    gate = Gate([embedder], MtcnnDetector(min_face=40), Options(), reader, reader, man)  # type: ignore[arg-type]
+    gate = Gate(FaceReader([embedder], reader, reader, man), MtcnnDetector(min_face=40), Options())
     (check,) = gate.measure(_source(gate, before), _crop(after)[None])
     said = [r for r in check.reasons if "gender" in r]
     assert said == ([f"gender not kept for a second reader: male 0.{before} before, 0.{after} after"] if flipped else [])
@@ -276,7 +278,7 @@ def test_noise_is_no_face(real_gate: Gate, hopper: Image, officer: Detection) ->
     noise = rng.integers(0, 256, crop.shape, dtype=np.uint8)
     noisy = np.clip(crop + rng.normal(0, 60, crop.shape), 0, 255).astype(np.uint8)
     flat = np.full_like(crop, 128)
-    photo, *others = real_gate.realism.score(np.stack([crop, noise, noisy, flat]))
+    photo, *others = RealismScorer().score(np.stack([crop, noise, noisy, flat]))
     assert max(others) < Options().min_realism
     assert photo > max(others[:2])
 
@@ -284,4 +286,4 @@ def test_noise_is_no_face(real_gate: Gate, hopper: Image, officer: Detection) ->
 @pytest.mark.parametrize("box", [[-30, -30, 20, 20], [150, 190, 210, 260], [0, 0, 2, 2], [-900, -900, 900, 900]])
 def test_find_again_at_the_border(box: list[float], real_gate: Gate) -> None:
     image = np.full((200, 160, 3), 100, np.uint8)
-    assert real_gate.find_again(image, Detection(np.array(box, float))) == (0.0, None)
+    assert find_again(real_gate.detector.detect, image, Detection(np.array(box, float))) == (0.0, None)

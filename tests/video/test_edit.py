@@ -7,7 +7,7 @@ import numpy as np
 from deid.anonymizer.engine import Anonymizer
 from deid.core.options import Options
 from deid.core.types import AlignedFace, Crops, Detection, Image, Verification
-from deid.verification.gate import SourceFace
+from deid.recognition.source_face import SourceFace
 from deid.video.edit import _LOST, VideoEditor
 from deid.video.frames import FoundFrame, TrackedFace
 from deid.video.keyframe import Keyframe

@@ -19,7 +19,7 @@ _KINDS: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8
 log = logging.getLogger(__name__)
 
 
-def kept_arrays(name: str, make: Callable[[], Mapping[str, NDArray[Any]]]) -> Mapping[str, NDArray[Any]]:
+def cached_arrays(name: str, make: Callable[[], Mapping[str, NDArray[Any]]]) -> Mapping[str, NDArray[Any]]:
     """The arrays that were kept under a name, whose hash is checked, or those that are made now and then kept.
 
     Kept ones are a map of the file: what nobody asks for is not read into memory. A cache that cannot be written costs time, no more.

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from deid.core.types import Detection, Image
-from deid.detection.again import search_again
+from deid.detection.second_search import search_again
 
 _EDIT = np.array([900.0, 500, 980, 600])
 

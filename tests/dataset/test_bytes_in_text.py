@@ -16,7 +16,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from deid.core.types import Image
-from deid.dataset.decoded import decoded_in
+from deid.dataset.bytes_in_text import decoded_in
 from deid.dataset.labels import check_label
 
 

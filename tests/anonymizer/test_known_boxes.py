@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from deid.anonymizer import known
+from deid.anonymizer import known_boxes
 from deid.anonymizer.engine import Anonymizer
 from deid.core.errors import DetectionError
 from deid.core.options import Options
@@ -35,13 +35,13 @@ BOXES: dict[str, tuple[list[float], str]] = {
 
 @pytest.mark.parametrize(("box", "why"), BOXES.values(), ids=BOXES.keys())
 def test_boxes(box: list[float], why: str) -> None:
-    found = known.why_not(box, (200, 100))
+    found = known_boxes.why_not(box, (200, 100))
     assert why in found
     assert bool(found) == bool(why)
 
 
 def test_detections_of_known_faces_give_their_landmarks_and_others_are_added() -> None:
-    faces = known.with_detected(
+    faces = known_boxes.with_detected(
         [_face(10, 10, 30, 30), _face(50, 50, 90, 90)],
         [_face(11, 11, 31, 31, landmarks=True), _face(60, 60, 70, 70), _face(100, 10, 130, 40)],
     )
@@ -77,7 +77,7 @@ class _Engine:
 
 def _process(engine: _Engine, faces: list[Detection] | None) -> ImageResult:
     as_engine: Anonymizer = engine  # type: ignore[assignment]
-    return known.process(as_engine, np.full((100, 200, 3), 200, np.uint8), faces, 7)
+    return known_boxes.process(as_engine, np.full((100, 200, 3), 200, np.uint8), faces, 7)
 
 
 GIVEN, OTHER, LATER = _face(10, 10, 30, 30), _face(100, 10, 130, 40), _face(150, 60, 170, 80)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from deid.imaging import codec
-from deid.imaging.behind import after_the_end, left_behind
+from deid.imaging.trailing_data import after_the_end, left_behind
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "WEBP")
 _noise = np.random.default_rng(0).integers(0, 256, (33, 47, 3), dtype=np.uint8)

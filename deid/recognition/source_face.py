@@ -1,4 +1,4 @@
-"""The face before it is edited, as the gate measured it."""
+"""A face as it was measured before it is edited."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from deid.core.types import Detection, Embeddings
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SourceFace:
-    """The gate's measurements of the original face.
+    """Measurements of the original face.
 
     Args:
         detection: where it is.

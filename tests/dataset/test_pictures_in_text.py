@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from deid.core.types import Image
-from deid.dataset.drawn import drawn_in
+from deid.dataset.pictures_in_text import drawn_in
 
 Grey = NDArray[np.uint8]
 RAMP = " .:-=+*#%@"

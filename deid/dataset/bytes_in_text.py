@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.dataset.drawn import in_parts
+from deid.dataset.pictures_in_text import in_parts
 
 Bytes = NDArray[np.uint8]
 

@@ -1,0 +1,36 @@
+"""From what an editor made to the photo with it: the colours and the sharpness of the photo, a seam, and another head where asked."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.compositing import blend, head
+from deid.compositing.compose import compose
+from deid.compositing.proposal import Proposal, Shown
+from deid.core.types import AlignedFace, EditedFace, Image
+
+
+def fitted(edited: Sequence[EditedFace], face: AlignedFace) -> list[Proposal]:
+    """What an editor made for a face, each fitted to its photo."""
+    mask = blend.face_mask(face.points, crop=face.crop)
+    return [_fitted(one, face, mask) for one in edited]
+
+
+def _fitted(edited: EditedFace, face: AlignedFace, mask: NDArray[np.float32]) -> Proposal:
+    """A stand-in at the photo's scale, or a small crop inside ``mask`` (128, 128)."""
+    if edited.stand_in is None or face.large is None:
+        crop = blend.match(edited.crop, face.crop, mask)
+        return Proposal(edited, crop, mask, blend.blend_crop(crop, face.crop, mask))
+    crop, shown, fit = compose(edited.stand_in, face)
+    return Proposal(edited, crop, shown, blend.shrunk(blend.blend_crop(crop, face.large, shown)), fit)
+
+
+def show(proposal: Proposal, photo: Image, face: AlignedFace, head_seed: int | None = None) -> Shown:
+    """A photo (H, W, 3) with a new face in place of this one; with a seed another head is drawn around it too."""
+    image, touched = proposal.paste(photo, face.matrix)
+    if head_seed is not None:
+        assert face.points is not None
+        shape = head.Shape.draw(np.random.default_rng(head_seed))
+        image, touched = head.reshape(image, touched, face.matrix, face.points, shape)
+    return Shown(proposal.edited, image, touched, proposal.fit)

@@ -1,0 +1,170 @@
+"""The attempts at one face, from level to level: which one is published, with the gate's verdict on it."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.compositing.proposal import Proposal, Shown
+from deid.core.protocols import Editor
+from deid.core.types import Verification
+from deid.imaging import geometry
+from deid.recognition.source_face import SourceFace
+from deid.verification.gate import Gate
+from deid.verification.ranking import is_far, margin, promising
+
+#: A detection counts as edited when this share of its middle was.
+LEAST_EDITED = 0.6
+#: A stand-in that fits less is distorted, hidden, or meets the photo in a visible border (see `deid.compositing.seam`).
+LEAST_FIT = 0.38
+
+
+class Step(Protocol):
+    """A fallback level; see `deid.anonymizer.request.Level`."""
+
+    @property
+    def editor(self) -> Editor: ...
+
+    @property
+    def strength(self) -> float: ...
+
+    @property
+    def pastes_face(self) -> bool: ...
+
+    @property
+    def last(self) -> bool: ...
+
+    @property
+    def sets(self) -> NDArray[np.float32] | None: ...
+
+    @property
+    def accepted(self) -> bool: ...
+
+
+Level = TypeVar("Level", bound=Step)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attempt(Generic[Level]):
+    """What one level makes of a face.
+
+    Args:
+        level: the level.
+        show: gives the photo with the new face of this number, or with the cover.
+        proposals: N new faces, of which the most promising are shown; none for a cover, and for a face that is known to be the one.
+        expected: (M,) what the selector expects of each, see `promising`.
+        known: what the gate said of it in an earlier frame of a video; None to judge it.
+    """
+
+    level: Level
+    show: Callable[[int], Shown]
+    proposals: Sequence[Proposal] = ()
+    expected: NDArray[np.float64] = field(default_factory=lambda: np.ones(1))
+    known: Verification | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged(Generic[Level]):
+    """A new face or a cover in the photo, and the verdict on it.
+
+    Args:
+        attempt: that it is one of.
+        number: of the attempt's proposals.
+        shown: the photo with it.
+        check: the verdict.
+    """
+
+    attempt: Attempt[Level]
+    number: int
+    shown: Shown
+    check: Verification
+
+    @property
+    def may_stay(self) -> bool:
+        """Whether it passes, or nothing harder follows."""
+        return self.check.passed or self.attempt.level.last
+
+
+def best(gate: Gate, source: SourceFace, attempts: Iterable[Attempt[Level]], more: int) -> tuple[Judged[Level] | None, list[str]]:
+    """The first attempt that passes; where its new face is near the one before, the farthest of a few.
+
+    Args:
+        gate: judges them.
+        source: the face before.
+        attempts: mildest first; the next one is only made when the ones before do not do.
+        more: how many more are made for a new face that passes but is near the one before.
+
+    Returns:
+        What is to stay, None when nothing passed; and why each of the others may not.
+    """
+    kept: Judged[Level] | None = None
+    failed: list[str] = []
+    for attempt in attempts:
+        if kept is not None and not attempt.level.pastes_face:
+            break
+        judged = first_passing(gate, source, attempt)
+        if not judged.may_stay:
+            failed.append(f"{judged.shown.edited.method} x{attempt.level.strength:g}: {'; '.join(judged.check.reasons)}")
+        elif kept is None or margin(judged.check) > margin(kept.check):
+            kept = judged
+        if kept is not None and (more == 0 or not _may_be_farther(kept)):
+            break
+        more -= kept is not None
+    return kept, failed
+
+
+def _may_be_farther(kept: Judged[Level]) -> bool:
+    """Whether a new face is near the one before, and another may be drawn."""
+    level = kept.attempt.level
+    return level.pastes_face and level.sets is None and not is_far(kept.check)
+
+
+def first_passing(gate: Gate, source: SourceFace, attempt: Attempt[Level]) -> Judged[Level]:
+    """The most promising one of an attempt that passes; the most promising one where none does."""
+    first = None
+    for one in judged(gate, source, attempt):
+        if one.check.passed:
+            return one
+        first = first or one
+    assert first is not None  # at least one is promising
+    return first
+
+
+def judged(gate: Gate, source: SourceFace, attempt: Attempt[Level]) -> Iterator[Judged[Level]]:
+    """The most promising ones of an attempt, best first, each shown and judged in the photo: at least one."""
+    for number in _promising(gate, source, attempt):
+        shown = attempt.show(number)
+        check = _of_new_face if attempt.level.pastes_face else _of_cover
+        yield Judged(attempt, number, shown, check(gate, source, attempt, shown))
+
+
+def _promising(gate: Gate, source: SourceFace, attempt: Attempt[Level]) -> list[int]:
+    """Numbers of the proposals that are shown at all, best first: of one it is known without measuring."""
+    proposals = attempt.proposals
+    if len(proposals) < 2:
+        return [0]
+    checks = gate.measure(source, np.stack([p.blended for p in proposals]), attempt.level.accepted)
+    return promising(checks, [p.fit for p in proposals], attempt.expected)
+
+
+def _of_new_face(gate: Gate, source: SourceFace, attempt: Attempt[Level], shown: Shown) -> Verification:
+    """The gate's verdict on a new face, and whether it fits and changes enough of the detection."""
+    known, level, more = attempt.known, attempt.level, list[str]()
+    check = gate.judge(source, shown.image, level.accepted) if known is None else known
+    # In a video, one poor frame is no reason to cover a face.
+    if known is None and level.sets is None and shown.fit < LEAST_FIT:
+        more.append(f"the stand-in does not fit the photo: {shown.fit:.2f} < {LEAST_FIT}")
+    if (share := geometry.share_of_middle(source.detection.box_xyxy, shown.touched)) < LEAST_EDITED:
+        more.append(f"only {share:.0%} of the middle of the box is edited")
+    return replace(check, reasons=(*check.reasons, *more))
+
+
+def _of_cover(gate: Gate, source: SourceFace, attempt: Attempt[Level], shown: Shown) -> Verification:
+    """The gate's verdict on a filter over the face."""
+    check = gate.cover(source, shown.image)
+    # Under one colour there is nothing left to recognise, whatever an embedder makes of it.
+    # Embedders of faces say nothing about a licence plate.
+    says_nothing = attempt.level.editor.name == "solid" or source.detection.label != "face"
+    return replace(check, reasons=()) if says_nothing else check

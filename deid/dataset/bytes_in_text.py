@@ -82,9 +82,12 @@ _BASES = {
 _LEAST_DIGITS, _LEAST_BASE, _LETTERS = 6, 32, re.compile(r"(?<![\w-])[0-9A-Za-z]+(?![\w-])")
 #: What ends a row, and what ends a piece in it: of any alphabet of letters and digits, of base64's two, and of the dense ones.
 _ROW = re.compile(r"[\n\r{}<>]+")
-_ENDS = tuple(re.compile(ends) for ends in (r"[^A-Za-z0-9]+", r"[^A-Za-z0-9+/]+", r"[^A-Za-z0-9_-]+"))
+_ENDS = tuple(
+    bytes(10 if c in b"\n\r{}<>" else c if chr(c).isascii() and (chr(c).isalnum() or c in more) else 32 for c in range(256))
+    for more in (b"", b"+/", b"_-")
+)
 _DENSE_ENDS, _STRING, _LINE_HEAD = (
-    re.compile(r"[\s,\"]+"),
+    bytes(32 if c in b',"' else c for c in range(256)),
     re.compile(r'"((?:[^"\\]|\\.)*)"(\s*:)?'),
     re.compile(r"^[ \t]*(?:- )?", re.MULTILINE),
 )
@@ -110,78 +113,92 @@ def _decoded_in(text: str) -> str:
 
 def _in_letters(text: str) -> str:
     """Alphabets of letters and digits, in pieces of rows, or under one key."""
-    if why := next((why for stream in _by_key(text) for alphabet in _SPARSE if (why := _held(stream, alphabet))), ""):
+    if why := next((why for stream in _by_key(text) if (why := _held_in(stream, _SPARSE))), ""):
         return why
+    plain = text.encode("ascii", "replace")
     for ends in _ENDS:
-        for stream in _streams([[p for p in ends.split(row) if p] for row in _ROW.split(text)]):
-            for alphabet in _SPARSE:
-                if why := _held(stream, alphabet):
-                    return why
+        for stream in _streams([row.split() for row in plain.translate(ends).split(b"\n")]):
+            if why := _held_in(stream, _SPARSE):
+                return why
     return ""
 
 
 def _in_signs(text: str) -> str:
     """Alphabets with punctuation, in lines and strings."""
-    pieces = [[p for p in _DENSE_ENDS.split(row) if p] for row in text.splitlines()]
+    pieces = [row.translate(_DENSE_ENDS).split() for row in text.encode("ascii", "replace").splitlines()]
     lines = "".join(_LINE_HEAD.sub("", text).split("\n"))
     strings = "".join(held for held, colon in _STRING.findall(text) if not colon)
-    for stream in (lines, strings, *_by_key(text), *_streams(pieces)):
-        for alphabet in _DENSE:
-            if why := _held(stream, alphabet):
-                return why
+    whole = "".join(text.split("\n"))
+    for stream in (*map(_ascii, (lines, strings, whole)), *_by_key(text), *_streams(pieces)):
+        if why := _held_in(stream, _DENSE):
+            return why
     return ""
 
 
-def _by_key(text: str) -> list[str]:
+def _ascii(text: str) -> bytes:
+    return text.encode("ascii", "replace")
+
+
+def _by_key(text: str) -> list[bytes]:
     """Words by the key of JSON or YAML that they stand under, joined."""
     found: dict[str, list[str]] = defaultdict(list)
     for key, word in _KEYED.findall(text):
         found[key].append(word)
-    return ["".join(words) for words in found.values() if len(words) > 1]
+    return [_ascii("".join(words)) for words in found.values() if len(words) > 1]
 
 
-def _streams(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def _streams(rows: Sequence[Sequence[bytes]]) -> Iterator[bytes]:
     """What pieces of a text may be together: all of them, a column of most rows, or those columns that are hexadecimal."""
     rows = [row for row in rows if row]
     if not rows:
         return
-    yield "".join(piece for row in rows for piece in row)
+    yield b"".join(piece for row in rows for piece in row)
     usual = Counter(map(len, rows)).most_common(1)[0][0]
     table = [row for row in rows if len(row) == usual]
     if usual < 2 or len(table) < 4:
         return
-    columns = ["".join(column) for column in zip(*table, strict=True)]
+    columns = [b"".join(column) for column in zip(*table, strict=True)]
     yield from (column for column in columns if len(column) >= _LEAST)
     few = table[:200]
     own = [i for i in range(usual) if all(_is_pairs(row[i]) for row in few)]
     for kept in (own, own[1:]):
         if len(kept) >= 2:
-            yield "".join(row[i] for row in table for i in kept)
+            yield b"".join(row[i] for row in table for i in kept)
 
 
-def _is_pairs(piece: str) -> bool:
-    return len(piece) % 2 == 0 and all(c in "0123456789abcdefABCDEF" for c in piece)
+def _is_pairs(piece: bytes) -> bool:
+    return len(piece) % 2 == 0 and all(c in b"0123456789abcdefABCDEF" for c in piece)
 
 
 @cache
 def _table(alphabet: _Alphabet) -> NDArray[np.int16]:
-    """The value of each character below 128, -1 for those that are none."""
-    values = np.full(128, -1, np.int16)
+    """The value of each character in ASCII, -1 for those that are none."""
+    values = np.full(256, -1, np.int16)
     for value, digit in enumerate(alphabet.digits):
         for c in {digit, digit.upper(), digit.lower()} if alphabet.folded else {digit}:
             values[ord(c)] = value
     return values
 
 
-def _held(stream: str, alphabet: _Alphabet) -> str:
+@cache
+def _digits(alphabet: _Alphabet) -> bytes:
+    return np.flatnonzero(_table(alphabet) >= 0).astype(np.uint8).tobytes()
+
+
+def _held_in(stream: bytes, alphabets: Sequence[_Alphabet]) -> str:
+    """What a stream holds in any of these alphabets; too few different characters are never even enough."""
+    bits = np.log2(max(1, len(set(stream))))
+    return next((why for a in alphabets if bits >= _EVEN * np.log2(len(a.digits)) and (why := _held(stream, a))), "")
+
+
+def _held(stream: bytes, alphabet: _Alphabet) -> str:
     """What a stream of characters holds in an alphabet, wherever its groups begin."""
     if len(stream) < _LEAST * alphabet.group // alphabet.n_bytes:
         return ""
-    codes = np.frombuffer(stream.encode("ascii", "replace"), np.uint8)
-    values = _table(alphabet)[np.minimum(codes, 127)]
-    values = values[values >= 0]
-    if len(values) < _MOSTLY * len(codes):
+    if len(stream.translate(None, _digits(alphabet))) > (1 - _MOSTLY) * len(stream):
         return ""
+    values = _table(alphabet)[np.frombuffer(stream, np.uint8)]
+    values = values[values >= 0]
     for part in _even_parts(values, alphabet):
         for start in range(alphabet.group):
             if why := _why(_bytes(part[start:], alphabet), alphabet.name):

@@ -6,7 +6,7 @@ as random as compressed data, and a list of so many numbers that they may be sam
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +22,22 @@ _ENOUGH = 256
 #: Bits a character: words and numbers have less than 4.9, base64 5.5 and more even in samples of this length.
 _RANDOM_BITS = 5.2
 
-_DATA_URI = re.compile(r"data:\s*(?:image|video|application)/|;\s*base64\s*,", re.IGNORECASE)
+#: In small letters. Each of these patterns begins with letters that are looked for at once, which one of all would not be.
+_DATA_URI = tuple(map(re.compile, (r"data:\s*(?:image|video|application)/", r";\s*base64\s*,")))
 #: How JPEG, PNG, GIF, RIFF, TIFF and HEIF files begin in base64.
-_BASE64_MAGIC = re.compile(
-    r"/9j/(?:2wB|4|7)|_9j_(?:2wB|4|7)|iVBORw0KGgo|R0lGODdh|R0lGODlh|UklGR[A-Za-z0-9+/]{20}|SUkqA[A-Za-z0-9+/]{40}|TU0AK[A-Za-z0-9+/]{40}"
-    r"|AAAA[A-Za-z0-9+/]{3,6}Z0eXB"
+_BASE64_MAGIC = tuple(
+    map(
+        re.compile,
+        (
+            *(r"/9j/(?:2wB|4|7)", r"_9j_(?:2wB|4|7)", "iVBORw0KGgo", "R0lGODdh", "R0lGODlh", r"UklGR[A-Za-z0-9+/]{20}"),
+            *(r"SUkqA[A-Za-z0-9+/]{40}", r"TU0AK[A-Za-z0-9+/]{40}", r"AAAA[A-Za-z0-9+/]{3,6}Z0eXB"),
+        ),
+    )
 )
-_HEX_MAGIC = re.compile(
-    r"(?:ff[\s,;:]*(?:0x|\\x)?d8[\s,;:]*(?:0x|\\x)?ff|89504e470d0a|47494638[379]|52494646)[\s,;:x\\0-9a-f]{48}", re.IGNORECASE
+#: The same in small hexadecimal digits.
+_HEX_MAGIC = tuple(
+    re.compile(begin + r"[\s,;:x\\0-9a-f]{48}")
+    for begin in (r"ff[\s,;:]*(?:0x|\\x)?d8[\s,;:]*(?:0x|\\x)?ff", "89504e470d0a", "47494638[379]", "52494646")
 )
 _ASCII_PICTURE = re.compile(r"\A\s*P[1-6]\s|/\* XPM \*/|^#define \w+_width \d+|<svg\b|<image\b[^>]*href", re.MULTILINE)
 _RUN = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_=-]{256,}")
@@ -108,17 +116,22 @@ def bits(text: str) -> float:
 
 def _beginnings(text: str) -> str:
     """Texts that begin as picture files do."""
-    if found := _DATA_URI.search(text):
+    small = text.lower()
+    if found := _first(_DATA_URI, small):
         return f"a data URI at character {found.start()}"
-    if found := _BASE64_MAGIC.search(text):
+    if found := _first(_BASE64_MAGIC, text):
         return f"what looks like a picture in base64 at character {found.start()}"
-    if found := _HEX_MAGIC.search(text):
+    if found := _first(_HEX_MAGIC, small):
         return f"what looks like a picture in hexadecimal at character {found.start()}"
     if found := _ASCII_PICTURE.search(text):
         return f"a picture in text form at character {found.start()}"
     if found := _UUENCODED.search(text):
         return f"uuencoded data at character {found.start()}"
     return ""
+
+
+def _first(patterns: Iterable[re.Pattern[str]], text: str) -> re.Match[str] | None:
+    return next((found for pattern in patterns if (found := pattern.search(text))), None)
 
 
 def _runs(text: str) -> str:

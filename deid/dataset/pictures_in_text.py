@@ -26,7 +26,8 @@ _MOST, _MOST_WIDE = 1 << 15, 1024
 _PART = 1 << 20
 _ROW = re.compile(r"[\n\r\[\]()<>{}]+")
 _LINE, _STRING = re.compile(r"[\n\r]+"), re.compile(r"[\n\r\"'<>]+")
-_TOKEN = re.compile(r"[^\s,;|\"':]+")
+#: What stands between tokens, beside blanks.
+_BETWEEN = str.maketrans(dict.fromkeys(",;|\"':", " "))
 #: What may be a level in a table's column: a number, hexadecimal digits, a sign.
 _LEVEL = re.compile(r"[-+]?\d[\d.]{0,6}|[0-9A-Fa-f]{1,2}|\W|[a-z]")
 
@@ -43,7 +44,7 @@ def in_parts(text: str, least: int, check: Callable[[str], str]) -> str:
 
 
 def _drawn_in(text: str) -> str:
-    rows = [tokens for tokens in map(_TOKEN.findall, _ROW.split(text)) if tokens]
+    rows = [tokens for tokens in (row.translate(_BETWEEN).split() for row in _ROW.split(text)) if tokens]
     for grid in (*_lines(text, _STRING), *_lines(text, _LINE), *_token_rows(rows)):
         if _is_drawn(grid):
             return f"{grid.shape[0]} rows of {grid.shape[1]} characters or levels that go as a drawing does"
@@ -96,12 +97,13 @@ def _lists(text: str, rows: Sequence[Sequence[str]]) -> Iterator[Symbols]:
 
 def _symbols(tokens: Sequence[str]) -> Symbols | None:
     """Tokens as small whole numbers, many of them brought to few levels; None when they are too many, or all the same."""
-    names, symbols = np.unique(np.array(tokens), return_inverse=True)
-    if not 1 < len(names) <= _MOST_SYMBOLS:
+    if len(set(tokens[: 4 * _MOST_SYMBOLS])) > _MOST_SYMBOLS or not 1 < len(found := set(tokens)) <= _MOST_SYMBOLS:
         return None
-    if len(names) <= _LEVELS:
-        return np.asarray(symbols, np.int64)
-    values = _values(names)
+    places = {name: i for i, name in enumerate(sorted(found))}
+    symbols = np.fromiter((places[token] for token in tokens), np.int64, len(tokens))
+    if len(places) <= _LEVELS:
+        return symbols
+    values = _values(np.array(list(places)))
     levels = np.floor((values - values.min()) / np.ptp(values) * (_LEVELS - 1e-6))
     return np.asarray(levels[symbols], np.int64)
 
@@ -130,11 +132,11 @@ def _width(symbols: Symbols) -> int:
     """Number of columns at which a list repeats itself best, against those around it; 0 where it does nowhere."""
     n = len(symbols)
     size = 1 << int(np.ceil(np.log2(2 * n)))
-    alike = np.zeros(n)
+    power = np.zeros(size // 2 + 1)
     for symbol in np.argsort(-np.bincount(symbols))[:_LEVELS]:
-        spectrum = np.fft.rfft(symbols == symbol, size)
-        alike += np.fft.irfft(np.abs(spectrum) ** 2, size)[:n]
-    alike /= np.arange(n, 0, -1)
+        spectrum = np.fft.rfft((symbols == symbol).astype(np.float32), size)
+        power += spectrum.real**2 + spectrum.imag**2
+    alike = np.fft.irfft(power, size)[:n] / np.arange(n, 0, -1)
     widths = np.arange(_LEAST_SIDE, min(_MOST_WIDE, n // _LEAST_SIDE) + 1)
     if not len(widths):
         return 0

@@ -7,7 +7,8 @@ some 256 names evenly, as no language, no coordinates and no classes of a usual 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from functools import lru_cache
+from itertools import pairwise, takewhile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,15 +42,19 @@ _FAR = 6.0
 #: Lengths of hashes, and of identifiers in hexadecimal.
 _HASHES = {24, 32, 40, 48, 56, 64, 72, 80, 96, 128}
 
-_WORD = re.compile(r"[^\s,;|\"'<>{}\[\]():=]+")
-_WHOLE_PIECE = re.compile(r"[^\s\"]+")
+#: What stands between words, beside blanks.
+_BETWEEN = str.maketrans(dict.fromkeys(",;|\"'<>{}[]():=", " "))
 _STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)"(\s*:)?')
-_SPOKEN = re.compile(r"(?:\b(?:zero|one|two|three|four|five|six|seven|eight|nine)\b[\s,;.:|-]*){64,}", re.IGNORECASE)
+_DIGIT_WORDS, _LEAST_SPOKEN = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"), 64
+_SPOKEN = re.compile(rf"(?:\b(?:{'|'.join(_DIGIT_WORDS)})\b[\s,;.:|-]*){{{_LEAST_SPOKEN},}}", re.IGNORECASE)
 _GROUPS, _SCIENTIFIC = re.compile(r"\d+"), re.compile(r"(?<![\w.])-?\d\.\d+[eE][-+]?\d+(?!\w)")
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w.])")
 _KEYED = re.compile(r'"([^"\\\n]{1,64})"\s*:\s*([\[\s]*-?\d[-+\d.eE,\s\[\]]*)')
 _ROW, _RUN = re.compile(r"[\n\r\[\](){}]+"), re.compile(r"(?<!\w)(\d{1,5})\s?[x*\u00d7]\s?(\d{1,3})(?!\w)")
 _QUADS, _BYTE = re.compile(r"(?:(?<!\w)[0-9a-fA-F]{4}\s){6,}"), re.compile(r"(?<![\w-])[0-9a-fA-F]{2}(?![\w-])")
+_TIMES, _EXPONENT = re.compile(r"[x*\u00d7]\s?\d"), re.compile(r"[eE][-+]?\d")
+#: All but what words are of, as blanks.
+_NO_WORD = bytes(c if chr(c).isalnum() or c in b"_-?" else 32 for c in range(128)) + bytes(128)
 _LETTER, _PAIR = re.compile(r"[^\W\de]"), re.compile(r"[0-9a-fA-F]{2}")
 _BOX_KEYS = re.compile(r"box|rect|roi", re.IGNORECASE)
 _DIGITS, _HEX = re.compile(rf"(?<!\w)\d{{{_LONG},}}(?!\w)"), re.compile(r"(?<![0-9A-Za-z])[A-Za-z]?[0-9A-Fa-f]{26,}(?![0-9A-Za-z])")
@@ -90,24 +95,38 @@ def _grouped_digits(text: str) -> Iterator[list[int]]:
 def _streams(text: str) -> Iterator[tuple[str, Sequence[str]]]:
     """All values, and each column and key alone, with a word for them."""
     if text.lstrip()[:1] in {"{", "[", "<"}:
-        yield "strings", _WORD.findall(" ".join(_strings(text)))
+        yield "strings", _words(" ".join(_strings(text)))
         yield "numbers", [] if _LETTER.search(text) else _NUMBER.findall(text)
     else:
-        yield "words", _WORD.findall(text)
-    yield "characters of other scripts", [c for c in text if "\xff" < c < "\u2e80" or c > "\U00010000"]
-    yield "pairs of hexadecimal digits", _PAIR.findall(" ".join([*_QUADS.findall(text), *_BYTE.findall(text)]))
-    yield "run lengths", [value for n, value in _RUN.findall(text) for _ in range(min(int(n), _MOST_RUN))]
+        yield "words", _words(text)
+    if not text.isascii():
+        yield "characters of other scripts", [c for c in text if "\xff" < c < "\u2e80" or c > "\U00010000"]
+    yield "pairs of hexadecimal digits", _PAIR.findall(" ".join([*_QUADS.findall(text), *_bytes(text)]))
+    runs = _RUN.findall(text) if _TIMES.search(text) else []
+    yield "run lengths", [value for n, value in runs for _ in range(min(int(n), _MOST_RUN))]
     for key, values in _keyed(text).items():
         yield f"values of {key}", values
     for column in _columns(text):
         yield "values of a column", column
 
 
+def _bytes(text: str) -> list[str]:
+    """Two hexadecimal digits that are a word of their own."""
+    own = text.encode("ascii", "replace").translate(_NO_WORD).split()
+    return _BYTE.findall(b" ".join(word for word in own if len(word) == 2).decode())
+
+
+def _words(text: str) -> list[str]:
+    return text.translate(_BETWEEN).split()
+
+
+@lru_cache(maxsize=1)
 def _strings(text: str) -> list[str]:
     """The strings of JSON that are no keys."""
     return [held for held, colon in _STRING.findall(text) if not colon]
 
 
+@lru_cache(maxsize=1)
 def _keyed(text: str) -> dict[str, list[str]]:
     """Numbers by the key of JSON that they stand under, in lists or alone."""
     found: dict[str, list[str]] = defaultdict(list)
@@ -126,7 +145,7 @@ def _without_visibility(values: list[str]) -> list[str]:
 
 def _columns(text: str) -> Iterator[Sequence[str]]:
     """The columns of a table, and all of them together that are not the same in each row."""
-    rows = [words for words in map(_WORD.findall, _ROW.split(text)) if words]
+    rows = [words for words in map(_words, _ROW.split(text)) if words]
     if not rows:
         return
     usual, n = Counter(map(len, rows)).most_common(1)[0]
@@ -143,7 +162,9 @@ def _columns(text: str) -> Iterator[Sequence[str]]:
 
 def _is_even(values: Sequence[str]) -> bool:
     """Whether nearly all values have some 256 names that come equally often, by chance: what counts rows or frames does exactly."""
-    counts = np.array([n for _, n in Counter(values).most_common(_NAMES)], np.float64)
+    if len(values) < _LEAST:
+        return False
+    counts = np.sort(np.fromiter(Counter(values).values(), np.float64))[: -_NAMES - 1 : -1]
     n = int(counts.sum())
     if n < max(_LEAST, _NEARLY * len(values)) or len(counts) < _FEWEST or counts.var() < counts.mean() / 2 or _are_others(values):
         return False
@@ -153,8 +174,9 @@ def _is_even(values: Sequence[str]) -> bool:
 
 def _ranks(values: Sequence[str]) -> list[int]:
     """Two, four or sixteen different values as digits; nothing where they are more or fewer."""
-    names = sorted(set(values)) if len(values) >= _LEAST else []
-    return [names.index(v) for v in values] if len(names) in {2, 4, 16} else []
+    found = set(values) if len(values) >= _LEAST and len(set(values[:_LEAST])) <= _FEW else set()
+    names = {name: i for i, name in enumerate(sorted(found))} if len(found) in {2, 4, 16} else {}
+    return [names[v] for v in values] if names else []
 
 
 def _are_others(values: Sequence[str]) -> bool:
@@ -181,25 +203,37 @@ def _random_bits(n: int) -> float:
 def _pieces(text: str) -> str:
     """Pieces of more symbols than letters and digits, numbers too long for any identifier, and hexadecimal rows that are no hashes."""
     structured = text.lstrip()[:1] in {"{", "["}
-    pieces = _strings(text) if structured else _WHOLE_PIECE.findall(text)
+    pieces = _strings(text) if structured else text.replace('"', " ").split()
     joined = "".join(piece for piece in pieces if len(piece) >= _PIECE and not any(map(str.isspace, piece)))
     if len(joined) >= _LEAST and joined.isascii() and _bits(joined) >= _MIXED:
         return f"{len(joined)} random characters in pieces"
-    if sum(map(len, long := _DIGITS.findall(text))) >= 2 * _LEAST and len(set(long)) > 0.5 * len(long):
-        return f"{len(long)} numbers of {_LONG} digits and more"
-    rows = [row for row in _HEX.findall(text) if len(row) not in _HASHES]
-    if sum(map(len, rows)) >= 2 * _LEAST and len(set(rows)) > 0.5 * len(rows) and any(c.isalpha() for c in "".join(rows)[1:]):
-        return f"{len(rows)} rows of hexadecimal digits that are no hashes"
-    if found := _SPOKEN.search(text):
+    if why := _long_rows(text):
+        return why
+    spoken = sum(map(text.lower().count, _DIGIT_WORDS)) >= _LEAST_SPOKEN
+    if found := _SPOKEN.search(text) if spoken else None:
         return f"digits in words, one after another, at character {found.start()}"
-    if _are_bits_of_floats([float(v) for v in _SCIENTIFIC.findall(text)]):
+    if _EXPONENT.search(text) and _are_bits_of_floats([float(v) for v in _SCIENTIFIC.findall(text)]):
         return "fractions of all magnitudes, as of bytes that were taken for them"
+    if text.isascii():
+        return ""
     signs = [c for c in text if c > "\U00010000"]
     if len(signs) >= _LEAST // 2 and len(set(signs)) >= _NAMES // 2:
         return f"{len(signs)} pictographs of {len(set(signs))} kinds"
     wide = "".join(c for c in text if c > "\u2e7f")
     if len(wide) >= _LEAST // 2 and len(set(wide)) > 0.6 * min(len(wide), 2000):
         return f"{len(wide)} characters of which hardly one comes twice"
+    return ""
+
+
+def _long_rows(text: str) -> str:
+    """Numbers too long for any identifier, and hexadecimal rows that are no hashes."""
+    if max(map(len, text.encode("ascii", "replace").translate(_NO_WORD).split()), default=0) < _LONG:
+        return ""
+    if sum(map(len, long := _DIGITS.findall(text))) >= 2 * _LEAST and len(set(long)) > 0.5 * len(long):
+        return f"{len(long)} numbers of {_LONG} digits and more"
+    rows = [row for row in _HEX.findall(text) if len(row) not in _HASHES]
+    if sum(map(len, rows)) >= 2 * _LEAST and len(set(rows)) > 0.5 * len(rows) and any(c.isalpha() for c in "".join(rows)[1:]):
+        return f"{len(rows)} rows of hexadecimal digits that are no hashes"
     return ""
 
 
@@ -219,9 +253,9 @@ def _boxes(text: str) -> Iterator[NDArray[np.float64]]:
     for key, values in _keyed(text).items():
         if _BOX_KEYS.search(key) and len(values) >= _LEAST:
             yield np.array(values[: len(values) // 4 * 4], np.float64).reshape(-1, 4)
-    rows = [_NUMBER.findall(line) for line in text.splitlines()]
-    rows = [row for row in rows if row]
-    if len(rows) >= _LEAST // 4 and {len(row) for row in rows} <= {4, 5}:
+    rows = list(takewhile(lambda row: len(row) in {0, 4, 5}, map(_NUMBER.findall, lines := text.splitlines())))
+    rows = [row for row in rows if row] if len(rows) == len(lines) else []
+    if len(rows) >= _LEAST // 4:
         yield np.array([row[-4:] for row in rows if len(row) == len(rows[0])], np.float64)
 
 

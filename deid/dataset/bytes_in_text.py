@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -152,7 +152,7 @@ def _streams(rows: Sequence[Sequence[bytes]]) -> Iterator[bytes]:
     rows = [row for row in rows if row]
     if not rows:
         return
-    yield b"".join(piece for row in rows for piece in row)
+    yield b"".join(chain.from_iterable(rows))
     usual = Counter(map(len, rows)).most_common(1)[0][0]
     table = [row for row in rows if len(row) == usual]
     if usual < 2 or len(table) < 4:

@@ -22,6 +22,8 @@ _ENOUGH = 256
 #: Bits a character: words and numbers have less than 4.9, base64 5.5 and more even in samples of this length.
 _RANDOM_BITS = 5.2
 
+#: Length of fractions that have all digits, and the least step between those that do not go together: by chance it is 0.29.
+_PRECISE, _APART = 14, 0.1
 #: In small letters. Each of these patterns begins with letters that are looked for at once, which one of all would not be.
 _DATA_URI = tuple(map(re.compile, (r"data:\s*(?:image|video|application)/", r";\s*base64\s*,")))
 #: How JPEG, PNG, GIF, RIFF, TIFF and HEIF files begin in base64.
@@ -241,7 +243,10 @@ def _numbers(text: str) -> str:
 
 def _samples(text: str) -> str:
     """Why a list of numbers may be a picture or a face's embedding, or nothing."""
-    values = np.array([_value(number) for number in re.findall(_NUMBER, text)])
+    written = re.findall(_NUMBER, text)
+    values = np.array([_value(number) for number in written])
+    if _are_precise(written, values):
+        return f"{len(values)} fractions of {_PRECISE} digits and more in no order"
     if len(values) < _ENOUGH or values.min() < 0:
         return ""
     n_distinct, columns = len(np.unique(values)), _columns(text)
@@ -261,6 +266,13 @@ def _samples(text: str) -> str:
     if not whole and values.max() <= 1 and n_distinct >= 64 and not _is_table(values, columns) and not _are_points(values):
         return f"{len(values)} numbers between 0 and 1"
     return ""
+
+
+def _are_precise(written: list[str], values: NDArray[np.float64]) -> bool:
+    """Whether fractions hold some 50 bits each and follow one another by chance."""
+    if len(values) < _ENOUGH // 4 or values.max() > 1 or np.median([len(number) for number in written]) < _PRECISE:
+        return False
+    return bool(min(np.median(np.abs(values[lag:] - values[:-lag])) for lag in (1, 2, 3, 4)) > _APART)
 
 
 def _value(number: str) -> float:

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.dataset.bytes_in_text import why_digits
-from deid.dataset.pictures_in_text import goes_as_a_drawing, in_parts
+from deid.dataset.levels import as_bytes
+from deid.dataset.pictures_in_text import goes_as_a_drawing, goes_by_its_neighbours, in_parts
 
 #: Fewest values that show somebody, and the number of names that bytes have, of which so many values use at least this many.
 _LEAST, _NAMES, _FEWEST = 384, 256, 220
@@ -33,6 +34,8 @@ _BRIGHT = 200
 _TOGETHER, _LAGS = 0.25, (1, 2, 3, 4)
 #: In objects, what repeats looks like rows, and so do numbers of two digits.
 _NO_DRAWINGS = {"strings", "pairs of hexadecimal digits", "values of all_points_x", "values of all_points_y"}
+#: Names may stand for samples in these.
+_NAMED = {"strings", "words"}
 #: Entropy of pieces that are joined, in bits: letters and digits have less than 6 however random, words less than 5.
 _MIXED = 6.05
 #: Least length of a random piece, and of a piece of digits that no identifier of 64 bits has.
@@ -73,11 +76,18 @@ def _streamed_in(text: str) -> str:
             return f"{len(values)} {name}, of which some {_NAMES} are used as evenly as compressed bytes are"
         if why := why_digits(_ranks(values)):
             return f"{len(values)} {name}: {why}"
-        if name not in _NO_DRAWINGS and goes_as_a_drawing(values):
+        if why := next((why for data in as_bytes(values) if (why := why_digits(data))), ""):
+            return f"{len(values)} {name}: {why}"
+        if (name not in _NO_DRAWINGS and goes_as_a_drawing(values)) or (name in _NAMED and goes_by_its_neighbours(values)):
             return f"{len(values)} {name} that go as a drawing does"
     if any(_are_samples(boxes) for boxes in _boxes(text)):
         return "boxes that are samples"
-    return next((why for digits in _grouped_digits(text) if (why := why_digits(digits))), "")
+    for digits in _grouped_digits(text):
+        if why := why_digits(digits):
+            return why
+        if digits and _BRIGHT < max(digits) < _NAMES and goes_as_a_drawing(list(map(str, digits))):
+            return f"{len(digits)} numbers within words that go as a drawing does"
+    return ""
 
 
 def _grouped_digits(text: str) -> Iterator[list[int]]:
@@ -88,6 +98,8 @@ def _grouped_digits(text: str) -> Iterator[list[int]]:
     if not 1 <= usual <= 64 or len(table) < max(16, 0.9 * len(rows)):
         return
     columns = [[int(v) for v in column] for column in zip(*table, strict=True) if all(len(v) <= 3 for v in column)]
+    # What counts the rows is no data.
+    columns = [column for column in columns if np.ptp(np.diff(column))]
     yield from columns
     yield [v for row in zip(*columns, strict=True) for v in row]
 

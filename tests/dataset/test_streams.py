@@ -79,9 +79,21 @@ OF_FILES: dict[str, Callable[[bytes], str]] = {
     "names": lambda d: "\n".join(f"img_{i:04d}_{v:03d}.jpg" for i, v in enumerate(d)),
     "dump of 16 bytes a row": lambda d: "\n".join(f"{i:08x}  {row.hex(' ')}" for i, row in enumerate(_rows(d, 16))),
     "S-records": lambda d: "\n".join(f"S113{i:04x}{row.hex().upper()}00" for i, row in enumerate(_rows(d, 16))),
+    "differences from a mean": lambda d: json.dumps([round((v - 127.5) / 64, 3) for v in d]),
+    "shares, five a row": lambda d: "\n".join(" ".join(f"{v / 255:.4f}" for v in row) for row in _rows(d, 5)),
+    "bytes and how often they come": lambda d: json.dumps([[v, len(list(run))] for v, run in groupby(d)]),
+    "binary digits": lambda d: " ".join(f"{v:b}" for v in d),
+    "values by number": lambda d: json.dumps({str(i): v for i, v in enumerate(d)}),
+    "captions with numbers": lambda d: "\n".join(f"{3 * i} Person {a} looks at {b} and {c}." for i, (a, b, c) in enumerate(_rows(d, 3))),
+    "fractions of eight bytes": lambda d: json.dumps([int.from_bytes(row, "little") / 2**64 for row in _rows(d, 8)]),
     "fractions of four bytes": lambda d: json.dumps([float(np.frombuffer(row, "<f4")[0]) for row in _rows(d, 4)]).replace("NaN", "0"),
 }
-OF_SAMPLES = {name: OF_FILES[name] for name in ("boxes of COCO", "runs", "words", "attributes")} | {
+OF_SAMPLES = {
+    name: OF_FILES[name] for name in ("boxes of COCO", "runs", "words", "words as captions", "attributes", "addresses", "names")
+} | {
+    "factors": lambda d: " ".join("*".join(["2"] * (v % 5) + ["3"] * (v // 5 % 7) + ["7"] * (v // 35)) or "1" for v in d),
+    "playing cards": lambda d: " ".join("23456789TJQKA"[v % 13] + "shdcxyzwuvabklmnopqr"[v // 13] for v in d),
+    "hexadecimal fractions": lambda d: " ".join(float(v).hex() for v in d),
     "words, twelve a line": lambda d: "\n".join(" ".join(_WORDS[v] for v in row) for row in _rows(d, 12)),
     "numbers, twelve a line": lambda d: "\n".join(",".join(map(str, row)) for row in _rows(d, 12)),
 }
@@ -127,6 +139,12 @@ ORDINARY = {
     "attributes": "\n".join(f"{i}.jpg," + ",".join(str(int(v)) for v in _rng.random(40) < np.linspace(0.05, 0.8, 40)) for i in range(1000)),
     "scores": "\n".join(f"{i}.jpg," + ",".join(f"{v:.2f}" for v in _rng.beta(2, 3, 20)) for i in range(300)),
     "landmarks": "\n".join(f"{i}.jpg " + " ".join(str(v) for v in _rng.integers(60, 160, 136)) for i in range(100)),
+    "tracks": "\n".join(f"{f},{t},{50 + t * 20 + f // 3},{60 + t * 11},{40 + t},{50 + t},1" for t in range(1, 8) for f in range(1, 150)),
+    "captions that repeat": json.dumps(
+        [{"caption": "A man in a red shirt stands next to a horse. " * int(_rng.integers(1, 5))} for _ in range(200)]
+    ),
+    "outlines with all digits": "\n".join("0 " + " ".join(str(v / 250) for v in _outline(250)) for _ in range(50)),
+    "scores with all digits": json.dumps([{"id": i, "bbox": _box(640), "score": float(v)} for i, v in enumerate(_rng.random(300))]),
     "times": "\n".join(f"{i},{i * 0.04:.3f},2024-01-{i % 28 + 1:02d} 10:{i % 60:02d}:00" for i in range(900)),
 }
 

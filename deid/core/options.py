@@ -37,6 +37,42 @@ class Budget:
 QUALITIES = {"fast": Budget(8, 1, 3, 0), "balanced": Budget(8, 1, 7, 2), "thorough": Budget(8, 6, 3, 2)}
 
 
+#: Options with a few values.
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "method": METHODS,
+    "quality": tuple(QUALITIES),
+    "consistency": CONSISTENCIES,
+    "stand_in": STAND_INS,
+    "reach": REACHES,
+    "boxes": BOXES,
+}
+#: Least and greatest value of each number, whole ones for whole numbers.
+_RANGES: dict[str, tuple[float, float]] = {
+    "min_face": (8, 2000),
+    "input_cells": (8, 128),
+    "pixelate_cells": (1, 64),
+    "max_pixels": (1, 2**40),
+    "memory": (0, 250),
+    "detect_every": (1, 250),
+    "patience": (0, 250),
+    "look_ahead": (0, 250),
+    "seed": (0, 2**64 - 1),
+    "detect_every_s": (0.0, 10.0),
+    "patience_s": (0.0, 10.0),
+    "look_ahead_s": (0.0, 10.0),
+    "edit_score": (0.0, 1.0),
+    "min_iou": (0.0, 1.0),
+    "min_realism": (0.0, 1.0),
+    "track_score": (0.0, 1.0),
+    "threshold": (0.0, 1.0),
+    "gender_slack": (0.0, 1.0),
+    "blur_radius": (0.01, 5.0),
+    "min_edit_size": (0.0, 1e6),
+    "margin": (0.0, 2.0),
+}
+_MAY_BE_NONE = {"detect_every", "patience", "look_ahead", "seed", "threshold"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How pictures and videos are anonymized.
@@ -46,7 +82,8 @@ class Options:
         detector: a name of `deid.detection.DETECTORS`, `yolo:FILE`, `scrfd:FILE`, or several joined by `+`.
         threshold: ignores detections with a lower score, in [0, 1]; None leaves this to the detectors. Higher values expose faces.
         min_face: size of the smallest face to detect, in pixels.
-        embedders: names of `deid.recognition.EMBEDDERS`. A new face must exceed the distance threshold of each, a cover that of the first.
+        embedders: names of `deid.recognition.EMBEDDERS`. A new face must exceed the distance threshold of each, and so must a cover in
+            its place. Where the method is a filter, the first counts alone.
         quality: effort for each new face: `fast`, `balanced` or `thorough`, see `QUALITIES`.
         consistency: how long a person keeps a new face. With `photo`, every picture draws new ones. With `dataset`, one engine uses the
             same attribute set for the same person in all pictures, one picture after another.
@@ -132,50 +169,34 @@ class Options:
     look_ahead: int | None = None
 
     def __post_init__(self) -> None:
-        _one_of("method", self.method, METHODS)
-        _one_of("quality", self.quality, tuple(QUALITIES))
-        _one_of("consistency", self.consistency, CONSISTENCIES)
-        _one_of("stand_in", self.stand_in, STAND_INS)
-        _one_of("reach", self.reach, REACHES)
-        _one_of("boxes", self.boxes, BOXES)
+        for name, choices in _CHOICES.items():
+            _one_of(name, getattr(self, name), choices)
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None or name not in _MAY_BE_NONE:
+                _between(name, value, low, high, whole=isinstance(low, int))
         self._check_selection()
-        whole = {
-            "min_face": (8, 2000),
-            "input_cells": (8, 128),
-            "pixelate_cells": (1, 64),
-            "max_pixels": (1, 2**40),
-            "memory": (0, 250),
-        }
-        frames = {"detect_every": (1, 250), "patience": (0, 250), "look_ahead": (0, 250)}
-        whole |= {name: limits for name, limits in frames.items() if getattr(self, name) is not None}
-        for name, (low, high) in whole.items():
-            _between(name, getattr(self, name), low, high, whole=True)
-        for name in ("detect_every_s", "patience_s", "look_ahead_s"):
-            _between(name, getattr(self, name), 0.0, 10.0)
-        for name in ("edit_score", "min_iou", "min_realism", "track_score"):
-            _between(name, getattr(self, name), 0.0, 1.0)
-        if self.threshold is not None:
-            _between("threshold", self.threshold, 0.0, 1.0)
-        _between("gender_slack", self.gender_slack, 0.0, 1.0)
-        _between("blur_radius", self.blur_radius, 0.01, 5.0)
-        _between("min_edit_size", self.min_edit_size, 0.0, 1e6)
-        _between("margin", self.margin, 0.0, 2.0)
+        self._check_covers()
+        self._check_models()
+
+    def _check_covers(self) -> None:
         if self.method == "image" and not self.cover_image:
             raise ConfigError("expected cover_image with method 'image', got none")
-        if self.seed is not None:
-            _between("seed", self.seed, 0, 2**64 - 1, whole=True)
+        if self.cover_image is not None and (not isinstance(self.cover_image, str) or "\0" in self.cover_image):
+            raise ConfigError(f"expected cover_image to be the name of a picture, got {self.cover_image!r}")
+        if self.solid_rgb is None:
+            return
+        if not isinstance(self.solid_rgb, tuple) or len(self.solid_rgb) != 3:
+            raise ConfigError(f"expected solid_rgb to be three numbers, got {self.solid_rgb!r}")
+        for value in self.solid_rgb:
+            _between("solid_rgb", value, 0, 255, whole=True)
+
+    def _check_models(self) -> None:
         for name in ("detector", "device"):
             if not isinstance(getattr(self, name), str):
                 raise ConfigError(f"expected {name} to be text, got {getattr(self, name)!r}")
         if self.portraits is not None and (not isinstance(self.portraits, str) or not self.portraits):
             raise ConfigError(f"expected portraits to be the path of a bank, got {self.portraits!r}")
-        if self.solid_rgb is not None:
-            if not isinstance(self.solid_rgb, tuple) or len(self.solid_rgb) != 3:
-                raise ConfigError(f"expected solid_rgb to be three numbers, got {self.solid_rgb!r}")
-            for value in self.solid_rgb:
-                _between("solid_rgb", value, 0, 255, whole=True)
-        if self.cover_image is not None and (not isinstance(self.cover_image, str) or "\0" in self.cover_image):
-            raise ConfigError(f"expected cover_image to be the name of a picture, got {self.cover_image!r}")
         if not isinstance(self.embedders, tuple) or not all(isinstance(name, str) for name in self.embedders):
             raise ConfigError(f"expected embedders to be a list of names, got {self.embedders!r}")
         if not self.embedders:

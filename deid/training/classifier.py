@@ -93,8 +93,7 @@ def train(
         target = labels[pick].to(options.device)
         with autocast(options.device):
             logits = network(images.contiguous(memory_format=torch.channels_last))
-        loss = functional.binary_cross_entropy_with_logits(logits.float(), target.clamp(min=0), reduction="none")
-        loss = (loss * (target >= 0)).sum() / (target >= 0).sum().clamp(min=1)
+        loss = _loss(logits.float(), target)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -110,6 +109,12 @@ def train(
     (out / "attributes.json").write_text(json.dumps(scores, indent=2))
     log.info("validation accuracy %s", scores)
     return average
+
+
+def _loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Mean cross entropy of logits (N, 13) over the attributes that are labelled 0 or 1; a label under 0 is unknown."""
+    each = functional.binary_cross_entropy_with_logits(logits, target.clamp(min=0), reduction="none")
+    return (each * (target >= 0)).sum() / (target >= 0).sum().clamp(min=1)
 
 
 def ema(average: torch.nn.Module, network: torch.nn.Module, decay: float) -> None:

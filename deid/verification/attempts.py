@@ -53,7 +53,7 @@ class Attempt(Generic[Level]):
     Args:
         level: the level.
         show: gives the photo with the new face of this number, or with the cover.
-        proposals: N new faces, of which the most promising are shown; none for a cover, and for a face that is known to be the one.
+        proposals: N new faces, of which the most promising are shown; none where there is only one thing to show.
         expected: (M,) what the selector expects of each, see `promising`.
         known: what the gate said of it in an earlier frame of a video; None to judge it.
     """
@@ -136,8 +136,8 @@ def judged(gate: Gate, source: SourceFace, attempt: Attempt[Level]) -> Iterator[
     """The most promising ones of an attempt, best first, each shown and judged in the photo: at least one."""
     for number in _promising(gate, source, attempt):
         shown = attempt.show(number)
-        check = _of_new_face if attempt.level.pastes_face else _of_cover
-        yield Judged(attempt, number, shown, check(gate, source, attempt, shown))
+        verdict = _of_new_face if attempt.level.pastes_face else _of_cover
+        yield Judged(attempt, number, shown, verdict(gate, source, attempt, shown))
 
 
 def _promising(gate: Gate, source: SourceFace, attempt: Attempt[Level]) -> list[int]:

@@ -69,7 +69,7 @@ def light_of(face: Field, here: Field, shown: Field, own: Field) -> Light:
     )
     bright = np.clip(old[..., :1] / np.maximum(new[..., :1], 4), *_SCALES)
     dimmed = np.minimum(bright, 1.0)
-    gain = np.concatenate([dimmed, dimmed * np.clip(np.abs(old) / np.maximum(new, _GREY), 0.0, 1.0)[..., 1:]], axis=2)
+    gain = np.concatenate([dimmed, np.minimum(dimmed, np.abs(old) / np.maximum(new, _GREY))[..., 1:]], axis=2)
     wanted = np.concatenate([bright * new[..., :1], old[..., 1:]], axis=2)
     return Light(np.asarray(gain, np.float32), np.asarray(wanted - gain * new, np.float32))
 

@@ -36,7 +36,7 @@ _AKIN, _STRANGER = 0.62, 0.05
 #: choice, twice that four, and nothing more than the last number, for a group may have few portraits.
 _FARTHER, _NEAR, _NEAREST = 0.1, 0.065, 16.0
 #: A face of one origin in place of one of another counts so much. The colour of cheeks is also the light's; this is not.
-_ORIGIN = 10.0
+_ORIGIN = 16.0
 #: A person with a child's probability over this is a child.
 CHILD = 0.7
 #: Landmarks of a mirrored face, in order.

@@ -32,7 +32,7 @@ def check_use(inputs: Sequence[Path], out: Path, report: Path | None = None) -> 
         if given.is_dir() and _strictly_inside(out, given):
             raise ConfigError(f"the output {out} lies inside the input {given}; choose a folder beside it")
     if out.is_dir() or not _is_file_name(inputs, out):
-        check_place(out / "x", "the output")
+        check_folder(out, "the output")
     else:
         check_place(out, "the output")
     if report is not None:
@@ -78,6 +78,17 @@ def _is_file_name(inputs: Sequence[Path], out: Path) -> bool:
     if not is_video(out) and not is_written(out.suffix.lower()):
         raise ConfigError(f"cannot write {out}: pictures of the kind {out.suffix} are read and cannot be written")
     return True
+
+
+def check_folder(folder: Path, what: str) -> None:
+    """Refuse a folder in which no file can be written, and the root of the file system, which is named by mistake.
+
+    Raises:
+        ConfigError: it is one of these.
+    """
+    if os.path.realpath(folder) == "/":
+        raise ConfigError(f"cannot write {what} {folder}: it is the root of the file system; choose a folder in it")
+    check_place(folder / "x", what)
 
 
 def check_place(path: Path, what: str) -> None:

@@ -16,6 +16,7 @@ from deid.check.judges import Judges
 from deid.check.recognition import WORKING_FMR, Embedded
 from deid.check.report import Counts, FileFindings
 from deid.check.states import is_unchanged
+from deid.check.turn import upright
 from deid.core.errors import DataError
 from deid.core.protocols import Detector
 from deid.core.types import Detection, Image
@@ -243,7 +244,7 @@ def findings(name: str, original: Path, output: Path, judges: Judges) -> tuple[F
     before, after = facts(original), facts(output)
     if before.size_hw != after.size_hw:
         raise DataError(f"expected {output} to be {shown(before.size_hw)} like its original, got {shown(after.size_hw)}")
-    video = watch(original, output, judges.detectors[-1])
+    video = watch(original, output, upright(original, before.n_frames, judges.detectors[-1]))
     problems = list(video.problems)
     if video.n_frames[1] > video.n_frames[0]:
         problems.append(Problem(name, "frames", f"{video.n_frames[1] - video.n_frames[0]} further frames in the output, not looked at"))

@@ -50,7 +50,10 @@ def _find_and_tell(
     chosen = boxes.format_of(out, file_format)
     if out.exists() and not overwrite:
         raise ConfigError(f"cannot write {out}: it exists; pass --overwrite to replace it")
-    places.check_place(out / "x" if chosen == "yolo" else out, "the boxes")
+    if chosen == "yolo":
+        places.check_folder(out, "the boxes")
+    else:
+        places.check_place(out, "the boxes")
     # Every picture's and video's own name, as a run would handle them.
     planned = jobs.plan(inputs, Path("/nonexistent"))
     names = jobs.names_of(inputs, planned)

@@ -193,7 +193,8 @@ def _frames_of(source: PillowImage.Image, data: bytes) -> tuple[int, list[str]]:
     if source.format == "JPEG" and any(mark in data for mark in _MAPS):
         return 1, ["map of light or depth beside the picture left out"]
     behind = [text] if (text := left_behind(data, source.format or "")) else []
-    if source.format == "ICO" and (n_others := len(source.info.get("sizes", ())) - 1) > 0:
+    if source.format == "ICO" and (n_others := int.from_bytes(data[4:6], "little") - 1) > 0:
+        # Its header counts its pictures; Pillow counts sizes, and two pictures may be of one size.
         return 1, [f"{n_others} further sizes of the picture left out"]
     if n_frames > 1 and source.format not in _SEVERAL:
         return 1, [f"{n_frames - 1} further pictures in the file left out", *behind]

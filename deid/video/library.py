@@ -42,5 +42,5 @@ def without_login(url: str) -> str:
         return f"{scheme}://..."
     path = after.partition("?")[0].partition("#")[0]
     # The path of RTMP ends in the key to the stream.
-    plain = path if _PLAIN.fullmatch(path) and not scheme.startswith("rtmp") else ""
+    plain = path if _PLAIN.fullmatch(path) and not scheme.lower().startswith("rtmp") else ""
     return f"{scheme}://{host.rpartition('@')[2]}{plain}"

@@ -267,6 +267,7 @@ EARLY: dict[str, tuple[list[str], str]] = {
     "report below a file": (["in", "-o", "out", "--report", "old.jpg/r.json"], "Not a directory"),
     "unknown suffix": (["in/hopper.jpg", "-o", "a.xyz"], "no suffix of a picture"),
     "picture to video": (["in/hopper.jpg", "-o", "a.mp4"], "is a picture"),
+    "root": (["in/hopper.jpg", "-o", "/"], "it is the root of the file system"),
     "zero byte": (["in/hopper.jpg", "-o", "out", "--cover-image", "a\0b", "--method", "image"], "cover_image"),
     "config of brackets": (["in/hopper.jpg", "-o", "out", "--config", "deep.toml"], "cannot read options"),
     "config is a pipe": (["in/hopper.jpg", "-o", "out", "--config", "pipe"], "no regular file"),

@@ -784,6 +784,19 @@ def test_an_icon_keeps_its_largest_size_and_names_the_others() -> None:
         assert written.info["sizes"] == {(128, 128)}
 
 
+def test_pictures_of_one_size_in_an_icon_are_named_too() -> None:
+    """Icons hold one size in several depths."""
+    one = _bytes(PillowImage.new("RGBA", (32, 32), (10, 200, 30, 255)), "ICO", sizes=[(32, 32)])
+    entry, content = bytearray(one[6:22]), one[22:]
+    entries = bytearray()
+    for k in range(2):
+        entry[12:16] = (6 + 2 * 16 + k * len(content)).to_bytes(4, "little")
+        entries += entry
+    picture = codec.decode(one[:4] + b"\2\0" + bytes(entries) + content * 2, "x.ico")
+    assert picture.notes == ("1 further sizes of the picture left out",)
+    assert int.from_bytes(codec.encode(picture)[4:6], "little") == 1
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.int32])
 def test_samples_that_fit_no_16_bits_become_8_and_that_is_said(dtype: type) -> None:
     buffer = io.BytesIO()

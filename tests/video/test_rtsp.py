@@ -202,6 +202,7 @@ def test_logins_are_not_told(engine: Anonymizer, nobody: int) -> None:
         ("http://cam/1?password=secret", "http://cam/1"),
         ("rtsp://cam/user=admin&password=secret&channel=1", "rtsp://cam"),
         ("rtmp://live/app/secret", "rtmp://live"),
+        ("RTMPS://live/app/secret", "RTMPS://live"),
         ("/dev/video0", "/dev/video0"),
     ):
         assert without_login(url) == shown

@@ -14,7 +14,7 @@ Field = NDArray[np.float32]
 #: ends in one colour.
 _HIDDEN, _SOFT, _SMALLEST = 0.7, 1.2, 4
 #: The middle of a cover, in which nothing else shows, is deeper inside than this share of the deepest place.
-_MIDDLE = 0.8
+_MIDDLE = 0.5
 #: How thick the middle of a brow is, in pixels of 128.
 _BROW = 3
 

@@ -45,8 +45,10 @@ def cover(level: Level, image: Image, detection: Detection, margin: float) -> Sh
     mask = blend.box_mask((int(h), int(w)), margin)[own]
     covered, touched = image.copy(), np.zeros((height, width), bool)
     touched[rows, columns] = mask > 0
-    covered[rows, columns] = edited.crop[own] if level.fades else blend.blend_crop(edited.crop[own], image[rows, columns], mask)
     if level.fades:
+        covered[rows, columns] = edited.crop[own]
         around = geometry.box_to_slices(geometry.expand_box(box, _AROUND), image.shape[:2])
         covered[around] = fill.surrounded(covered[around].astype(np.float32), image[around], touched[around])
+    else:
+        covered[rows, columns] = blend.blend_crop(edited.crop[own], image[rows, columns], mask)
     return Shown(edited, covered, touched)

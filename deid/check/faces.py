@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from deid.check.folders import ImagePair
 from deid.check.matching import landmark_error, match_boxes
+from deid.check.turn import PhotoSearch
 from deid.core.protocols import Detector
 from deid.core.types import AlignedFace, Crops, Detection, Image
 from deid.detection.central import central
 from deid.detection.merge import merge
+from deid.detection.turned import TurnedDetector
 from deid.imaging import geometry
 from deid.imaging.alignment import align
 
@@ -163,10 +165,13 @@ class Observer(Generic[FaceT_co]):
     Args:
         detectors: a face is looked for with each of them; loaded once.
         describe: makes a face of what was seen, of whether it is the one that the photo is named for, and of its number.
+        turned: searches the photos before at further turns as well, for two of the detectors.
     """
 
-    def __init__(self, detectors: Sequence[Detector], describe: Callable[[Seen, bool, int], FaceT_co]) -> None:
-        self.detectors, self._describe = tuple(detectors), describe
+    def __init__(
+        self, detectors: Sequence[Detector], describe: Callable[[Seen, bool, int], FaceT_co], turned: TurnedDetector | None = None
+    ) -> None:
+        self.detectors, self._describe, self._search = tuple(detectors), describe, PhotoSearch(detectors, turned)
 
     def observe(self, pairs: Iterable[ImagePair | None], tick: Callable[[], None] = lambda: None) -> list[PhotoResult[FaceT_co]]:
         """Results of all pairs; ``tick`` is called once for each, also for those that are None."""
@@ -191,13 +196,11 @@ class Observer(Generic[FaceT_co]):
         return [self._photo(pair, [b[i] for b in before], [a[i] for a in after]) for i, pair in enumerate(batch)]
 
     def _photo(self, pair: ImagePair, before: list[list[Detection]], after: list[list[Detection]]) -> PhotoResult[FaceT_co]:
-        known, found = merge(d for ds in before for d in ds), merge(d for ds in after for d in ds)
+        known, found = self._search.faces(pair.before, before), merge(d for ds in after for d in ds)
         partner = match_boxes(_boxes(known), _boxes(found)).partner_a
         main = central(known, pair.before)
-        faces = [
-            self._describe(Seen.of(pair, d, found[j] if j >= 0 else None), d is main, k)
-            for k, (d, j) in enumerate(zip(known, partner, strict=True))
-        ]
+        again = [self._search.again(pair.after, d, found[j] if j >= 0 else None) for d, j in zip(known, partner, strict=True)]
+        faces = [self._describe(Seen.of(pair, d, other), d is main, k) for k, (d, other) in enumerate(zip(known, again, strict=True))]
         tallies = tuple(_tally(d.name, b, a) for d, b, a in zip(self.detectors, before, after, strict=True))
         changed, change = _outside(pair, _boxes(known))
         return PhotoResult(pair.pair.name, pair.pair.identity, tuple(faces), tallies, changed, change, pair.lossless)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from deid.core.errors import ConfigError, WeightsMissingError
 from deid.core.protocols import Detector, Embedder
+from deid.detection.turned import TurnedDetector
 
 #: The cascade's published thresholds: others run MTCNN with its defaults.
 _THRESHOLDS = (0.6, 0.7, 0.7)
@@ -59,6 +60,12 @@ class Judges:
 
     detectors: tuple[Detector, ...]
     embedders: tuple[Embedder, ...]
+
+    @property
+    def turned(self) -> TurnedDetector | None:
+        """What searches photos at further turns: the two of `USUAL`; None where one of them does not judge."""
+        by_name = {d.name: d for d in self.detectors}
+        return TurnedDetector(*(by_name[name] for name in USUAL)) if set(USUAL) <= set(by_name) else None
 
     @classmethod
     def of(cls, detectors: Sequence[str] = (), recognisers: Sequence[Path] = ()) -> "Judges":

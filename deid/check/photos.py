@@ -89,7 +89,7 @@ class Looked:
 
 def look(pairs: Iterable[ImagePair], judges: Judges) -> Looked:
     """Look at photos before and after; thresholds are set when all have been seen."""
-    observer: Observer[Face] = Observer(judges.detectors, plain_face)
+    observer: Observer[Face] = Observer(judges.detectors, plain_face, judges.turned)
     names, kept = list[str](), list[_Kept]()
     rows: list[list[Rows]] = [[] for _ in judges.embedders]
     tallies: list[list[NDArray[np.float64]]] = [[] for _ in judges.detectors]

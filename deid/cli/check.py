@@ -52,7 +52,10 @@ def check(
     allow_metadata: Annotated[bool, typer.Option("--allow-metadata", help="Accept metadata in the output. Default: off.")] = False,
     detector: Annotated[
         list[str] | None,
-        typer.Option(help="Judge by mtcnn, centerface, dlib_hog, scrfd:FILE or yolo:FILE. Repeatable. Default: mtcnn, centerface."),
+        typer.Option(
+            help="Judge by mtcnn, centerface, dlib_hog, scrfd:FILE or yolo:FILE. Repeatable. Turned photos need the first two. "
+            "Default: mtcnn, centerface."
+        ),
     ] = None,
     recogniser: Annotated[
         list[Path] | None,

@@ -75,26 +75,36 @@ class TurnedDetector:
     """
 
     def __init__(self, first: Detector, second: Detector) -> None:
-        self._first, self._second = first, second
+        self.detectors = self._first, self._second = first, second
         self._threads = SideBySide(min(2, n_threads()))
         self.name = f"{first.name}+{second.name}"
 
     def detect(self, image: Image) -> list[Detection]:
         """Faces of an (H, W, 3) uint8 RGB image, however they are turned."""
-        upright = self._view(image, 0)
+        return self.around(image, *self._both(image))
+
+    def around(self, image: Image, first: list[Detection], second: list[Detection]) -> list[Detection]:
+        """The same where each of the two detectors has already searched the upright image.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            first: what the first detector found.
+            second: what the second one found.
+        """
+        upright = self._agreed(0, first, second)
         if (signal := signal_of(image)) != "ordinary" or upright.is_doubtful:
             smaller = detect_in_smaller(self._second, image, signal)
             upright = replace(upright, found=merge([*upright.found, *smaller]))
         if upright.is_upright and abs(upright.roll) <= _MOST_ROLL:
             scale = min(_UPRIGHT_SCALE, _UPRIGHT_SIDE / max(image.shape[:2]))
             lying = [self._view(image, degrees) for degrees in self._fired(image, upright, scale)]
-            return _ranked([upright.found, *(view.agreed for view in lying)])
+            return ranked([upright.found, *(view.agreed for view in lying)])
         views = [upright] if upright.is_upright else self._all_round(image, upright)
         best = max(views, key=lambda view: len(view.agreed))
         if abs(best.roll) > _MOST_ROLL:
             views.append(self._view(image, (best.degrees - 45 * round(best.roll / 45)) % 360))
             best = max(views, key=lambda view: len(view.agreed))
-        return _ranked([best.found, upright.found, *(view.agreed for view in views)] if best.agreed else [upright.found])
+        return ranked([best.found, upright.found, *(view.agreed for view in views)] if best.agreed else [upright.found])
 
     def _all_round(self, image: Image, upright: _View) -> list[_View]:
         """Views of a photo that does not stand upright, or has nobody in it: the likely ones, then the others."""
@@ -119,10 +129,13 @@ class TurnedDetector:
         view = self._view(255 - image, 0)
         return [view] if view.is_upright else []
 
+    def _both(self, image: Image) -> list[list[Detection]]:
+        """What each detector finds in an upright image."""
+        return self._threads.starmap(_shrunk, [(detector, image, 0, 1.0) for detector in (self._first, self._second)])
+
     def _view(self, image: Image, degrees: int) -> _View:
         if not degrees:
-            both = [(detector, image, 0, 1.0) for detector in (self._first, self._second)]
-            return self._agreed(0, *self._threads.starmap(_shrunk, both))
+            return self._agreed(0, *self._both(image))
         scale = min(1.0, _MOST_SIDE / max(image.shape[:2]))
         second = _shrunk(self._second, image, degrees, scale)
         if not any(d.score >= _SECOND_SURE for d in second):
@@ -161,7 +174,7 @@ def _is_known(d: Detection, boxes: NDArray[np.float64]) -> bool:
     return bool(((boxes[:, :2] <= middle) & (middle <= boxes[:, 2:])).all(axis=1).any())
 
 
-def _ranked(groups: Sequence[Sequence[Detection]]) -> list[Detection]:
+def ranked(groups: Sequence[Sequence[Detection]]) -> list[Detection]:
     """Each face once, as the first group says that has it: a view at a wrong turn gives landmarks of no use."""
     found = [d for group in groups for d in group]
     rank = [d.score - 2 * number for number, group in enumerate(groups) for d in group]

@@ -288,7 +288,7 @@ def _in_numbers(text: str) -> str:
         for width, own in _widths(numbers):
             for order in "<>":
                 data = own.astype(f"{order}u{width}").view(np.uint8)
-                if why := _why_numbers(data, width):
+                if why := why_numbers(data, width):
                     return why
     return ""
 
@@ -316,7 +316,7 @@ def _widths(numbers: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint64]]]:
             return
 
 
-def _why_numbers(data: Bytes, width: int) -> str:
+def why_numbers(data: Bytes, width: int) -> str:
     """Why the bytes of numbers may be a picture; those that stay the same in each are no data."""
     places = data.reshape(-1, width)
     if width > 1 and any(len(np.unique(places[: 4 * _WINDOW, i])) < _LEVELS for i in range(width)):
@@ -361,7 +361,7 @@ def why_digits(values: Sequence[int]) -> str:
     digits = np.array(values, np.uint8)
     bits = next((bits for bits in (1, 2, 4) if digits.max() == (1 << bits) - 1), 8)
     if bits == 8:
-        return _why_numbers(digits, 1)
+        return why_numbers(digits, 1)
     return _why(_packed(digits, bits), "digits") or _why(_packed(((1 << bits) - 1 - digits).astype(np.uint8), bits), "digits")
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from deid.dataset.bytes_in_text import decoded_in
 from deid.dataset.pictures_in_text import drawn_in
+from deid.dataset.scales import scaled_in
 from deid.dataset.streams import streamed_in
 
 #: Text files that describe pictures: COCO's JSON, VOC's XML, YOLO's text and YAML, lists and tables.
@@ -93,7 +94,7 @@ def why_not_text(text: str) -> str:
         if why := check(plain):
             return why
     untagged = _TAG.sub(" ", plain) if plain.lstrip().startswith("<") else plain
-    return _numbers(untagged) or drawn_in(plain) or decoded_in(plain) or streamed_in(plain)
+    return _numbers(untagged) or drawn_in(plain) or decoded_in(plain) or streamed_in(plain) or scaled_in(untagged)
 
 
 def _unescaped(text: str) -> str:

@@ -48,7 +48,7 @@ def cover(level: Level, image: Image, detection: Detection, margin: float) -> Sh
     if level.fades:
         covered[rows, columns] = edited.crop[own]
         around = geometry.box_to_slices(geometry.expand_box(box, _AROUND), image.shape[:2])
-        covered[around] = fill.surrounded(covered[around].astype(np.float32), image[around], touched[around])
+        covered[around] = fill.surrounded(covered[around], image[around], touched[around])
     else:
         covered[rows, columns] = blend.blend_crop(edited.crop[own], image[rows, columns], mask)
     return Shown(edited, covered, touched)

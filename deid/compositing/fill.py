@@ -15,6 +15,8 @@ Field = NDArray[np.float32]
 _HIDDEN, _SOFT, _SMALLEST = 0.7, 1.2, 4
 #: The middle of a cover, in which nothing else shows, is deeper inside than this share of the deepest place.
 _MIDDLE = 0.5
+#: Longest side in pixels of the copy in which what surrounds a cover is continued: it is smooth. Covers are laid so many rows at a time.
+_LARGEST, _BAND = 512, 128
 #: How thick the middle of a brow is, in pixels of 128.
 _BROW = 3
 
@@ -34,7 +36,7 @@ def without_hair(new: StandIn, small: Field) -> Field:
     return np.asarray(new.face + shown * (scaled(skin, new.face.shape[0]) - new.face), np.float32)
 
 
-def surrounded(cover: NDArray[np.float32], photo: Image, hidden: NDArray[np.bool_]) -> Image:
+def surrounded(cover: NDArray[np.float32] | Image, photo: Image, hidden: NDArray[np.bool_]) -> Image:
     """A photo (H, W, 3) with a cover over the middle of what is hidden, which fades into what surrounds it. Of what is hidden no more
     shows than the cover shows.
 
@@ -43,12 +45,57 @@ def surrounded(cover: NDArray[np.float32], photo: Image, hidden: NDArray[np.bool
         photo: uint8 RGB.
         hidden: (H, W).
     """
-    known = (~hidden).astype(np.float32)
-    around = continued(photo.astype(np.float32), known) if known.any() else cover
-    inside = cv2.distanceTransform(np.pad(hidden.astype(np.uint8), 1, mode="edge"), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    depth = np.clip(inside / max(float(inside.max()), 1.0) / _MIDDLE, 0, 1)[..., None]
-    share = depth * depth * (3 - 2 * depth)
-    return np.asarray(np.where(hidden[..., None], around + share * (cover - around), photo).round(), np.uint8)
+    out = photo.copy()
+    if not hidden.any():
+        return out
+    around, depth = _around(photo, hidden), _depth(hidden)
+    for start in range(0, len(photo), _BAND):
+        rows = slice(start, min(start + _BAND, len(photo)))
+        own = hidden[rows]
+        share = _smooth(depth[rows][own])[:, None]
+        shown = np.asarray(cover if cover.ndim == 1 else cover[rows][own], np.float32)
+        below = shown if around is None else _enlarged(around, photo.shape[:2], rows)[own] if len(share) else shown
+        out[rows][own] = (below + share * (shown - below)).round()
+    return out
+
+
+def _smooth(part: Field) -> Field:
+    """From 0 to 1 without an edge at either end."""
+    return np.asarray(part * part * (3 - 2 * part), np.float32)
+
+
+def _around(photo: Image, hidden: NDArray[np.bool_]) -> Field | None:
+    """What surrounds the hidden part of a photo, continued into it; no larger than `_LARGEST`. None where all is hidden."""
+    if hidden.all():
+        return None
+    height, width = hidden.shape
+    factor = _LARGEST / max(height, width)
+    if factor >= 1:
+        return continued(photo.astype(np.float32), (~hidden).astype(np.float32))
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    known = ~hidden * np.uint8(255)
+    seen = cv2.bitwise_and(photo, photo, mask=known)
+    share, small = (cv2.resize(x, size, interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255) for x in (known, seen))
+    return continued(np.asarray(255 * small / np.maximum(share, 1e-3)[..., None], np.float32), share)
+
+
+def _depth(hidden: NDArray[np.bool_]) -> Field:
+    """(H, W): how deep inside the hidden part a place lies, from 0 at its border to 1 in its middle."""
+    inside = np.asarray(cv2.distanceTransform(np.pad(hidden.view(np.uint8), 1, mode="edge"), cv2.DIST_L2, 5)[1:-1, 1:-1], np.float32)
+    inside /= max(float(inside.max()), 1.0)
+    inside /= _MIDDLE
+    return np.clip(inside, 0, 1, out=inside)
+
+
+def _enlarged(small: Field, size_hw: tuple[int, ...], rows: slice) -> Field:
+    """Some rows of an image (h, w, 3) that is enlarged to (H, W)."""
+    if small.shape[:2] == size_hw:
+        return small[rows]
+    at = np.clip((np.arange(rows.start, rows.stop) + 0.5) * len(small) / size_hw[0] - 0.5, 0, len(small) - 1)
+    low = at.astype(np.int64)
+    high, part = np.minimum(low + 1, len(small) - 1), (at - low).astype(np.float32)[:, None, None]
+    narrow = small[low] + part * (small[high] - small[low])
+    return np.asarray(cv2.resize(narrow, (size_hw[1], len(at)), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _features(points: NDArray[np.float64], brow: int) -> Field:

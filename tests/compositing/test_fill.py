@@ -1,5 +1,8 @@
 """What a portrait hides of its face is filled with the skin around it."""
 
+import tracemalloc
+
+import cv2
 import numpy as np
 import pytest
 
@@ -89,3 +92,21 @@ def test_cover_has_its_colour_in_the_middle_and_no_edge(street: tuple[np.ndarray
 def test_cover_of_all_of_a_photo_is_one_colour() -> None:
     out = surrounded(np.array([9.0, 8.0, 7.0], np.float32), np.full((5, 9, 3), 200, np.uint8), np.ones((5, 9), bool))
     np.testing.assert_array_equal(out, np.broadcast_to([9, 8, 7], (5, 9, 3)))
+
+
+def test_large_cover_takes_a_few_times_its_photo_and_looks_like_a_small_one() -> None:
+    small = np.clip(np.linspace(40, 220, 150)[None, :, None] * np.array([1.0, 0.8, 0.6]), 0, 255) * np.ones((150, 1, 1))
+    photo = np.asarray(cv2.resize(small.astype(np.uint8), (2100, 2100), interpolation=cv2.INTER_CUBIC), np.uint8)
+    hidden = np.zeros((2100, 2100), bool)
+    hidden[525:1575, 525:1575] = True
+    colour = np.array([90.0, 60.0, 50.0], np.float32)
+    tracemalloc.start()
+    large = surrounded(colour, photo, hidden)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * photo.nbytes
+    expected = surrounded(colour, np.ascontiguousarray(photo[::14, ::14]), np.ascontiguousarray(hidden[::14, ::14]))
+    np.testing.assert_allclose(large[7::14, 7::14].astype(int), expected, atol=14)
+    # From each place to the next there is no step.
+    assert np.abs(np.diff(large[1050].astype(int), axis=0)).max() <= 3
+    np.testing.assert_array_equal(large[~hidden], photo[~hidden])

@@ -182,7 +182,7 @@ def study(
     bank: Annotated[Path | None, typer.Option(exists=True, help="clones: the portraits, a tar or a folder. Default: not compared.")] = None,
     detector: Annotated[list[str] | None, typer.Option(help="detectors: measure this one. Default: the shipped ones.")] = None,
     old: Annotated[
-        Path | None, typer.Option(exists=True, file_okay=False, help="speed: folder of an older build. Default: not measured.")
+        Path | None, typer.Option(exists=True, file_okay=False, help="speed, video-rates: folder of an older build. Default: not measured.")
     ] = None,
     seed: int = 0,
     store: _Store = None,

@@ -119,6 +119,12 @@ def _turns(options: StudyOptions) -> Results:
     return turns(options)
 
 
+def _video_rates(options: StudyOptions) -> Results:
+    from evaluation.studies.video_rates import video_rates
+
+    return video_rates(options)
+
+
 def _weak_signals(options: StudyOptions) -> Results:
     from evaluation.studies.weak_signals import weak_signals
 
@@ -145,5 +151,6 @@ STUDIES: dict[str, Callable[[StudyOptions], Results]] = {
     "speed": _speed,
     "thesis": _thesis,
     "turns": _turns,
+    "video-rates": _video_rates,
     "weak-signals": _weak_signals,
 }

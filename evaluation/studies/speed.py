@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from evaluation.results import Measure, Results, environment
@@ -91,24 +91,29 @@ def speed(options: StudyOptions) -> Results:
         for turn in range(turns):
             for kind, words in kinds.items():
                 runs[kind].append(run(words))
-            for job, own in zip(jobs, done, strict=True):
-                for program, of in own.items():
-                    command = job.command(program, turn)
-                    of.append(run(command.words, command.path))
+            one_turn(jobs, done, turn)
             options.tick()
     settings = {
         "photo": f"{shown}, {speed_inputs.PHOTO_SIZE[0]} x {speed_inputs.PHOTO_SIZE[1]}",
         "turns": turns,
         "cores": len(os.sched_getaffinity(0)),
         "deface": "measured" if deface else "not on the path",
-        "old build": _commit(options.old),
+        "old build": commit_of(options.old),
         "jobs without data": throughput.N_JOBS - len(jobs),
     }
     throughputs = [m for job, own in zip(jobs, done, strict=True) for m in throughput.measures(job, own)]
     return Results(kind="study", title="speed", settings=settings, environment=environment(), measures=(*measures(runs), *throughputs))
 
 
-def _commit(old: Path | None) -> str:
+def one_turn(jobs: Sequence[throughput.Job], done: Sequence[dict[str, list[Run]]], turn: int) -> None:
+    """Run each program of each job once, one after another, and add what it took."""
+    for job, own in zip(jobs, done, strict=True):
+        for program, of in own.items():
+            command = job.command(program, turn)
+            of.append(run(command.words, command.path))
+
+
+def commit_of(old: Path | None) -> str:
     """Which build the older one is."""
     if old is None:
         return "none"

@@ -17,6 +17,7 @@ from evaluation.studies.options import StudyOptions
 from evaluation.studies.speed import measures, speed
 from evaluation.studies.speed_inputs import two_faces
 from evaluation.studies.throughput import Command, Job
+from evaluation.studies.video_rates import video_rates
 
 
 def _runs() -> dict[str, list[Run]]:
@@ -95,6 +96,23 @@ def test_commands_take_turns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     faster = found["film", "rate, times the old build's"]
     assert (faster.value, faster.passed, faster.limit) == (4.0, True, "at least 3 x")
     assert found["film", "deid, rate"].value == 10.0
+
+
+def test_videos_alone_take_turns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    commands = {"old": Command(["old"], tmp_path), "deid": Command(["deid"])}
+    jobs = [Job("film", "frame", 10, commands), Job("data set", "photo", 10, commands)]
+    monkeypatch.setattr(throughput, "jobs", lambda scratch, deface, old: jobs)
+    seen: list[str] = []
+    monkeypatch.setattr(study, "run", lambda words, path: seen.append(words[0]) or Run(4.0 if words[0] == "old" else 5.0, 1.0, 1.0))
+    results = video_rates(StudyOptions(steps=2, old=tmp_path))
+    assert seen == ["old", "deid"] * 2
+    assert {m.name: m.value for m in results.measures}["rate, times the old build's"] == pytest.approx(0.8)
+
+
+def test_videos_must_be_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DEID_DATA", str(tmp_path))
+    with pytest.raises(DataError, match="DEID_DATA"):
+        video_rates(StudyOptions())
 
 
 def test_a_video_s_blur_is_set_beside_deface_s() -> None:

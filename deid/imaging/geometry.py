@@ -17,6 +17,9 @@ Boxes: TypeAlias = NDArray[np.float64]
 Points: TypeAlias = NDArray[np.float64]
 Matrix: TypeAlias = NDArray[np.float64]
 
+#: So many boxes are compared with each other at a time.
+_NMS_BLOCK = 256
+
 
 def box_area(boxes: Boxes) -> NDArray[np.float64]:
     """Area of boxes (N, 4) in square pixels, shape (N,); an empty box has area 0."""
@@ -53,14 +56,25 @@ def nms(boxes: Boxes, scores: NDArray[np.float64], iou: float, contained: float 
         Indices of the kept boxes, best first.
     """
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-    overlap_iou = box_iou(boxes, boxes)
-    area = box_area(boxes)
-    inside = box_intersection(boxes, boxes) / np.maximum(np.minimum(area[:, None], area[None]), 1e-9)
+    order = np.argsort(-np.asarray(scores, np.float64), kind="stable")
     keep: list[int] = []
-    for i in np.argsort(-np.asarray(scores, np.float64), kind="stable"):
-        if all(overlap_iou[i, k] <= iou and inside[i, k] <= contained for k in keep):
-            keep.append(int(i))
+    # In blocks: all pairs of some ten thousand boxes, as of a huge picture, would take gigabytes.
+    for start in range(0, len(order), _NMS_BLOCK):
+        block = order[start : start + _NMS_BLOCK]
+        block = block[~_covers(boxes[keep], boxes[block], iou, contained).any(axis=0)]
+        covers = _covers(boxes[block], boxes[block], iou, contained)
+        own: list[int] = []
+        for i in range(len(block)):
+            if not any(covers[k, i] for k in own):
+                own.append(i)
+        keep += block[own].tolist()
     return keep
+
+
+def _covers(a: Boxes, b: Boxes, iou: float, contained: float) -> NDArray[np.bool_]:
+    """(N, M): whether a box of ``a`` that is kept makes one of ``b`` go, see `nms`."""
+    inside = box_intersection(a, b) / np.maximum(np.minimum(box_area(a)[:, None], box_area(b)[None]), 1e-9)
+    return np.asarray(~((box_iou(a, b) <= iou) & (inside <= contained)))
 
 
 def expand_box(box: Boxes, factor: float) -> Boxes:

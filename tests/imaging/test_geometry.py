@@ -1,5 +1,7 @@
 """Boxes and transforms against cases worked out by hand, and against a second implementation."""
 
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
@@ -170,3 +172,20 @@ def test_inverse_leads_back(angle: float, scale: float, shift: tuple[float, floa
 
 def test_clip_box() -> None:
     np.testing.assert_array_equal(geometry.clip_box(np.array([-3, 2, 50, 7.5]), (6, 20)), [0, 2, 20, 6])
+
+
+def test_nms_of_many_boxes_takes_little_memory() -> None:
+    rng = np.random.default_rng(0)
+    corner = rng.uniform(0, 9000, (5000, 2))
+    boxes, scores = np.concatenate([corner, corner + rng.uniform(100, 3000, (5000, 2))], axis=1), rng.random(5000)
+    tracemalloc.start()
+    kept = geometry.nms(boxes, scores, 0.3)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40e6
+    # No two of those that stay overlap, and each of the others overlaps with a better one that stays.
+    overlap = geometry.box_iou(boxes[kept], boxes)
+    assert (overlap[:, kept] - np.eye(len(kept))).max() <= 0.3
+    others = np.setdiff1d(np.arange(5000), kept)
+    better = scores[kept][:, None] > scores[others][None]
+    assert ((overlap[:, others] > 0.3) & better).any(axis=0).all()

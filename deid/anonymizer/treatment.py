@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from deid.anonymizer import fallback
 from deid.anonymizer.parts import Parts
 from deid.anonymizer.request import Level, Request
+from deid.core.comparison import below
 from deid.core.options import Options
 from deid.core.protocols import Detector
 from deid.core.types import Detection, Image
@@ -33,13 +34,13 @@ def why_cover(image: Image, detection: Detection, options: Options, again: Detec
     """Why a face should be covered and not replaced, or nothing; ``again`` takes a second look at a face that is not certain."""
     inside = geometry.share_inside(detection.box_xyxy, image.shape[:2])
     if detection.score < options.edit_score:
-        return f"score {detection.score:.2f} < {options.edit_score:.2f}"
+        return f"score {below(detection.score, options.edit_score)}"
     if detection.size < options.min_edit_size:
-        return f"size {detection.size:.0f} px < {options.min_edit_size:.0f} px"
+        return f"size {below(detection.size, options.min_edit_size, 0, ' px')}"
     if is_profile(detection):
         return "the face is seen from the side"
     if inside < _LEAST_INSIDE:
         return f"only {inside:.0%} of the face lies inside the picture"
     if detection.score < _CERTAIN and (iou := find_again(again.detect, image, detection)[0]) < options.min_iou:
-        return f"a second look finds no face there: IoU {iou:.2f} < {options.min_iou:.2f}"
+        return f"a second look finds no face there: IoU {below(iou, options.min_iou)}"
     return ""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from deid.compositing import fill, grain, seam
 from deid.compositing.blend import face_mask, features, shrunk
+from deid.compositing.fit import Fit
 from deid.compositing.skin import skin
 from deid.core.attributes import ATTRIBUTES
 from deid.core.types import AlignedFace, Image, StandIn
@@ -27,7 +28,7 @@ _SPREAD = 7.0
 Field = NDArray[np.float32]
 
 
-def compose(new: StandIn, face: AlignedFace) -> tuple[Image, NDArray[np.float32], float]:
+def compose(new: StandIn, face: AlignedFace) -> tuple[Image, NDArray[np.float32], Fit]:
     """A stand-in fitted to the photo: colours along a seam, sharpness and grain.
 
     Args:
@@ -35,7 +36,7 @@ def compose(new: StandIn, face: AlignedFace) -> tuple[Image, NDArray[np.float32]
         face: with landmarks and a crop (n, n, 3) at the photo's scale.
 
     Returns:
-        Pixels to paste, (n, n, 3) uint8 RGB; the mask, (n, n) float32 in [0, 1]; and the fit, in [0, 1].
+        Pixels to paste, (n, n, 3) uint8 RGB; the mask, (n, n) float32 in [0, 1]; and the fit.
     """
     assert face.points is not None
     assert face.large is not None
@@ -47,7 +48,7 @@ def compose(new: StandIn, face: AlignedFace) -> tuple[Image, NDArray[np.float32]
     return _fitted(new, face, glasses, arms)
 
 
-def _fitted(new: StandIn, face: AlignedFace, glasses: bool, arms: NDArray[np.bool_] | None) -> tuple[Image, NDArray[np.float32], float]:
+def _fitted(new: StandIn, face: AlignedFace, glasses: bool, arms: NDArray[np.bool_] | None) -> tuple[Image, NDArray[np.float32], Fit]:
     """`compose` for a photo from which the arms (n, n) of glasses were removed."""
     assert face.points is not None
     assert face.large is not None

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.compositing import blend
+from deid.compositing.fit import FITS, Fit
 from deid.core.types import EditedFace, Image
 from deid.imaging import geometry
 from deid.imaging.template import SIZE
@@ -21,14 +22,14 @@ class Proposal:
         crop: (n, n, 3) with the colours and the sharpness of the photo, as it is pasted.
         mask: (n, n) in [0, 1]: how much of it shows.
         blended: (128, 128, 3) as it will look in the photo, as the gate sees it.
-        fit: how well it fits the photo, in [0, 1]; 1 where nothing is known.
+        fit: how well it fits the photo; wholly where nothing is known.
     """
 
     edited: EditedFace
     crop: Image
     mask: NDArray[np.float32]
     blended: Image
-    fit: float = 1.0
+    fit: Fit = FITS
 
     def paste(self, image: Image, matrix: NDArray[np.float64]) -> tuple[Image, NDArray[np.bool_]]:
         """The photo (H, W, 3) with the new face, and where (H, W) it was touched; ``matrix`` leads to the small crop."""
@@ -80,7 +81,7 @@ class Shown:
     edited: EditedFace
     image: Image
     touched: NDArray[np.bool_]
-    fit: float = 1.0
+    fit: Fit = FITS
     patch: Patch = field(init=False)
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.compositing.blend import filled, outline, uncovered
+from deid.compositing.fit import Fit
 from deid.core.temporal import held, steadied
 from deid.core.types import StandIn, Steady
 from deid.imaging.template import SIZE
@@ -50,13 +51,13 @@ class Seam:
     Args:
         path: (K, 2) pixels of a 128 px crop, in the order of the angle.
         mask: (128, 128) in [0, 1], 1 inside, with a soft edge.
-        fit: in [0, 1], 1 where the new face shows wherever it must, and meets the photo in the same slope along the path.
+        fit: how well the new face fits the photo along the path.
         on_skin: (K,) in [0, 1], how much the photo shows skin there: hair that meets the seam is no shadow on the face.
     """
 
     path: NDArray[np.float64]
     mask: Field
-    fit: float
+    fit: Fit
     on_skin: NDArray[np.float64]
 
 
@@ -84,7 +85,7 @@ def find_seam(
     clear = uncovered(points, np.clip(old, 0, 255).astype(np.uint8))
     steps, along = held(steady, "seam", lambda: _way(new, old, np.minimum(stand_in.visible, clear), where))
     path = centre + steadied(steady, "seam", np.take_along_axis(radii, steps[:, None], 1), 25.0) * rays
-    fit = _shown(core, stand_in.visible) / (1 + along / _ROUGH) * _unstrained(stand_in.strain)
+    fit = Fit(_shown(core, stand_in.visible), along / _ROUGH, _unstrained(stand_in.strain))
     return Seam(path, _faded(path), fit, _on_skin(clear, path))
 
 

@@ -111,7 +111,7 @@ class Bench:
             "second": np.linalg.norm(places[1:] - places[0], axis=1),
             "iou": [check.iou for check in checks],
             "realism": [check.realism for check in checks],
-            "fit": [proposal.fit for proposal in proposals],
+            "fit": [proposal.fit.value for proposal in proposals],
         }
         arrays = {column: np.asarray(values, np.float32)[None] for column, values in columns.items()}
         return Table(identities=np.array([subject.name]), passed=np.array([[c.passed for c in checks]]), **arrays)

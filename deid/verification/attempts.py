@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.compositing.proposal import Proposal, Shown
+from deid.core.comparison import below
 from deid.core.protocols import Editor
 from deid.core.types import Verification
 from deid.imaging import geometry
@@ -17,7 +18,7 @@ from deid.verification.ranking import is_far, margin, promising
 
 #: A detection counts as edited when this share of its middle was.
 LEAST_EDITED = 0.6
-#: A stand-in that fits less is distorted, hidden, or meets the photo in a visible border (see `deid.compositing.seam`).
+#: A stand-in that fits less is distorted, hidden, or meets the photo in a visible border (see `deid.compositing.fit`).
 LEAST_FIT = 0.38
 
 
@@ -146,7 +147,7 @@ def _promising(gate: Gate, source: SourceFace, attempt: Attempt[Level]) -> list[
     if len(proposals) < 2:
         return [0]
     checks = gate.measure(source, np.stack([p.blended for p in proposals]), attempt.level.accepted)
-    return promising(checks, [p.fit for p in proposals], attempt.expected)
+    return promising(checks, [p.fit.value for p in proposals], attempt.expected)
 
 
 def _of_new_face(gate: Gate, source: SourceFace, attempt: Attempt[Level], shown: Shown) -> Verification:
@@ -154,8 +155,8 @@ def _of_new_face(gate: Gate, source: SourceFace, attempt: Attempt[Level], shown:
     known, level, more = attempt.known, attempt.level, list[str]()
     check = gate.judge(source, shown.image, level.accepted) if known is None else known
     # In a video, one poor frame is no reason to cover a face.
-    if known is None and level.sets is None and shown.fit < LEAST_FIT:
-        more.append(f"the stand-in does not fit the photo: {shown.fit:.2f} < {LEAST_FIT}")
+    if known is None and level.sets is None and shown.fit.value < LEAST_FIT:
+        more.append(f"the stand-in does not fit the photo: {below(shown.fit.value, LEAST_FIT)}, {shown.fit.worst}")
     if (share := geometry.share_of_middle(source.detection.box_xyxy, shown.touched)) < LEAST_EDITED:
         more.append(f"only {share:.0%} of the middle of the box is edited")
     return replace(check, reasons=(*check.reasons, *more))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.core.attributes import MALE
+from deid.core.comparison import below
 from deid.core.options import Options
 from deid.core.protocols import Detector, Embedder
 from deid.core.types import Crops, Distance, Embeddings, Image, Verification
@@ -77,7 +78,7 @@ class Gate:
         (check,) = self._judged(source, [self._nearest(source, embeddings)], views[:1], embeddings, accepted)
         reasons, least = check.reasons, self.options.min_iou
         if iou < least:
-            again = f"found again with IoU {iou:.2f} < {least:.2f}" if iou > 0 else "not found again by the detector"
+            again = f"found again with IoU {below(iou, least)}" if iou > 0 else "not found again by the detector"
             reasons = (*reasons, again)
         return replace(check, redetected=iou > 0, iou=iou, reasons=reasons)
 
@@ -128,7 +129,7 @@ class Gate:
             elif _flipped(source.male, before, second, self.options):
                 reasons.append(f"gender not kept for a second reader: male {before:.2f} before, {second:.2f} after")
             if score < (least := _least_realism(source, self.options)):
-                reasons.append(f"realism {score:.2f} < {least:.2f}")
+                reasons.append(f"realism {below(score, least)}{_whose(least, source, self.options)}")
             found.append(Verification(near, False, 0.0, source.male, float(first), float(score), tuple(reasons)))
         return found
 
@@ -140,6 +141,11 @@ def _too_near(distances: Sequence[Distance]) -> list[str]:
 def _least_realism(source: SourceFace, options: Options) -> float:
     """Least realism of a new face: the option, or the original face's score where that is lower; always more than noise scores."""
     return min(options.min_realism, max(_NOISE_REALISM, source.realism))
+
+
+def _whose(least: float, source: SourceFace, options: Options) -> str:
+    """Where the least realism comes from, when it is not the option."""
+    return "" if least == options.min_realism else ", the old face's own score" if least == source.realism else ", the score of noise"
 
 
 def _gender_kept(before: float, after: float, accepted: bool, options: Options) -> bool:

@@ -588,7 +588,7 @@ def test_recogniser_that_knows_everyone_leads_to_a_solid_cover(hopper: Image, of
 
 DOUBTS: dict[str, tuple[Detection, str]] = {
     "unsure": (Detection(np.array([60.0, 60, 140, 160]), 0.4), "score 0.40 < 0.90"),
-    "small": (Detection(np.array([60.0, 60, 70, 72]), 1.0), "size 11 px < 16 px"),
+    "small": (Detection(np.array([60.0, 60, 70, 72]), 1.0), "size 10 px < 16 px"),
     "no face": (Detection(np.array([90.0, 200, 150, 280]), 0.95), "a second look finds no face there: IoU 0.00 < 0.50"),
     "from the side": (
         Detection(np.array([60.0, 60, 160, 160]), 1.0, np.array([[100.0, 90], [112, 90], [90, 110], [98, 135], [110, 135]])),

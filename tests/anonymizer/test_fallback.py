@@ -56,7 +56,7 @@ def test_colours_of_a_small_crop_are_the_photos(skin_face: AlignedFace) -> None:
     mask = proposal.mask
     np.testing.assert_array_equal(mask, blend.face_mask(skin_face.points, crop=skin_face.crop))
     assert np.abs(proposal.crop[mask > 0.9].mean(axis=0) - skin_face.crop.mean(axis=(0, 1))).max() < 60
-    assert proposal.fit == 1.0
+    assert proposal.fit.value == 1.0
     np.testing.assert_array_equal(proposal.blended, blend.blend_crop(proposal.crop, skin_face.crop, mask))
 
 
@@ -68,7 +68,7 @@ def test_stand_in_is_pasted_at_the_photos_scale_in_its_colours(skin_face: Aligne
     assert proposal.blended.shape == (128, 128, 3)
     middle = proposal.crop[proposal.mask > 0.9].mean(axis=0)
     assert np.abs(middle - skin_face.large.mean(axis=(0, 1))).max() < 10
-    assert 0.5 < proposal.fit <= 1.0
+    assert 0.5 < proposal.fit.value <= 1.0
     whole = blend.blend_crop(proposal.crop, skin_face.large, proposal.mask).astype(float)
     np.testing.assert_allclose(proposal.blended, whole.reshape(128, 2, 128, 2, 3).mean(axis=(1, 3)), atol=1)
 

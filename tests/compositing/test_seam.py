@@ -130,7 +130,7 @@ def test_path_runs_around_glasses(points: NDArray[np.float64]) -> None:
 def test_fit_tells_agreement_from_disagreement(points: NDArray[np.float64]) -> None:
     rng = np.random.default_rng(0)
     noise = rng.uniform(0, 255, (128, 128, 3)).astype(np.float32)
-    agree, shifted, rough = (_found(new, _flat(), points).fit for new in (_flat(), _flat((90, 70, 60)), noise))
+    agree, shifted, rough = (_found(new, _flat(), points).fit.value for new in (_flat(), _flat((90, 70, 60)), noise))
     assert agree == pytest.approx(1.0, abs=0.01)
     # A constant is taken away by the membrane.
     assert shifted == pytest.approx(agree, abs=0.01)
@@ -141,10 +141,10 @@ def test_face_that_is_hidden_where_it_must_show_does_not_fit(points: NDArray[np.
     visible = np.ones((128, 128), np.float32)
     centre = points[27:36].mean(axis=0)
     visible[:, : int(centre[0])] = 0
-    assert _found(_flat(), _flat(), points, visible).fit < 0.3
+    assert _found(_flat(), _flat(), points, visible).fit.value < 0.3
     visible[:] = 1
     visible[int(centre[1]) - 6 : int(centre[1]) + 6, int(centre[0]) - 6 : int(centre[0]) + 6] = 0
-    assert 0 < _found(_flat(), _flat(), points, visible).fit < 0.95
+    assert 0 < _found(_flat(), _flat(), points, visible).fit.value < 0.95
 
 
 @pytest.mark.parametrize("where", [(5.0, 5.0), (64.0, 64.0), (-40.0, 200.0)])

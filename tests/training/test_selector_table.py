@@ -119,7 +119,7 @@ def test_row_says_what_the_gate_says_of_the_photo(bench: Bench, subject: Subject
     np.testing.assert_allclose(table.distance[0], [c.distances[0].value for c in checks], atol=1e-5)
     np.testing.assert_allclose(table.realism[0], [c.realism for c in checks], atol=1e-5)
     np.testing.assert_allclose(table.iou[0], [c.iou for c in checks], atol=1e-5)
-    np.testing.assert_allclose(table.fit[0], [p.fit for p in proposals], atol=1e-5)
+    np.testing.assert_allclose(table.fit[0], [p.fit.value for p in proposals], atol=1e-5)
     np.testing.assert_array_equal(table.passed[0], [c.passed for c in checks])
     before, after = bench.places(np.stack([subject.face.crop, warp(images[0], subject.face.matrix)]))
     assert table.second[0, 0] == pytest.approx(np.linalg.norm(after - before), abs=1e-4)

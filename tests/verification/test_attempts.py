@@ -8,6 +8,7 @@ import pytest
 from deid.anonymizer import fallback
 from deid.anonymizer.models import Models
 from deid.anonymizer.request import Level
+from deid.compositing.fit import Fit
 from deid.compositing.proposal import Shown
 from deid.core.options import Options
 from deid.core.types import Detection, Distance, EditedFace, Image, Verification
@@ -27,13 +28,16 @@ def _check(distance: float) -> Verification:
 
 
 class _Gate:
-    """Says of every cover what it is told."""
+    """Says of every cover what it is given, and lets every new face pass."""
 
     def __init__(self, covers: float = 1.0) -> None:
         self._covers = covers
 
     def cover(self, source: SourceFace, image: Image) -> Verification:
         return _check(self._covers)
+
+    def judge(self, source: SourceFace, image: Image, accepted: bool = False) -> Verification:
+        return _check(0.6)
 
 
 def _attempt(level: Level, distance: float, touched: Any = np.s_[:]) -> Attempt[Level]:
@@ -86,6 +90,15 @@ def test_what_leaves_the_middle_of_the_face_does_not_pass() -> None:
     kept, failed = best(gate, SOURCE, [_attempt(level, 0.6, np.s_[:14])], 0)
     assert kept is None
     assert failed == ["attgan x1: only 12% of the middle of the box is edited"]
+
+
+def test_what_does_not_fit_is_refused_with_the_cause() -> None:
+    level = next(fallback.new_faces(Options(), AttganEditor(network=Generator(2))))
+    gate: Any = _Gate()
+    shown = Shown(EditedFace(PHOTO, "attgan"), PHOTO, np.ones(PHOTO.shape[:2], bool), Fit(0.9, 0.1, 0.4639))
+    kept, failed = best(gate, SOURCE, [Attempt(level, lambda _: shown)], 0)
+    assert kept is None
+    assert failed == ["attgan x1: the stand-in does not fit the photo: 0.37 < 0.38, the portrait is bent too far"]
 
 
 def test_only_one_colour_needs_no_distance() -> None:

@@ -99,6 +99,16 @@ def test_measure(male: int, crop: Image, said: list[str]) -> None:
     assert check.gender_before == pytest.approx(male / 100)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [(90, 31, "realism 0.31 < 0.50"), (40, 31, "realism 0.31 < 0.40, the old face's own score"), (5, 9, "0.09 < 0.15, the score of noise")],
+)
+def test_least_realism_names_what_it_is(before: int, after: int, said: str) -> None:
+    gate = _gate()
+    (check,) = gate.measure(gate.reader.source_of(_crop(90, before, 0), FACE), _crop(real=after)[None])
+    assert [reason.endswith(said) for reason in check.reasons] == [True]
+
+
 @pytest.mark.parametrize(("male", "after", "passed"), [(90, 60, True), (90, 49, False), (10, 40, True), (10, 51, False)])
 def test_gender_that_is_accepted_must_not_flip(male: int, after: int, passed: bool) -> None:
     gate = _gate()

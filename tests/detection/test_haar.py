@@ -10,11 +10,11 @@ from deid.core.types import Image
 from deid.detection.haar import HaarDetector, load_cascade
 
 
-def test_face_is_found(hopper: Image) -> None:
+def test_face_is_detected(hopper: Image) -> None:
     assert HaarDetector().detect(hopper)
 
 
-def test_opencv_without_cascades_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opencv_without_cascades_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(cv2, "CascadeClassifier")
     with pytest.raises(DependencyError, match=r"pip install 'opencv-python-headless<5'"):
         HaarDetector()

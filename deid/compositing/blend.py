@@ -13,10 +13,12 @@ from deid.core.types import Image
 from deid.imaging import geometry
 from deid.imaging.template import SIZE, TEMPLATE
 
-#: Feather of a new face's mask, as a share of the crop's side.
-_FEATHER = 0.035
-#: Feather of every cover (blur, pixelate, solid, image): the share of the margin's curve over which it fades. The box itself is
-#: always covered, so a wider feather needs a wider margin, or the box's corners show: see `box_mask`.
+#: Feather of `face_mask`, as a share of the crop's side: of a new face without a stand-in (`--stand-in none`, an own editor). One with a
+#: stand-in fades across its seam, see `deid.compositing.seam`.
+_MASK_FEATHER = 0.035
+#: Feather of a cover that was requested (`--method blur` and the like): the share of the margin's curve over which it fades. The box itself
+#: is always covered, so a wider feather needs a wider margin, or the box's corners show: see `box_mask`. A cover in place of a new face
+#: fades otherwise, see `surrounded` in `deid.compositing.fill`.
 _COVER_FEATHER = 0.2
 #: How far up the forehead the mask goes: times the distance from brow to nose tip.
 _FOREHEAD = 0.55
@@ -55,7 +57,7 @@ def face_mask(points: NDArray[np.float64] | None, size: int = 128, crop: Image |
     # What the mask must hold whatever the landmarks say: eyes, nose and mouth.
     core = cv2.convexHull(TEMPLATE.astype(np.float32) * (size / 128))
     cv2.fillConvexPoly(mask, np.round(core).astype(np.int32), 1.0)
-    sigma = _FEATHER * size
+    sigma = _MASK_FEATHER * size
     mask = cv2.erode(mask, np.ones((3, 3), np.uint8), iterations=max(1, round(sigma / 3)))
     soft = cv2.GaussianBlur(mask, (0, 0), sigma)
     uncovered = 1.0 if points is None or crop is None else _uncovered_forehead(points, crop)

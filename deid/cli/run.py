@@ -39,7 +39,14 @@ def run(
         bool, typer.Option("--boxes-only", help="Cover these boxes alone; what else is found is named in the report. Default: off.")
     ] = False,
     coco: Annotated[Path | None, typer.Option(help="Write the faces, and what became of them, as COCO. Default: none.")] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Name the portraits of each new face in the report. Default: off.")] = False,
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug",
+            help="Draw box and number of each face over the outputs, in a folder beside the report. "
+            "Name the portraits of each new face in the report. Default: off.",
+        ),
+    ] = False,
     *,
     given: dict[str, Any],
 ) -> None:
@@ -72,16 +79,14 @@ class Reports:
 
 def _run(use: Use, reports: Reports, boxes: Path | None, only: bool) -> int:
     """Handle every input, write the reports, and give the exit code."""
-    from deid.batch import jobs, places
+    from deid.batch import jobs
 
-    places.check_use(use.inputs, use.out, reports.report)
-    if reports.coco:
-        places.check_use(use.inputs, use.out, reports.coco)
+    _check_places(use, reports)
     planned = jobs.plan(use.inputs, use.out, use.overwrite)
     given, unknown = _given(use.inputs, planned, boxes, only, record=reports.coco is not None)
     results = run_jobs(planned, use.options, use.overwrite, use.span, given)
     closing_line(results, str(reports.report or "--report FILE"))
-    _write_reports(results, use.options, reports, given)
+    _write_reports(results, use, reports, given)
     nothing_begun = not any(job.target for job in planned)
     if nothing_begun and any(job.refused == "wrong use" for job in planned):
         return USAGE
@@ -117,11 +122,25 @@ def _given(inputs: list[Path], planned: "list[Job]", boxes: Path | None, only: b
     return {source: pictures.Given(name, known.get(name), only, record) for source, name in names.items()}, unknown
 
 
-def _write_reports(results: list[Any], options: Options, reports: Reports, given: "dict[Path, Given]") -> None:
+def _check_places(use: Use, reports: Reports) -> None:
+    """Refuse places where nothing can be written, before anything is loaded."""
+    from deid.batch import numbered, places
+
+    places.check_use(use.inputs, use.out, reports.report)
+    if reports.coco:
+        places.check_use(use.inputs, use.out, reports.coco)
+    if reports.report and reports.debug:
+        numbered.check(numbered.folder_of(reports.report), use.inputs, use.out, use.overwrite)
+
+
+def _write_reports(results: list[Any], use: Use, reports: Reports, given: "dict[Path, Given]") -> None:
+    from deid.batch import numbered
     from deid.imaging import atomic
 
     if reports.report:
-        atomic.write((json.dumps(_report(results, options, reports.debug), indent=2) + "\n").encode(), reports.report, overwrite=True)
+        atomic.write((json.dumps(_report(results, use.options, reports.debug), indent=2) + "\n").encode(), reports.report, overwrite=True)
+    if reports.report and reports.debug:
+        numbered.write(results, use.out, numbered.folder_of(reports.report))
     if reports.coco:
         from deid.batch import coco
 

@@ -317,6 +317,7 @@ class ImageResult:
         return len(self.faces) - self.n_edited
 
     def to_dict(self, debug: bool = False) -> dict[str, Any]:
-        """Plain values for JSON, without the picture; ``debug`` as for a face."""
+        """Plain values for JSON, without the picture; ``debug`` as for a face. Faces are numbered from 1 on."""
         faces = [f.to_dict(debug) for f in self.faces] + [kept.to_dict() for kept in self.kept]
+        faces = [{"number": number, **face} for number, face in enumerate(faces, 1)]
         return {"size_hw": list(self.image.shape[:2]), "seed": self.seed, "faces": faces}

@@ -16,8 +16,10 @@ from PIL import Image as PillowImage
 from safetensors.numpy import save_file
 
 from deid import __version__, weights
+from deid.anonymizer.engine import Anonymizer
 from deid.cli.results import closing_line
 from deid.core.errors import DependencyError
+from deid.core.options import Options
 from deid.core.seeds import seed_of
 from deid.core.types import Image
 from deid.editing.portraits import Portraits
@@ -147,11 +149,23 @@ def test_portraits_of_ones_own_stand_in_and_are_named_for_debugging_only(
         report = json.loads((tmp_path / "r.json").read_text())
         assert report["options"]["portraits"] == str(tmp_path / "own.safetensors")
         (seen[flag],) = report["files"][0]["frames"][0]["faces"]
+        assert [path.name for path in (tmp_path / "r.faces").glob("*")] == ["o.jpg.png"] * len(flag)
     assert "portraits" not in seen[()]
     assert seen[()] | {"portraits": seen[("--debug",)]["portraits"]} == seen[("--debug",)]
     numbers = seen[("--debug",)]["portraits"]
     assert bool(numbers) == (seen[()]["method"] == "attgan")
     assert all(0 <= i < 12 for i in numbers)
+
+
+def test_the_seed_of_the_report_repeats_a_file(hopper: Image, tmp_path: Path) -> None:
+    PillowImage.fromarray(hopper[:200]).save(tmp_path / "in.png")
+    result = deid("run", tmp_path / "in.png", "-o", tmp_path / "o.png", "--quality", "fast", "--seed", 7, "--report", tmp_path / "r.json")
+    assert result.exit_code == 0, result.output
+    seed = json.loads((tmp_path / "r.json").read_text())["files"][0]["frames"][0]["seed"]
+    assert seed == seed_of(7, 0) != 7
+    again = Anonymizer(Options(quality="fast", seed=seed)).process(np.ascontiguousarray(hopper[:200]))
+    with PillowImage.open(tmp_path / "o.png") as written:
+        np.testing.assert_array_equal(again.image, np.asarray(written))
 
 
 def test_options_of_the_line_reach_the_run(photo: Path, tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def _finish(results: Results, folder: Path, name: str | None, made_by: list[str]
         typer.echo(verdict_line(m))
     undecided, passed = sum(m.passed is None for m in lines), sum(bool(m.passed) for m in lines)
     typer.echo(
-        f"{passed} of {len(lines) - undecided} privacy lines pass, {undecided} more are undecided; "
+        f"{len(lines)} privacy lines: {passed} pass, {len(lines) - passed - undecided} fail, {undecided} undecided; "
         f"{len(results.problems)} files with problems; {report}"
     )
 

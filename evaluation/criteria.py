@@ -39,10 +39,11 @@ def down_to_chance(interval: Interval, chance_high: float, untouched: Interval |
 
     Where untouched photos would pass as well, there are too few of them for a verdict.
     """
+    bound = f"{100 * chance_high:.1f} %"
     if untouched is not None and not _lower_end(untouched) > chance_high:
-        return Verdict(f"too few to tell from chance ({100 * chance_high:.1f} %)", None)
+        return Verdict(f"too few people: untouched photos reach {bound} too (upper end of chance)", None)
     low = _lower_end(interval)
-    return at_most(low, chance_high, f"interval reaches chance ({100 * chance_high:.1f} %)")
+    return at_most(low, chance_high, f"interval reaches {bound} (upper end of chance)")
 
 
 def _lower_end(interval: Interval) -> float:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from deid.check.folders import Problem
-from evaluation.criteria import Verdict
+from evaluation.criteria import Verdict, down_to_chance
 from evaluation.metrics.bootstrap import Interval
 from evaluation.plots import plots
 from evaluation.report import markdown_table, number, study_markdown, verdict_line, write_report
@@ -123,3 +123,16 @@ def test_the_environment_names_versions_and_hashes_of_weights() -> None:
 def test_a_study_says_where_its_setting_differs(results: Results) -> None:
     assert study_markdown(replace(results, settings={"differs": "more photos"})).endswith("\nWhere the setting differs: more photos.\n")
     assert "differs" not in study_markdown(results)
+
+
+@pytest.mark.parametrize(
+    ("low", "untouched", "passed", "limit"),
+    [
+        (0.1, 0.9, True, "interval reaches 50.0 % (upper end of chance)"),
+        (0.6, 0.9, False, "interval reaches 50.0 % (upper end of chance)"),
+        (0.1, 0.4, None, "too few people: untouched photos reach 50.0 % too (upper end of chance)"),
+    ],
+)
+def test_where_untouched_photos_pass_too_nothing_is_decided(low: float, untouched: float, passed: bool | None, limit: str) -> None:
+    found = down_to_chance(Interval(low, low, 1.0, 6, 6), 0.5, Interval(untouched, untouched, 1.0, 6, 6))
+    assert found == Verdict(limit, passed)

@@ -27,12 +27,12 @@ def choose(models: Parts, views: Sequence[tuple[Image, Detection]], seed: int, t
     stand_ins.reserve(models, photo, [face], [face], others)
     aligned = editor.align(face, photo)
     for level in fallback.new_faces(models.options, models.editor):
-        drawn = stand_ins.rows_for(models, face, level, np.random.default_rng([face.seed, level.round]))
-        if not len(drawn.rows):
+        candidates = stand_ins.candidates_for(models, face, level, np.random.default_rng([face.seed, level.round]))
+        if not len(candidates.sets):
             continue
-        attempt = editor.attempt(face, replace(level, sets=drawn.rows), photo, aligned, drawn)
+        attempt = editor.new_faces(face, replace(level, sets=candidates.sets), photo, aligned, candidates)
         for new in attempts.judged(models.gate, face.source, attempt):
-            chosen = replace(level, n_sets=1, sets=drawn.rows[new.number : new.number + 1])
+            chosen = replace(level, n_sets=1, sets=candidates.sets[new.number : new.number + 1])
             if new.check.passed and _passes_in_most(models, chosen, views):
                 return replace(chosen, accepted=len(views) > 1)
     return None
@@ -50,7 +50,7 @@ def _passes(models: Parts, level: Level, image: Image, detection: Detection) -> 
     """Whether a chosen face passes in a picture, with the detector's word."""
     editor = FaceEditor(models, VIDEO_SCALE)
     face = editor.prepare(image, Request(detection, [level]), 0, 0)
-    drawn = stand_ins.rows_for(models, face, level, np.random.default_rng())
+    candidates = stand_ins.candidates_for(models, face, level, np.random.default_rng())
     return attempts.first_passing(
-        models.gate, face.source, editor.attempt(face, level, image, editor.align(face, image), drawn)
+        models.gate, face.source, editor.new_faces(face, level, image, editor.align(face, image), candidates)
     ).check.passed

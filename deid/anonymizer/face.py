@@ -61,7 +61,7 @@ class Face:
         stand_ins: rows of the portraits that are reserved for it.
         used: which of them were tried.
         person: who it is, where the person was seen before.
-        n_tried: levels tried.
+        n_levels_tried: levels tried; the candidates of each are drawn from its number and the seed.
         composite: what is in its place now.
         matrix: (2, 3) similarity from the photo to the aligned crop.
     """
@@ -75,7 +75,7 @@ class Face:
     stand_ins: list[NDArray[np.float32]] = field(default_factory=list)
     used: set[int] = field(default_factory=set)
     person: Person | None = None
-    n_tried: int = 0
+    n_levels_tried: int = 0
     composite: Composite | None = None
     matrix: NDArray[np.float64] = field(init=False)
 
@@ -91,7 +91,7 @@ class Face:
         """Whether it gets a new face, and was measured for it; otherwise it is covered at once."""
         return not self.why and self.detection.label == "face" and self.source.attributes is not None
 
-    def keep(self, level: Level, check: Verification, shown: Shown) -> Patch:
+    def note_composite(self, level: Level, check: Verification, shown: Shown) -> Patch:
         """Note what is in its place now; returns what is to be laid over the photo."""
         self.composite = Composite(warp(shown.image, self.matrix), shown.edited, check, level)
         return shown.patch

@@ -4,23 +4,24 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from deid.anonymizer import between, stand_ins, treatment
+from deid.anonymizer import between_keyframes, stand_ins, treatment
 from deid.anonymizer.cover import cover
 from deid.anonymizer.face import Face
 from deid.anonymizer.parts import Parts
 from deid.anonymizer.request import Level, Request
-from deid.compositing.fitting import fitted, show
-from deid.compositing.proposal import Patch
+from deid.compositing.fitting import fit_to_photo, paste_into_photo
+from deid.compositing.proposal import Patch, Shown
 from deid.core import seeds
 from deid.core.errors import EditError
 from deid.core.types import AlignedFace, Image
-from deid.editing.checked import edit
+from deid.editing import checked
 from deid.imaging import geometry
 from deid.imaging.alignment import at_photo_scale, warp
 from deid.verification import attempts
 from deid.verification.attempts import Attempt
 
-#: How much finer than a photo a new face is made at least, in times of 128; and in a video, which moves and is compressed.
+#: A new face is made on a crop of a multiple of 128 px: of a photo, at least this share of 128 px finer than the photo; of a video, which
+#: moves and is compressed, up to this share coarser. See `at_photo_scale`.
 _PHOTO_SCALE, VIDEO_SCALE = 0.3, -0.1
 
 
@@ -28,15 +29,15 @@ class FaceEditor:
     """Edits one face of a photo.
 
     Args:
-        models: the parts it works with.
-        scale: how much finer than the photo a new face is made at least, in times of 128; a tracked one is made at the scale of videos.
+        models: the parts it works with, the reader of faces and the gate among them.
+        scale: `_PHOTO_SCALE` or `VIDEO_SCALE`; a tracked face is always made at that of videos.
     """
 
     def __init__(self, models: Parts, scale: float = _PHOTO_SCALE) -> None:
         self._models, self._options, self._scale = models, models.options, scale
 
     def prepare(self, image: Image, request: Request, seed: int, index: int) -> Face:
-        """Measure a face before anything is edited, and choose its levels. Stand-ins are drawn for all faces of a photo together.
+        """Measure a face before anything is edited, and choose its levels. The scheduler then draws the stand-ins of all its faces.
 
         Args:
             image: (H, W, 3) uint8 RGB, the photo as it was.
@@ -44,8 +45,8 @@ class FaceEditor:
             seed: the photo's.
             index: the face's number in the photo.
         """
-        known = None if request.tracked is None else request.tracked.source
-        source = self._models.reader.source(image, request.detection, known)
+        measured_before = None if request.tracked is None else request.tracked.source
+        source = self._models.reader.source(image, request.detection, measured_before)
         levels, why = treatment.levels_for(self._models, image, request, source.detection)
         return Face(request, source, seeds.seed_of(seed, index), levels, why)
 
@@ -64,29 +65,31 @@ class FaceEditor:
         Raises:
             EditError: an editor failed, or the levels ended without a cover.
         """
-        more = self._options.budget.farther if face.stand_ins else 0
-        best, failed = attempts.best(self._models.gate, face.source, self._attempts(face, photo), more)
+        further_rounds = self._options.budget.farther if face.stand_ins else 0
+        best, failed = attempts.best(self._models.gate, face.source, self._attempts_by_level(face, photo), further_rounds)
         face.why += failed
         if best is None:
             raise EditError("the fallback levels ended without a cover")
-        # In a video, a new face is faded in over the one before it.
-        faded = between.faded(self._models, face, photo, best) if face.request.tracked and best.attempt.proposals else None
-        return face.keep(best.attempt.level, best.check, faded or best.shown)
+        faded = None
+        if face.request.tracked and best.attempt.proposals:
+            faded = between_keyframes.fade_over_last_face(self._models, face, photo, best)
+        return face.note_composite(best.attempt.level, best.check, faded or best.shown)
 
-    def _attempts(self, face: Face, photo: Image) -> Iterator[Attempt[Level]]:
+    def _attempts_by_level(self, face: Face, photo: Image) -> Iterator[Attempt[Level]]:
         """What each level makes of a face, made when it is wanted."""
         aligned: AlignedFace | None = None
         for level in face.levels:
-            face.n_tried += 1
+            face.n_levels_tried += 1
             if not level.pastes_face:
                 yield self._cover(face, level, photo)
-            elif face.request.is_between and (moved := between.moved(self._models, face, level, photo)):
+            elif face.request.is_between_keyframes and (moved := between_keyframes.move_last_face(self._models, face, level, photo)):
                 yield moved
             else:
-                drawn = stand_ins.rows_for(self._models, face, level, np.random.default_rng([face.seed, face.n_tried]))
-                if len(drawn.rows):
+                rng = np.random.default_rng([face.seed, face.n_levels_tried])
+                candidates = stand_ins.candidates_for(self._models, face, level, rng)
+                if len(candidates.sets):
                     aligned = aligned or self.align(face, photo)
-                    yield self.attempt(face, level, photo, aligned, drawn)
+                    yield self.new_faces(face, level, photo, aligned, candidates)
                 elif stand_ins.NO_PORTRAIT not in face.why:
                     face.why.append(stand_ins.NO_PORTRAIT)
 
@@ -103,9 +106,13 @@ class FaceEditor:
         steady = None if tracked is None else tracked.steady
         return AlignedFace(crop, face.matrix, face.detection, points, large, face.source.attributes, steady)
 
-    def attempt(self, face: Face, level: Level, photo: Image, aligned: AlignedFace, drawn: stand_ins.Drawn) -> Attempt[Level]:
-        """A level's new faces, one for each row that was drawn."""
-        proposals = fitted(edit(level.editor, aligned, drawn.rows, level.strength), aligned)
+    def new_faces(self, face: Face, level: Level, photo: Image, aligned: AlignedFace, candidates: stand_ins.Candidates) -> Attempt[Level]:
+        """A level's new faces, one for each candidate; each is pasted into the photo when it is wanted."""
+        proposals = fit_to_photo(checked.edit(level.editor, aligned, candidates.sets, level.strength), aligned)
         head_seed = face.seed if self._options.reach == "head" else None
-        known = None if face.request.tracked is None else face.request.tracked.check
-        return Attempt(level, lambda i: show(proposals[i], photo, aligned, head_seed), proposals, drawn.expected, known)
+        verdict_before = None if face.request.tracked is None else face.request.tracked.check
+
+        def pasted(number: int) -> Shown:
+            return paste_into_photo(proposals[number], photo, aligned, head_seed)
+
+        return Attempt(level, pasted, proposals, candidates.expected, verdict_before)

@@ -75,6 +75,6 @@ class Request:
     tracked: Tracked | None = None
 
     @property
-    def is_between(self) -> bool:
+    def is_between_keyframes(self) -> bool:
         """Whether it is in a frame between two keyframes."""
         return self.tracked is not None and self.tracked.check is not None

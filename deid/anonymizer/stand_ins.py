@@ -24,15 +24,15 @@ NO_PORTRAIT = "no portrait is left for it"
 _EMPTY_SET = np.zeros((1, len(ATTRIBUTES)), np.float32)
 
 
-class Drawn(NamedTuple):
-    """What is generated for a face.
+class Candidates(NamedTuple):
+    """What is generated for a face: stand-ins, each with an attribute set.
 
     Args:
-        rows: (N, D) attribute sets with the portraits of their stand-ins.
+        sets: (N, D) attribute sets with the portraits of their stand-ins, one a row.
         expected: (N,) what the selector expects of each.
     """
 
-    rows: NDArray[np.float32]
+    sets: NDArray[np.float32]
     expected: NDArray[np.float64]
 
 
@@ -92,18 +92,18 @@ def _numbers(faces: Sequence[Face]) -> set[int]:
     return {i for row in [*known, *(r for face in faces for r in face.stand_ins)] for i in portraits_of(row)[0]}
 
 
-def rows_for(models: Parts, face: Face, level: Level, rng: np.random.Generator) -> Drawn:
-    """The rows that a level generates for a face.
+def candidates_for(models: Parts, face: Face, level: Level, rng: np.random.Generator) -> Candidates:
+    """The candidates that a level generates for a face.
 
     They are the level's own, or new ones that the selector ranks best; none where no portrait is left.
     """
     if level.sets is not None:
-        return Drawn(level.sets, np.ones(len(level.sets)))
+        return Candidates(level.sets, np.ones(len(level.sets)))
     male, bank = face.source.male > 0.5, models.portraits
     if bank is None:
-        return Drawn(without_portraits(sample_sets(male, level.n_sets, rng, level.strength)), np.ones(level.n_sets))
+        return Candidates(without_portraits(sample_sets(male, level.n_sets, rng, level.strength)), np.ones(level.n_sets))
     if not face.stand_ins or face.looks is None:
-        return Drawn(np.zeros((0, SET_SIZE), np.float32), np.ones(0))
+        return Candidates(np.zeros((0, SET_SIZE), np.float32), np.ones(0))
     if len(face.used) == len(face.stand_ins):
         face.used.clear()
     free = [i for i in range(len(face.stand_ins)) if i not in face.used]
@@ -114,4 +114,4 @@ def rows_for(models: Parts, face: Face, level: Level, rng: np.random.Generator) 
     best = [group[value[group].argmax()] for group in np.array_split(np.arange(len(rows)), len(free))]
     chosen = sorted(best, key=lambda i: -value[i])[: level.n_sets]
     face.used.update(free[i // level.n_proposals] for i in chosen)
-    return Drawn(rows[chosen], value[chosen])
+    return Candidates(rows[chosen], value[chosen])

@@ -11,13 +11,13 @@ from deid.compositing.proposal import Proposal, Shown
 from deid.core.types import AlignedFace, EditedFace, Image
 
 
-def fitted(edited: Sequence[EditedFace], face: AlignedFace) -> list[Proposal]:
+def fit_to_photo(edited: Sequence[EditedFace], face: AlignedFace) -> list[Proposal]:
     """What an editor made for a face, each fitted to its photo."""
     mask = blend.face_mask(face.points, crop=face.crop)
-    return [_fitted(one, face, mask) for one in edited]
+    return [_fit_to_photo(one, face, mask) for one in edited]
 
 
-def _fitted(edited: EditedFace, face: AlignedFace, mask: NDArray[np.float32]) -> Proposal:
+def _fit_to_photo(edited: EditedFace, face: AlignedFace, mask: NDArray[np.float32]) -> Proposal:
     """A stand-in at the photo's scale, or a small crop inside ``mask`` (128, 128)."""
     if edited.stand_in is None or face.large is None:
         crop = blend.match(edited.crop, face.crop, mask)
@@ -26,7 +26,7 @@ def _fitted(edited: EditedFace, face: AlignedFace, mask: NDArray[np.float32]) ->
     return Proposal(edited, crop, shown, blend.shrunk(blend.blend_crop(crop, face.large, shown)), fit)
 
 
-def show(proposal: Proposal, photo: Image, face: AlignedFace, head_seed: int | None = None) -> Shown:
+def paste_into_photo(proposal: Proposal, photo: Image, face: AlignedFace, head_seed: int | None = None) -> Shown:
     """A photo (H, W, 3) with a new face in place of this one; with a seed another head is drawn around it too."""
     image, touched = proposal.paste(photo, face.matrix)
     if head_seed is not None:

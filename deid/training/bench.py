@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from deid.anonymizer import fallback
-from deid.compositing.fitting import fitted
+from deid.compositing.fitting import fit_to_photo
 from deid.core.options import Options
 from deid.core.types import AlignedFace, Crops, Embeddings, Image
 from deid.detection import build_detector
@@ -99,7 +99,7 @@ class Bench:
     def measure(self, subject: Subject, rows: NDArray[np.float32]) -> Table:
         """Results for one face under rows (S, SET_SIZE)."""
         face = subject.face
-        proposals = fitted(edit(self.editor, face, rows, self.level.strength), face)
+        proposals = fit_to_photo(edit(self.editor, face, rows, self.level.strength), face)
         pasted = [proposal.paste(subject.image, face.matrix)[0] for proposal in proposals]
         checks = [self.gate.judge(subject.source, image) for image in pasted]
         places = self.places(np.stack([face.crop, *(warp(image, face.matrix) for image in pasted)]))

@@ -56,14 +56,14 @@ class Attempt(Generic[Level]):
         show: gives the photo with the new face of this number, or with the cover.
         proposals: N new faces, of which the most promising are shown; none where there is only one thing to show.
         expected: (M,) what the selector expects of each, see `promising`.
-        known: what the gate said of it in an earlier frame of a video; None to judge it.
+        verdict_before: what the gate said of it in an earlier frame of a video; None to judge it.
     """
 
     level: Level
     show: Callable[[int], Shown]
     proposals: Sequence[Proposal] = ()
     expected: NDArray[np.float64] = field(default_factory=lambda: np.ones(1))
-    known: Verification | None = None
+    verdict_before: Verification | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,14 +88,14 @@ class Judged(Generic[Level]):
         return self.check.passed or self.attempt.level.last
 
 
-def best(gate: Gate, source: SourceFace, attempts: Iterable[Attempt[Level]], more: int) -> tuple[Judged[Level] | None, list[str]]:
+def best(gate: Gate, source: SourceFace, attempts: Iterable[Attempt[Level]], further_rounds: int) -> tuple[Judged[Level] | None, list[str]]:
     """The first attempt that passes; where its new face is near the one before, the farthest of a few.
 
     Args:
         gate: judges them.
         source: the face before.
         attempts: mildest first; the next one is only made when the ones before do not do.
-        more: how many more are made for a new face that passes but is near the one before.
+        further_rounds: how many more are made for a new face that passes but is near the one before.
 
     Returns:
         What is to stay, None when nothing passed; and why each of the others may not.
@@ -110,9 +110,9 @@ def best(gate: Gate, source: SourceFace, attempts: Iterable[Attempt[Level]], mor
             failed.append(f"{judged.shown.edited.method} x{attempt.level.strength:g}: {'; '.join(judged.check.reasons)}")
         elif kept is None or margin(judged.check) > margin(kept.check):
             kept = judged
-        if kept is not None and (more == 0 or not _may_be_farther(kept)):
+        if kept is not None and (further_rounds == 0 or not _may_be_farther(kept)):
             break
-        more -= kept is not None
+        further_rounds -= kept is not None
     return kept, failed
 
 
@@ -152,10 +152,10 @@ def _promising(gate: Gate, source: SourceFace, attempt: Attempt[Level]) -> list[
 
 def _of_new_face(gate: Gate, source: SourceFace, attempt: Attempt[Level], shown: Shown) -> Verification:
     """The gate's verdict on a new face, and whether it fits and changes enough of the detection."""
-    known, level, more = attempt.known, attempt.level, list[str]()
-    check = gate.judge(source, shown.image, level.accepted) if known is None else known
+    before, level, more = attempt.verdict_before, attempt.level, list[str]()
+    check = gate.judge(source, shown.image, level.accepted) if before is None else before
     # In a video, one poor frame is no reason to cover a face.
-    if known is None and level.sets is None and shown.fit.value < LEAST_FIT:
+    if before is None and level.sets is None and shown.fit.value < LEAST_FIT:
         more.append(f"the stand-in does not fit the photo: {below(shown.fit.value, LEAST_FIT)}, {shown.fit.worst}")
     if (share := geometry.share_of_middle(source.detection.box_xyxy, shown.touched)) < LEAST_EDITED:
         more.append(f"only {share:.0%} of the middle of the box is edited")

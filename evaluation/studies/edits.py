@@ -15,7 +15,7 @@ from deid import weights
 from deid.anonymizer import fallback
 from deid.anonymizer.request import Level
 from deid.check.faces import find
-from deid.compositing.fitting import fitted
+from deid.compositing.fitting import fit_to_photo
 from deid.compositing.proposal import Proposal
 from deid.core.attributes import ATTRIBUTES, MALE
 from deid.core.errors import DataError, WeightsFormatError, WeightsMissingError
@@ -161,7 +161,7 @@ def _row(looks: Looks, male: bool, bank: Portraits, rng: np.random.Generator) ->
 def proposals(level: Level, faces: Subjects, rows: NDArray[np.float32]) -> list[Proposal]:
     """The product's result for each face with its row (N, SET_SIZE)."""
     every = zip(faces.faces, rows, strict=True)
-    return [fitted(checked.edit(level.editor, face, row[None], level.strength), face)[0] for face, row in every]
+    return [fit_to_photo(checked.edit(level.editor, face, row[None], level.strength), face)[0] for face, row in every]
 
 
 def crops_of(made: Sequence[Proposal]) -> Crops:

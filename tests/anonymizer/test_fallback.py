@@ -10,7 +10,7 @@ from deid.anonymizer import fallback
 from deid.anonymizer.models import Models
 from deid.anonymizer.request import Level
 from deid.compositing import blend
-from deid.compositing.fitting import fitted
+from deid.compositing.fitting import fit_to_photo
 from deid.compositing.proposal import Proposal
 from deid.core.options import METHODS, QUALITIES, Options
 from deid.core.types import AlignedFace, Detection, EditedFace, StandIn
@@ -52,7 +52,7 @@ def skin_face(officer_face: AlignedFace) -> AlignedFace:
 
 
 def test_colours_of_a_small_crop_are_the_photos(skin_face: AlignedFace) -> None:
-    (proposal,) = fitted(_Orange(False).edit(skin_face, np.zeros((1, SET_SIZE), np.float32)), skin_face)
+    (proposal,) = fit_to_photo(_Orange(False).edit(skin_face, np.zeros((1, SET_SIZE), np.float32)), skin_face)
     mask = proposal.mask
     np.testing.assert_array_equal(mask, blend.face_mask(skin_face.points, crop=skin_face.crop))
     assert np.abs(proposal.crop[mask > 0.9].mean(axis=0) - skin_face.crop.mean(axis=(0, 1))).max() < 60
@@ -61,7 +61,7 @@ def test_colours_of_a_small_crop_are_the_photos(skin_face: AlignedFace) -> None:
 
 
 def test_stand_in_is_pasted_at_the_photos_scale_in_its_colours(skin_face: AlignedFace) -> None:
-    (proposal,) = fitted(_Orange(True).edit(skin_face, np.zeros((1, SET_SIZE), np.float32)), skin_face)
+    (proposal,) = fit_to_photo(_Orange(True).edit(skin_face, np.zeros((1, SET_SIZE), np.float32)), skin_face)
     assert skin_face.large is not None
     assert proposal.crop.shape == (256, 256, 3)
     assert proposal.mask.shape == (256, 256)

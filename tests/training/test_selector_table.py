@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from deid import weights
 from deid.cli import train
-from deid.compositing.fitting import fitted
+from deid.compositing.fitting import fit_to_photo
 from deid.core.errors import DataError
 from deid.core.types import Image
 from deid.editing.checked import edit
@@ -113,7 +113,7 @@ def test_pairs_are_stand_ins_without_a_portrait_in_common(bench: Bench, subject:
 def test_row_says_what_the_gate_says_of_the_photo(bench: Bench, subject: Subject) -> None:
     rows = bench.pairs(subject, 2, 1, np.random.default_rng(1))
     table = bench.measure(subject, rows)
-    proposals = fitted(edit(bench.editor, subject.face, rows, bench.level.strength), subject.face)
+    proposals = fit_to_photo(edit(bench.editor, subject.face, rows, bench.level.strength), subject.face)
     images = [proposal.paste(subject.image, subject.face.matrix)[0] for proposal in proposals]
     checks = [bench.gate.judge(subject.source, image) for image in images]
     np.testing.assert_allclose(table.distance[0], [c.distances[0].value for c in checks], atol=1e-5)

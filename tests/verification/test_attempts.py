@@ -44,7 +44,7 @@ def _attempt(level: Level, distance: float, touched: Any = np.s_[:]) -> Attempt[
     where = np.zeros(PHOTO.shape[:2], bool)
     where[touched] = True
     shown = Shown(EditedFace(PHOTO, level.editor.name), PHOTO, where)
-    return Attempt(level, lambda _: shown, known=_check(distance) if level.pastes_face else None)
+    return Attempt(level, lambda _: shown, verdict_before=_check(distance) if level.pastes_face else None)
 
 
 def _tried(distances: list[float], quality: str, again: bool = True) -> tuple[float, int, list[str]]:

@@ -15,16 +15,16 @@ from deid.imaging import geometry
 from deid.verification.attempts import LEAST_EDITED, Attempt, Judged
 
 
-def moved(models: Parts, face: Face, level: Level, frame: Image) -> Attempt[Level] | None:
+def move_last_face(models: Parts, face: Face, level: Level, frame: Image) -> Attempt[Level] | None:
     """The new face that the level pasted in the last keyframe, moved into a frame (H, W, 3); None when there is none."""
     tracked, kept = face.request.tracked, _kept(face, level)
     if tracked is None or kept is None:
         return None
     shown = _shown(face, frame, kept, _shape(models, face, kept.edited))
-    return Attempt(level, lambda _: shown, known=tracked.check)
+    return Attempt(level, lambda _: shown, verdict_before=tracked.check)
 
 
-def faded(models: Parts, face: Face, frame: Image, new: Judged[Level]) -> Shown | None:
+def fade_over_last_face(models: Parts, face: Face, frame: Image, new: Judged[Level]) -> Shown | None:
     """The new face of a keyframe, faded in over that of the keyframe before; it is kept for the following frames.
 
     Args:

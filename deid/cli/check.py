@@ -40,14 +40,19 @@ def check(
     report: Annotated[Path | None, typer.Option("--report", "-o", help="Write the findings as JSON. Default: none.")] = None,
     max_exposed: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Accept this share of exposed faces (unchanged or recognised). Default: 0.", **_SHARE),
+        typer.Option(
+            min=0, max=1, help="Accept this share of faces that are as they were or, in photos, still recognised. Default: 0.", **_SHARE
+        ),
     ] = 0.0,
     max_recognised: Annotated[
         float,
         typer.Option(min=0, max=1, help="Accept this share of faces that a recogniser still matches. Default: 0.", **_SHARE),
     ] = 0.0,
     min_recall: Annotated[
-        float, typer.Option(min=0, max=1, help="Require this share of faces to be detected in the output. Default: 0.", **_SHARE)
+        float,
+        typer.Option(
+            min=0, max=1, help="Require that this share of the input's faces is still detected in the output. Default: 0.", **_SHARE
+        ),
     ] = 0.0,
     allow_metadata: Annotated[bool, typer.Option("--allow-metadata", help="Accept metadata in the output. Default: off.")] = False,
     detector: Annotated[
@@ -59,7 +64,9 @@ def check(
     ] = None,
     recogniser: Annotated[
         list[Path] | None,
-        typer.Option(help="Judge by this ArcFace-style ONNX file too. Repeatable. Default: none."),
+        typer.Option(
+            help="Recognise faces with this ONNX file too: a network for faces of 112 px, aligned as ArcFace's. Repeatable. Default: none."
+        ),
     ] = None,
 ) -> None:
     """Check that an output protects: faces exposed, faces still recognised, recall, metadata left."""

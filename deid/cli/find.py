@@ -28,7 +28,7 @@ def find(
     *,
     given: dict[str, Any],
 ) -> None:
-    """Find faces and edit nothing: boxes with scores, landmarks and, in videos, tracks.
+    """Detect faces and edit nothing: boxes, scores and landmarks; in videos, which boxes are of one face.
 
     Correct the file and give it back to `deid run --boxes`.
     """

@@ -13,6 +13,8 @@ from deid.core.options import BOXES, METHODS, QUALITIES, REACHES, STAND_INS, Opt
 
 _FACES, _COVERS, _DETECTION, _VIDEOS, _MODELS = "New faces", "Covers", "Detection", "Videos", "Models and seed"
 _WHO = "Who and what"
+#: Names of `deid.detection.DETECTORS`, which a help text need not import.
+DETECTORS = ("centerface", "dlib_hog", "dlib_mmod", "faster_rcnn", "haar", "mtcnn", "mtcnn_fast", "mtcnn_once")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +44,37 @@ FLAGS: dict[str, Flag] = {
     "method": _flag("--method", str, _FACES, f"Choose what replaces a face: {', '.join(METHODS)}."),
     "quality": _flag("--quality", str, _FACES, f"Choose how much is tried for each face: {', '.join(QUALITIES)}."),
     "reach": _flag("--reach", str, _FACES, f"Choose what is changed: {' or '.join(REACHES)} (also outline, hair and ears)."),
-    "stand_in": _flag("--stand-in", str, _FACES, f"Choose what AttGAN edits: {' or '.join(STAND_INS)} (the face itself)."),
+    "stand_in": _flag(
+        "--stand-in", str, _FACES, f"Choose what AttGAN edits: a mix of portraits ({STAND_INS[0]}), or the face itself ({STAND_INS[1]})."
+    ),
     "portraits": _flag("--portraits", str, _FACES, "Use your own bank of portraits, made by `deid portraits build`.", "the shipped one"),
-    "edit_score": _flag("--edit-score", float, _FACES, "Cover a face with a lower detection score; replace the others."),
-    "margin": _flag("--margin", float, _COVERS, "Extend covers beyond the box on each side by this share of its size."),
-    "mask_scale": _flag("--mask-scale", float, _COVERS, "Scale the covered box; the same as a margin of (scale - 1) / 2.", "1.3"),
-    "strength": _flag("--strength", float, _COVERS, "Multiply the sigma of the blur and the size of mosaic cells.", "1.0"),
-    "blur_radius": _flag("--blur-radius", float, _COVERS, "Set the sigma of the blur as a share of the face's size."),
+    "edit_score": _flag("--edit-score", float, _FACES, "Cover faces that are detected with a lower score than this, in [0, 1]."),
+    "margin": _flag("--margin", float, _COVERS, "Extend covers beyond the face's box, on each side by this share of its size."),
+    "mask_scale": _flag(
+        "--mask-scale",
+        float,
+        _COVERS,
+        "Scale the covered box, in place of --margin: 1.3 is a margin of 0.15.",
+        "by --margin",
+    ),
+    "strength": _flag(
+        "--strength",
+        float,
+        _COVERS,
+        "Make a blur or mosaic coarser: --blur-radius times this, --pixelate-cells divided by it.",
+        "1.0",
+    ),
+    "blur_radius": _flag(
+        "--blur-radius",
+        float,
+        _COVERS,
+        "Set the width of the blur: a Gaussian's standard deviation, as a share of the face's size.",
+    ),
     "pixelate_cells": _flag("--pixelate-cells", int, _COVERS, "Set the number of mosaic cells across a face."),
     "cover_image": _flag("--cover-image", str, _COVERS, "Put this picture over faces (method `image`).", "none"),
-    "detector": _flag("--detector", str, _DETECTION, "Choose the detector by name, `yolo:FILE`, `scrfd:FILE`, or a union: `mtcnn+haar`."),
+    "detector": _flag(
+        "--detector", str, _DETECTION, f"Choose {', '.join(DETECTORS)}, `yolo:FILE` or `scrfd:FILE`, or join several by `+`."
+    ),
     "threshold": _flag(
         "--threshold", float, _DETECTION, "Ignore detections with a lower score. Faces may stay exposed.", "each detector's own"
     ),
@@ -69,12 +92,14 @@ FLAGS: dict[str, Flag] = {
     "ignore": _flag(
         "--ignore", list[str], _WHO, "Keep faces in a zone: `x0,y0,x1,y1`, a mask (white), or a folder of masks. Repeatable.", "none"
     ),
-    "also": _flag("--also", list[str], _WHO, "Cover licence plates too: `plates`. Needs --plate-model.", "none"),
+    "also": _flag("--also", list[str], _WHO, "Cover licence plates too, with `--also plates` and --plate-model.", "none"),
     "plate_model": _flag("--plate-model", str, _WHO, "Detect licence plates with this YOLO model, an ONNX file.", "none"),
     "detect_every_s": _flag(
         "--detect-every", float, _VIDEOS, "Search the whole frame every so many seconds. What is new is searched at once."
     ),
-    "memory": _flag("--max-missed --memory", int, _VIDEOS, "Drop a track after more missed searches than this."),
+    "memory": _flag(
+        "--max-missed --memory", int, _VIDEOS, "Keep a face of a video covered while at most this many searches in a row miss it."
+    ),
     "device": _flag("--device", str, _MODELS, "Run the networks on `cpu`, `cuda`, `cuda:1`, or `auto`: a GPU when there is one."),
     "seed": _flag("--seed", int, _MODELS, "Reproduce an output.", "a fresh one"),
 }

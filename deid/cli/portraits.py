@@ -8,7 +8,7 @@ import typer
 from deid.core.errors import DeidError
 from deid.core.messages import plain
 
-app = typer.Typer(no_args_is_help=True, help="Build banks of portraits for stand-ins.", rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, help="Build your own bank of portraits, from which new faces are mixed.", rich_markup_mode=None)
 
 _SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 #: Exit codes: everything used; nothing could be; wrong use; some pictures left out.

@@ -33,10 +33,17 @@ def run(
     end: Annotated[float | None, typer.Option(min=0.0, help="Skip what comes from this second on. Default: none.", **VIDEOS)] = None,
     audio: Annotated[str, typer.Option(help="Copy the sound (keep), or leave it out (drop). Default: keep.", **VIDEOS)] = "keep",
     boxes: Annotated[
-        Path | None, typer.Option(help="Take boxes from `deid find`, corrected, in place of the first search; COCO, CVAT, YOLO too.")
+        Path | None,
+        typer.Option(
+            help="Cover the boxes of this file, from `deid find`, COCO, CVAT or YOLO. The inputs are not searched; the results are, "
+            "for what is left. Default: none."
+        ),
     ] = None,
     boxes_only: Annotated[
-        bool, typer.Option("--boxes-only", help="Cover these boxes alone; what else is found is named in the report. Default: off.")
+        bool,
+        typer.Option(
+            "--boxes-only", help="Cover the boxes of --boxes and nothing else; other faces are named in the report. Default: off."
+        ),
     ] = False,
     coco: Annotated[Path | None, typer.Option(help="Write the faces, and what became of them, as COCO. Default: none.")] = None,
     debug: Annotated[

@@ -28,17 +28,37 @@ _LIMITS: dict[str, Any] = {"rich_help_panel": "Limits", "show_default": False}
 def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Listen at this port; 0 is any free one. Default: 8321.", **_ADDRESS)] = 8321,
     host: Annotated[
-        str, typer.Option(help="Listen at this address; all but this machine need a token. Default: 127.0.0.1.", **_ADDRESS)
+        str,
+        typer.Option(
+            help="Listen at this address. Any but this machine's own lets others in, and requires a token. Default: 127.0.0.1.",
+            **_ADDRESS,
+        ),
     ] = "127.0.0.1",
-    name: Annotated[list[str] | None, typer.Option(help="Answer to this name too, NAME or NAME:PORT. Default: none.", **_ADDRESS)] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="Accept this name in the page's address too, NAME or NAME:PORT. Repeatable. Default: none.", **_ADDRESS),
+    ] = None,
     token: Annotated[
-        str, typer.Option(envvar="DEID_TOKEN", help="Ask for this token. Default: a fresh one where one is needed.", **_ADDRESS)
+        str,
+        typer.Option(
+            envvar="DEID_TOKEN",
+            help="Require this token of every request. Default: a fresh one when other machines are let in.",
+            **_ADDRESS,
+        ),
     ] = "",
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser. Default: off.", **_ADDRESS)] = False,
-    temp: Annotated[Path | None, typer.Option(help="Make the private folder here. Default: the system's folder.", **_LIMITS)] = None,
-    max_photo_mb: Annotated[int, typer.Option(min=1, help="Refuse larger photos. Default: 100.", **_LIMITS)] = 100,
-    max_film_mb: Annotated[int, typer.Option(min=1, help="Refuse larger videos. Default: 2048.", **_LIMITS)] = 2048,
-    max_minutes: Annotated[float, typer.Option(min=0.01, help="Refuse longer videos. Default: 30.", **_LIMITS)] = 30.0,
+    temp: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep uploads and results in a folder below this one, and delete it at the end. Default: the system's place for it.",
+            **_LIMITS,
+        ),
+    ] = None,
+    max_photo_mb: Annotated[int, typer.Option(min=1, help="Refuse larger photos, in MB. Default: 100.", **_LIMITS)] = 100,
+    max_video_mb: Annotated[
+        int, typer.Option("--max-video-mb", "--max-film-mb", min=1, help="Refuse larger videos, in MB. Default: 2048.", **_LIMITS)
+    ] = 2048,
+    max_minutes: Annotated[float, typer.Option(min=0.01, help="Refuse longer videos, in minutes. Default: 30.", **_LIMITS)] = 30.0,
     max_files: Annotated[int, typer.Option(min=1, help="Refuse more files on one page. Default: 500.", **_LIMITS)] = 500,
     *,
     given: dict[str, Any],
@@ -49,7 +69,7 @@ def serve(
 
     with errors_shown():
         options = options_from(given)
-        size = {"photo_bytes": max_photo_mb * _MB, "film_bytes": max_film_mb * _MB, "pixels": options.max_pixels}
+        size = {"photo_bytes": max_photo_mb * _MB, "film_bytes": max_video_mb * _MB, "pixels": options.max_pixels}
         limits = Limits(duration_s=max_minutes * 60, files=max_files, **size)
         address = server.Address(host=host, port=port, names=tuple(name or ()), token=token)
         makers = server.Makers(options, partial(load_engine, options), work_of)

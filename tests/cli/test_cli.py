@@ -17,11 +17,13 @@ from safetensors.numpy import save_file
 
 from deid import __version__, weights
 from deid.anonymizer.engine import Anonymizer
+from deid.cli import flags
 from deid.cli.results import closing_line
 from deid.core.errors import DependencyError
 from deid.core.options import Options
 from deid.core.seeds import seed_of
 from deid.core.types import Image
+from deid.detection import DETECTORS
 from deid.editing.portraits import Portraits
 from tests.cli.commands import deid, shown
 
@@ -385,6 +387,17 @@ def test_wrong_arguments_end_with_a_message_and_write_nothing(
 
 def test_output_is_asked_for(photo: Path) -> None:
     assert deid("run", photo).exit_code == 2
+
+
+def test_the_help_names_every_detector() -> None:
+    assert tuple(DETECTORS) == flags.DETECTORS
+    assert all(name in shown(deid("run", "--help")) for name in DETECTORS)
+
+
+@pytest.mark.parametrize(("command", "old", "new"), [("run", "--memory", "--max-missed"), ("serve", "--max-film-mb", "--max-video-mb")])
+def test_old_names_of_options_work(command: str, old: str, new: str) -> None:
+    for name in (old, new):
+        assert "as an integer" in shown(deid(command, name, "many"))
 
 
 def test_version_and_help() -> None:

@@ -83,6 +83,12 @@ def _orl_vgg19(options: StudyOptions) -> Results:
     return orl_vgg19(options)
 
 
+def _scale(options: StudyOptions) -> Results:
+    from evaluation.studies.scale import scale
+
+    return scale(options)
+
+
 def _selector(options: StudyOptions) -> Results:
     from evaluation.studies.selector import selector
 
@@ -147,6 +153,7 @@ STUDIES: dict[str, Callable[[StudyOptions], Results]] = {
     "orl-knn": _orl_knn,
     "orl-vgg19": _orl_vgg19,
     "pipeline": _pipeline,
+    "scale": _scale,
     "selector": _selector,
     "speed": _speed,
     "thesis": _thesis,

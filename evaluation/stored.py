@@ -123,7 +123,8 @@ def _part(kind: str, results: Mapping[str, Results]) -> str:
     cells = {name: {(m.section, m.name, m.recogniser, m.group): m for m in r.measures} for name, r in results.items()}
     head = ["", "measure", "by", "group", *results]
     lines = [f"## {kind[0].upper()}{kind[1:]}", "", _row(head), _row(["---"] * len(head))]
-    lines += [_row([*row, *(_cell(cells[name].get(row)) for name in results)]) for row in rows]
+    judged = kind.startswith("study")
+    lines += [_row([*row, *(_cell(cells[name].get(row), judged) for name in results)]) for row in rows]
     return "\n".join([*lines, "", *(_origin(name, r) for name, r in results.items()), ""])
 
 
@@ -137,11 +138,13 @@ def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(c.replace('|', '/') for c in cells)} |"
 
 
-def _cell(m: Measure | None) -> str:
+def _cell(m: Measure | None, judged: bool) -> str:
+    """A number with its interval and control; of a study also the limit that was set, and whether it is kept."""
     if m is None:
         return ""
     interval, control = span(m), "" if m.control is None else f"; untouched {number(m.control, m.unit)}"
-    return f"{number(m.value, m.unit)}{f' ({interval})' if interval else ''}{control}"
+    limit = f"; limit {m.limit}: {'kept' if m.passed else 'not kept'}" if judged and m.passed is not None else ""
+    return f"{number(m.value, m.unit)}{f' ({interval})' if interval else ''}{control}{limit}"
 
 
 def _origin(name: str, results: Results) -> str:

@@ -47,14 +47,15 @@ def test_the_page_has_every_number_from_the_files(results: Results, tmp_path: Pa
     stored.store(results, "ours", ["deid dataset originals -o b"], tmp_path)
     better = replace(results.measures[0], value=1.0, low=math.nan, high=math.nan)
     stored.store(replace(results, measures=(better,)), "theirs", (), tmp_path)
-    study = replace(results, kind="study", title="clones: pairs", measures=(replace(results.measures[2], group="women"),))
+    judged = replace(results.measures[2], group="women", limit="at most 30 %", passed=False)
+    study = replace(results, kind="study", title="clones: pairs", measures=(judged,))
     stored.store(study, "twins", (), tmp_path)
     text = stored.write_page(tmp_path, tmp_path / "docs" / "benchmarks.md").read_text()
     assert "|  | measure | by | group | ours | theirs |" in text
     assert "| utility | recall | mtcnn | all | 50.0 % (25.0 % to 75.0 %); untouched 100.0 % | 100.0 %; untouched 100.0 % |" in text
     # Of a comparison only the main lines over all faces, of a study every line.
     assert "male" not in text
-    assert "| privacy | EER |  | women | 40.0 % |" in text
+    assert "| privacy | EER |  | women | 40.0 %; limit at most 30 %: not kept |" in text
     assert "| realism | KID x 1000 |  | all | – |  |" in text
     assert "- **ours** (b against a; photos 4, faces 9, seed 3): `deid dataset originals -o b`; `python -m evaluation compare" in text
     assert "at commit abc123." in text

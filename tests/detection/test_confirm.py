@@ -44,12 +44,21 @@ def _kept(detection: Detection, *judges: _Judge) -> bool:
     return bool(ConfirmedDetector(_Fixed([detection]), judges).detect(PHOTO))
 
 
+def _marked(score: float, tall: float) -> Detection:
+    """Eyes a pixel apart, and a mouth so far below them."""
+    x, y = 80.0, 65.0
+    return Detection(BOX, score, np.array([[x, y], [x + 1, y], [x, y + tall / 2], [x, y + tall], [x + 1, y + tall]]))
+
+
 CASES: dict[str, tuple[Detection, tuple[bool, bool], bool]] = {
     "sure": (Detection(BOX, 0.95), (False, False), True),
     "doubtful and not seen again": (Detection(BOX, 0.6), (False, False), False),
     "doubtful and seen by one": (Detection(BOX, 0.6), (True, False), True),
     "doubtful and seen by the other": (Detection(BOX, 0.6), (False, True), True),
     "doubtful and cut by the border": (Detection(BOX - np.array([75, 0, 75, 0]), 0.6), (False, False), False),
+    "sure, with landmarks as in no face": (_marked(0.95, 4.0), (False, False), False),
+    "the same, seen by one": (_marked(0.95, 4.0), (False, True), True),
+    "sure, from the side": (_marked(0.95, 16.0), (False, False), True),
     "doubtful beside the border": (Detection(BOX - np.array([60, 0, 60, 0]), 0.6), (False, False), False),
 }
 

@@ -104,11 +104,13 @@ class FaceEditor:
         crop, large = warp(photo, face.matrix), at_photo_scale(photo, face.matrix, self._scale if tracked is None else VIDEO_SCALE)
         points = self._models.points.points(crop) if tracked is None else geometry.apply(face.matrix, tracked.shape)
         steady = None if tracked is None else tracked.steady
-        return AlignedFace(crop, face.matrix, face.detection, points, large, face.source.attributes, steady)
+        attributes = face.source.attributes
+        glasses = self._models.glasses.find(large, attributes)
+        return AlignedFace(crop, face.matrix, face.detection, points, large, attributes, steady, glasses)
 
     def new_faces(self, face: Face, level: Level, photo: Image, aligned: AlignedFace, candidates: stand_ins.Candidates) -> Attempt[Level]:
         """A level's new faces, one for each candidate; each is pasted into the photo when it is wanted."""
-        proposals = fit_to_photo(checked.edit(level.editor, aligned, candidates.sets, level.strength), aligned)
+        proposals = fit_to_photo(checked.edit(level.editor, aligned, candidates.sets, level.strength), aligned, level.glasses)
         head_seed = face.seed if self._options.reach == "head" else None
         verdict_before = None if face.request.tracked is None else face.request.tracked.check
 

@@ -19,6 +19,7 @@ from deid.editing.attgan import AttganEditor, FaceAttganEditor
 from deid.editing.portraits import PortraitEditor, Portraits
 from deid.editing.selector import Selector
 from deid.landmarks.face_points import FacePoints
+from deid.landmarks.glasses import GlassesReader
 from deid.models.inference import best_device, check_device
 from deid.models.threads import SideBySide, n_threads
 from deid.recognition import build_embedder
@@ -44,6 +45,8 @@ class Models:
             options = replace(options, device=best_device())
         self.options = options
         self.filter, self.keeping_nobody = Filters(options).filter, Selection(options)
+        # It reads its network on first use.
+        self.glasses = GlassesReader(options.device)
         self._own = {name for name, part in parts.items() if part is not None}
         # Several faces are edited at the same time; one after the other where a part is a caller's, which may not be thread-safe.
         self.threads = SideBySide(1 if self._own else n_threads())
@@ -145,7 +148,7 @@ class Models:
         # The detectors read their files when they are built.
         parts: list[object] = [self.detector, self.second_detector, self.gate, self.reader]
         if self.options.method == "attgan":
-            parts += [self.ages, self.points, self.editor, self.selector]
+            parts += [self.ages, self.points, self.editor, self.selector, self.glasses]
         for part in parts:
             if isinstance(part, Preloadable):
                 part.preload()
@@ -161,6 +164,7 @@ def _networks(options: Options) -> list[str]:
         "mobilenet": new_faces and "mobilenet" in options.embedders,
         "attributes": new_faces,
         "realism": new_faces,
+        "glasses": new_faces,
         "onet": True,
         "rnet": True,
         "pnet": True,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from deid.anonymizer.protocols import PictureEngine, PictureParts
 from deid.anonymizer.request import Level, Request
-from deid.core.protocols import Editor, Embedder
+from deid.core.protocols import Editor, Embedder, FindsGlasses
 from deid.core.types import Detection, FaceResult, Image
 from deid.editing.portraits import Portraits
 from deid.editing.selector import Selector
@@ -45,6 +45,9 @@ class Parts(PictureParts, Protocol):
 
     @property
     def points(self) -> FacePoints: ...
+
+    @property
+    def glasses(self) -> FindsGlasses: ...
 
     @property
     def threads(self) -> SideBySide: ...

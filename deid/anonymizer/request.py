@@ -27,6 +27,7 @@ class Level:
         sets: (1, D) attribute set that was chosen for this face before; None to draw `n_sets` new ones.
         accepted: whether that set was accepted in several frames of the person; this relaxes the gender check.
         round: which of the levels of this kind it is.
+        glasses: whether a new face wears the glasses of the photo's.
     """
 
     editor: Editor
@@ -39,6 +40,7 @@ class Level:
     sets: NDArray[np.float32] | None = None
     accepted: bool = False
     round: int = 0
+    glasses: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -87,6 +87,21 @@ def train_realism(data: Path, out: Path, options_file: Path | None, report: Repo
     export(network, "realism", out, {"width": options.width}, facts | {"command": command_of("realism", options)})
 
 
+def train_glasses(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
+    """Train the network that finds glasses and write ``out/glasses.safetensors``."""
+    from deid.training import glasses
+    from deid.training.export import export
+
+    options = read_options(glasses.GlassesOptions, options_file)
+    network = glasses.train(*glasses.load(data, out / "cache", report), out, options, report)
+    facts = {
+        "input": "(N, 3, 144, 256) RGB in [-1, 1], rows 48 to 192 of aligned crops of 256 px",
+        "data": "glasses drawn on LFW deep-funneled (training split), portraits of nobody and official portraits",
+        "licence": _LICENCE,
+    }
+    export(network, "glasses", out, {"width": options.width}, facts | {"command": command_of("glasses", options)})
+
+
 def train_gender(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
     """Train the reader of gender and write ``out/gender.safetensors``."""
     from safetensors.numpy import save
@@ -221,6 +236,7 @@ TRAININGS: dict[str, tuple[str, Callable[..., None], dict[str, Any]]] = {
     "attributes": ("Train the attribute classifier.", train_attributes, {}),
     "attgan": ("Train the generator.", train_attgan, {"recogniser": (_IN_LOSS, None), "from_shipped": (_FROM_SHIPPED, False)}),
     "realism": ("Train the realism critic against the shipped generator.", train_realism, {}),
+    "glasses": ("Train the network that finds glasses, on glasses drawn on faces.", train_glasses, {}),
     "gender": ("Train the gender reader on dlib's embeddings.", train_gender, {}),
     "age": ("Train the reader of children's faces on dlib's embeddings.", train_age, {}),
     "origin": ("Train the reader of origins, by which portraits are chosen, on dlib's embeddings.", train_origin, {}),

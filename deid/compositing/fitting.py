@@ -11,18 +11,18 @@ from deid.compositing.proposal import Proposal, Shown
 from deid.core.types import AlignedFace, EditedFace, Image
 
 
-def fit_to_photo(edited: Sequence[EditedFace], face: AlignedFace) -> list[Proposal]:
-    """What an editor made for a face, each fitted to its photo."""
+def fit_to_photo(edited: Sequence[EditedFace], face: AlignedFace, glasses: bool = True) -> list[Proposal]:
+    """What an editor made for a face, each fitted to its photo; ``glasses`` is for `compose`."""
     mask = blend.face_mask(face.points, crop=face.crop)
-    return [_fit_to_photo(one, face, mask) for one in edited]
+    return [_fit_to_photo(one, face, mask, glasses) for one in edited]
 
 
-def _fit_to_photo(edited: EditedFace, face: AlignedFace, mask: NDArray[np.float32]) -> Proposal:
+def _fit_to_photo(edited: EditedFace, face: AlignedFace, mask: NDArray[np.float32], glasses: bool) -> Proposal:
     """A stand-in at the photo's scale, or a small crop inside ``mask`` (128, 128)."""
     if edited.stand_in is None or face.large is None:
         crop = blend.match(edited.crop, face.crop, mask)
         return Proposal(edited, crop, mask, blend.blend_crop(crop, face.crop, mask))
-    crop, shown, fit = compose(edited.stand_in, face)
+    crop, shown, fit = compose(edited.stand_in, face, glasses)
     return Proposal(edited, crop, shown, blend.shrunk(blend.blend_crop(crop, face.large, shown)), fit)
 
 

@@ -26,8 +26,6 @@ _AROUND = 3.0
 #: How far above the brows the seam may lie, as a share of the distance from brow to nose, where both faces show skin there. With the
 #: old forehead, people are identified six times as often (weights/EXPERIMENTS.md).
 _LIFT = 0.7
-#: How far beyond the outer corner of an eye a lens reaches, in pixels.
-_LENS = 11.0
 #: Distance of the seam inside the jaw line, in pixels.
 _INSIDE = 1.0
 #: Costs of the path: distance inward, a step sideways, and hair.
@@ -61,9 +59,7 @@ class Seam:
     on_skin: NDArray[np.float64]
 
 
-def find_seam(
-    new: Field, old: Field, points: NDArray[np.float64], stand_in: StandIn, glasses: bool = False, steady: Steady | None = None
-) -> Seam:
+def find_seam(new: Field, old: Field, points: NDArray[np.float64], stand_in: StandIn, steady: Steady | None = None) -> Seam:
     """Seam along which a new face (128, 128, 3) and the photo ``old`` differ least.
 
     Args:
@@ -71,13 +67,12 @@ def find_seam(
         old: the photo's aligned crop.
         points: (68, 2) landmarks of the photo's face.
         stand_in: where the new face may be shown, and its landmarks.
-        glasses: whether the photo's face wears some: the seam then runs around the frames.
         steady: in a video, what keeps the seam from jumping.
     """
     centre = points[27:36].mean(axis=0)
     angles = np.linspace(-np.pi, np.pi, _ANGLES, endpoint=False)
     rays = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    core = _core(points, stand_in.points, glasses)
+    core = _core(points, stand_in.points)
     inner = reach(core, centre, rays)
     outer = np.maximum(reach(outline(points, _LIFT), centre, rays) - _INSIDE, inner + 1.0)
     radii = inner[:, None] + (outer - inner)[:, None] * np.linspace(0, 1, _STEPS)
@@ -96,7 +91,7 @@ def _way(new: Field, old: Field, allowed: Field, where: NDArray[np.float32]) -> 
     # Outward from the core, all behind the first hair is hair.
     open_way = np.minimum.accumulate(_sampled(cv2.GaussianBlur(allowed, (0, 0), 0.8), where), axis=1)
     hidden = np.clip(0.6 - open_way, 0, 1)
-    # Hair or frames at the core hide the whole way: the seam then stays near, whatever it gains further out.
+    # Hair at the core hides the whole way: the seam then stays near, whatever it gains further out.
     cost += _HIDDEN * (hidden + hidden.cumsum(axis=1) / _STEPS)
     steps = _cheapest(cost)
     return steps, float(np.take_along_axis(rough, steps[:, None], 1).mean())
@@ -121,9 +116,9 @@ def _shown(core: NDArray[np.float64], visible: Field) -> float:
     return max(0.0, 1 - 1.5 * float(1 - visible[inside > 0].mean())) if inside.any() else 0.0
 
 
-def _core(points: NDArray[np.float64], shape: NDArray[np.float64], glasses: bool) -> NDArray[np.float64]:
+def _core(points: NDArray[np.float64], shape: NDArray[np.float64]) -> NDArray[np.float64]:
     """Convex hull (K, 2) of the features of both faces, and a margin."""
-    inner = np.concatenate([points[17:], shape[17:], *([_frames(points)] if glasses else [])])
+    inner = np.concatenate([points[17:], shape[17:]])
     middle = inner.mean(axis=0)
     away = inner - middle
     grown = inner + away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1.0) * _AROUND
@@ -132,16 +127,6 @@ def _core(points: NDArray[np.float64], shape: NDArray[np.float64], glasses: bool
 
 def _convex(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(cv2.convexHull(points.astype(np.float32))[:, 0], np.float64)
-
-
-def _frames(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(8, 2) around where a pair of glasses sits."""
-    top, middle = points[17:27, 1].min() - 2, points[36:48, 1].mean()
-    low = middle + 0.55 * (points[33, 1] - middle)
-    # The arms beside them are bridged, for hair may lie there.
-    left, right = max(points[0, 0] + 1, points[36, 0] - _LENS), min(points[16, 0] - 1, points[45, 0] + _LENS)
-    outer = [(x, y) for x in (left, right) for y in (middle - 5, middle + 5)]
-    return np.array([*outer, (points[17, 0], top), (points[26, 0], top), (points[36, 0] - 6, low + 4), (points[45, 0] + 6, low + 4)])
 
 
 def reach(hull: NDArray[np.float64], centre: NDArray[np.float64], rays: NDArray[np.float64]) -> NDArray[np.float64]:

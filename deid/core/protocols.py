@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.core.types import AlignedFace, Crops, Detection, EditedFace, Embeddings, Image
+from deid.core.types import AlignedFace, Crops, Detection, EditedFace, Embeddings, Glasses, Image
 
 
 @runtime_checkable
@@ -146,6 +146,14 @@ class ReadsPortraits(Protocol):
 
     def smile(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Landmarks (N, 68, 2) of aligned crops to the probability of a smile (N,)."""
+        ...
+
+
+class FindsGlasses(Protocol):
+    """Finds the glasses of a face."""
+
+    def find(self, crop: Image, attributes: NDArray[np.float32] | None = None) -> Glasses | None:
+        """The glasses in an aligned crop (n, n, 3), None for none; with attributes (13,) they are looked for where they are likely."""
         ...
 
 

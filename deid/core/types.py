@@ -108,6 +108,19 @@ class Detection:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Glasses:
+    """The glasses that a face wears.
+
+    Args:
+        frame: (n, n) float32 in [0, 1]: rims, bridge and arms.
+        lenses: (n, n) float32 in [0, 1]: what lies behind the lenses.
+    """
+
+    frame: NDArray[np.float32]
+    lenses: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class AlignedFace:
     """An upright crop of a face with the way back.
 
@@ -119,6 +132,7 @@ class AlignedFace:
         large: (n, n, 3) uint8 RGB, the same crop at about the photo's scale, n a multiple of 128; None where only the small one is known.
         attributes: (13,) probability of each attribute, where they are known already.
         steady: in a video, what keeps this face from flickering (`deid.core.temporal`).
+        glasses: the glasses that it wears.
     """
 
     crop: NDArray[np.uint8]
@@ -128,6 +142,7 @@ class AlignedFace:
     large: NDArray[np.uint8] | None = None
     attributes: NDArray[np.float32] | None = None
     steady: Steady | None = None
+    glasses: Glasses | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

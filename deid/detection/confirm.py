@@ -12,7 +12,8 @@ from deid.imaging import geometry
 #: Views of a doubtful face: multiple of its box, size in pixels to which it is scaled, and the number of the judge.
 _VIEWS = ((2.2, 200, 0), (2.2, 200, 1), (1.6, 120, 0), (3.0, 300, 1))
 _SAME_IOU = 0.3
-#: Eyes and mouth lie apart by this share of the box at least, across or down: of 507 faces of CMU and MIT by 0.34 and more, on a hand by 0.14.
+#: Eyes and mouth lie apart by this share of the box at least, across or down: in 507 faces of CMU and MIT by 0.34 and more, on a hand by
+#: 0.14.
 _APART = 0.22
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from deid import weights
 from deid.compositing.blend import shrunk
+from deid.compositing.glasses import without
 from deid.core.attributes import ATTRIBUTES, CROP_SIZE
 from deid.core.errors import EditError
 from deid.core.temporal import held, steadied
@@ -164,7 +165,7 @@ class AttganEditor(_TwoPasses):
         Raises:
             EditError: a shape is wrong.
         """
-        rows = _checked(face, attributes)
+        rows, face = _checked(face, attributes), without(face)
         points = self._points.points(face.crop) if face.points is None else face.points
         large = face.crop if face.large is None else face.large
         made = [stand_in(self.portraits(), *portraits_of(row), face.crop, large, points, face.steady) for row in rows]

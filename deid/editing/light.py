@@ -20,7 +20,7 @@ _LIGHT = 20.0
 #: A portrait's colour (Lab) under this is grey, and not scaled.
 _GREY = 2.0
 #: An eye of fewer pixels (of 128) has no colour that counts; how much darker or brighter (Lab) one may become for the photo's.
-_LEAST_EYE, _EYE_LIGHT = 4.0, (-12.0, 4.0)
+_LEAST_EYE, _EYE_LIGHT = 4.0, (-24.0, 4.0)
 #: How far a brow reaches above and below its landmarks, and how often it may be as dark, beside the skin, as the portrait's own: frames of
 #: glasses may be darker still. One that is less dark (Lab) than the last number is no brow to compare with.
 _BROW, _BROW_CONTRAST, _LEAST_DARK = 2.5, (0.5, 1.15), 3.0

@@ -12,6 +12,7 @@ from deid.models.attgan import Generator, TwoPasses
 from deid.models.attributes import AttributeClassifier
 from deid.models.centerface import CenterFace
 from deid.models.dlib_resnet import DlibResNet
+from deid.models.glasses import GlassesFinder
 from deid.models.mobilenet import FaceMobileNet
 from deid.models.mtcnn import ONet, PNet, RNet
 from deid.models.pixels import OfPixels
@@ -22,6 +23,7 @@ _NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "attributes": AttributeClassifier,
     "centerface": CenterFace,
     "dlib_resnet": DlibResNet,
+    "glasses": GlassesFinder,
     "mobilenet": FaceMobileNet,
     "onet": ONet,
     "pnet": PNet,
@@ -31,6 +33,7 @@ _NETWORKS: dict[str, Callable[..., nn.Module]] = {
 #: What each takes pixels from: their middle and their spread, and whether its answers are logits.
 _PIXELS: dict[str, dict[str, Any]] = {
     "attributes": {"middle": 127.5, "spread": 127.5, "sigmoid": True},
+    "glasses": {"middle": 127.5, "spread": 127.5, "sigmoid": True},
     "onet": {"middle": 127.5, "spread": 128.0},
     "pnet": {"middle": 127.5, "spread": 128.0},
     "realism": {"middle": 127.5, "spread": 127.5, "sigmoid": True},

@@ -27,6 +27,7 @@ SOURCES: dict[str, str | None] = {
     "attributes": "attributes",
     "centerface": "centerface",
     "dlib_resnet": None,
+    "glasses": "glasses",
     "mobilenet": "mobilenet",
     "onet": "mtcnn",
     "pnet": "mtcnn",

@@ -25,9 +25,9 @@ def _flat(colour: tuple[float, float, float] = SKIN) -> Field:
     return np.broadcast_to(np.array(colour, np.float32), (128, 128, 3)).copy()
 
 
-def _found(new: Field, old: Field, points: NDArray[np.float64], visible: Field | None = None, glasses: bool = False) -> Seam:
+def _found(new: Field, old: Field, points: NDArray[np.float64], visible: Field | None = None) -> Seam:
     shown = np.ones((128, 128), np.float32) if visible is None else visible
-    return find_seam(new, old, points, StandIn(new, shown, points), glasses)
+    return find_seam(new, old, points, StandIn(new, shown, points))
 
 
 def _filled(path: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -115,16 +115,6 @@ def test_path_stays_before_hair(points: NDArray[np.float64]) -> None:
     visible[: edge - 4] = 1
     again = _found(_flat(), _flat(), points, visible)
     assert again.path[:, 1].min() > edge - 3
-
-
-def test_path_runs_around_glasses(points: NDArray[np.float64]) -> None:
-    plain, found = _found(_flat(), _flat(), points), _found(_flat(), _flat(), points, glasses=True)
-    frames = cv2.convexHull(seam._frames(points).astype(np.float32))
-    inside = _filled(found.path)
-    corners = points[[36, 45]] + [[-6.0, 0.0], [6.0, 0.0]]
-    assert all(cv2.pointPolygonTest(frames, (float(x), float(y)), False) >= 0 for x, y in corners)
-    assert all(inside[int(y), int(x)] for x, y in corners)
-    assert inside.sum() >= _filled(plain.path).sum()
 
 
 def test_fit_tells_agreement_from_disagreement(points: NDArray[np.float64]) -> None:

@@ -1,0 +1,135 @@
+"""Glasses of a photo and a new face: they are taken off before it is fitted, and then worn again, whole or not at all."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.compositing.blend import shrunk
+from deid.compositing.fill import continued
+from deid.core.remembered import remembered
+from deid.core.types import AlignedFace, Glasses, Image
+from deid.imaging.template import SIZE
+
+Field = NDArray[np.float32]
+
+#: From this probability on a pixel is the frame's when glasses are taken off, with so much around it, in pixels of 128: edges are half
+#: skin. Holes in a frame up to about twice the last number are closed.
+_PART, _EDGE, _HOLES = 0.25, 1.2, 1.6
+#: How far around each place a frame is filled from, in pixels of 128.
+_REACH = 2.0
+#: Glasses are whole where each lens has this many pixels (of 128), and along this share of its border a frame is found within so many.
+_LENS, _RIMMED, _NEAR = 60.0, 0.45, 3.0
+#: Lenses that let less than this of the light through are dark, and stay so; what is coarser than this, in pixels of 128, is their tint.
+_DARK, _TINT = 0.72, 5.0
+
+
+def without(face: AlignedFace) -> AlignedFace:
+    """The same face without its glasses."""
+    if face.glasses is None or face.large is None:
+        return face
+    large = _bare(face.large, face.glasses.frame, face.glasses.lenses)
+    return replace(face, crop=shrunk(large), large=large, glasses=None)
+
+
+@remembered(2)
+def _bare(photo: Image, frame: Field, lenses: Field) -> Image:
+    """A crop (n, n, 3) without the glasses of these masks (n, n)."""
+    dark = _dark_lenses(photo, frame, lenses)
+    if dark is not None:
+        # Eyes behind dark lenses are no eyes to be fitted to.
+        return np.asarray(dark[0].round(), np.uint8)
+    return np.asarray(cv2.inpaint(photo, _part(frame), _REACH * len(photo) / SIZE, cv2.INPAINT_TELEA), np.uint8)
+
+
+def worn_again(new: Field, mask: Field, face: AlignedFace, wanted: bool) -> tuple[Field, Field]:
+    """A new face (n, n, 3) behind the photo's glasses; where those are not wanted or not whole, the photo around it is without them.
+
+    Args:
+        new: RGB in [0, 255], as it is pasted.
+        mask: (n, n) how much of it shows.
+        face: the photo's.
+        wanted: whether it is to wear them.
+
+    Returns:
+        The same two for what is to be pasted.
+    """
+    bare = without(face).large
+    if face.glasses is None or face.large is None or bare is None:
+        return new, mask
+    if wanted and _is_whole(face.glasses):
+        dark = _dark_lenses(face.large, face.glasses.frame, face.glasses.lenses)
+        behind = new if dark is None else new * dark[1]
+        # The frame is a part of what is pasted, and not left out of it: in a video it then moves with the new face.
+        frame = np.clip(2 * _closed(face.glasses.frame) - 0.3, 0, 1)[..., None]
+        return np.asarray(frame * face.large + (1 - frame) * behind, np.float32), mask
+    part = _part(face.glasses.frame).astype(np.float32)
+    soft = cv2.GaussianBlur(part, (0, 0), max(0.6, 0.5 * len(part) / SIZE))
+    alpha = np.asarray(np.maximum(mask, np.maximum(part, soft)), np.float32)
+    share = (mask / np.maximum(alpha, 1e-3))[..., None]
+    return np.asarray(share * new + (1 - share) * bare, np.float32), alpha
+
+
+def _closed(frame: Field) -> Field:
+    """A frame without the holes that it has where it turns to the light."""
+    return np.asarray(cv2.morphologyEx(frame, cv2.MORPH_CLOSE, _disc(_HOLES * len(frame) / SIZE)), np.float32)
+
+
+def _part(frame: Field) -> NDArray[np.uint8]:
+    """(n, n): 1 where something of a frame is, and a little around it."""
+    return _grown((_closed(frame) > _PART).astype(np.uint8), _EDGE * len(frame) / SIZE)
+
+
+def _dark_lenses(photo: Image, frame: Field, lenses: Field) -> tuple[Field, Field] | None:
+    """A crop (n, n, 3) that is smooth behind its glasses, and how much of the light comes through these; None for clear ones."""
+    k, part = len(photo) / SIZE, _part(frame)
+    behind = np.asarray((lenses > 0.5) & (part == 0), np.float32)
+    if not behind.any():
+        return None
+    known = 1 - _grown(np.maximum(behind, part).astype(np.uint8), k)
+    smooth = continued(photo.astype(np.float32), known.astype(np.float32))
+    through = _through(photo.astype(np.float32), smooth, behind, _TINT * k)
+    if float(np.median(through[behind > 0])) >= _DARK:
+        return None
+    return smooth, np.asarray(1 + _soft(lenses)[..., None] * (through - 1), np.float32)
+
+
+def _through(photo: Field, smooth: Field, behind: Field, sigma: float) -> Field:
+    """(n, n, 3) in [0, 1]: how much of the light comes through lenses (n, n), continued to all sides."""
+    seen, whole = (np.stack([cv2.GaussianBlur(a[..., c] * behind, (0, 0), sigma) for c in range(3)], axis=2) for a in (photo, smooth))
+    known = np.asarray(cv2.GaussianBlur(behind, (0, 0), sigma) > 0.2, np.float32)
+    return continued(np.asarray(np.clip(seen / np.maximum(whole, 1e-3), 0, 1), np.float32), known)
+
+
+def _soft(lenses: Field) -> Field:
+    """(n, n) in [0, 1]: lenses without holes and specks, with a soft border."""
+    k, shape = len(lenses) / SIZE, (lenses > 0.5).astype(np.uint8)
+    for tidy in (cv2.MORPH_CLOSE, cv2.MORPH_OPEN):
+        shape = np.asarray(cv2.morphologyEx(shape, tidy, _disc(3 * k)), np.uint8)
+    return np.asarray(cv2.GaussianBlur(shape.astype(np.float32), (0, 0), 0.8 * k), np.float32)
+
+
+def _is_whole(glasses: Glasses) -> bool:
+    """Whether both lenses were found, and a frame along most of them: of glasses without rims some parts would hang in the air."""
+    k = len(glasses.frame) / SIZE
+    lenses = (glasses.lenses > 0.5).astype(np.uint8)
+    near = _grown((glasses.frame > 0.5).astype(np.uint8), _NEAR * k)
+    # An aligned crop has an eye on either side; where the bridge is thin both lenses are one part.
+    middle = len(lenses) // 2
+    return all(_is_rimmed(lenses[:, side], near[:, side], _LENS * k * k) for side in (slice(middle), slice(middle, None)))
+
+
+def _is_rimmed(lens: NDArray[np.uint8], near: NDArray[np.uint8], least: float) -> bool:
+    """Whether a lens (h, w) has ``least`` pixels and a border most of which lies near a frame (h, w)."""
+    border = (lens > 0) & (cv2.erode(lens, _disc(1.0), borderType=cv2.BORDER_REPLICATE) == 0)
+    return bool(lens.sum() >= least and near[border].mean() >= _RIMMED)
+
+
+def _grown(where: NDArray[np.uint8], by: float) -> NDArray[np.uint8]:
+    return np.asarray(cv2.dilate(where, _disc(by)), np.uint8)
+
+
+def _disc(radius: float) -> NDArray[np.uint8]:
+    side = 2 * max(1, round(radius)) + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)

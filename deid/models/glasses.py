@@ -1,0 +1,48 @@
+"""A small U-Net that finds the pixels of glasses.
+
+O. Ronneberger, P. Fischer, T. Brox, "U-Net: Convolutional Networks for Biomedical Image Segmentation", MICCAI 2015.
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class _Block(nn.Sequential):
+    """Convolutions of three pixels, the first one with a stride, each with its normalisation."""
+
+    def __init__(self, n_in: int, n_out: int, stride: int = 1, n: int = 1) -> None:
+        layers: list[nn.Module] = []
+        for i in range(n):
+            layers += [nn.Conv2d(n_out if i else n_in, n_out, 3, 1 if i else stride, 1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU()]
+        super().__init__(*layers)
+
+
+class GlassesFinder(nn.Module):
+    """The eyes' part of an aligned crop to the logits of frame and lenses.
+
+    Args:
+        width: channels at full size; twice as many at every halving.
+    """
+
+    def __init__(self, width: int = 8) -> None:
+        super().__init__()
+        self.width = width
+        widths = [width * 2**i for i in range(5)]
+        self.stem = _Block(3, widths[0])
+        self.down = nn.ModuleList(_Block(i, o, 2, 2) for i, o in pairwise(widths))
+        self.up = nn.ModuleList(_Block(i + o, o) for i, o in pairwise(widths[::-1]))
+        self.head = nn.Conv2d(widths[0], 2, 3, 1, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, 3, 144, 256) in [-1, 1], RGB, to logits (N, 2, 144, 256): frame, lenses."""
+        seen = [self.stem(images)]
+        for block in self.down:
+            seen.append(block(seen[-1]))
+        x = seen.pop()
+        for block in self.up:
+            beside = seen.pop()
+            x = block(torch.cat([functional.interpolate(x, scale_factor=2.0, mode="nearest"), beside], dim=1))
+        return self.head(x)  # type: ignore[no-any-return]

@@ -1,0 +1,62 @@
+"""Glasses are found where they are worn, and nowhere else."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from deid.core.attributes import ATTRIBUTES
+from deid.core.types import AlignedFace
+from deid.landmarks.glasses import GlassesReader
+from deid.training.spectacles import put_on
+
+
+@pytest.fixture(scope="module")
+def reader() -> GlassesReader:
+    return GlassesReader()
+
+
+def test_officers_glasses_are_found_around_both_eyes(reader: GlassesReader, officer_face: AlignedFace) -> None:
+    assert officer_face.large is not None
+    assert officer_face.points is not None
+    found = reader.find(officer_face.large)
+    assert found is not None
+    frame, lenses = found.frame, found.lenses
+    n = len(officer_face.large)
+    assert frame.shape == lenses.shape == (n, n)
+    for eye in (slice(36, 42), slice(42, 48)):
+        x, y = (officer_face.points[eye].mean(axis=0) * n / 128).round().astype(int)
+        assert lenses[y - 4 : y + 5, x - 4 : x + 5].mean() > 0.7
+    assert 0.002 < (frame > 0.5).mean() < 0.1
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_drawn_glasses_are_found(seed: int, reader: GlassesReader, woman_face: AlignedFace) -> None:
+    assert woman_face.large is not None
+    assert woman_face.points is not None
+    worn = put_on(woman_face.large, 2 * woman_face.points + 0.5, np.random.default_rng(seed))
+    found = reader.find(worn.picture)
+    assert found is not None
+    lenses, true = found.lenses > 0.5, worn.lenses > 0.5
+    assert (lenses & true).sum() / (lenses | true).sum() > 0.5
+
+
+def test_nobody_else_wears_any(reader: GlassesReader, woman_face: AlignedFace) -> None:
+    assert woman_face.large is not None
+    found = reader.find(woman_face.large)
+    assert found is None or (found.frame > 0.5).sum() < 40
+
+
+def test_unlikely_ones_are_not_looked_for(officer_face: AlignedFace, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert officer_face.large is not None
+    monkeypatch.setattr("deid.recognition.crop_reader.open_network", lambda *_: pytest.fail("the network was read"))
+    attributes = np.ones(13, np.float32)
+    attributes[ATTRIBUTES.index("Eyeglasses")] = 0.05
+    assert GlassesReader().find(officer_face.large, attributes) is None
+
+
+@pytest.mark.parametrize("n", [128, 512])
+def test_any_size_will_do(n: int, reader: GlassesReader, officer_face: AlignedFace) -> None:
+    flat = replace(officer_face, large=np.full((n, n, 3), 90, np.uint8))
+    assert flat.large is not None
+    assert reader.find(flat.large) is None

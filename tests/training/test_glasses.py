@@ -1,0 +1,70 @@
+"""Glasses are drawn where eyes are, and a network learns from them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from deid.core.errors import DataError
+from deid.core.types import AlignedFace
+from deid.training import glasses
+from deid.training.glasses import Faces, GlassesOptions
+from deid.training.spectacles import put_on
+
+
+@pytest.fixture(scope="module")
+def faces(woman_face: AlignedFace) -> Faces:
+    """One face at 256 px."""
+    assert woman_face.large is not None
+    assert woman_face.points is not None
+    assert woman_face.large.shape == (256, 256, 3)
+    return Faces(woman_face.large[None], 2 * woman_face.points[None] + 0.5)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_they_sit_around_the_eyes_and_change_nothing_else(seed: int, faces: Faces) -> None:
+    worn = put_on(faces.crops[0], faces.points[0], np.random.default_rng(seed))
+    assert worn.picture.shape == (256, 256, 3)
+    assert worn.picture.dtype == np.uint8
+    for mask in (worn.frame, worn.lenses):
+        assert mask.min() >= 0
+        assert mask.max() <= 1
+    assert (worn.frame + worn.lenses).max() <= 1 + 1e-6
+    assert 20 < worn.frame.sum() < 0.2 * worn.frame.size
+    for eye in (slice(36, 42), slice(42, 48)):
+        x, y = faces.points[0, eye].mean(axis=0).round().astype(int)
+        assert worn.lenses[y - 2 : y + 3, x - 2 : x + 3].mean() > 0.5
+    changed = np.abs(worn.picture.astype(int) - faces.crops[0]).max(axis=2)
+    mouth = round(faces.points[0, 48:68, 1].min())
+    assert changed[mouth + 20 :].max() <= 1
+    np.testing.assert_array_equal(put_on(faces.crops[0], faces.points[0], np.random.default_rng(seed)).picture, worn.picture)
+
+
+def test_lessons_have_pictures_and_masks(faces: Faces) -> None:
+    images, masks = glasses.lesson(faces, 6, 0.5, np.random.default_rng(0))
+    assert images.shape == (6, 3, 144, 256)
+    assert masks.shape == (6, 2, 144, 256)
+    assert images.abs().max() <= 1
+    with_glasses = masks.flatten(1).max(dim=1).values > 0.5
+    assert 0 < with_glasses.sum() < 6
+
+
+def test_run_learns_and_says_how_well(faces: Faces, tmp_path: Path) -> None:
+    seen: list[float] = []
+
+    def note(_: int, __: int, word: str) -> None:
+        seen.append(float(word.removeprefix("loss ")))
+
+    options = GlassesOptions(width=4, steps=12, batch_size=4, learning_rate=1e-2)
+    network = glasses.train(faces, faces, tmp_path, options, note)
+    assert network.width == 4
+    assert not network.training
+    assert np.mean(seen[-3:]) < np.mean(seen[:3])
+    assert "frame recall" in (tmp_path / "glasses.json").read_text()
+
+
+def test_no_faces_are_refused(faces: Faces, tmp_path: Path) -> None:
+    none: NDArray[np.bool_] = np.zeros(1, bool)
+    with pytest.raises(DataError, match="without glasses"):
+        glasses.train(Faces(faces.crops[none], faces.points[none]), faces, tmp_path, GlassesOptions(steps=1))

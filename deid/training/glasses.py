@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,27 +70,41 @@ class Faces:
 
 
 def load(data: Path, cache: Path, progress: Callable[[int, int, str], None] | None = None) -> tuple[Faces, Faces]:
-    """Faces without glasses to train on and to test with: the portraits, sharp, and photos of LFW's training people."""
-    photos = faces_of(data, cache)
-    named = [(name, read) for tar in ("portraits", "officials") for name, read in pictures(data, f"{tar}.tar", tar)]
-    large = [
-        np.asarray(Pillow.open(io.BytesIO(read())).convert("RGB").resize((SIDE, SIDE), Pillow.Resampling.LANCZOS)) for _, read in named
-    ]
-    small = [np.asarray(cv2.resize(crop, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8) for crop in large]
-    photos = photos.where((photos.sources == "lfw") & np.array([split_of(i) == "train" for i in photos.identities], bool))
-    few = np.sort(np.random.default_rng(0).permutation(len(photos))[:_PHOTOS])
-    small += list(photos.crops[few])
-    large += [np.asarray(cv2.resize(crop, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC), np.uint8) for crop in photos.crops[few]]
-    exam = np.array([split_of(f"portraits/{name}") == "test" for name, _ in named] + [False] * len(few), bool)
-    worn = AttributeReader("cpu").probabilities(np.stack(small))[:, ATTRIBUTES.index("Eyeglasses")]
-    plain, points, reader = worn < _PLAIN, np.zeros((len(small), 68, 2)), FacePoints()
-    for i, crop in enumerate(small):
+    """Faces without glasses to train on and to test with: photos of LFW's training people and sharp portraits; other portraits.
+
+    Raises:
+        DataError: no faces are there.
+    """
+    photos, portraits = _photos(data, cache), list(_portraits(data))
+    exam = np.array([False] * len(photos) + [split_of(f"portraits/{name}") == "test" for name, _ in portraits], bool)
+    large = np.stack([*(_resized(crop, SIDE, cv2.INTER_CUBIC) for crop in photos), *(crop for _, crop in portraits)])
+    small = np.stack([*photos, *(_resized(crop, SIZE, cv2.INTER_AREA) for _, crop in portraits)])
+    plain = AttributeReader("cpu").probabilities(small)[:, ATTRIBUTES.index("Eyeglasses")] < _PLAIN
+    points, reader = np.zeros((len(small), 68, 2)), FacePoints()
+    for i in np.flatnonzero(plain):
         # Pixel centres: the second of 256 lies between the first two of 128.
-        points[i] = 2 * reader.points(crop) + 0.5
+        points[i] = 2 * reader.points(small[i]) + 0.5
         if progress:
-            progress(i + 1, len(small), "faces")
-    kept = np.stack(large)
-    return tuple(Faces(kept[plain & which], points[plain & which]) for which in (~exam, exam))  # type: ignore[return-value]
+            progress(int(i) + 1, len(small), "faces")
+    return Faces(large[plain & ~exam], points[plain & ~exam]), Faces(large[plain & exam], points[plain & exam])
+
+
+def _photos(data: Path, cache: Path) -> NDArray[np.uint8]:
+    """(N, 128, 128, 3) aligned photos of LFW's training people."""
+    faces = faces_of(data, cache).split("train")
+    crops = faces.where(faces.sources == "lfw").crops
+    return np.asarray(crops[np.sort(np.random.default_rng(0).permutation(len(crops))[:_PHOTOS])], np.uint8)
+
+
+def _portraits(data: Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Names and pictures (256, 256, 3) of portraits of nobody and of officials."""
+    for name in ("portraits", "officials"):
+        for file, read in pictures(data, f"{name}.tar", name):
+            yield file, _resized(np.asarray(Pillow.open(io.BytesIO(read())).convert("RGB")), SIDE, cv2.INTER_AREA)
+
+
+def _resized(picture: NDArray[np.uint8], side: int, how: int) -> NDArray[np.uint8]:
+    return np.asarray(cv2.resize(picture, (side, side), interpolation=how), np.uint8)
 
 
 def train(

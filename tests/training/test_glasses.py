@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 
 from deid.core.errors import DataError
 from deid.core.types import AlignedFace
 from deid.training import glasses
+from deid.training.data import FaceData, split_of
 from deid.training.glasses import Faces, GlassesOptions
 from deid.training.spectacles import put_on
 
@@ -39,6 +42,25 @@ def test_they_sit_around_the_eyes_and_change_nothing_else(seed: int, faces: Face
     mouth = round(faces.points[0, 48:68, 1].min())
     assert changed[mouth + 20 :].max() <= 1
     np.testing.assert_array_equal(put_on(faces.crops[0], faces.points[0], np.random.default_rng(seed)).picture, worn.picture)
+
+
+def test_who_wears_some_teaches_nothing(faces: Faces, officer_face: AlignedFace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert officer_face.large is not None
+    (tmp_path / "portraits").mkdir()
+    (tmp_path / "officials").mkdir()
+    for i in range(8):
+        Pillow.fromarray(faces.crops[0]).save(tmp_path / "portraits" / f"{i}.png")
+    Pillow.fromarray(officer_face.large).save(tmp_path / "officials" / "officer.png")
+    crops = np.repeat(cv2.resize(faces.crops[0], (128, 128), interpolation=cv2.INTER_AREA)[None], 3, axis=0)
+    names = np.array([f"lfw/{i}" for i in range(3)])
+    photos = FaceData(np.asarray(crops, np.uint8), names, names, np.full((3, 13), -1, np.int8), np.full(3, "lfw"))
+    monkeypatch.setattr(glasses, "faces_of", lambda *_: photos)
+    lesson, exam = glasses.load(tmp_path, tmp_path)
+    split = [split_of(f"portraits/{i}.png") for i in range(8)]
+    assert len(exam) == split.count("test")
+    assert len(lesson) == 8 - split.count("test") + len(photos.split("train"))
+    assert lesson.crops.shape[1:] == (256, 256, 3)
+    np.testing.assert_allclose(lesson.points[-1], faces.points[0], atol=8)
 
 
 def test_lessons_have_pictures_and_masks(faces: Faces) -> None:

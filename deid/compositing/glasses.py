@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from deid.compositing.blend import shrunk
 from deid.compositing.fill import continued
 from deid.core.remembered import remembered
+from deid.core.temporal import held
 from deid.core.types import AlignedFace, Glasses, Image
 from deid.imaging.template import SIZE
 
@@ -23,6 +24,8 @@ _REACH = 2.0
 _LENS, _RIMMED, _NEAR = 60.0, 0.45, 3.0
 #: Lenses that let less than this of the light through are dark, and stay so; what is coarser than this, in pixels of 128, is their tint.
 _DARK, _TINT = 0.72, 5.0
+#: More keyframes than a video has.
+_FOREVER = 1_000_000_000
 
 
 def without(face: AlignedFace) -> AlignedFace:
@@ -58,13 +61,15 @@ def worn_again(new: Field, mask: Field, face: AlignedFace, wanted: bool) -> tupl
     bare = without(face).large
     if face.glasses is None or face.large is None or bare is None:
         return new, mask
-    if wanted and _is_whole(face.glasses):
-        dark = _dark_lenses(face.large, face.glasses.frame, face.glasses.lenses)
+    glasses = face.glasses
+    # Once in a video: glasses that come and go show more than none.
+    if wanted and held(face.steady, "glasses", lambda: _is_whole(glasses), _FOREVER):
+        dark = _dark_lenses(face.large, glasses.frame, glasses.lenses)
         behind = new if dark is None else new * dark[1]
         # The frame is a part of what is pasted, and not left out of it: in a video it then moves with the new face.
-        frame = np.clip(2 * _closed(face.glasses.frame) - 0.3, 0, 1)[..., None]
+        frame = np.clip(2 * _closed(glasses.frame) - 0.3, 0, 1)[..., None]
         return np.asarray(frame * face.large + (1 - frame) * behind, np.float32), mask
-    part = _part(face.glasses.frame).astype(np.float32)
+    part = _part(glasses.frame).astype(np.float32)
     soft = cv2.GaussianBlur(part, (0, 0), max(0.6, 0.5 * len(part) / SIZE))
     alpha = np.asarray(np.maximum(mask, np.maximum(part, soft)), np.float32)
     share = (mask / np.maximum(alpha, 1e-3))[..., None]

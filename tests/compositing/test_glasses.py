@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from deid.compositing import blend, glasses
 from deid.compositing.compose import compose
+from deid.core.temporal import FieldSmoother
 from deid.core.types import AlignedFace, Glasses, Image, StandIn
 
 SKIN, OTHER, FRAME = (200.0, 150.0, 120.0), (150.0, 130.0, 120.0), 20
@@ -76,6 +77,21 @@ def test_whole_pair_that_is_taken_off_is_gone(n: int, officer_face: AlignedFace)
     out, mask = _composed(face, n, wanted=False)
     assert (mask[frame > 0] > 0.9).mean() > 0.95
     assert np.quantile(out.mean(axis=2)[frame > 0], 0.05) > np.mean(OTHER) - 40
+
+
+def test_in_a_video_they_neither_come_nor_go(officer_face: AlignedFace) -> None:
+    steady = FieldSmoother()
+    for rims in (2, 1, 2):
+        face, frame = _worn(officer_face, 256, rims)
+        out, _ = _composed(replace(face, steady=steady), 256)
+        steady.go_on(True)
+        assert out[frame > 0].mean() < FRAME + 12
+    steady = FieldSmoother()
+    for rims in (1, 2):
+        face, frame = _worn(officer_face, 256, rims)
+        out, _ = _composed(replace(face, steady=steady), 256)
+        steady.go_on(True)
+        assert out[frame > 0].mean() > FRAME + 60
 
 
 def test_face_without_them_is_what_a_stand_in_is_fitted_to(officer_face: AlignedFace) -> None:

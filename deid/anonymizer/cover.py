@@ -51,4 +51,4 @@ def cover(level: Level, image: Image, detection: Detection, margin: float) -> Sh
         covered[around] = fill.surrounded(covered[around], image[around], touched[around])
     else:
         covered[rows, columns] = blend.blend_crop(edited.crop[own], image[rows, columns], mask)
-    return Shown(edited, covered, touched)
+    return Shown.of(edited, image, covered, touched)

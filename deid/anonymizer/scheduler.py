@@ -54,9 +54,10 @@ class Scheduler:
         Raises:
             DetectionError: a detector failed, or faces are exposed after several rounds.
         """
-        out, touched = image.copy(), np.zeros(image.shape[:2], bool)
         faces, kept = list[Face](), list[KeptFace]()
         found = detect(self._models.detector, image) if first is None else _inside(first, image)
+        # After the detection, which takes most of the memory of a huge photo.
+        out, touched = image.copy(), np.zeros(image.shape[:2], bool)
         found = _to_edit(image, found, kept, selection)
         kept += () if selection is None else selection.kept
         for _ in range(_ROUNDS):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from deid.check.folders import ImagePair
 from deid.check.matching import landmark_error, match_boxes
-from deid.check.turn import PhotoSearch
+from deid.check.photo_search import PhotoSearch
 from deid.core.protocols import Detector
 from deid.core.types import AlignedFace, Crops, Detection, Image
 from deid.detection.central import central

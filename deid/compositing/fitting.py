@@ -33,4 +33,4 @@ def paste_into_photo(proposal: Proposal, photo: Image, face: AlignedFace, head_s
         assert face.points is not None
         shape = head.Shape.draw(np.random.default_rng(head_seed))
         image, touched = head.reshape(image, touched, face.matrix, face.points, shape)
-    return Shown(proposal.edited, image, touched, proposal.fit)
+    return Shown.of(proposal.edited, photo, image, touched, proposal.fit)

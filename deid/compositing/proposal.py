@@ -1,6 +1,6 @@
 """A new face on its way into a photo, and a photo with it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -11,6 +11,9 @@ from deid.compositing.fit import FITS, Fit
 from deid.core.types import EditedFace, Image
 from deid.imaging import geometry
 from deid.imaging.template import SIZE
+
+#: Samples of a photo of which no copies are kept: 16 megapixels.
+_HUGE = 48_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,21 +71,40 @@ class Patch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shown:
-    """A photo with one more edit.
+    """A photo with one more edit; of a huge one only the part that was touched is kept beside the photo itself.
 
     Args:
         edited: as the editor gave it.
-        image: (H, W, 3) the photo with it.
-        touched: (H, W) where it was touched.
-        fit: see `Proposal`.
+        photo: (H, W, 3) the photo without it.
         patch: the part that was touched.
+        fit: see `Proposal`.
+        whole: the photo with it and where (H, W) it was touched; None to lay the patch over the photo when they are wanted.
     """
 
     edited: EditedFace
-    image: Image
-    touched: NDArray[np.bool_]
+    photo: Image
+    patch: Patch
     fit: Fit = FITS
-    patch: Patch = field(init=False)
+    whole: tuple[Image, NDArray[np.bool_]] | None = None
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "patch", Patch.of(self.image, self.touched))
+    @classmethod
+    def of(cls, edited: EditedFace, photo: Image, image: Image, touched: NDArray[np.bool_], fit: Fit = FITS) -> "Shown":
+        """From a photo (H, W, 3) without and with an edit, and where (H, W) it was touched."""
+        return cls(edited, photo, Patch.of(image, touched), fit, (image, touched) if image.size <= _HUGE else None)
+
+    @property
+    def image(self) -> Image:
+        """(H, W, 3) the photo with the edit."""
+        return self._laid()[0]
+
+    @property
+    def touched(self) -> NDArray[np.bool_]:
+        """(H, W) where it was touched."""
+        return self._laid()[1]
+
+    def _laid(self) -> tuple[Image, NDArray[np.bool_]]:
+        if self.whole is not None:
+            return self.whole
+        image, touched = self.photo.copy(), np.zeros(self.photo.shape[:2], bool)
+        self.patch.lay(image, touched)
+        return image, touched

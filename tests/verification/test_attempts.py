@@ -43,7 +43,7 @@ class _Gate:
 def _attempt(level: Level, distance: float, touched: Any = np.s_[:]) -> Attempt[Level]:
     where = np.zeros(PHOTO.shape[:2], bool)
     where[touched] = True
-    shown = Shown(EditedFace(PHOTO, level.editor.name), PHOTO, where)
+    shown = Shown.of(EditedFace(PHOTO, level.editor.name), PHOTO, PHOTO, where)
     return Attempt(level, lambda _: shown, verdict_before=_check(distance) if level.pastes_face else None)
 
 

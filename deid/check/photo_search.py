@@ -2,15 +2,28 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from deid.core.protocols import Detector
 from deid.core.types import Detection, Image
-from deid.detection.merge import merge
-from deid.detection.turned import TurnedDetector, ranked
+from deid.detection.merge import merge, ranked
 from deid.detection.views import find_again, roll_of
 
 #: A face that is turned further is searched for upright, in its place. There it overlaps with itself by so much, as one that stands.
 _MOST_ROLL, _SAME_IOU = 35.0, 0.5
+
+
+class SearchesTurns(Protocol):
+    """Searches photos at further turns, as `deid.detection.turned.TurnedDetector` does."""
+
+    @property
+    def detectors(self) -> Sequence[Detector]:
+        """The two that look."""
+        ...
+
+    def around(self, image: Image, first: list[Detection], second: list[Detection]) -> list[Detection]:
+        """What they find at all turns, given what each found upright."""
+        ...
 
 
 class PhotoSearch:
@@ -21,7 +34,7 @@ class PhotoSearch:
         turned: searches further turns for two of these; None for upright photos alone.
     """
 
-    def __init__(self, detectors: Sequence[Detector], turned: TurnedDetector | None) -> None:
+    def __init__(self, detectors: Sequence[Detector], turned: SearchesTurns | None) -> None:
         self._turned = turned
         self._pair = [list(detectors).index(d) for d in turned.detectors] if turned is not None else []
 

@@ -5,7 +5,6 @@ in 20 photos with 88 faces, they agree on a quarter of the detections or more in
 a quarter turn or more.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from deid.core.protocols import Detector
 from deid.core.types import Detection, Image
-from deid.detection.merge import SAME_INSIDE, SAME_IOU, merge
+from deid.detection.merge import SAME_IOU, merge, ranked
 from deid.detection.views import detect_turned, roll_of, turn, turned_by
 from deid.detection.weak import detect_in_smaller, signal_of
 from deid.imaging import geometry
@@ -172,14 +171,6 @@ def _is_known(d: Detection, boxes: NDArray[np.float64]) -> bool:
     """Whether the middle of a detection lies in one of the boxes (N, 4)."""
     middle = (d.box_xyxy[:2] + d.box_xyxy[2:]) / 2
     return bool(((boxes[:, :2] <= middle) & (middle <= boxes[:, 2:])).all(axis=1).any())
-
-
-def ranked(groups: Sequence[Sequence[Detection]]) -> list[Detection]:
-    """Each face once, as the first group says that has it: a view at a wrong turn gives landmarks of no use."""
-    found = [d for group in groups for d in group]
-    rank = [d.score - 2 * number for number, group in enumerate(groups) for d in group]
-    boxes = np.array([d.box_xyxy for d in found]).reshape(-1, 4)
-    return [found[i] for i in geometry.nms(boxes, np.array(rank), SAME_IOU, SAME_INSIDE)]
 
 
 def _shrunk(detector: Detector, image: Image, degrees: int, scale: float) -> list[Detection]:

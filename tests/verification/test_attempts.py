@@ -95,7 +95,7 @@ def test_what_leaves_the_middle_of_the_face_does_not_pass() -> None:
 def test_what_does_not_fit_is_refused_with_the_cause() -> None:
     level = next(fallback.new_faces(Options(), AttganEditor(network=Generator(2))))
     gate: Any = _Gate()
-    shown = Shown(EditedFace(PHOTO, "attgan"), PHOTO, np.ones(PHOTO.shape[:2], bool), Fit(0.9, 0.1, 0.4639))
+    shown = Shown.of(EditedFace(PHOTO, "attgan"), PHOTO, PHOTO, np.ones(PHOTO.shape[:2], bool), Fit(0.9, 0.1, 0.4639))
     kept, failed = best(gate, SOURCE, [Attempt(level, lambda _: shown)], 0)
     assert kept is None
     assert failed == ["attgan x1: the stand-in does not fit the photo: 0.37 < 0.38, the portrait is bent too far"]

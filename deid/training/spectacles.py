@@ -53,23 +53,28 @@ class _Lens:
 
 def put_on(picture: NDArray[np.uint8], points: Points, rng: np.random.Generator) -> Spectacles:
     """Draw glasses of any kind on a face (H, W, 3) with landmarks (68, 2) in its pixels."""
-    kind = _drawn(_KINDS, rng)
-    k = _FINER
-    h, w = picture.shape[:2]
-    own = (points + 0.5) * k
-    lenses, width, axes = _lenses(own, rng)
-    frame, inside = np.zeros((h * k, w * k), np.float32), np.zeros((h * k, w * k), np.float32)
+    kind, size = _drawn(_KINDS, rng), (picture.shape[1], picture.shape[0])
+    frame, inside = (np.asarray(cv2.resize(m, size, interpolation=cv2.INTER_AREA), np.float32) for m in _shapes(size, points, kind, rng))
+    inside = np.asarray(np.clip(inside - frame, 0, 1), np.float32)
+    shown = _shadowed(np.asarray(picture / 255, np.float32), frame, rng)
+    shown = _reflecting(_tinted(shown, inside, kind, rng), inside, kind, rng)
+    shown = _framed(shown, frame, rng)
+    return Spectacles((np.clip(shown, 0, 1) * 255).round().astype(np.uint8), frame, inside)
+
+
+def _shapes(size: tuple[int, int], points: Points, kind: str, rng: np.random.Generator) -> tuple[Picture, Picture]:
+    """Frame and insides of the lenses for a picture (w, h), at the finer scale."""
+    frame, inside = (np.zeros((size[1] * _FINER, size[0] * _FINER), np.float32) for _ in range(2))
+    own = (points + 0.5) * _FINER
+    lenses, axes = _lenses(own, rng)
+    thick = rng.uniform(0.035, 0.095) if rng.random() < 0.5 else rng.uniform(0.012, 0.035)
+    width = thick * float(np.linalg.norm(own[42:48].mean(axis=0) - own[36:42].mean(axis=0)))
     for lens in lenses:
         _fill(inside, lens.outline)
         _rim(frame, lens, kind, width, rng)
     _bridge(frame, lenses, width, axes, rng)
     _arms(frame, lenses, own, width, axes, rng)
-    frame, inside = (np.asarray(cv2.resize(m, (w, h), interpolation=cv2.INTER_AREA), np.float32) for m in (frame, inside))
-    inside = np.asarray(np.clip(inside - frame, 0, 1), np.float32)
-    shown = _shadowed(np.asarray(picture / 255, np.float32), frame, rng)
-    shown = _glazed(shown, inside, kind, rng)
-    shown = _framed(shown, frame, rng)
-    return Spectacles((np.clip(shown, 0, 1) * 255).round().astype(np.uint8), frame, inside)
+    return frame, inside
 
 
 def _drawn(table: tuple[tuple[Any, float], ...], rng: np.random.Generator) -> Any:
@@ -77,33 +82,31 @@ def _drawn(table: tuple[tuple[Any, float], ...], rng: np.random.Generator) -> An
     return table[int(rng.choice(len(table), p=weights / weights.sum()))][0]
 
 
-def _lenses(points: Points, rng: np.random.Generator) -> tuple[list[_Lens], float, Points]:
-    """Both lenses, the frame's width, and the axes (2, 2) of the face: across, from its right eye to its left, and down."""
+def _lenses(points: Points, rng: np.random.Generator) -> tuple[list[_Lens], Points]:
+    """Both lenses, and the axes (2, 2) of the face: across, from its right eye to its left, and down."""
     eyes = np.stack([points[36:42].mean(axis=0), points[42:48].mean(axis=0)])
     apart = float(np.linalg.norm(eyes[1] - eyes[0]))
     across = (eyes[1] - eyes[0]) / apart
     axes = np.stack([across, [-across[1], across[0]]])
+    half = apart * rng.uniform(0.33, 0.5) * np.array([1.0, rng.uniform(0.5, 0.98)])
+    shift = apart * np.array([rng.uniform(-0.02, 0.1), rng.uniform(-0.04, 0.16)])
+    form = (rng.uniform(2, 6), rng.uniform(-0.05, 0.3), rng.uniform(-0.2, 0.1))
     # A turned head shows the far lens narrower.
     nose = float((points[27] - eyes.mean(axis=0)) @ across) / apart
-    size, tall = apart * rng.uniform(0.33, 0.5), rng.uniform(0.5, 0.98)
-    out, drop = rng.uniform(-0.02, 0.1), rng.uniform(-0.04, 0.16)
-    power, taper, lean = rng.uniform(2, 6), rng.uniform(-0.05, 0.3), rng.uniform(-0.2, 0.1)
     made = []
     for eye, outward in zip(eyes, (-1, 1), strict=True):
-        narrow = float(np.clip(1 + outward * -1.3 * nose, 0.5, 1.15))
-        half = np.array([size * narrow, size * tall])
-        centre = eye + axes[0] * outward * out * apart * narrow + axes[1] * drop * apart
-        outline = centre + _outline(power, taper, lean * outward) * half @ axes
-        made.append(_Lens(outline, centre, half, outward))
-    thick = rng.uniform(0.035, 0.095) if rng.random() < 0.5 else rng.uniform(0.012, 0.035)
-    return made, apart * thick, axes
+        narrow = np.array([np.clip(1 - 1.3 * outward * nose, 0.5, 1.15), 1.0])
+        centre = eye + (shift * narrow * (outward, 1)) @ axes
+        outline = centre + (_outline(*form, outward) * half * narrow) @ axes
+        made.append(_Lens(outline, centre, half * narrow, outward))
+    return made, axes
 
 
-def _outline(power: float, taper: float, lean: float) -> Points:
-    """(64, 2): a rounded box of half a side 1, narrower below by ``taper`` and leaning by ``lean``."""
+def _outline(power: float, taper: float, lean: float, outward: int) -> Points:
+    """(64, 2): a rounded box of half a side 1, narrower below by ``taper`` and leaning outward by ``lean``."""
     angle = np.linspace(0, 2 * np.pi, 64, endpoint=False)
     x, y = (np.sign(f) * np.abs(f) ** (2 / power) for f in (np.cos(angle), np.sin(angle)))
-    return np.stack([x * (1 - taper * (y + 1) / 2) - lean * y, y - 0.25 * lean * x], axis=1)
+    return np.stack([x * (1 - taper * (y + 1) / 2) - lean * outward * y, y - 0.25 * lean * outward * x], axis=1)
 
 
 def _fill(mask: Picture, outline: Points) -> None:
@@ -159,25 +162,28 @@ def _shadowed(picture: Picture, frame: Picture, rng: np.random.Generator) -> Pic
     return np.asarray(picture * (1 - rng.uniform(0, 0.5) * shadow[..., None]), np.float32)
 
 
-def _glazed(picture: Picture, inside: Picture, kind: str, rng: np.random.Generator) -> Picture:
-    """A picture behind lenses: tinted, and with reflections."""
-    h, w = inside.shape
+def _tinted(picture: Picture, inside: Picture, kind: str, rng: np.random.Generator) -> Picture:
+    """A picture with what lies behind the lenses in their colour."""
     tint = rng.uniform(0, 0.35, 3) if kind == "sun" else rng.uniform(0.3, 1.0, 3)
     share = rng.uniform(0.55, 0.98) if kind == "sun" else rng.uniform(0, 0.12)
-    down = np.linspace(1, rng.uniform(0.4, 1), h)[:, None]
-    alpha = (inside * share * down)[..., None]
-    picture = np.asarray(picture * (1 - alpha) + tint * alpha, np.float32)
+    alpha = (inside * share * np.linspace(1, rng.uniform(0.4, 1), len(inside))[:, None])[..., None]
+    return np.asarray(picture * (1 - alpha) + tint * alpha, np.float32)
+
+
+def _reflecting(picture: Picture, inside: Picture, kind: str, rng: np.random.Generator) -> Picture:
+    """A picture with gleams on the lenses, and their edges where nothing else holds them."""
+    h, w = inside.shape
     if rng.random() < 0.4:
         gleam = np.zeros((h, w), np.float32)
         for _ in range(int(rng.integers(1, 5))):
             middle = rng.uniform((0.2 * w, 0.25 * h), (0.8 * w, 0.75 * h))
             _fill(gleam, middle + rng.normal(0, w * rng.uniform(0.01, 0.06), (4, 2)))
-        gleam = cv2.GaussianBlur(gleam, (0, 0), rng.uniform(0.5, 4)) * inside * rng.uniform(0.2, 0.9)
+        gleam = np.asarray(cv2.GaussianBlur(gleam, (0, 0), rng.uniform(0.5, 4)) * inside * rng.uniform(0.2, 0.9), np.float32)
         picture = np.asarray(picture + (rng.uniform(0.7, 1.0) - picture) * gleam[..., None], np.float32)
     if kind == "rimless":
         edge = inside - cv2.erode(inside, np.ones((3, 3), np.uint8))
         picture = np.asarray(picture + rng.uniform(-0.15, 0.2) * edge[..., None], np.float32)
-    return np.asarray(picture, np.float32)
+    return picture
 
 
 def _framed(picture: Picture, frame: Picture, rng: np.random.Generator) -> Picture:

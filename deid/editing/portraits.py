@@ -46,7 +46,7 @@ _MIRRORED += [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66
 _COUNTS = {"Young": 5.0, "No_Beard": 8.0, "Mustache": 1.5, "Mouth_Slightly_Open": 1.5, "Bushy_Eyebrows": 1.0}
 #: Where `pose` says how far the mouth is open, how wide it is and how far its corners are lifted. A mismatch of the first counts so much
 #: besides, and more of any of them so much. A smile in place of none counts most: a grave face that smiles is another expression.
-_GAP, _MOUTH, _APART, _WIDER, _SMILE = 2, slice(2, 5), 0.8, 1.2, 4.0
+_GAP, _MOUTH, _APART, _WIDER, _SMILE = 2, slice(2, 5), 0.8, 1.2, 6.0
 #: The jaw line may lie so far from the subject's, in pixels of 128; so much farther counts one.
 _JAW, _BENT = 5.0, 1.5
 

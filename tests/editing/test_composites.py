@@ -57,8 +57,8 @@ def test_composite_is_a_face_of_nobody_in_it(bank_of: Callable[[Sequence[int]], 
     bank, embedder = Portraits(bank_of(range(60)), PortraitReader()), DlibResNetEmbedder()
     (picture,) = composites(bank, [embedder], 1, np.random.default_rng(3))
     assert picture.shape == (SIDE, SIDE, 3)
-    # What is seen in the blurred background is smaller.
-    assert sum(found.size > 150 for found in build_detector("mtcnn", 40, "cpu").detect(picture)) == 1
+    # What is seen in the blurred background is smaller, or faint.
+    assert sum(found.size > 150 and found.score > 0.9 for found in build_detector("mtcnn", 40, "cpu").detect(picture)) == 1
     known = embedder.embed(np.stack([small(bank.picture(i)) for i in range(bank.n_pictures)]))
     assert np.linalg.norm(known - embedder.embed(small(picture)[None]), axis=1).min() > 0.9 * embedder.threshold
 

@@ -18,8 +18,8 @@ Field = NDArray[np.float32]
 #: From this probability on a pixel is the frame's when glasses are taken off, with so much around it, in pixels of 128: edges are half
 #: skin. Holes in a frame up to about twice the last number are closed.
 _PART, _EDGE, _HOLES = 0.25, 1.2, 1.6
-#: How far around each place a frame is filled from, in pixels of 128.
-_REACH = 2.0
+#: Grain is what is finer than this, taken from so far below, in pixels of 128, and at most so much, in grey levels.
+_GRAIN, _BELOW, _MOST_GRAIN = 0.5, 18, 12.0
 #: Glasses are whole where each lens has this many pixels (of 128), and along this share of its border a frame is found within so many.
 _LENS, _RIMMED, _NEAR = 60.0, 0.45, 3.0
 #: Lenses that let less than this of the light through are dark, and stay so; what is coarser than this, in pixels of 128, is their tint.
@@ -39,11 +39,22 @@ def without(face: AlignedFace) -> AlignedFace:
 @remembered(2)
 def _bare(photo: Image, frame: Field, lenses: Field) -> Image:
     """A crop (n, n, 3) without the glasses of these masks (n, n)."""
-    dark = _dark_lenses(photo, frame, lenses)
-    if dark is not None:
+    smooth, part = _smooth(photo, frame, lenses), _part(frame)
+    if _dark_lenses(photo, frame, lenses) is not None:
         # Eyes behind dark lenses are no eyes to be fitted to.
-        return np.asarray(dark[0].round(), np.uint8)
-    return np.asarray(cv2.inpaint(photo, _part(frame), _REACH * len(photo) / SIZE, cv2.INPAINT_TELEA), np.uint8)
+        return np.asarray(np.clip(smooth, 0, 255).round(), np.uint8)
+    share = np.maximum(part, cv2.GaussianBlur(part.astype(np.float32), (0, 0), 0.4 * len(photo) / SIZE))[..., None]
+    return np.asarray(np.clip(photo + share * (smooth - photo), 0, 255).round(), np.uint8)
+
+
+def _smooth(photo: Image, frame: Field, lenses: Field) -> Field:
+    """A crop (n, n, 3) that continues what lies around its glasses, behind which the eyes are dark."""
+    k, glasses = len(photo) / SIZE, np.maximum(_part(frame), (lenses > 0.3).astype(np.uint8))
+    known, shown = (1 - _grown(glasses, k)).astype(np.float32), photo.astype(np.float32)
+    # With the grain of what lies below.
+    grain = (shown - cv2.GaussianBlur(shown, (0, 0), _GRAIN * k)) * known[..., None]
+    below = np.clip(np.roll(grain, -round(_BELOW * k), axis=0), -_MOST_GRAIN, _MOST_GRAIN)
+    return np.asarray(continued(shown, known) + below, np.float32)
 
 
 def worn_again(new: Field, mask: Field, face: AlignedFace, wanted: bool) -> tuple[Field, Field]:
@@ -65,7 +76,7 @@ def worn_again(new: Field, mask: Field, face: AlignedFace, wanted: bool) -> tupl
     # Once in a video: glasses that come and go show more than none.
     if wanted and held(face.steady, "glasses", lambda: _is_whole(glasses), _FOREVER):
         dark = _dark_lenses(face.large, glasses.frame, glasses.lenses)
-        behind = new if dark is None else new * dark[1]
+        behind = new if dark is None else new * dark
         # The frame is a part of what is pasted, and not left out of it: in a video it then moves with the new face.
         frame = np.clip(2 * _closed(glasses.frame) - 0.3, 0, 1)[..., None]
         return np.asarray(frame * face.large + (1 - frame) * behind, np.float32), mask
@@ -86,18 +97,15 @@ def _part(frame: Field) -> NDArray[np.uint8]:
     return _grown((_closed(frame) > _PART).astype(np.uint8), _EDGE * len(frame) / SIZE)
 
 
-def _dark_lenses(photo: Image, frame: Field, lenses: Field) -> tuple[Field, Field] | None:
-    """A crop (n, n, 3) that is smooth behind its glasses, and how much of the light comes through these; None for clear ones."""
-    k, part = len(photo) / SIZE, _part(frame)
-    behind = np.asarray((lenses > 0.5) & (part == 0), np.float32)
+def _dark_lenses(photo: Image, frame: Field, lenses: Field) -> Field | None:
+    """(n, n, 3): how much of the light comes through the lenses of a crop; None for clear ones."""
+    behind = np.asarray((lenses > 0.5) & (_part(frame) == 0), np.float32)
     if not behind.any():
         return None
-    known = 1 - _grown(np.maximum(behind, part).astype(np.uint8), k)
-    smooth = continued(photo.astype(np.float32), known.astype(np.float32))
-    through = _through(photo.astype(np.float32), smooth, behind, _TINT * k)
+    through = _through(photo.astype(np.float32), _smooth(photo, frame, lenses), behind, _TINT * len(photo) / SIZE)
     if float(np.median(through[behind > 0])) >= _DARK:
         return None
-    return smooth, np.asarray(1 + _soft(lenses)[..., None] * (through - 1), np.float32)
+    return np.asarray(1 + _soft(lenses)[..., None] * (through - 1), np.float32)
 
 
 def _through(photo: Field, smooth: Field, behind: Field, sigma: float) -> Field:

@@ -30,7 +30,7 @@ from deid.cli import run as cli_run
 from deid.core.attributes import ATTRIBUTES
 from deid.core.options import METHODS, QUALITIES, Options
 from deid.core.seeds import seed_of
-from deid.core.types import Crops, Detection, Distance, Embeddings, FaceResult, Image, ImageResult, Verification
+from deid.core.types import Crops, Detection, Distance, Embeddings, FaceResult, FrameResult, Image, ImageResult, Verification
 from deid.dataset.rows import SCHEMA
 from deid.editing.sampler import sample_sets
 from deid.recognition.face_reader import FaceReader
@@ -93,7 +93,7 @@ def _results() -> tuple[list[FileResult], Report]:
     check = Verification((Distance("dlib_resnet", 0.6, 0.4),), True, 0.9, 0.5, 0.5, 0.7)
     detection = Detection(np.array([1.0, 2.0, 3.0, 4.0]), 0.9, np.zeros((5, 2)), "mtcnn")
     face = FaceResult(detection, "attgan", "passed", check, dict.fromkeys(ATTRIBUTES, 0.0))
-    photo = FileResult(Path("a"), Path("b"), frames=(ImageResult(np.zeros((4, 4, 3), np.uint8), (face,), 1),))
+    photo = FileResult(Path("a"), Path("b"), frames=(FrameResult((4, 4), (face,), 1),))
     video = FileResult(Path("c"), Path("d"), video=VideoResult(1, 1, (TrackSummary(0, 0, 0, 0),), 1))
     findings = FileFindings("a", False, Counts(1, 0, 0, 1, 0, 1))
     return [photo, video], Report(before="a", after="b", limits=Limits(), detectors=(), recognisers={}, files=(findings,))

@@ -8,7 +8,7 @@ from typing import Any
 from deid.batch.results import FileResult
 from deid.boxes import coco
 from deid.boxes.types import Box, BoxedFile, BoxedFrame
-from deid.core.types import ImageResult
+from deid.core.types import FrameResult
 
 
 def report(results: Sequence[FileResult], names: Mapping[Path, str]) -> dict[str, Any]:
@@ -32,11 +32,11 @@ def _file(result: FileResult, name: str) -> BoxedFile:
     if result.video is not None:
         assert result.video.boxes is not None  # a run that is reported as COCO records them
         return replace(result.video.boxes, name=name)
-    height, width = result.frames[0].image.shape[:2]
+    height, width = result.frames[0].size_hw
     return BoxedFile(name, (width, height), tuple(_frame(frame) for frame in result.frames))
 
 
-def _frame(frame: ImageResult) -> BoxedFrame:
+def _frame(frame: FrameResult) -> BoxedFrame:
     edited = [Box(face.detection) for face in frame.faces]
     return BoxedFrame((*edited, *(Box(face.detection, keep=True) for face in frame.kept)))
 

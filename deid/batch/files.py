@@ -1,9 +1,9 @@
 """Files in, files out: each job is run and returns a result."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from PIL import Image as PillowImage
 
@@ -12,12 +12,16 @@ from deid.batch.pictures import Given, anonymize_given
 from deid.batch.results import FileResult
 from deid.batch.walk import is_video
 from deid.core.errors import DataError, DependencyError, ImageError, VideoError
+from deid.core.types import ImageResult
 from deid.imaging import atomic, codec
 
 if TYPE_CHECKING:
     # Torch takes seconds to import; who plans a run needs none of it.
     from deid.anonymizer.parts import Engine
     from deid.video.results import Span
+
+#: Draws what was written to a target.
+Draw: TypeAlias = Callable[[Path, Sequence[ImageResult]], None]
 
 
 def run_job(
@@ -28,6 +32,7 @@ def run_job(
     span: "Span | None" = None,
     progress: Callable[[int, int], None] | None = None,
     given: "Given | None" = None,
+    draw: Draw | None = None,
 ) -> FileResult:
     """Handle one file; what goes wrong with it is in the result and never an exception.
 
@@ -39,6 +44,7 @@ def run_job(
         span: of a video, which part, and what of its sound.
         progress: called with the number of written frames of a video, and of those to expect.
         given: what is known of the file.
+        draw: called with a picture's target and what was written to it; the pixels are not kept after that.
     """
     given = given or Given(job.source.name)
     if job.target is None:
@@ -60,7 +66,20 @@ def run_job(
     except Exception as failure:
         # One bad photo must not cost the rest; nothing has been written for it.
         return FileResult(job.source, error=f"{type(failure).__name__}: {failure}")
-    return FileResult(job.source, job.target, frames=frames, changes=picture.notes)
+    done = FileResult(job.source, job.target, frames=tuple(frame.without_image() for frame in frames), changes=picture.notes)
+    return _drawn(done, frames, draw)
+
+
+def _drawn(done: FileResult, frames: Sequence[ImageResult], draw: Draw | None) -> FileResult:
+    """A result of which the picture of `--debug` was drawn, where that is asked for."""
+    if draw is None or done.target is None:
+        return done
+    try:
+        draw(done.target, frames)
+    except Exception as failure:
+        # The output is there; what is drawn beside it must not cost the rest either.
+        return replace(done, error=f"written without its picture of --debug: {failure or type(failure).__name__}")
+    return done
 
 
 def refused(job: Job) -> FileResult:

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from deid.batch import places
-from deid.batch.results import FileResult
 from deid.core.errors import ConfigError
 from deid.core.types import FaceResult, ImageResult, KeptFace
 from deid.imaging import atomic
@@ -44,25 +43,23 @@ def check(folder: Path, inputs: Sequence[Path], out: Path, overwrite: bool) -> N
         raise ConfigError(f"cannot write the pictures of --debug to {folder}: it has files; pass --overwrite to replace them")
 
 
-def write(results: Iterable[FileResult], out: Path, folder: Path) -> None:
-    """Write ``NAME.png`` for each picture NAME with faces, and ``NAME.2.png`` and so on for its further frames.
+def write(target: Path, frames: Sequence[ImageResult], out: Path, folder: Path) -> None:
+    """Write ``NAME.png`` for a picture NAME with faces, and ``NAME.2.png`` and so on for its further frames.
 
     Args:
-        results: of a run; videos have no such pictures.
+        target: the picture's output.
+        frames: what was written to it.
         out: the run's output, a folder or a file.
         folder: where the pictures go, with the tree below the output folder.
 
     Raises:
         ImageWriteError: one cannot be written.
     """
-    for result in results:
-        if result.target is None:
-            continue
-        name = result.target.relative_to(out) if result.target != out else Path(out.name)
-        for number, frame in enumerate(result.frames, 1):
-            if frame.faces or frame.kept:
-                suffix = ".png" if number == 1 else f".{number}.png"
-                atomic.write(_png(drawn(frame)), folder / f"{name}{suffix}", overwrite=True)
+    name = target.relative_to(out) if target != out else Path(out.name)
+    for number, frame in enumerate(frames, 1):
+        if frame.faces or frame.kept:
+            suffix = ".png" if number == 1 else f".{number}.png"
+            atomic.write(_png(drawn(frame)), folder / f"{name}{suffix}", overwrite=True)
 
 
 def drawn(frame: ImageResult) -> PillowImage.Image:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deid.core.types import ImageResult
+from deid.core.types import FrameResult
 from deid.video.results import VideoResult
 
 
@@ -15,8 +15,9 @@ class FileResult:
     Args:
         source: the input.
         target: the output; None when nothing was written.
-        error: why it failed; empty when it did not. A video that could be read in part has both an error and a target.
-        frames: one result per frame of a picture.
+        error: why it failed; empty when it did not. Both an error and a target has a video that could be read in part, and a picture
+            of which that of `--debug` cannot be written.
+        frames: one result per frame of a picture, without its pixels.
         video: the result for a video; None for a picture.
         left_out: whether it is a file of a kind that is not read; ``error`` says why.
         changes: notes on what was left out of a picture or changed.
@@ -25,7 +26,7 @@ class FileResult:
     source: Path
     target: Path | None = None
     error: str = ""
-    frames: tuple[ImageResult, ...] = field(default=())
+    frames: tuple[FrameResult, ...] = field(default=())
     video: VideoResult | None = None
     left_out: bool = False
     changes: tuple[str, ...] = ()
@@ -47,7 +48,7 @@ class FileResult:
 
     @property
     def status(self) -> str:
-        """`done`, `failed`, `partial` for a video of which a part was done, or `left out`."""
+        """`done`, `failed`, `partial` for a file of which a part was done, or `left out`."""
         if self.left_out:
             return "left out"
         return "done" if not self.error else "failed" if self.target is None else "partial"

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ from deid.core.messages import say
 from deid.core.options import Options
 
 if TYPE_CHECKING:
+    from deid.batch.files import Draw
     from deid.batch.jobs import Job
     from deid.batch.pictures import Given
     from deid.batch.results import FileResult
@@ -91,7 +93,7 @@ def _run(use: Use, reports: Reports, boxes: Path | None, only: bool) -> int:
     _check_places(use, reports)
     planned = jobs.plan(use.inputs, use.out, use.overwrite)
     given, unknown = _given(use.inputs, planned, boxes, only, record=reports.coco is not None)
-    results = run_jobs(planned, use.options, use.overwrite, use.span, given)
+    results = run_jobs(planned, use, given, _draw(use, reports))
     closing_line(results, str(reports.report or "--report FILE"))
     _write_reports(results, use, reports, given)
     nothing_begun = not any(job.target for job in planned)
@@ -140,14 +142,20 @@ def _check_places(use: Use, reports: Reports) -> None:
         numbered.check(numbered.folder_of(reports.report), use.inputs, use.out, use.overwrite)
 
 
-def _write_reports(results: list[Any], use: Use, reports: Reports, given: "dict[Path, Given]") -> None:
+def _draw(use: Use, reports: Reports) -> "Draw | None":
+    """What draws the pictures of `--debug`, each while its pixels are in memory; None where there are to be none."""
     from deid.batch import numbered
+
+    if reports.report is None or not reports.debug:
+        return None
+    return partial(numbered.write, out=use.out, folder=numbered.folder_of(reports.report))
+
+
+def _write_reports(results: list[Any], use: Use, reports: Reports, given: "dict[Path, Given]") -> None:
     from deid.imaging import atomic
 
     if reports.report:
         atomic.write((json.dumps(_report(results, use.options, reports.debug), indent=2) + "\n").encode(), reports.report, overwrite=True)
-    if reports.report and reports.debug:
-        numbered.write(results, use.out, numbered.folder_of(reports.report))
     if reports.coco:
         from deid.batch import coco
 
@@ -155,13 +163,7 @@ def _write_reports(results: list[Any], use: Use, reports: Reports, given: "dict[
         atomic.write((json.dumps(coco.report(results, names)) + "\n").encode(), reports.coco, overwrite=True)
 
 
-def run_jobs(
-    jobs: "list[Job]",
-    options: Options,
-    overwrite: bool,
-    span: tuple[float, float | None, str] = (0.0, None, "keep"),
-    given: "Mapping[Path, Given] | None" = None,
-) -> list[Any]:
+def run_jobs(jobs: "list[Job]", use: Use, given: "Mapping[Path, Given] | None" = None, draw: "Draw | None" = None) -> list[Any]:
     """Do every job and report its result; refused jobs are reported before a model is loaded."""
     from deid.batch import files
     from deid.core import seeds
@@ -176,14 +178,14 @@ def run_jobs(
     if not any(job.target and is_video(job.source) for job in jobs):
         # The frames of a video need the same memory again at once.
         give_back()
-    part, engine = _part(span), Anonymizer(options)
+    part, engine = _part(use.span), Anonymizer(use.options)
     engine.preload()
 
     def run_job(job: "Job", index: int, frame: Callable[[int, int], None]) -> "FileResult":
         known = (given or {}).get(job.source)
         if known is not None and engine.selection is not None:
             known = replace(known, selection=engine.selection.for_file(known.name))
-        return files.run_job(job, engine, seeds.seed_of(options.seed, index), overwrite, part, frame, known)
+        return files.run_job(job, engine, seeds.seed_of(use.options.seed, index), use.overwrite, part, frame, known, draw)
 
     return [_still_there(result) for result in each_shown(jobs, run_job)]
 

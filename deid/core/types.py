@@ -306,6 +306,34 @@ class KeptFace:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FrameResult:
+    """What became of a picture's faces, without its pixels: a run keeps one for every picture.
+
+    Args:
+        size_hw: of the picture, in pixels.
+        faces: one per face, largest first.
+        seed: what all edits were drawn from. It repeats them: do not publish it.
+        kept: faces that stay as they are, because somebody asked for it.
+    """
+
+    size_hw: tuple[int, int]
+    faces: tuple[FaceResult, ...]
+    seed: int
+    kept: tuple[KeptFace, ...] = ()
+
+    @property
+    def n_edited(self) -> int:
+        """Number of faces on which the requested method passed."""
+        return sum(face.status == "passed" for face in self.faces)
+
+    def to_dict(self, debug: bool = False) -> dict[str, Any]:
+        """Plain values for JSON; ``debug`` as for a face. Faces are numbered from 1 on."""
+        faces = [f.to_dict(debug) for f in self.faces] + [kept.to_dict() for kept in self.kept]
+        faces = [{"number": number, **face} for number, face in enumerate(faces, 1)]
+        return {"size_hw": list(self.size_hw), "seed": self.seed, "faces": faces}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ImageResult:
     """An anonymized picture, and a result for each face.
 
@@ -324,15 +352,18 @@ class ImageResult:
     @property
     def n_edited(self) -> int:
         """Number of faces on which the requested method passed."""
-        return sum(face.status == "passed" for face in self.faces)
+        return self.without_image().n_edited
 
     @property
     def n_fallback(self) -> int:
         """Number of faces with a stronger method than the requested one."""
         return len(self.faces) - self.n_edited
 
+    def without_image(self) -> FrameResult:
+        """The same without the pixels."""
+        height, width = self.image.shape[:2]
+        return FrameResult((height, width), self.faces, self.seed, self.kept)
+
     def to_dict(self, debug: bool = False) -> dict[str, Any]:
         """Plain values for JSON, without the picture; ``debug`` as for a face. Faces are numbered from 1 on."""
-        faces = [f.to_dict(debug) for f in self.faces] + [kept.to_dict() for kept in self.kept]
-        faces = [{"number": number, **face} for number, face in enumerate(faces, 1)]
-        return {"size_hw": list(self.image.shape[:2]), "seed": self.seed, "faces": faces}
+        return self.without_image().to_dict(debug)

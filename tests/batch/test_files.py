@@ -1,5 +1,6 @@
 """Each job has a result, and one bad file costs no other."""
 
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from deid.anonymizer.engine import Anonymizer
 from deid.batch import files
 from deid.batch.jobs import Job
 from deid.batch.results import FileResult
-from deid.core.errors import DetectionError
+from deid.core.errors import DetectionError, ImageWriteError
 from deid.core.options import Options
 from deid.core.seeds import seed_of
 from deid.core.types import Image, ImageResult
@@ -38,17 +39,20 @@ def test_output_that_is_gone_at_the_end_is_no_success(tmp_path: Path) -> None:
 
 @dataclass
 class _Inverter:
-    """An engine that inverts every picture and keeps its seeds, or raises."""
+    """An engine that inverts every picture and keeps its seeds and knows whether its pixels are still there, or raises."""
 
     error: BaseException | None = None
     options: Options = field(default_factory=Options)
     seeds: list[int | None] = field(default_factory=list)
+    pixels: list[weakref.ref[Image]] = field(default_factory=list)
 
     def process(self, image: Image, detections: object = None, seed: int | None = None) -> ImageResult:
         if self.error:
             raise self.error
         self.seeds.append(seed)
-        return ImageResult(255 - image, (), 99 if seed is None else seed)
+        out = np.asarray(255 - image)
+        self.pixels += [weakref.ref(image), weakref.ref(out)]
+        return ImageResult(out, (), 99 if seed is None else seed)
 
 
 def _as_engine(inverter: _Inverter) -> Anonymizer:
@@ -74,6 +78,27 @@ def test_job_is_done(photo: Path, tmp_path: Path) -> None:
     assert (result.error, result.target) == ("", tmp_path / "out/b.png")
     np.testing.assert_array_equal(np.asarray(PillowImage.open(tmp_path / "out/b.png")), 255 - np.asarray(PillowImage.open(photo)))
     assert result.to_dict()["status"] == "done"
+
+
+def test_no_pixels_are_kept_of_what_is_done(photo: Path, animation: Path, tmp_path: Path) -> None:
+    """A run keeps the result of every file until its report is written."""
+    inverter, drawn = _Inverter(), list[tuple[Path, int]]()
+    jobs = [Job(photo, tmp_path / "out/b.png"), Job(animation, tmp_path / "out/b.gif")]
+    results = [files.run_job(job, _as_engine(inverter), 1, draw=lambda path, frames: drawn.append((path, len(frames)))) for job in jobs]
+    assert [frame.size_hw for result in results for frame in result.frames] == [(10, 10), (8, 8), (8, 8), (8, 8)]
+    assert drawn == [(tmp_path / "out/b.png", 1), (tmp_path / "out/b.gif", 3)]
+    assert len(inverter.pixels) == 8
+    assert [pixels() for pixels in inverter.pixels] == [None] * 8
+
+
+def test_a_picture_that_cannot_be_drawn_upon_is_written_and_told(photo: Path, tmp_path: Path) -> None:
+    def full(path: Path, frames: object) -> None:
+        raise ImageWriteError("no space left")
+
+    result = files.run_job(Job(photo, tmp_path / "b.png"), _as_engine(_Inverter()), 1, draw=full)
+    assert (result.target, result.status, result.failed) == (tmp_path / "b.png", "partial", True)
+    assert "--debug: no space left" in result.error
+    assert (tmp_path / "b.png").exists()
 
 
 def test_all_frames_are_edited_with_one_seed(animation: Path, tmp_path: Path) -> None:

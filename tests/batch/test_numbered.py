@@ -7,7 +7,6 @@ import pytest
 from PIL import Image as PillowImage
 
 from deid.batch import numbered
-from deid.batch.results import FileResult
 from deid.core.errors import ConfigError
 from deid.core.types import Detection, FaceResult, ImageResult, KeptFace, Verification
 
@@ -47,12 +46,8 @@ def test_boxes_over_the_border_are_drawn(box: list[float]) -> None:
 
 def test_names_follow_the_outputs(tmp_path: Path) -> None:
     out, frame = tmp_path / "out", _frame(_face(10, "passed"))
-    results = [
-        FileResult(Path("a.jpg"), out / "sub" / "a.jpg", frames=(frame, _frame(), frame)),
-        FileResult(Path("empty.jpg"), out / "empty.jpg", frames=(_frame(),)),
-        FileResult(Path("broken.jpg"), error="broken"),
-    ]
-    numbered.write(results, out, tmp_path / "run.faces")
+    numbered.write(out / "sub" / "a.jpg", (frame, _frame(), frame), out, tmp_path / "run.faces")
+    numbered.write(out / "empty.jpg", (_frame(),), out, tmp_path / "run.faces")
     written = {path.relative_to(tmp_path / "run.faces").as_posix() for path in (tmp_path / "run.faces").rglob("*.png")}
     assert written == {"sub/a.jpg.png", "sub/a.jpg.3.png"}
     with PillowImage.open(tmp_path / "run.faces/sub/a.jpg.png") as picture:

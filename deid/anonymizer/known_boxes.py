@@ -32,7 +32,7 @@ def why_not(box: Sequence[float], size_wh: tuple[int, int]) -> str:
     shown = "[" + ", ".join(f"{v:g}" for v in corners) + "]"
     if (np.abs(corners) > 10.0 * max(size_wh)).any():
         return f"the box {shown} lies beyond the picture of {width} x {height} pixels"
-    if corners.max() <= _LEAST_SIDE or (corners[2:] - corners[:2] < _LEAST_SIDE).any():
+    if np.abs(corners).max() <= _LEAST_SIDE or (corners[2:] - corners[:2] < _LEAST_SIDE).any():
         return f"the box {shown} is smaller than a face can be: boxes are [x0, y0, x1, y1] in pixels, not in shares of the picture"
     inside = geometry.box_area(geometry.clip_box(corners, (height, width)))[0] / geometry.box_area(corners)[0]
     return "" if inside >= _LEAST_INSIDE else f"the box {shown} lies beyond the picture of {width} x {height} pixels"

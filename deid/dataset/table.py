@@ -83,7 +83,9 @@ class Table(FilesAsTheyLie):
         for number, row in enumerate(_rows(self.path), 1):
             value = next((row[c] for c in _PATHS if row.get(c)), None)
             if not isinstance(value, str) or "\0" in value:
-                raise DataError(f"expected a column {', '.join(_PATHS)} with a file's name in {self.path}, got none in row {number}")
+                raise DataError(
+                    f"expected a column {', '.join(_PATHS)} with a file's name in {self.path}, got none in row {number} of {_columns(row)}"
+                )
             place = os.path.normpath(self.path.parent.resolve() / value)
             _add(joined.setdefault(place, _Joined()), number, row)
         return joined
@@ -164,10 +166,22 @@ def _boxes(row: Mapping[str, Any]) -> tuple[tuple[float, ...], ...]:
     for box in boxes:
         if not isinstance(box, list | tuple):
             raise ValueError(f"expected a box [x0, y0, x1, y1], got {box!r}"[:200])
-    plain = tuple(tuple(float(v) for v in box) for box in boxes)
+    plain = tuple(tuple(_number(v) for v in box) for box in boxes)
     for box in plain:
         Detection(box)  # type: ignore[arg-type]
     return plain
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"expected a number, got {value!r}"[:200]) from error
+
+
+def _columns(row: Mapping[str, Any]) -> str:
+    """The names of a row's columns, to be shown."""
+    return f"columns {', '.join(map(repr, row))}"[:200]
 
 
 def _check_columns(row: Mapping[str, Any], known: set[str]) -> None:
@@ -197,7 +211,7 @@ def _size(row: Mapping[str, Any]) -> tuple[int, int] | None:
     """Width and height of the picture that a row's boxes are of; None where it does not say."""
     for pair in _SIZES:
         if all(row.get(c) not in (None, "") for c in pair) and not {"x", "y"} & row.keys():
-            width, height = (float(row[c]) for c in pair)
+            width, height = (_number(row[c]) for c in pair)
             if not (width.is_integer() and height.is_integer() and width > 0 and height > 0):
                 raise ValueError(f"expected a picture's size in whole pixels, got {width} x {height}")
             return int(width), int(height)

@@ -27,6 +27,7 @@ BOXES: dict[str, tuple[list[float], str]] = {
     "shares of a whole picture": ([0, 0, 1, 1], "smaller than a face can be"),
     "a line": ([5, 5, 90, 6], "smaller than a face can be"),
     "beyond": ([210, 10, 250, 40], "beyond the picture of 200 x 100"),
+    "before": ([-500, -500, -400, -400], "beyond the picture of 200 x 100"),
     "mostly beyond": ([190, 10, 250, 40], "beyond the picture of 200 x 100"),
     "huge": ([0, 0, 1e308, 1e308], "beyond the picture of 200 x 100"),
     "much too large": ([-100, -100, 900, 900], "beyond the picture of 200 x 100"),

@@ -50,8 +50,15 @@ def test_table_of_files_elsewhere(tmp_path: Path) -> None:
 
 
 def test_table_without_paths_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="expected a column path"):
-        _table(tmp_path / "t.csv", "photo\na.jpg\n")
+    with pytest.raises(DataError, match=r"expected a column path.*columns 'photo;x0'"):
+        _table(tmp_path / "t.csv", "photo;x0\na.jpg;1\n")
+
+
+@pytest.mark.parametrize("row", ["x0,y0,x1,y1\na.jpg,30%,20%,70%,60%", "boxes,width,height\na.jpg,,half,3"])
+def test_what_is_no_number_is_shown(row: str, tmp_path: Path) -> None:
+    _, item = _table(tmp_path / "t.csv", f"path,{row}\n")
+    assert item.kind == "broken"
+    assert "row 1 of the table: expected a number, got '" in item.why
 
 
 def test_parquet(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +84,21 @@ class Frame:
         return np.ascontiguousarray(self.picture.to_ndarray(format="rgb24"))
 
 
+def _lasting_until(end: int, frames: Iterator[Frame]) -> Iterator[Frame]:
+    """Frames, of which the last one lasts until the end of the video, in ticks.
+
+    MP4 holds durations in the order of decoding: the frame that is shown last may have that of any other one. An end that no duration
+    reaches is not believed.
+    """
+    held, longest = None, 0
+    for frame in frames:
+        if held is not None:
+            yield held
+        held, longest = frame, max(longest, frame.duration)
+    if held is not None:
+        yield replace(held, duration=end - held.pts) if 0 < end - held.pts <= longest else held
+
+
 class Reader:
     """The frames of one video, each decoded on demand.
 
@@ -140,13 +155,18 @@ class Reader:
         if start_s > 0:
             self._container.seek(int(self.origin_s / self._base), stream=stream)
         self._end = None if stream.duration is None else (first + stream.duration) * self._base
-        self._frames = self._decode()
+        self._frames = self._decode() if self._end is None else _lasting_until(self._end_ticks(self._end), self._decode())
         try:
             self._first = next(self._frames)
         except StopIteration:
             part = "" if self._whole else " in the span that was asked for"
             raise VideoReadError(f"cannot read {self._path}: expected at least one frame of video{part}, got none") from None
         self.info = self._describe(self._first.picture)
+
+    def _end_ticks(self, end_s: Fraction) -> int:
+        """The end of a video that is announced, or of the span if that comes before, in ticks of the output."""
+        end_s = end_s if self.end_s is None else min(end_s, self.end_s)
+        return round((end_s - self.origin_s) / self._base)
 
     def _describe(self, picture: Any) -> VideoInfo:
         stream, context = self._stream, self._stream.codec_context

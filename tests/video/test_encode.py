@@ -56,6 +56,17 @@ def test_last_frame_lasts_as_long_as_before(video: Path, tmp_path: Path) -> None
         assert a.average_rate == b.average_rate
 
 
+@pytest.mark.parametrize("gaps", [(40, 90, 17, 300), (300, 17, 40), (20, 21)])
+def test_a_video_of_variable_rate_ends_when_it_ended(gaps: tuple[int, ...], tmp_path: Path) -> None:
+    """MP4 holds durations in the order of decoding, in which the frame that is shown last is not the last one."""
+    pts = np.cumsum([0, *(gaps[i % len(gaps)] for i in range(19))]).tolist()
+    source = write_video(tmp_path / "vfr.mp4", moving(20), pts=pts, time_base=Fraction(1, 1000))
+    with av.open(str(source)) as before, av.open(str(_copy(source, tmp_path / "b.mp4"))) as after:
+        a, b = before.streams.video[0], after.streams.video[0]
+        assert a.codec_context.has_b_frames
+        assert a.duration * a.time_base == b.duration * b.time_base
+
+
 def test_sound_is_copied_bit_for_bit_or_dropped(video: Path, tmp_path: Path) -> None:
     assert packets(video, "audio")
     assert packets(_copy(video, tmp_path / "b.mp4", sound=True), "audio") == packets(video, "audio")

@@ -6,8 +6,14 @@ from deid.core.types import Detection, Image
 from deid.imaging import geometry
 from deid.models import inference
 
-#: A picture of so many bytes, 13 megapixels, takes much memory to search, and more copies of it follow.
+#: A picture of so many bytes, 13 megapixels, takes much memory to search, and copies of it follow.
 _LARGE = 40_000_000
+
+
+def give_back_after(image: Image) -> None:
+    """Give back the memory of networks that searched a large (H, W, 3) image, before copies of it are taken."""
+    if image.nbytes >= _LARGE:
+        inference.give_back()
 
 
 def detect(detector: Detector, image: Image) -> list[Detection]:
@@ -22,8 +28,7 @@ def detect(detector: Detector, image: Image) -> list[Detection]:
         raise
     except Exception as error:
         raise DetectionError(f"{name_of(detector)} failed: {error}") from error
-    if image.nbytes >= _LARGE:
-        inference.give_back()
+    give_back_after(image)
     if not isinstance(found, list) or not all(isinstance(d, Detection) for d in found):
         raise DetectionError(f"expected a list of Detection from {name_of(detector)}, got {type(found).__name__}")
     return [d for d in found if geometry.share_inside(d.box_xyxy, image.shape[:2]) > 0]

@@ -7,6 +7,7 @@ import numpy as np
 
 from deid.core.protocols import Detector
 from deid.core.types import Detection, Image, check_image
+from deid.detection.checked import give_back_after
 from deid.detection.merge import merge
 
 
@@ -38,6 +39,7 @@ class TiledDetector:
             part = np.ascontiguousarray(image[y : y + self._tile, x : x + self._tile])
             inside = [d.moved(np.ones(2), np.array([x, y], float)) for d in self._detector.detect(part)]
             found += [d for d in inside if not self._cut(d, (x, y), part.shape, (w, h))]
+        give_back_after(image)
         return merge(found)
 
     def _origins(self, h: int, w: int) -> Iterator[tuple[int, int]]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from deid.core.protocols import Detector
 from deid.core.types import Detection, Image
+from deid.detection.checked import give_back_after
 from deid.detection.merge import SAME_IOU, merge, ranked
 from deid.detection.views import detect_turned, roll_of, turn, turned_by
 from deid.detection.weak import detect_in_smaller, signal_of
@@ -140,6 +141,7 @@ class TurnedDetector:
         if not any(d.score >= _SECOND_SURE for d in second):
             # There is nothing to agree on.
             return _View(degrees, second, [])
+        give_back_after(image)
         return self._agreed(degrees, _shrunk(self._first, image, degrees, scale), second)
 
     def _agreed(self, degrees: int, first: list[Detection], second: list[Detection]) -> _View:

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import os
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,16 +20,32 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 #: One of these is there on Linux where torch may have a GPU: NVIDIA's driver, AMD's, or Windows's below a Linux.
 _GPU_DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
-#: Set while onnxruntime is to give its memory back with the next answer.
-_giving_back = threading.Event()
+#: An ONNX model that answers a number with itself.
+_ECHO = (
+    b'\x08\x08:7\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01'
+    b"b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\r"
+)
 
 
 def give_back() -> None:
-    """Let onnxruntime give back what it keeps, with the next answer of any network.
+    """Let onnxruntime give back what it keeps for the next answer of any network.
 
     After a picture of 100 megapixels it keeps 550 MB for another one, while what follows takes copies of the picture.
     """
-    _giving_back.set()
+    if "onnxruntime" in sys.modules:
+        # It gives memory back at the end of an answer alone, and all sessions share their memory.
+        session, sparing = _echo()
+        session.run(None, {"x": np.zeros(1, np.float32)}, sparing)
+
+
+@functools.cache
+def _echo() -> tuple[Any, Any]:
+    """A session for the smallest of answers, and how to run it so that memory is given back."""
+    import onnxruntime
+
+    sparing = onnxruntime.RunOptions()
+    sparing.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return _session(_ECHO, {}), sparing
 
 
 class Network(Protocol):
@@ -89,6 +104,24 @@ def _share_memory() -> None:
         onnxruntime.create_and_register_allocator(place, how)
 
 
+def _session(graph: bytes, tensors: Mapping[str, Array]) -> Any:
+    """A session of onnxruntime on the CPU; any of its exceptions when the graph does not run with these tensors."""
+    import onnxruntime
+
+    _share_memory()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = n_threads()
+    # Plans for every size of picture that comes keep half as much memory again, and save no time.
+    options.enable_mem_pattern = False
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    # Threads that wait for the next layer by spinning take the time of those that run other networks.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(tensor, np.float32)) for tensor in tensors.values()]
+    options.add_external_initializers(list(tensors), values)
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
 class OnnxNetwork:
     """A graph without tensors, and the tensors that belong in it, on the CPU.
 
@@ -101,32 +134,15 @@ class OnnxNetwork:
     """
 
     def __init__(self, graph: bytes, tensors: Mapping[str, Array]) -> None:
-        import onnxruntime
-
-        _share_memory()
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        options.intra_op_num_threads = n_threads()
-        # Plans for every size of picture that comes keep half as much memory again, and save no time.
-        options.enable_mem_pattern = False
-        options.add_session_config_entry("session.use_env_allocators", "1")
-        # Threads that wait for the next layer by spinning take the time of those that run other networks.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        values = [onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(tensor, np.float32)) for tensor in tensors.values()]
-        options.add_external_initializers(list(tensors), values)
         try:
-            self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+            self._session = _session(graph, tensors)
         except Exception as error:  # onnxruntime has an exception of its own for every way to fail
             raise RuntimeError(str(error)) from error
         self._inputs = [given.name for given in self._session.get_inputs()]
-        self._sparing = onnxruntime.RunOptions()
-        self._sparing.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
     def __call__(self, *inputs: Array) -> Sequence[NDArray[np.float32]]:
         try:
-            how = self._sparing if _giving_back.is_set() else None
-            _giving_back.clear()
-            answers: list[NDArray[np.float32]] = self._session.run(None, dict(zip(self._inputs, inputs, strict=True)), how)
+            answers: list[NDArray[np.float32]] = self._session.run(None, dict(zip(self._inputs, inputs, strict=True)))
         except Exception as error:
             raise RuntimeError(str(error)) from error
         return answers

@@ -243,6 +243,8 @@ class Reader:
             pts = pts if last is None else max(pts, last + 1)
             if upright is None:
                 upright = self._upright = Upright(raw, self._stream.codec_context.name)
+                if upright.oblique:
+                    self.note("its display matrix turns by less than a quarter: it is turned by whole quarters alone")
             elif not upright.fits(raw):
                 self.note("its size changes: all frames have the size of the first one")
             yield Frame(index, pts, raw.duration or 0, upright(raw))

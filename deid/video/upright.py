@@ -10,6 +10,8 @@ from deid.video.library import pyav
 _DISPLAY_MATRIX = "DISPLAYMATRIX"
 #: Decoders that give their side data a name, such as a colour profile's: PyAV 18.1 frees what it wraps of that twice, and the process ends.
 _NAMED = {"apng", "exr", "jpegxl", "png", "tiff", "webp"}
+#: A display matrix turns by no quarter when the smaller of its diagonals has so large a share of the other: 3 degrees.
+_LEAST_OBLIQUE = 0.05
 
 
 class Upright:
@@ -21,7 +23,9 @@ class Upright:
     """
 
     def __init__(self, picture: Any, codec: str = "") -> None:
-        steps = _steps(_rotation(picture) if codec in _NAMED else _matrix(picture))
+        matrix = _rotation(picture) if codec in _NAMED else _matrix(picture)
+        steps = _steps(matrix)
+        self.oblique = matrix is not None and _is_oblique(matrix)
         self.quarter = bool(steps) and steps[0][0] == "transpose"
         self.plain = not steps
         self._shape = picture.width, picture.height, picture.format.name
@@ -61,6 +65,12 @@ def _rotation(picture: Any) -> tuple[float, float, float, float] | None:
     angle = np.deg2rad(picture.rotation)
     cos, sin = float(np.cos(angle)), float(np.sin(angle))
     return (cos, -sin, sin, cos) if angle else None
+
+
+def _is_oblique(matrix: tuple[float, float, float, float]) -> bool:
+    """Whether a display matrix turns by something between quarters."""
+    a, b, c, d = (abs(v) for v in matrix)
+    return min(a + d, b + c) > _LEAST_OBLIQUE * max(a + d, b + c)
 
 
 def _steps(matrix: tuple[float, float, float, float] | None) -> list[tuple[str, str]]:

@@ -115,16 +115,30 @@ MATRICES = {
 }
 
 
-@pytest.mark.parametrize("name", MATRICES)
-def test_display_matrix_is_applied(name: str, tmp_path: Path) -> None:
-    source = write_video(tmp_path / "a.mp4", moving(2))
-    (a, b, c, d), expected = MATRICES[name]
+def _with_matrix(source: Path, shown: Path, matrix: tuple[float, ...]) -> Path:
+    """A video with another display matrix (a, b, c, d)."""
+    a, b, c, d = matrix
     data = bytearray(source.read_bytes())
     at = data.index(b"tkhd") + 44
     rows = [a, b, 0, c, d, 0, 0, 0]
-    data[at : at + 36] = b"".join((v * 65536 % 2**32).to_bytes(4, "big") for v in rows) + (1 << 30).to_bytes(4, "big")
-    shown = tmp_path / "shown.mp4"
+    data[at : at + 36] = b"".join((round(v * 65536) % 2**32).to_bytes(4, "big") for v in rows) + (1 << 30).to_bytes(4, "big")
     shown.write_bytes(data)
+    return shown
+
+
+@pytest.mark.parametrize(("degrees", "named"), [(0, False), (2, False), (30, True), (45, True), (88.5, False), (120, True), (180, False)])
+def test_a_turn_by_less_than_a_quarter_is_named(degrees: float, named: bool, tmp_path: Path) -> None:
+    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    shown = _with_matrix(write_video(tmp_path / "a.mp4", moving(2)), tmp_path / "b.mp4", (cos, sin, -sin, cos))
+    with Reader(shown) as read:
+        assert any("whole quarters" in note for note in read.notes()) == named
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_display_matrix_is_applied(name: str, tmp_path: Path) -> None:
+    source = write_video(tmp_path / "a.mp4", moving(2))
+    matrix, expected = MATRICES[name]
+    shown = _with_matrix(source, tmp_path / "shown.mp4", matrix)
     want = expected(_frames(source)[0]).astype(int)  # type: ignore[no-untyped-call]
     assert np.abs(_frames(shown)[0] - want).mean() < 3
     _copy(shown, tmp_path / "b.mp4", edit=True)

@@ -71,7 +71,7 @@ def run_job(
 
 
 def _drawn(done: FileResult, frames: Sequence[ImageResult], draw: Draw | None) -> FileResult:
-    """A result of which the picture of `--debug` was drawn, where that is asked for."""
+    """A result with its picture of `--debug` drawn, where there is to be one."""
     if draw is None or done.target is None:
         return done
     try:

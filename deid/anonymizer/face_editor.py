@@ -117,4 +117,5 @@ class FaceEditor:
         def pasted(number: int) -> Shown:
             return paste_into_photo(proposals[number], photo, aligned, head_seed)
 
-        return Attempt(level, pasted, proposals, candidates.expected, verdict_before)
+        in_glasses = level.glasses and aligned.glasses is not None
+        return Attempt(level, pasted, proposals, candidates.expected, verdict_before, in_glasses)

@@ -20,6 +20,8 @@ from deid.verification.ranking import is_far, margin, promising
 LEAST_EDITED = 0.6
 #: A stand-in that fits less is distorted, hidden, or meets the photo in a visible border (see `deid.compositing.fit`).
 LEAST_FIT = 0.38
+#: In the same glasses a new face lies so many thresholds away at least, as eight in ten without any do: other recognisers see more of them.
+_IN_GLASSES = 1.15
 
 
 class Step(Protocol):
@@ -57,6 +59,7 @@ class Attempt(Generic[Level]):
         proposals: N new faces, of which the most promising are shown; none where there is only one thing to show.
         expected: (M,) what the selector expects of each, see `promising`.
         verdict_before: what the gate said of it in an earlier frame of a video; None to judge it.
+        in_glasses: whether it wears glasses of the photo's.
     """
 
     level: Level
@@ -64,6 +67,7 @@ class Attempt(Generic[Level]):
     proposals: Sequence[Proposal] = ()
     expected: NDArray[np.float64] = field(default_factory=lambda: np.ones(1))
     verdict_before: Verification | None = None
+    in_glasses: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,6 +161,8 @@ def _of_new_face(gate: Gate, source: SourceFace, attempt: Attempt[Level], shown:
     # In a video, one poor frame is no reason to cover a face.
     if before is None and level.sets is None and shown.fit.value < LEAST_FIT:
         more.append(f"the stand-in does not fit the photo: {below(shown.fit.value, LEAST_FIT)}, {shown.fit.worst}")
+    if level.sets is None and attempt.in_glasses and margin(check) < _IN_GLASSES:
+        more.append(f"too near for the same glasses: {below(margin(check), _IN_GLASSES)} thresholds")
     if (share := geometry.share_of_middle(source.detection.box_xyxy, shown.touched)) < LEAST_EDITED:
         more.append(f"only {share:.0%} of the middle of the box is edited")
     return replace(check, reasons=(*check.reasons, *more))

@@ -1,5 +1,6 @@
 """A new face that passes but is near the one before is tried again, the farthest is kept, and covers follow only where nothing passed."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,16 @@ def test_what_does_not_fit_is_refused_with_the_cause() -> None:
     kept, failed = best(gate, SOURCE, [Attempt(level, lambda _: shown)], 0)
     assert kept is None
     assert failed == ["attgan x1: the stand-in does not fit the photo: 0.37 < 0.38, the portrait is bent too far"]
+
+
+@pytest.mark.parametrize(("in_glasses", "passes"), [(False, True), (True, False)])
+def test_in_the_same_glasses_a_face_must_be_farther(in_glasses: bool, passes: bool) -> None:
+    level = next(fallback.new_faces(Options(), AttganEditor(network=Generator(2))))
+    gate: Any = _Gate()
+    near = replace(_attempt(level, 1.1 * THRESHOLD), in_glasses=in_glasses)
+    kept, failed = best(gate, SOURCE, [near], 0)
+    assert (kept is not None) == passes
+    assert failed == ([] if passes else ["attgan x1: too near for the same glasses: 1.10 < 1.15 thresholds"])
 
 
 def test_only_one_colour_needs_no_distance() -> None:

@@ -155,18 +155,17 @@ class Reader:
         if start_s > 0:
             self._container.seek(int(self.origin_s / self._base), stream=stream)
         self._end = None if stream.duration is None else (first + stream.duration) * self._base
-        self._frames = self._decode() if self._end is None else _lasting_until(self._end_ticks(self._end), self._decode())
+        self._frames = self._decode()
+        if self._end is not None:
+            # The end that is announced, or of the span if that comes before, in ticks of the output.
+            end_s = self._end if self.end_s is None else min(self._end, self.end_s)
+            self._frames = _lasting_until(round((end_s - self.origin_s) / self._base), self._frames)
         try:
             self._first = next(self._frames)
         except StopIteration:
             part = "" if self._whole else " in the span that was asked for"
             raise VideoReadError(f"cannot read {self._path}: expected at least one frame of video{part}, got none") from None
         self.info = self._describe(self._first.picture)
-
-    def _end_ticks(self, end_s: Fraction) -> int:
-        """The end of a video that is announced, or of the span if that comes before, in ticks of the output."""
-        end_s = end_s if self.end_s is None else min(end_s, self.end_s)
-        return round((end_s - self.origin_s) / self._base)
 
     def _describe(self, picture: Any) -> VideoInfo:
         stream, context = self._stream, self._stream.codec_context

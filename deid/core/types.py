@@ -239,6 +239,7 @@ class FaceResult:
         why: each failed attempt with the gate's reasons, in order.
         portraits: numbers of the bank's portraits in a new face; of N pictures, N + i is the mirror image of i.
         row: (D,) the editor's attribute set with its stand-in: the same face can be made again from it; None for covers.
+        glasses: whether the new face may wear the glasses of the photo's.
     """
 
     detection: Detection
@@ -251,6 +252,7 @@ class FaceResult:
     why: tuple[str, ...] = ()
     portraits: tuple[int, ...] = ()
     row: NDArray[np.float32] | None = field(default=None, repr=False)
+    glasses: bool = field(default=True, repr=False)
 
     def to_dict(self, debug: bool = False) -> dict[str, Any]:
         """Plain values for JSON; ``debug`` adds the portraits of a new face."""

@@ -47,6 +47,7 @@ def _bare(photo: Image, frame: Field, lenses: Field) -> Image:
     return np.asarray(np.clip(photo + share * (smooth - photo), 0, 255).round(), np.uint8)
 
 
+@remembered(2)
 def _smooth(photo: Image, frame: Field, lenses: Field) -> Field:
     """A crop (n, n, 3) that continues what lies around its glasses, behind which the eyes are dark."""
     k, glasses = len(photo) / SIZE, np.maximum(_part(frame), (lenses > 0.3).astype(np.uint8))

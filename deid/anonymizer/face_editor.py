@@ -17,6 +17,7 @@ from deid.core.types import AlignedFace, Image
 from deid.editing import checked
 from deid.imaging import geometry
 from deid.imaging.alignment import at_photo_scale, warp
+from deid.landmarks.arms import with_arms
 from deid.verification import attempts
 from deid.verification.attempts import Attempt
 
@@ -106,6 +107,7 @@ class FaceEditor:
         steady = None if tracked is None else tracked.steady
         attributes = face.source.attributes
         glasses = self._models.glasses.find(large, attributes)
+        glasses = None if glasses is None else with_arms(glasses, large, points)
         return AlignedFace(crop, face.matrix, face.detection, points, large, attributes, steady, glasses)
 
     def new_faces(self, face: Face, level: Level, photo: Image, aligned: AlignedFace, candidates: stand_ins.Candidates) -> Attempt[Level]:

@@ -18,6 +18,8 @@ Field = NDArray[np.float32]
 #: From this probability on a pixel is the frame's when glasses are taken off, with so much around it, in pixels of 128: edges are half
 #: skin. Holes in a frame up to about twice the last number are closed.
 _PART, _EDGE, _HOLES = 0.25, 1.2, 1.6
+#: So far around a lens, in pixels of 128, its rim is.
+_RIM = 4.0
 #: Grain is what is finer than this, taken from so far below, in pixels of 128, and at most so much, in grey levels.
 _GRAIN, _BELOW, _MOST_GRAIN = 0.5, 18, 12.0
 #: Glasses are whole where each lens has this many pixels (of 128), and along this share of its border a frame is found within so many.
@@ -81,7 +83,10 @@ def worn_again(new: Field, mask: Field, face: AlignedFace, wanted: bool) -> tupl
         # The frame is a part of what is pasted, and not left out of it: in a video it then moves with the new face.
         frame = np.clip(2 * _closed(glasses.frame) - 0.3, 0, 1)[..., None]
         return np.asarray(frame * face.large + (1 - frame) * behind, np.float32), mask
-    part = _part(glasses.frame).astype(np.float32)
+    # Of a far lens the rim is seen against what lies behind the head, where none is found.
+    part = np.maximum(_part(glasses.frame), _grown((glasses.lenses > 0.5).astype(np.uint8), _RIM * len(glasses.lenses) / SIZE)).astype(
+        np.float32
+    )
     soft = cv2.GaussianBlur(part, (0, 0), max(0.6, 0.5 * len(part) / SIZE))
     alpha = np.asarray(np.maximum(mask, np.maximum(part, soft)), np.float32)
     share = (mask / np.maximum(alpha, 1e-3))[..., None]

@@ -21,7 +21,7 @@ from deid.core.protocols import ReadsPortraits
 from deid.core.types import Image
 from deid.editing.looks import LIGHT, POSE, SKIN, Looks, pose
 from deid.editing.sampler import MIX
-from deid.editing.shapes import INNER, Shapes
+from deid.editing.shapes import INNER, MOUTH, Shapes
 
 #: Side of a portrait in pixels: three times that of an aligned crop.
 SIDE = 384
@@ -46,7 +46,9 @@ _MIRRORED += [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66
 _COUNTS = {"Young": 5.0, "No_Beard": 8.0, "Mustache": 1.5, "Mouth_Slightly_Open": 1.5, "Bushy_Eyebrows": 1.0}
 #: Where `pose` says how far the mouth is open, how wide it is and how far its corners are lifted. A mismatch of the first counts so much
 #: besides, and more of any of them so much. A smile in place of none counts most: a grave face that smiles is another expression.
-_GAP, _MOUTH, _APART, _WIDER, _SMILE = 2, slice(2, 5), 0.8, 1.2, 6.0
+_GAP, _LIPS, _APART, _WIDER, _SMILE = 2, slice(2, 5), 0.8, 1.2, 6.0
+#: So many principal components of a mouth's form are expression; they explain 92 % of it.
+_EXPRESSION = 4
 #: The jaw line may lie so far from the subject's, in pixels of 128; so much farther counts one.
 _JAW, _BENT = 5.0, 1.5
 
@@ -119,6 +121,12 @@ class Portraits:
         return Shapes(self.points)
 
     @cached_property
+    def mouths(self) -> NDArray[np.float64]:
+        """(K, 40): the main ways in which mouths differ, which smile, open and turn them: principal components, of unit norm."""
+        forms = self.points[:, MOUTH] - self.points[:, MOUTH].mean(axis=1, keepdims=True)
+        return np.asarray(np.linalg.svd((forms - forms.mean(axis=0)).reshape(len(self), -1), full_matrices=False)[2][:_EXPRESSION])
+
+    @cached_property
     def origins(self) -> NDArray[np.float64]:
         """(len, 4) the probability of each origin, see `deid.recognition.linear.ORIGINS`."""
         return self._reader.origins(self.embedding)
@@ -171,7 +179,7 @@ class Portraits:
         off = np.linalg.norm(self.pose - looks.pose, axis=1)
         # An open mouth that is shut, or a shut one that is opened, shows more than a turn.
         off += _APART * np.abs(self.pose[:, _GAP] - looks.pose[_GAP])
-        off += _WIDER * np.maximum(self.pose[:, _MOUTH] - looks.pose[_MOUTH], 0).sum(axis=1)
+        off += _WIDER * np.maximum(self.pose[:, _LIPS] - looks.pose[_LIPS], 0).sum(axis=1)
         if looks.points.any():
             off += _SMILE * np.abs(self.smile - self._reader.smile(looks.points[None]))
             off += np.maximum(_jaws(self.points, looks.points) - _JAW, 0) / _BENT

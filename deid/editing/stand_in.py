@@ -99,7 +99,7 @@ def shape_for(
     shape[INNER:] = np.sum([share * p for share, p in zip(shares, placed, strict=True)], axis=0)[INNER:]
     _lead_away(shape, points, float(np.interp(shares[0], FIRST, _AWAY)), steady)
     shape[INNER:] = bank.shapes.bounded(shape[INNER:])
-    _follow_expression(shape, points)
+    _follow_expression(bank, shape, points)
     _keep_inside(shape, points)
     return shape
 
@@ -154,10 +154,13 @@ def _keep_inside(shape: NDArray[np.float64], points: NDArray[np.float64]) -> Non
     shape[inner] = centre + off * np.minimum(1.0, np.maximum(most, 1.0) / length)
 
 
-def _follow_expression(shape: NDArray[np.float64], points: NDArray[np.float64]) -> None:
+def _follow_expression(bank: Portraits, shape: NDArray[np.float64], points: NDArray[np.float64]) -> None:
     """Move the lids and the lips of a shape (68, 2) as those of the face are, in place."""
     for lids in EYES:
         _follow_lids(shape[lids], points[lids])
+    # Most portraits smile, and most people who speak or frown do not. What else differs between two mouths stays.
+    own, its = (p[MOUTH] - p[MOUTH].mean(axis=0) for p in (points, shape))
+    shape[MOUTH] += (bank.mouths.T @ (bank.mouths @ (own - its).ravel())).reshape(-1, 2)
     _follow_lips(shape[MOUTH], points[MOUTH])
 
 

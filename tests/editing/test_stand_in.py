@@ -113,6 +113,25 @@ def test_outline_is_the_subjects_and_features_are_not(bank: Portraits, face: Ali
     assert np.linalg.norm(made.points[17:].mean(axis=0) - face.points[17:].mean(axis=0)) < 2.0
 
 
+def test_mouth_has_the_expression_of_the_subject(bank: Portraits, face: AlignedFace) -> None:
+    """Corners that hang hang, whatever the portraits do, and lips keep the portraits' form."""
+    assert face.points is not None
+    hanging, raised = face.points.copy(), face.points.copy()
+    for points, by in ((hanging, 3.0), (raised, -3.0)):
+        points[[48, 54, 60, 64], 1] += by
+        points[[49, 53, 59, 55], 1] += by / 2
+
+    def lift(points: NDArray[np.float64]) -> float:
+        return float(points[51, 1] + points[57, 1] - points[48, 1] - points[54, 1]) / 2
+
+    def full(points: NDArray[np.float64]) -> float:
+        return float(points[62, 1] - points[51, 1])
+
+    grave, smiling = (_made(bank, replace(face, points=points)).points for points in (hanging, raised))
+    assert lift(smiling) - lift(grave) > 0.7 * (lift(raised) - lift(hanging))
+    assert abs(full(smiling) - full(grave)) < 1.5
+
+
 def test_light_follows_the_photo(bank: Portraits, face: AlignedFace) -> None:
     assert face.large is not None
     plain = _made(bank, face)

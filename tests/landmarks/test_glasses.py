@@ -47,12 +47,15 @@ def test_nobody_else_wears_any(reader: GlassesReader, woman_face: AlignedFace) -
     assert found is None or (found.frame > 0.5).sum() < 40
 
 
-def test_unlikely_ones_are_not_looked_for(officer_face: AlignedFace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unlikely_ones_must_be_clear_to_see(reader: GlassesReader, officer_face: AlignedFace, monkeypatch: pytest.MonkeyPatch) -> None:
     assert officer_face.large is not None
-    monkeypatch.setattr("deid.recognition.crop_reader.open_network", lambda *_: pytest.fail("the network was read"))
-    attributes = np.ones(13, np.float32)
-    attributes[ATTRIBUTES.index("Eyeglasses")] = 0.05
-    assert GlassesReader().find(officer_face.large, attributes) is None
+    unlikely = np.zeros(len(ATTRIBUTES), np.float32)
+    assert reader.find(officer_face.large, unlikely) is not None
+    frame = np.zeros((1, 2, 144, 256), np.float32)
+    frame[:, 0, 60:64, 60:120] = 1
+    monkeypatch.setattr(reader, "network", lambda _: [frame])
+    assert reader.find(officer_face.large, unlikely) is None
+    assert reader.find(officer_face.large, np.ones(len(ATTRIBUTES), np.float32)) is not None
 
 
 @pytest.mark.parametrize("n", [128, 512])

@@ -146,6 +146,7 @@ def bank_of() -> Callable[[Sequence[int]], dict[str, NDArray[Any]]]:
             "ends": np.cumsum([len(p) for p in pictures], dtype=np.int64),
             "points": arrays["points"][chosen],
             "looks": arrays["looks"][chosen],
+            "brows": arrays["brows"][chosen],
         }
 
     return cut

@@ -117,13 +117,6 @@ def clear_of_hair(points: NDArray[np.float64], crop: Image) -> NDArray[np.float3
     return np.asarray(np.where(parts == parts[y, x], face, 0), np.float32)
 
 
-def filled(border: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(128, 128) in [0, 1]: 1 inside a closed border (K, 2), which may run between pixels."""
-    mask: NDArray[Any] = np.zeros((4 * SIZE, 4 * SIZE), np.float32)
-    cv2.fillPoly(mask, [np.round(4 * border + 1.5).astype(np.int32)], 1.0)
-    return np.asarray(cv2.resize(mask, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.float32)
-
-
 def outline(points: NDArray[np.float64], lift: float) -> NDArray[np.float64]:
     """Convex hull (K, 2) of the jaw and the brows, these lifted by ``lift`` times their distance to the nose."""
     brows = points[17:27]

@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing.blend import filled, outline, uncovered
+from deid.compositing.blend import outline, uncovered
 from deid.compositing.fit import Fit
 from deid.core.temporal import held, steadied
 from deid.core.types import StandIn, Steady
-from deid.imaging.template import SIZE
+from deid.imaging.template import SIZE, filled
 
 Field = NDArray[np.float32]
 

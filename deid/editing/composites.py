@@ -173,7 +173,7 @@ def _blurred(image: Field, sigma: float) -> Field:
 
 def _looks(bank: Portraits, i: int) -> Looks:
     who = bank.attributes[i], bank.embedding[i], float(bank.male[i]), float(bank.child[i])
-    return Looks(bank.pose[i], bank.light[i], bank.skin[i], *who, bank.points[i])
+    return Looks(bank.pose[i], bank.light[i], bank.skin[i], *who, bank.points[i], float(bank.brows[i]))
 
 
 def _embedded(embedder: Embedder, pictures: Sequence[Image]) -> NDArray[np.float32]:

@@ -6,12 +6,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing.blend import features, filled
+from deid.compositing.blend import features
 from deid.core.temporal import steadied
 from deid.core.types import Image, Steady
+from deid.editing.looks import around, darkness
 from deid.editing.shapes import BROWS, EYES
 from deid.imaging.geometry import scaled
-from deid.imaging.template import SIZE
+from deid.imaging.template import SIZE, filled
 
 Field = NDArray[np.float32]
 
@@ -21,9 +22,9 @@ _LIGHT = 20.0
 _GREY = 2.0
 #: An eye of fewer pixels (of 128) has no colour that counts; how much darker or brighter (Lab) one may become for the photo's.
 _LEAST_EYE, _EYE_LIGHT = 4.0, (-24.0, 4.0)
-#: How far a brow reaches above and below its landmarks, and how often it may be as dark, beside the skin, as the portrait's own: frames of
-#: glasses may be darker still. One that is less dark (Lab) than the last number is no brow to compare with.
-_BROW, _BROW_CONTRAST, _LEAST_DARK = 2.5, (0.5, 1.15), 3.0
+#: How often a brow may be as dark, beside the skin, as the portrait's own: frames of glasses may be darker still. One that is less dark
+#: (Lab) than the last number is no brow to compare with.
+_BROW_CONTRAST, _LEAST_DARK = (0.5, 1.15), 3.0
 #: The skin beside a brow is what is coarser than this, in pixels of 128, and so far from all features: sockets of eyes are dark.
 _BESIDE, _NEAR = 8.0, np.ones((7, 7), np.uint8)
 #: Lightness (Lab, 0 to 100) over which highlights are rolled off, by how much they may exceed it, and how far light may scale a portrait's.
@@ -110,29 +111,15 @@ def _fainter(new: Field, old: Field, shape: NDArray[np.float64], points: NDArray
     """(128, 128, 1): by what share each brow of a stand-in has to be fainter, by its lightness and the photo's (128, 128)."""
     share = np.zeros(new.shape, np.float32)
     for part in BROWS:
-        dark, wanted = _darkness(new, shape[part]), _darkness(old, points[part])
+        dark, wanted = darkness(new, shape[part]), darkness(old, points[part])
         if dark > _LEAST_DARK:
-            share += (1 - np.clip(wanted / dark, *_BROW_CONTRAST)) * _around(shape[part])
+            share += (1 - np.clip(wanted / dark, *_BROW_CONTRAST)) * around(shape[part])
     return np.asarray(cv2.GaussianBlur(share, (0, 0), 1.5)[..., None], np.float32)
-
-
-def _around(brow: NDArray[np.float64]) -> Field:
-    """(128, 128): 1 on a brow (5, 2)."""
-    margin = np.array([0.0, _BROW])
-    return filled(np.concatenate([brow - margin, brow[::-1] + margin]))
 
 
 def _beside(points: NDArray[np.float64]) -> Field:
     """(128, 128): 1 away from all features of landmarks (68, 2)."""
     return np.asarray(1 - cv2.dilate(features(points), _NEAR), np.float32)
-
-
-def _darkness(lightness: Field, brow: NDArray[np.float64]) -> float:
-    """How much darker the hair of a brow (5, 2) is than the skin above and below it, by lightness (128, 128)."""
-    on = _around(brow)
-    beside = cv2.dilate(on, np.ones((9, 5), np.uint8)) - on
-    hair, skin = lightness[on > 0.5], lightness[beside > 0.5]
-    return float(np.median(skin) - hair[hair <= np.median(hair)].mean()) if hair.size and skin.size else 0.0
 
 
 def _darker_half(lightness: Field, part: NDArray[np.float64]) -> Field:

@@ -8,10 +8,14 @@ from numpy.typing import NDArray
 
 from deid.compositing.skin import cheeks
 from deid.core.types import Image
+from deid.editing.shapes import BROWS
+from deid.imaging.template import filled
 
 POSE, LIGHT, SKIN = 7, 36, 3
 #: Where a row of `Looks.row` has the embedding.
 EMBEDDING = slice(-130, -2)
+#: How far a brow reaches above and below its landmarks, in pixels of 128.
+_BROW = 2.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +32,7 @@ class Looks:
         male: probability of a man.
         child: probability of a child.
         points: (68, 2) landmarks, which tell the expression; zeros where unknown.
+        brows: by how much brows are darker than the skin, see `contrast`; 0 where unknown.
     """
 
     pose: NDArray[np.float64]
@@ -38,6 +43,7 @@ class Looks:
     male: float
     child: float
     points: NDArray[np.float64] = field(default_factory=lambda: np.zeros((68, 2)))
+    brows: float = 0.0
 
     @classmethod
     def of(
@@ -51,10 +57,20 @@ class Looks:
     ) -> "Looks":
         """From an aligned crop (128, 128, 3) with landmarks (68, 2), and what classifiers read of it."""
         who = np.zeros(128) if embedding is None else np.asarray(embedding, np.float64)
-        return cls(pose(points), light(crop), cheeks(crop, points), np.asarray(attributes, np.float64), who, male, child, points)
+        return cls(
+            pose(points),
+            light(crop),
+            cheeks(crop, points),
+            np.asarray(attributes, np.float64),
+            who,
+            male,
+            child,
+            points,
+            contrast(crop, points),
+        )
 
     def row(self) -> NDArray[np.float32]:
-        """All of it but the landmarks as one row, as a bank keeps it."""
+        """All of it but landmarks and brows as one row, as a bank keeps it."""
         parts = (self.pose, self.light, self.skin, self.attributes, self.embedding, [self.male, self.child])
         return np.concatenate(parts).astype(np.float32)
 
@@ -85,3 +101,23 @@ def light(crop: Image) -> NDArray[np.float64]:
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
     small = cv2.resize(cv2.GaussianBlur(grey, (0, 0), 6)[44:116, 38:90], (6, 6), interpolation=cv2.INTER_AREA)
     return np.asarray(small / max(8.0, float(small.mean())), np.float64).ravel()
+
+
+def around(brow: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(128, 128): 1 on a brow (5, 2)."""
+    margin = np.array([0.0, _BROW])
+    return filled(np.concatenate([brow - margin, brow[::-1] + margin]))
+
+
+def darkness(lightness: NDArray[np.float32], brow: NDArray[np.float64]) -> float:
+    """How much darker the hair of a brow (5, 2) is than the skin above and below it, by lightness (128, 128)."""
+    on = around(brow)
+    beside = cv2.dilate(on, np.ones((9, 5), np.uint8)) - on
+    hair, skin = lightness[on > 0.5], lightness[beside > 0.5]
+    return float(np.median(skin) - hair[hair <= np.median(hair)].mean()) if hair.size and skin.size else 0.0
+
+
+def contrast(crop: Image, points: NDArray[np.float64]) -> float:
+    """By how much (Lab, 0 to 100) the brows of an aligned crop (128, 128, 3), landmarks (68, 2), are darker than the skin beside them."""
+    lightness = np.asarray(cv2.cvtColor(crop.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 0], np.float32)
+    return float(np.mean([darkness(lightness, points[part]) for part in BROWS]))

@@ -46,11 +46,13 @@ class Portrait:
         data: the aligned picture (384, 384) as WebP.
         points: (68, 2) landmarks in pixels of a 128 px crop.
         looks: see `Looks.row`.
+        brows: see `Looks`.
     """
 
     data: bytes
     points: NDArray[np.float64]
     looks: NDArray[np.float32]
+    brows: float
 
     @property
     def embedding(self) -> NDArray[np.float32]:
@@ -84,7 +86,8 @@ class BankBuilder:
         data, crop = self._aligned(path, picture, face, matrix)
         points = self._points.points(crop)
         child, male = float(self._ages.child(embedding)[0]), float(self._gender.male(embedding)[0])
-        return Portrait(data, points, Looks.of(crop, points, attributes, embedding[0], male, child).row())
+        looks = Looks.of(crop, points, attributes, embedding[0], male, child)
+        return Portrait(data, points, looks.row(), looks.brows)
 
     def _face(self, path: Path, picture: Image) -> Detection:
         found = [d for d in self._detector.detect(picture) if d.score >= _SECOND]
@@ -159,6 +162,7 @@ def arrays_of(portraits: Sequence[Portrait]) -> dict[str, NDArray[np.generic]]:
         "ends": np.cumsum([len(p.data) for p in portraits], dtype=np.int64),
         "points": np.stack([p.points for p in portraits]).astype(np.float32),
         "looks": np.stack([p.looks for p in portraits]),
+        "brows": np.array([p.brows for p in portraits], np.float32),
     }
 
 

@@ -21,7 +21,7 @@ from deid.core.protocols import ReadsPortraits
 from deid.core.types import Image
 from deid.editing.looks import LIGHT, POSE, SKIN, Looks, pose
 from deid.editing.sampler import MIX
-from deid.editing.shapes import INNER, MOUTH, Shapes
+from deid.editing.shapes import INNER, Shapes
 
 #: Side of a portrait in pixels: three times that of an aligned crop.
 SIDE = 384
@@ -36,7 +36,7 @@ _AKIN, _STRANGER = 0.62, 0.05
 #: choice, twice that four, and nothing more than the last number, for a group may have few portraits.
 _FARTHER, _NEAR, _NEAREST = 0.1, 0.065, 16.0
 #: A face of one origin in place of one of another counts so much. The colour of cheeks is also the light's; this is not.
-_ORIGIN = 16.0
+_ORIGIN = 20.0
 #: A person with a child's probability over this is a child.
 CHILD = 0.7
 #: Landmarks of a mirrored face, in order.
@@ -47,8 +47,8 @@ _COUNTS = {"Young": 5.0, "No_Beard": 8.0, "Mustache": 1.5, "Mouth_Slightly_Open"
 #: Where `pose` says how far the mouth is open, how wide it is and how far its corners are lifted. A mismatch of the first counts so much
 #: besides, and more of any of them so much. A smile in place of none counts most: a grave face that smiles is another expression.
 _GAP, _LIPS, _APART, _WIDER, _SMILE = 2, slice(2, 5), 0.8, 1.2, 6.0
-#: So many principal components of a mouth's form are expression; they explain 92 % of it.
-_EXPRESSION = 4
+#: So much darker or lighter brows (Lab) count one, and none count more than the second number: painted lighter or darker they are smeared.
+_BROWS, _MOST_BROWS = 2.5, 6.0
 #: The jaw line may lie so far from the subject's, in pixels of 128; so much farther counts one.
 _JAW, _BENT = 5.0, 1.5
 
@@ -65,7 +65,7 @@ class Portraits:
 
     Args:
         arrays: `images`, the pictures as WebP one after another (uint8); `ends` (N,), where each ends; `points` (N, 68, 2) landmarks
-            in pixels of a 128 px crop; `looks` (N, 189), see `Looks.row`.
+            in pixels of a 128 px crop; `looks` (N, 189), see `Looks.row`; and `brows` (N,), see `Looks`, which older banks lack.
         reader: reads what portraits are compared by, from embeddings by `embedder` and from landmarks.
 
     Raises:
@@ -76,14 +76,14 @@ class Portraits:
     embedder = "dlib_resnet"
 
     def __init__(self, arrays: dict[str, NDArray[np.generic]], reader: ReadsPortraits) -> None:
-        points, looks = self._checked(arrays)
+        points, looks, brows = self._checked(arrays)
         ends = self._ends
         self.n_pictures = len(ends)
         self.points = np.concatenate([points, np.stack([mirrored(p) for p in points])])
         both = np.concatenate([looks, looks])
         cuts = np.cumsum([POSE, LIGHT, SKIN, len(ATTRIBUTES), 128])
         self.pose, maps, self.skin, self.attributes, self.embedding, rest = np.split(both, cuts, axis=1)
-        self.pose = pose(self.points)
+        self.pose, self.brows = pose(self.points), np.tile(brows, 2)
         n = self.n_pictures
         turned = maps[n:].reshape(n, 6, 6)[:, :, ::-1].reshape(n, LIGHT)
         self.light = np.concatenate([maps[:n], turned])
@@ -91,21 +91,24 @@ class Portraits:
         self._reader = reader
         self._picture = lru_cache(64)(self._decoded)
 
-    def _checked(self, arrays: dict[str, NDArray[np.generic]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Landmarks and looks of a bank, after its pictures are kept; the bank may be a user's."""
+    def _checked(self, arrays: dict[str, NDArray[np.generic]]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Landmarks, looks and brows of a bank, after its pictures are kept; the bank may be a user's."""
         try:
             self._data, self._ends = np.asarray(arrays["images"], np.uint8), np.asarray(arrays["ends"], np.int64)
             points, looks = np.asarray(arrays["points"], np.float64), np.asarray(arrays["looks"], np.float64)
         except KeyError as error:
             raise WeightsFormatError(f"expected {error} in a bank of portraits") from error
+        brows = np.asarray(arrays.get("brows", np.zeros(self._ends.size)), np.float64)
         n, width = self._ends.size, POSE + LIGHT + SKIN + len(ATTRIBUTES) + 128 + 2
         if points.shape != (n, 68, 2) or looks.shape != (n, width) or not n:
             raise WeightsFormatError(f"expected landmarks (N, 68, 2) and looks (N, {width}) of N = {n} portraits")
-        if not np.isfinite(points).all() or not np.isfinite(looks).all():
-            raise WeightsFormatError("expected landmarks and looks of portraits to be finite numbers")
+        if brows.shape != (n,):
+            raise WeightsFormatError(f"expected brows ({n},) of portraits, got {brows.shape}")
+        if not all(np.isfinite(part).all() for part in (points, looks, brows)):
+            raise WeightsFormatError("expected landmarks, looks and brows of portraits to be finite numbers")
         if self._ends.ndim != 1 or (np.diff(self._ends, prepend=0) <= 0).any() or self._ends[-1] != self._data.size:
             raise WeightsFormatError(f"expected rising ends of {n} portraits in {self._data.size} bytes of pictures")
-        return points, looks
+        return points, looks, brows
 
     def __len__(self) -> int:
         return 2 * self.n_pictures
@@ -119,12 +122,6 @@ class Portraits:
     def shapes(self) -> Shapes:
         """The shapes that its faces have."""
         return Shapes(self.points)
-
-    @cached_property
-    def mouths(self) -> NDArray[np.float64]:
-        """(K, 40): the main ways in which mouths differ, which smile, open and turn them: principal components, of unit norm."""
-        forms = self.points[:, MOUTH] - self.points[:, MOUTH].mean(axis=1, keepdims=True)
-        return np.asarray(np.linalg.svd((forms - forms.mean(axis=0)).reshape(len(self), -1), full_matrices=False)[2][:_EXPRESSION])
 
     @cached_property
     def origins(self) -> NDArray[np.float64]:
@@ -170,6 +167,8 @@ class Portraits:
         off += np.abs(self.skin - looks.skin) @ _SKIN_WEIGHTS
         if looks.embedding.any():
             off += self._other_sort(np.asarray(looks.embedding[None], np.float32))
+        if looks.brows > 0:
+            off += np.minimum(np.abs(self.brows - looks.brows) / _BROWS, _MOST_BROWS) * (self.brows > 0)
         off += np.abs(self.attributes - looks.attributes) @ [_COUNTS.get(name, 0.0) for name in ATTRIBUTES]
         off[(self.male != (looks.male > 0.5)) | (self.child != (looks.child > CHILD))] = np.inf
         return np.asarray(off)

@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 INNER = 17
 #: Which landmarks are the brows, the eyes and the mouth.
 BROWS, EYES, MOUTH = (slice(17, 22), slice(22, 27)), (slice(36, 42), slice(42, 48)), slice(48, 68)
+#: So many principal components of a mouth are its expression: how it smiles, opens and turns, 92 % of what there is. One is followed by no
+#: more than so many standard deviations: teeth of a broad smile in a narrow mouth are another set of teeth.
+_EXPRESSION, _FOLLOWED = 4, 1.4
 #: So many components are kept within bounds, in standard deviations; finer ones are noise of the landmarks. A bank of fewer portraits
 #: than the last number says nothing about shapes.
 _COMPONENTS, _BOUND, _LEAST = 16, 2.0, 64
 
 
 class Shapes:
-    """The shapes of brows, nose, eyes and mouth in a bank, apart from how heads are held.
+    """The shapes of brows, nose, eyes and mouth in a bank, apart from how heads are held, and the expressions of its mouths.
 
     Args:
         points: (N, 68, 2) landmarks.
@@ -28,6 +31,9 @@ class Shapes:
         _, values, axes = np.linalg.svd(held, full_matrices=False)
         n = _COMPONENTS if len(points) >= _LEAST else 0
         self._axes, self._deviations = axes[:n], values[:n] / np.sqrt(max(len(points) - 1, 1))
+        mouths = _centred(points[:, MOUTH]).reshape(len(points), -1)
+        _, values, axes = np.linalg.svd(mouths - mouths.mean(axis=0), full_matrices=False)
+        self._expression, self._most = axes[:_EXPRESSION], _FOLLOWED * values[:_EXPRESSION] / np.sqrt(max(len(points) - 1, 1)) + 1e-9
 
     def bounded(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         """Features (51, 2) whose components lie within what is usual: farther out a face is a caricature."""
@@ -36,6 +42,15 @@ class Shapes:
         off = (_BOUND * np.tanh(at / _BOUND) - at) * self._deviations
         back = np.linalg.lstsq(_homogeneous(there), features, rcond=None)[0]
         return np.asarray(features + (off @ self._axes).reshape(-1, 2) @ back[:2])
+
+    def with_expression(self, mouth: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+        """A mouth (20, 2) with the expression of another one (20, 2). Whatever else differs stays."""
+        off = self._expression @ (_centred(other) - _centred(mouth)).ravel()
+        return np.asarray(mouth + (self._expression.T @ (self._most * np.tanh(off / self._most))).reshape(-1, 2))
+
+
+def _centred(mouths: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(mouths - mouths.mean(axis=-2, keepdims=True))
 
 
 def affine(features: NDArray[np.float64], onto: NDArray[np.float64]) -> NDArray[np.float64]:

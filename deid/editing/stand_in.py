@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing.blend import clear_of_hair, face_mask, filled, outline, shrunk, uncovered
+from deid.compositing.blend import clear_of_hair, face_mask, outline, shrunk, uncovered
 from deid.compositing.seam import reach
 from deid.core.temporal import steadied
 from deid.core.types import Image, StandIn, Steady
@@ -20,7 +20,7 @@ from deid.editing.sampler import FIRST
 from deid.editing.shapes import EYES, INNER, MOUTH, affine
 from deid.editing.thin_plate import maps_to
 from deid.imaging.geometry import apply, fit_similarity, scaled
-from deid.imaging.template import SIZE
+from deid.imaging.template import SIZE, filled
 
 Field = NDArray[np.float32]
 
@@ -158,9 +158,8 @@ def _follow_expression(bank: Portraits, shape: NDArray[np.float64], points: NDAr
     """Move the lids and the lips of a shape (68, 2) as those of the face are, in place."""
     for lids in EYES:
         _follow_lids(shape[lids], points[lids])
-    # Most portraits smile, and most people who speak or frown do not. What else differs between two mouths stays.
-    own, its = (p[MOUTH] - p[MOUTH].mean(axis=0) for p in (points, shape))
-    shape[MOUTH] += (bank.mouths.T @ (bank.mouths @ (own - its).ravel())).reshape(-1, 2)
+    # Most portraits smile, and most people who speak or frown do not.
+    shape[MOUTH] = bank.shapes.with_expression(shape[MOUTH], points[MOUTH])
     _follow_lips(shape[MOUTH], points[MOUTH])
 
 

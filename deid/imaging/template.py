@@ -1,6 +1,10 @@
-"""The template of an aligned crop: its side, and where the five landmarks lie in it."""
+"""The template of an aligned crop: its side, where the five landmarks lie in it, and masks of its parts."""
 
+from typing import Any
+
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 SIZE = 128
 #: Largest crop, as a multiple of the small one: a face with its surroundings over 512 px is edited at 512.
@@ -9,3 +13,10 @@ MOST_TIMES = 4
 TEMPLATE = np.array([[46.0, 56.0], [82.0, 56.0], [64.0, 77.0], [49.0, 96.5], [79.0, 96.5]])
 #: Landmarks of a mean face in its detection box, as shares of the box: for boxes that come without landmarks.
 BOX_LANDMARKS = np.array([[0.31, 0.40], [0.69, 0.40], [0.50, 0.60], [0.35, 0.79], [0.66, 0.79]])
+
+
+def filled(border: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(128, 128) in [0, 1]: 1 inside a closed border (K, 2), which may run between pixels."""
+    mask: NDArray[Any] = np.zeros((4 * SIZE, 4 * SIZE), np.float32)
+    cv2.fillPoly(mask, [np.round(4 * border + 1.5).astype(np.int32)], 1.0)
+    return np.asarray(cv2.resize(mask, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.float32)

@@ -145,7 +145,8 @@ def no_networks(monkeypatch: pytest.MonkeyPatch, bank: Portraits, bank_of: Calla
             number = int(path.stem)
             arrays = bank_of([number])
             assert isinstance(bank, Portraits)
-            return Portrait(arrays["images"].tobytes(), arrays["points"][0].astype(np.float64), arrays["looks"][0])
+            points, looks, brows = (arrays[name][0] for name in ("points", "looks", "brows"))
+            return Portrait(arrays["images"].tobytes(), points.astype(np.float64), looks, float(brows))
 
     monkeypatch.setattr(portrait_bank, "BankBuilder", _Told)
 

@@ -190,13 +190,28 @@ NO_BANKS: dict[str, tuple[Callable[[Arrays], Arrays], str]] = {
     "five landmarks": (_with(points=lambda p: p[:, :5]), r"landmarks \(N, 68, 2\)"),
     "another's looks": (_with(looks=lambda x: x[:, :100]), r"looks \(N, 189\)"),
     "one landmark row less": (_with(points=lambda p: p[:-1]), "of N = 4 portraits"),
-    "nobody": (_with(ends=lambda e: e[:0], points=lambda p: p[:0], looks=lambda x: x[:0]), "of N = 0 portraits"),
+    "brows of another bank": (_with(brows=lambda b: b[:-1]), r"brows \(4,\)"),
+    "brows that are no numbers": (_with(brows=lambda b: b * np.nan), "finite numbers"),
+    "nobody": (_with(ends=lambda e: e[:0], points=lambda p: p[:0], looks=lambda x: x[:0], brows=lambda b: b[:0]), "of N = 0 portraits"),
     "landmarks that are no numbers": (_with(points=_nan), "finite numbers"),
     "looks that are no numbers": (_with(looks=_nan), "finite numbers"),
     "pictures cut short": (_with(images=lambda d: d[:-50]), "rising ends of 4 portraits"),
     "pictures that overlap": (_with(ends=lambda e: e[::-1].copy()), "rising ends"),
     "ends from below": (_with(ends=lambda e: e - e[0]), "rising ends"),
 }
+
+
+def test_brows_as_dark_suit_better(few: Portraits) -> None:
+    plain = few.mismatch(_looks(few, 0))
+    some = np.isfinite(plain)
+    faint, dark = (few.mismatch(_looks(few, 0, brows=by))[some] - plain[some] for by in (2.0, 30.0))
+    assert np.corrcoef(few.brows[some], faint)[0, 1] > 0.5
+    assert np.corrcoef(few.brows[some], dark)[0, 1] < -0.5
+
+
+def test_bank_without_brows_is_taken(bank_of: Callable[..., Arrays], few: Portraits) -> None:
+    older = Portraits(_without("brows")(bank_of(range(40))), PortraitReader())
+    np.testing.assert_array_equal(older.mismatch(_looks(few, 0, brows=30.0)), few.mismatch(_looks(few, 0)))
 
 
 @pytest.mark.parametrize(("spoil", "message"), NO_BANKS.values(), ids=NO_BANKS.keys())

@@ -9,6 +9,8 @@ from deid.core.protocols import CoarseEditor, Editor
 
 #: Strengths of the attribute sets, mildest first.
 STRENGTHS = (1.0, 1.5)
+#: So many tries wear the photo's glasses; most fail, for two faces behind the same ones look alike.
+_IN_GLASSES = 2
 #: Where the face itself is edited: cells across of the coarser inputs that follow.
 _CELLS = (22, 16)
 #: Strengths of a plain filter, until it passes.
@@ -31,8 +33,7 @@ def new_faces(options: Options, editor: Editor) -> Iterator[Level]:
     if isinstance(editor, CoarseEditor):
         ways += [(editor.coarse(cells), STRENGTHS[-1]) for cells in _CELLS]
     for number, way in enumerate(ways):
-        # Behind the same glasses two faces look more alike to a recogniser.
-        yield Level(*way, True, budget.generated, budget.proposals, round=number, glasses=2 * number <= budget.rounds)
+        yield Level(*way, True, budget.generated, budget.proposals, round=number, glasses=number < _IN_GLASSES)
 
 
 def levels_after(chosen: Level, models: Covering, editor: Editor) -> Iterator[Level]:

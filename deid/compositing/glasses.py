@@ -6,20 +6,26 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing.blend import shrunk
+from deid.compositing.blend import outline, shrunk
 from deid.compositing.fill import continued
 from deid.core.remembered import remembered
 from deid.core.temporal import held
 from deid.core.types import AlignedFace, Glasses, Image
-from deid.imaging.template import SIZE
+from deid.imaging.geometry import scaled
+from deid.imaging.template import SIZE, filled
 
 Field = NDArray[np.float32]
 
 #: From this probability on a pixel is the frame's when glasses are taken off, with so much around it, in pixels of 128: edges are half
 #: skin. Holes in a frame up to about twice the last number are closed.
 _PART, _EDGE, _HOLES = 0.25, 1.2, 1.6
-#: So far around a lens, in pixels of 128, its rim is.
-_RIM = 4.0
+#: So far around a lens, in pixels of 128, its rim is. A far rim stands out so far from behind a head whose nose lies nearer to that side
+#: than this share of the head's width.
+_RIM, _STANDS_OUT, _FAR = 4.0, 12.0, 0.4
+#: So many pixels beside a rim tell what lies behind it.
+_BESIDE = 3
+#: How far above the brows a face reaches, times their distance to the nose.
+_TO_HAIRLINE = 0.9
 #: Grain is what is finer than this, taken from so far below, in pixels of 128, and at most so much, in grey levels.
 _GRAIN, _BELOW, _MOST_GRAIN = 0.5, 18, 12.0
 #: Glasses are whole where each lens has this many pixels (of 128), and along this share of its border a frame is found within so many.
@@ -32,17 +38,17 @@ _FOREVER = 1_000_000_000
 
 def without(face: AlignedFace) -> AlignedFace:
     """The same face without its glasses."""
-    if face.glasses is None or face.large is None:
+    if face.glasses is None or face.large is None or face.points is None:
         return face
-    large = _bare(face.large, face.glasses.frame, face.glasses.lenses)
+    large = _bare(face.large, face.glasses.frame, face.glasses.lenses, face.points)
     return replace(face, crop=shrunk(large), large=large, glasses=None)
 
 
 @remembered(2)
-def _bare(photo: Image, frame: Field, lenses: Field) -> Image:
-    """A crop (n, n, 3) without the glasses of these masks (n, n)."""
-    smooth, part = _smooth(photo, frame, lenses), _part(frame)
-    if _dark_lenses(photo, frame, lenses) is not None:
+def _bare(photo: Image, frame: Field, lenses: Field, points: NDArray[np.float64]) -> Image:
+    """A crop (n, n, 3) without the glasses of these masks (n, n), on a face with these landmarks (68, 2)."""
+    smooth, part = _smooth(photo, frame, lenses, points), _part(frame)
+    if _dark_lenses(photo, frame, lenses, points) is not None:
         # Eyes behind dark lenses are no eyes to be fitted to.
         return np.asarray(np.clip(smooth, 0, 255).round(), np.uint8)
     share = np.maximum(part, cv2.GaussianBlur(part.astype(np.float32), (0, 0), 0.4 * len(photo) / SIZE))[..., None]
@@ -50,14 +56,19 @@ def _bare(photo: Image, frame: Field, lenses: Field) -> Image:
 
 
 @remembered(2)
-def _smooth(photo: Image, frame: Field, lenses: Field) -> Field:
-    """A crop (n, n, 3) that continues what lies around its glasses, behind which the eyes are dark."""
+def _smooth(photo: Image, frame: Field, lenses: Field, points: NDArray[np.float64]) -> Field:
+    """A crop (n, n, 3) that continues what lies around its glasses, behind which the eyes are dark.
+
+    The face continues the face, and what is beyond it, hair or a wall, the like: in a turned head a far lens lies over both.
+    """
     k, glasses = len(photo) / SIZE, np.maximum(_part(frame), (lenses > 0.3).astype(np.uint8))
     known, shown = (1 - _grown(glasses, k)).astype(np.float32), photo.astype(np.float32)
     # With the grain of what lies below.
     grain = (shown - cv2.GaussianBlur(shown, (0, 0), _GRAIN * k)) * known[..., None]
     below = np.clip(np.roll(grain, -round(_BELOW * k), axis=0), -_MOST_GRAIN, _MOST_GRAIN)
-    return np.asarray(continued(shown, known) + below, np.float32)
+    face = scaled(filled(outline(points, _TO_HAIRLINE)), len(photo))
+    inside, beyond = (continued(shown, np.asarray(known * (part > 0.5), np.float32)) for part in (face, 1 - face))
+    return np.asarray(beyond + face[..., None] * (inside - beyond) + below, np.float32)
 
 
 def worn_again(new: Field, mask: Field, face: AlignedFace, wanted: bool) -> tuple[Field, Field]:
@@ -73,24 +84,49 @@ def worn_again(new: Field, mask: Field, face: AlignedFace, wanted: bool) -> tupl
         The same two for what is to be pasted.
     """
     bare = without(face).large
-    if face.glasses is None or face.large is None or bare is None:
+    if face.glasses is None or face.large is None or face.points is None or bare is None:
         return new, mask
     glasses = face.glasses
     # Once in a video: glasses that come and go show more than none.
     if wanted and held(face.steady, "glasses", lambda: _is_whole(glasses), _FOREVER):
-        dark = _dark_lenses(face.large, glasses.frame, glasses.lenses)
+        dark = _dark_lenses(face.large, glasses.frame, glasses.lenses, face.points)
         behind = new if dark is None else new * dark
         # The frame is a part of what is pasted, and not left out of it: in a video it then moves with the new face.
         frame = np.clip(2 * _closed(glasses.frame) - 0.3, 0, 1)[..., None]
         return np.asarray(frame * face.large + (1 - frame) * behind, np.float32), mask
-    # Of a far lens the rim is seen against what lies behind the head, where none is found.
-    part = np.maximum(_part(glasses.frame), _grown((glasses.lenses > 0.5).astype(np.uint8), _RIM * len(glasses.lenses) / SIZE)).astype(
-        np.float32
-    )
+    part, rims = _part(glasses.frame), _grown((glasses.lenses > 0.5).astype(np.uint8), _RIM * len(glasses.lenses) / SIZE)
+    smooth = _smooth(face.large, glasses.frame, np.maximum(glasses.lenses, rims.astype(np.float32)), face.points)
+    behind, shown = _behind_head(face.large, glasses.lenses, face.points)
+    bare = np.where(((rims > 0) & (part == 0))[..., None], smooth, bare)
+    bare = bare + shown[..., None] * (behind - bare)
+    part = np.asarray(np.maximum(np.maximum(part, rims), shown > 0.5), np.float32)
     soft = cv2.GaussianBlur(part, (0, 0), max(0.6, 0.5 * len(part) / SIZE))
     alpha = np.asarray(np.maximum(mask, np.maximum(part, soft)), np.float32)
     share = (mask / np.maximum(alpha, 1e-3))[..., None]
     return np.asarray(share * new + (1 - share) * bare, np.float32), alpha
+
+
+def _behind_head(photo: Image, lenses: Field, points: NDArray[np.float64]) -> tuple[Field, Field]:
+    """What lies behind a turned head with landmarks (68, 2), where the rim of its far lens stands out: no frame is found there.
+
+    Returns:
+        A crop (n, n, 3) in which the photo goes on from beside the rim, and where (n, n) it is to be shown.
+    """
+    k, middle = len(photo) / SIZE, len(photo) // 2
+    shown, where = photo.astype(np.float32), np.zeros(photo.shape[:2], np.float32)
+    for side, jaw, step in ((np.s_[:, :middle], points[:9], -1), (np.s_[:, middle:], points[16:7:-1], 1)):
+        rows = np.flatnonzero((lenses[side] > 0.5).any(axis=1))
+        if not len(rows) or step * (jaw[0, 0] - points[30, 0]) >= _FAR * abs(points[16, 0] - points[0, 0]):
+            continue
+        border = float(np.interp(rows.mean() / k, jaw[:, 1], jaw[:, 0]))
+        beside = round(k * (border + step * _STANDS_OUT))
+        if not _BESIDE <= beside < len(photo) - _BESIDE:
+            continue
+        tall = np.s_[max(0, rows[0] - round(_RIM * k)) : rows[-1] + round(_RIM * k) + 1]
+        wide = np.s_[beside:middle] if step < 0 else np.s_[middle : beside + 1]
+        edge = shown[tall, beside - _BESIDE : beside + 1] if step < 0 else shown[tall, beside : beside + _BESIDE + 1]
+        shown[tall, wide], where[tall, wide] = edge.mean(axis=1, keepdims=True), 1
+    return shown, np.asarray(where * (1 - scaled(filled(outline(points, _TO_HAIRLINE)), len(photo))), np.float32)
 
 
 def _closed(frame: Field) -> Field:
@@ -103,12 +139,12 @@ def _part(frame: Field) -> NDArray[np.uint8]:
     return _grown((_closed(frame) > _PART).astype(np.uint8), _EDGE * len(frame) / SIZE)
 
 
-def _dark_lenses(photo: Image, frame: Field, lenses: Field) -> Field | None:
-    """(n, n, 3): how much of the light comes through the lenses of a crop; None for clear ones."""
+def _dark_lenses(photo: Image, frame: Field, lenses: Field, points: NDArray[np.float64]) -> Field | None:
+    """(n, n, 3): how much of the light comes through the lenses of a crop, landmarks (68, 2); None for clear ones."""
     behind = np.asarray((lenses > 0.5) & (_part(frame) == 0), np.float32)
     if not behind.any():
         return None
-    through = _through(photo.astype(np.float32), _smooth(photo, frame, lenses), behind, _TINT * len(photo) / SIZE)
+    through = _through(photo.astype(np.float32), _smooth(photo, frame, lenses, points), behind, _TINT * len(photo) / SIZE)
     if float(np.median(through[behind > 0])) >= _DARK:
         return None
     return np.asarray(1 + _soft(lenses)[..., None] * (through - 1), np.float32)

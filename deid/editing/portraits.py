@@ -30,11 +30,14 @@ SIDE = 384
 _FEWEST, _SUITABLE, _WORSE = 10, 32, 2.0
 #: What a mismatch of skin (Lab, 0 to 255) counts; so many years count one, and no age counts more than the next number.
 _SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 20, 1 / 12, 1 / 12), 3.0, 13.0
+#: Lightness that is farther off than this is no longer the light's alone; so much more counts one. A face whose origin is misread then gets
+#: no skin of quite another shade.
+_SHADE, _OTHER_SHADE = 35.0, 6.0
 #: A portrait farther from the subject than this by dlib's network is another sort of person; so much farther counts one.
 _AKIN, _STRANGER = 0.62, 0.05
 #: One that lies farther than people of the subject's gender and origin usually do by this is far enough; so much nearer counts one in a
 #: choice, twice that four, and nothing more than the last number, for a group may have few portraits.
-_FARTHER, _NEAR, _NEAREST = 0.1, 0.065, 16.0
+_FARTHER, _NEAR, _NEAREST = 0.1, 0.065, 20.0
 #: A face of one origin in place of one of another counts so much. The colour of cheeks is also the light's; this is not.
 _ORIGIN = 20.0
 #: A person with a child's probability over this is a child.
@@ -164,7 +167,8 @@ class Portraits:
     def mismatch(self, looks: Looks) -> NDArray[np.float64]:
         """(len,) how badly each portrait suits a face; infinite for the other gender, and for a child in place of an adult."""
         off = self._other_expression(looks) + 0.6 * np.linalg.norm(self.light - looks.light, axis=1)
-        off += np.abs(self.skin - looks.skin) @ _SKIN_WEIGHTS
+        skin = np.abs(self.skin - looks.skin)
+        off += skin @ _SKIN_WEIGHTS + np.maximum(skin[:, 0] - _SHADE, 0) / _OTHER_SHADE
         if looks.embedding.any():
             off += self._other_sort(np.asarray(looks.embedding[None], np.float32))
         if looks.brows > 0:

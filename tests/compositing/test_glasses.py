@@ -125,3 +125,27 @@ def test_frame_beyond_the_face_is_untouched_where_it_stays(officer_face: Aligned
     beyond[:, round(2 * face.points[0, 0]) : round(2 * face.points[16, 0])] = False
     assert beyond.sum() > 20
     np.testing.assert_array_equal(out[beyond], face.large[beyond])
+
+
+def test_far_rim_that_was_not_found_is_gone_with_the_glasses(officer_face: AlignedFace) -> None:
+    """In a turned head it stands out from behind the cheek, against a wall."""
+    face, _ = _worn(officer_face, 256)
+    assert face.large is not None
+    assert face.points is not None
+    assert face.glasses is not None
+    points = face.points.copy()
+    points[[27, 28, 29, 30, 31, 32, 33, 34, 35], 0] = points[16, 0] - 14
+    large = face.large.copy()
+    border = round(2 * points[16, 0])
+    large[:, border:] = (60, 90, 60)
+    rows = np.flatnonzero((face.glasses.lenses[:, 128:] > 0.5).any(axis=1))
+    rim = np.s_[rows[0] : rows[-1] + 1, border + 8 : border + 12]
+    large[rim] = FRAME
+    frame = face.glasses.frame.copy()
+    frame[:, border:] = 0
+    turned = replace(face, large=large, points=points, glasses=replace(face.glasses, frame=frame))
+    out, _ = _composed(turned, 256, wanted=False)
+    assert np.abs(out[rim].astype(float) - (60, 90, 60)).mean() < 12
+    straight = replace(turned, points=face.points)
+    kept, _ = _composed(straight, 256, wanted=False)
+    np.testing.assert_array_equal(kept[rim], large[rim])

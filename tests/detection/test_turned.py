@@ -147,7 +147,7 @@ def test_a_piece_that_one_detector_sees_upright_does_not_hide_the_face_that_two_
         """Sees a further face where the photo is turned by a quarter, and a piece of it upright."""
 
         def detect(self, image: Image) -> list[Detection]:
-            h, w = image.shape[:2]
+            w = image.shape[1]
             lying = image[0, -1].min() > 200  # The photo has a white corner, which a turn moves here.
             marks = POINTS * 60 + [w - 90, 10]
             whole = [Detection(np.array([w - 90.0, 10, w - 30, 70]), 1.0, marks, self.name)] if lying else []

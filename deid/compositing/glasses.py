@@ -83,8 +83,7 @@ def worn_again(new: Field, mask: Field, face: AlignedFace, wanted: bool) -> tupl
     Returns:
         The same two for what is to be pasted.
     """
-    bare = without(face).large
-    if face.glasses is None or face.large is None or face.points is None or bare is None:
+    if face.glasses is None or face.large is None or face.points is None:
         return new, mask
     glasses = face.glasses
     # Once in a video: glasses that come and go show more than none.
@@ -94,16 +93,21 @@ def worn_again(new: Field, mask: Field, face: AlignedFace, wanted: bool) -> tupl
         # The frame is a part of what is pasted, and not left out of it: in a video it then moves with the new face.
         frame = np.clip(2 * _closed(glasses.frame) - 0.3, 0, 1)[..., None]
         return np.asarray(frame * face.large + (1 - frame) * behind, np.float32), mask
-    part, rims = _part(glasses.frame), _grown((glasses.lenses > 0.5).astype(np.uint8), _RIM * len(glasses.lenses) / SIZE)
-    smooth = _smooth(face.large, glasses.frame, np.maximum(glasses.lenses, rims.astype(np.float32)), face.points)
-    behind, shown = _behind_head(face.large, glasses.lenses, face.points)
-    bare = np.where(((rims > 0) & (part == 0))[..., None], smooth, bare)
-    bare = bare + shown[..., None] * (behind - bare)
-    part = np.asarray(np.maximum(np.maximum(part, rims), shown > 0.5), np.float32)
+    bare, part = _taken_off(face.large, glasses.frame, glasses.lenses, face.points)
     soft = cv2.GaussianBlur(part, (0, 0), max(0.6, 0.5 * len(part) / SIZE))
     alpha = np.asarray(np.maximum(mask, np.maximum(part, soft)), np.float32)
     share = (mask / np.maximum(alpha, 1e-3))[..., None]
     return np.asarray(share * new + (1 - share) * bare, np.float32), alpha
+
+
+def _taken_off(photo: Image, frame: Field, lenses: Field, points: NDArray[np.float64]) -> tuple[Field, Field]:
+    """A crop (n, n, 3) without the glasses of these masks (n, n), rims included, and where (n, n) it differs; as for `_bare`."""
+    part, rims = _part(frame), _grown((lenses > 0.5).astype(np.uint8), _RIM * len(lenses) / SIZE)
+    smooth = _smooth(photo, frame, np.maximum(lenses, rims.astype(np.float32)), points)
+    behind, shown = _behind_head(photo, lenses, points)
+    bare = np.where(((rims > 0) & (part == 0))[..., None], smooth, _bare(photo, frame, lenses, points))
+    bare = bare + shown[..., None] * (behind - bare)
+    return np.asarray(bare, np.float32), np.asarray(np.maximum(np.maximum(part, rims), shown > 0.5), np.float32)
 
 
 def _behind_head(photo: Image, lenses: Field, points: NDArray[np.float64]) -> tuple[Field, Field]:

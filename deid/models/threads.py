@@ -26,8 +26,11 @@ def n_threads() -> int:
 
 
 def use_threads(n: int) -> None:
-    """Let each network that this process opens from now on take so many threads at most."""
+    """Let each network that this process opens from now on, and numpy's algebra, take so many threads at most."""
+    from threadpoolctl import ThreadpoolController
+
     os.environ["OMP_NUM_THREADS"] = str(n)
+    ThreadpoolController().select(user_api="blas").limit(limits=n)
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(n)
 

@@ -1,5 +1,9 @@
 """Work side by side: in order, with its errors, and with no more of torch's threads than there are."""
 
+import ast
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -33,6 +37,25 @@ def test_an_error_is_raised() -> None:
 
     with pytest.raises(ZeroDivisionError):
         SideBySide(2).starmap(work, [(1,), (0,), (1,)])
+
+
+def _blas_threads(*before: str) -> str:
+    """How many threads numpy's algebra has in a process of its own that did this before."""
+    say = "import numpy, threadpoolctl as t; print([b['num_threads'] for b in t.threadpool_info() if b['user_api'] == 'blas'])"
+    environment = {k: v for k, v in os.environ.items() if not k.endswith("NUM_THREADS")}
+    done = subprocess.run([sys.executable, "-c", "; ".join([*before, say])], env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        ("import numpy", "from deid.models.threads import use_threads", "use_threads(1)"),
+        ("from deid.__main__ import main", "main(version=False, verbose=False)"),
+    ],
+)
+def test_algebra_takes_one_thread_in_workers_and_in_the_command(before: tuple[str, ...]) -> None:
+    assert set(ast.literal_eval(_blas_threads(*before))) <= {1}
 
 
 @pytest.fixture

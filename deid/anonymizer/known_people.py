@@ -1,37 +1,31 @@
-"""People whom reference photos show: who in a picture is one of them, and who surely is none.
-
-How near a face is to a person is measured against strangers, because a distance that is small for one pair of faces is usual for
-others: some faces are near to everybody. As in speaker verification: R. Auckenthaler, M. Carey, H. Lloyd-Thomas, "Score Normalization
-for Text-Independent Speaker Verification Systems", 2000.
-"""
+"""People whom reference photos show: who in a picture is one of them, and who surely is none."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deid import weights
-from deid.core.errors import ConfigError, ImageError, WeightsFormatError
+from deid.anonymizer.strangers import Strangers, shipped_strangers
+from deid.core.errors import ConfigError, ImageError
 from deid.core.options import Options
 from deid.core.protocols import Detector, Embedder
 from deid.core.types import Crops, Detection, Embeddings, Image
 from deid.detection.checked import detect
 from deid.imaging import codec, formats
-from deid.imaging.alignment import align, is_profile
+from deid.imaging.alignment import is_profile
 from deid.recognition.mirrored import mean_of, rows_of
 
-#: So many of the nearest strangers tell what is near.
-_STRANGERS = 5
-#: Nearness under which a face is a person's, on LFW with eight reference photos each: 95 % of a person's other photos, and 6 in a
-#: million of other people's. Of 100 draws of five people, somebody else is kept in 4 at 0.60 (then 88 % are kept), 6 at 0.66 (93 %), 11
-#: at 0.71, 22 at 0.75 (97 %): mostly of two sisters.
-STRICT = 0.71
+#: How much the first recogniser counts beside the mean of the further ones.
+_FIRST = 0.6
+#: Nearness under which a face is a person's, on LFW with eight reference photos each: 95 % of a person's other photos. Of 400 draws of five
+#: people, somebody else is kept in 6 at 0.69, in 5 at 0.67 (then 94 % are kept), in 13 at 0.70 and in 78 at 0.75 (97 %).
+STRICT = 0.69
 #: Nearness under which a single view of a person who is kept in a video must be: 99.5 % of a person's photos are.
-SINGLE = 1.0
-#: Nearness over which a face surely is not a person's: none of 5 864 photos of their own is, and 94 % of other people's.
+SINGLE = 0.95
+#: Nearness over which a face surely is not a person's: none of 12 492 comparisons with the person is, and 91 % of those with others.
 LOOSE = 1.4
 #: Faces of fewer pixels are taken for nobody.
 _LEAST_PX = 40.0
@@ -55,15 +49,15 @@ class KnownPeople:
 
     Args:
         people: at least one.
-        embedders: the first one is compared with strangers; all others must agree by their own thresholds, and count alike.
-        strangers: (N, D) embeddings of strangers by the first embedder.
+        embedders: the first one is compared with strangers; all others must agree by their own thresholds.
+        strangers: by the first embedder.
     """
 
-    def __init__(self, people: Sequence[Reference], embedders: Sequence[Embedder], strangers: Embeddings) -> None:
+    def __init__(self, people: Sequence[Reference], embedders: Sequence[Embedder], strangers: Strangers) -> None:
         self.people, self._embedders, self._strangers = tuple(people), tuple(embedders), strangers
 
     @classmethod
-    def of(cls, crops: dict[str, Crops], embedders: Sequence[Embedder], strangers: Embeddings | None = None) -> "KnownPeople":
+    def of(cls, crops: dict[str, Crops], embedders: Sequence[Embedder], strangers: Strangers | None = None) -> "KnownPeople":
         """From aligned faces by person; the strangers are the shipped ones of dlib's recogniser when None."""
         people = [Reference(name, tuple(mean_of(rows_of(embedder, own)) for embedder in embedders)) for name, own in crops.items()]
         return cls(people, embedders, shipped_strangers() if strangers is None else strangers)
@@ -77,20 +71,20 @@ class KnownPeople:
         return self.compare([rows_of(embedder, crops) for embedder in self._embedders])
 
     def compare(self, rows: Sequence[Embeddings]) -> NDArray[np.float64]:
-        """How near faces are to each person, (N, P): 0 is the same picture, 1 about as near as the nearest strangers.
+        """How near faces are to each person, (N, P): 0 is the same picture, 1 about as near as the nearest stranger.
 
-        It is the mean over the embedders. A further one has no strangers: for it, 1 is its own threshold. A face that it takes for
-        another person is no nearer than `SINGLE`. One that it takes for the person is no farther than `LOOSE`. So in doubt, a face is
-        neither surely the person nor surely another one.
+        It is a weighted mean over the embedders. A further one has no strangers: for it, 1 is its own threshold. A face that it takes
+        for another person is no nearer than `SINGLE`. One that it takes for the person is no farther than `LOOSE`. So in doubt, a face
+        is neither surely the person nor surely another one.
 
         Args:
             rows: (N, D) by embedder, as `rows_of` makes them.
         """
         people = np.concatenate([person.embeddings[0] for person in self.people])
-        usual = (_apart(rows[0], self._strangers)[:, None] + _apart(people, self._strangers)[None]) / 2
-        first = np.maximum(1 - rows[0].astype(np.float64) @ people.T, 0.0) / np.maximum(usual, 1e-9)
+        near = self._strangers.nearness(rows[0], people)
         further = [self._further(k, rows[k]) for k in range(1, len(self._embedders))]
-        near = np.mean([first, *further], axis=0)
+        if further:
+            near = _FIRST * near + (1 - _FIRST) * np.mean(further, axis=0)
         for own in further:
             near = np.where(own < 1, np.minimum(near, LOOSE), np.maximum(near, SINGLE))
         return np.asarray(near, np.float64)
@@ -101,34 +95,21 @@ class KnownPeople:
         return np.asarray(np.maximum(2 - 2 * rows @ people.T, 0.0) / self._embedders[k].threshold ** 2)
 
 
-def shipped_strangers() -> Embeddings:
-    """Embeddings (N, 128) of strangers by dlib's recogniser.
-
-    Raises:
-        WeightsError: the file is missing, altered, or holds something else.
-    """
-    tensors, _ = weights.read("strangers")
-    rows = np.asarray(tensors.get("embeddings", np.zeros(0)), np.float32)
-    if rows.ndim != 2 or rows.shape[1] != 128 or len(rows) < _STRANGERS:
-        raise WeightsFormatError(f"expected embeddings (N, 128) of strangers, got {rows.shape}")
-    return rows
-
-
-def _apart(rows: Embeddings, strangers: Embeddings) -> NDArray[np.float64]:
-    """(N,) one minus the cosine to the nearest strangers, on average."""
-    cosines = np.partition(rows @ strangers.T, -_STRANGERS, axis=1)[:, -_STRANGERS:].astype(np.float64)
-    return np.asarray(1 - cosines.mean(axis=1))
-
-
 def is_clear(detection: Detection, options: Options) -> bool:
     """Whether a face is clear enough to be recognised."""
     return detection.score >= options.edit_score and detection.size >= _LEAST_PX and not is_profile(detection)
 
 
-def read(folder: Path, detector: Detector, options: Options) -> dict[str, Crops]:
+def read(folder: Path, detector: Detector, options: Options, aligned: Callable[[Image, Detection], Image]) -> dict[str, Crops]:
     """Aligned faces (N, 128, 128, 3) by person, of a folder of reference photos.
 
     A person's photos lie in one subfolder, or are named alike up to a trailing number: ``ada_1.jpg``, ``ada_2.jpg``.
+
+    Args:
+        folder: of the photos.
+        detector: finds the faces.
+        options: say which faces are clear.
+        aligned: makes the crop of a face, in the same way as of those that are compared.
 
     Raises:
         ConfigError: there is no such folder, no photo in it, or a photo that does not show exactly one clear face.
@@ -137,7 +118,8 @@ def read(folder: Path, detector: Detector, options: Options) -> dict[str, Crops]
         raise ConfigError(f"expected a folder of reference photos, got {folder}")
     crops: dict[str, list[Image]] = {}
     for path in _photos(folder):
-        crops.setdefault(_person_of(path.relative_to(folder)), []).append(_face(path, detector, options))
+        image, face = _face(path, detector, options)
+        crops.setdefault(_person_of(path.relative_to(folder)), []).append(aligned(image, face))
     if not crops:
         raise ConfigError(f"expected reference photos in {folder}, found none")
     return {name: np.stack(own) for name, own in crops.items()}
@@ -154,7 +136,7 @@ def _person_of(path: Path) -> str:
     return re.sub(r"[-_ ]?\d+$", "", path.stem) or path.stem
 
 
-def _face(path: Path, detector: Detector, options: Options) -> Image:
+def _face(path: Path, detector: Detector, options: Options) -> tuple[Image, Detection]:
     try:
         image = codec.read(path, options.max_pixels).frames[0].rgb
     except ImageError as error:
@@ -166,4 +148,4 @@ def _face(path: Path, detector: Detector, options: Options) -> Image:
     if not is_clear(found[0], options):
         how = f"on {found[0].size:.0f} px" if found[0].size < _LEAST_PX else "from the side"
         raise ConfigError(f"cannot use the reference photo {path}: its face is seen {how}, too little to know somebody by")
-    return align(image, found[0]).crop
+    return image, found[0]

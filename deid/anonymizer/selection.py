@@ -18,7 +18,7 @@ from deid.core.options import Options
 from deid.core.protocols import Detector, Embedder
 from deid.core.types import Detection, Image, KeptFace
 from deid.detection.merge import is_among
-from deid.imaging.alignment import align
+from deid.landmarks.realigned import realigned
 
 MARKED = "marked to be kept"
 #: In a video, so many clear sightings of a track, spread over it, must agree on who it is, and no fewer than so many.
@@ -120,7 +120,7 @@ class Selection:
         reasons = ["it lies in a zone to be ignored" if area is not None and holds(area, d) else "" for d in detections]
         if self.asks_who:
             asked = [i for i, d in enumerate(detections) if not reasons[i] and d.label == "face" and is_clear(d, self.options)]
-            crops = [align(image, detections[i]).crop for i in asked]
+            crops = [realigned(image, detections[i]) for i in asked]
             for i, why in zip(asked, self._of_people(crops), strict=True):
                 reasons[i] = why
         return reasons
@@ -178,5 +178,5 @@ def best_pairs(near: NDArray[np.float64]) -> list[tuple[int, int]]:
 
 
 def _people(folder: Path, parts: HasParts) -> KnownPeople:
-    crops, first = known_people.read(folder, parts.detector, parts.options), parts.bank_embedder
+    crops, first = known_people.read(folder, parts.detector, parts.options, realigned), parts.bank_embedder
     return KnownPeople.of(crops, [first, *(e for e in parts.embedders if e.name != first.name)])

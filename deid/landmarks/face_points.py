@@ -17,6 +17,8 @@ from deid.weights.cached_arrays import cached_arrays
 
 #: Where the boxes that the model was trained with lie in an aligned crop of 128 px (median over LFW).
 _BOX = (18, 27, 107, 117)
+#: Where a box of side 1 lies in an aligned crop so that the model's mean face in it lies as LFW's faces do.
+_MEAN_BOX = (20.3, 29.7, 105.9, 115.3)
 _FILE = "shape_predictor_68_face_landmarks.dat"
 
 
@@ -39,6 +41,11 @@ class FacePoints:
     def points(self, crop: NDArray[np.uint8]) -> NDArray[np.float64]:
         """(68, 2) pixels of an aligned crop (128, 128, 3): jaw 0-16, brows 17-26, nose 27-35, eyes 36-47, mouth 48-67."""
         return _points(crop)
+
+    def mean(self) -> NDArray[np.float64]:
+        """(68, 2) pixels of an aligned crop: the mean face of the model."""
+        low, high = np.reshape(_MEAN_BOX, (2, 2))
+        return np.asarray(low + _forest().initial * (high - low), np.float64)
 
 
 @remembered(16)

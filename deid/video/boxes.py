@@ -13,7 +13,7 @@ from deid.boxes.types import Box, BoxedFile, BoxedFrame, View
 from deid.core.errors import DataError
 from deid.core.types import Detection, Image
 from deid.imaging import geometry
-from deid.imaging.alignment import align
+from deid.landmarks.realigned import realigned
 from deid.video.decode import Frame
 from deid.video.frames import Finds, FoundFrame, FrameT, TrackedFace
 from deid.video.steady import clarity
@@ -153,7 +153,7 @@ class TrackCrops:
         for face in clear:
             n = self._seen[face.track] = self._seen.get(face.track, -1) + 1
             if image is not None and n % self._every.setdefault(face.track, 1) == 0:
-                self._add(face.track, align(image, face.detection).crop)
+                self._add(face.track, realigned(image, face.detection))
 
     def _add(self, track: int, crop: Image) -> None:
         own = self.crops.setdefault(track, [])

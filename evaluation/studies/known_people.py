@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.anonymizer.known_people import LOOSE, STRICT, KnownPeople, Reference, is_clear, shipped_strangers
+from deid.anonymizer.known_people import LOOSE, STRICT, KnownPeople, Reference, is_clear
 from deid.anonymizer.selection import best_pairs
+from deid.anonymizer.strangers import Strangers, shipped_strangers
 from deid.core.options import Options
 from deid.core.protocols import Embedder
 from deid.core.types import Detection, Embeddings
 from deid.detection.central import central
 from deid.detection.mtcnn import MtcnnDetector
-from deid.imaging.alignment import align, align_matrix, warp
+from deid.imaging.alignment import align_matrix, warp
+from deid.landmarks.realigned import realigned
 from deid.recognition import build_embedder
 from deid.recognition.mirrored import rows_of
 from deid.training.data import split_of
@@ -102,7 +104,7 @@ class _Draw:
     left: NDArray[np.bool_]
 
 
-def _draw(faces: Faces, people: Sequence[str], embedders: Sequence[Embedder], strangers: Embeddings, rng: np.random.Generator) -> _Draw:
+def _draw(faces: Faces, people: Sequence[str], embedders: Sequence[Embedder], strangers: Strangers, rng: np.random.Generator) -> _Draw:
     references, own = [], np.isin(faces.people, people)
     used = np.zeros(len(own), bool)
     for who in people:
@@ -183,4 +185,4 @@ def _embedded(options: StudyOptions, embedders: Sequence[Embedder]) -> Faces:
 
 
 def _crop(image: NDArray[np.uint8], face: Detection | None) -> NDArray[np.uint8]:
-    return warp(image, align_matrix(datasets.LFW_POINTS)) if face is None else align(image, face).crop
+    return warp(image, align_matrix(datasets.LFW_POINTS)) if face is None else realigned(image, face)

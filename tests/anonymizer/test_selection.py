@@ -11,6 +11,7 @@ from PIL import Image as PillowImage
 from deid.anonymizer import known_people
 from deid.anonymizer.known_people import LOOSE, STRICT, KnownPeople
 from deid.anonymizer.selection import Selection, best_pairs
+from deid.anonymizer.strangers import Strangers
 from deid.anonymizer.zones import Zones
 from deid.core.errors import ConfigError
 from deid.core.options import Options
@@ -34,7 +35,7 @@ class ByColour:
 RED, GREEN, BLUE, PINK = (230, 90, 90), (90, 230, 90), (90, 90, 230), (230, 100, 100)
 #: Strangers all around: nearness 1 is about the distance of red to orange.
 STRANGERS = np.array([[1, y, z] for y in (-0.6, 0.6) for z in (-0.6, 0.6)] * 2 + [[-1, 1, z] for z in (-1, 1)] * 3, np.float32)
-STRANGERS /= np.linalg.norm(STRANGERS, axis=1, keepdims=True)
+AROUND = Strangers(STRANGERS / np.linalg.norm(STRANGERS, axis=1, keepdims=True))
 
 
 def _photo(*colours: tuple[int, int, int]) -> Image:
@@ -52,7 +53,7 @@ def _faces(n: int, score: float = 0.999) -> list[Detection]:
 
 def _people(**colours: tuple[int, int, int]) -> KnownPeople:
     crops = {name: np.full((2, 128, 128, 3), colour, np.uint8) for name, colour in colours.items()}
-    return KnownPeople.of(crops, [ByColour()], STRANGERS)
+    return KnownPeople.of(crops, [ByColour()], AROUND)
 
 
 def _kept(selection: Selection, image: Image, faces: Sequence[Detection]) -> list[int]:
@@ -113,7 +114,7 @@ def test_a_second_recogniser_must_agree() -> None:
 
     def selection(same: bool, what: str) -> Selection:
         crops = {"ada": np.full((2, 128, 128, 3), RED, np.uint8)}
-        return Selection(Options(), **{what: KnownPeople.of(crops, [ByColour(), Says(same)], STRANGERS)})
+        return Selection(Options(), **{what: KnownPeople.of(crops, [ByColour(), Says(same)], AROUND)})
 
     assert _kept(selection(True, "keep"), _photo(RED), _faces(1)) == [0]
     assert _kept(selection(False, "keep"), _photo(RED), _faces(1)) == []
@@ -162,7 +163,7 @@ class Parts:
 
 @pytest.fixture
 def parts(fake_detector: Callable[..., Detector], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Parts]:
-    monkeypatch.setattr(known_people, "shipped_strangers", lambda: STRANGERS)
+    monkeypatch.setattr(known_people, "shipped_strangers", lambda: AROUND)
     return lambda answers, **options: Parts(fake_detector(answers), Options(**options))
 
 

@@ -65,7 +65,8 @@ class Judges:
     def turned(self) -> TurnedDetector | None:
         """What searches photos at further turns: the two of `USUAL`; None where one of them does not judge."""
         by_name = {d.name: d for d in self.detectors}
-        return TurnedDetector(*(by_name[name] for name in USUAL)) if set(USUAL) <= set(by_name) else None
+        first, second = (by_name.get(name) for name in USUAL)
+        return TurnedDetector(first, second) if first and second else None
 
     @classmethod
     def of(cls, detectors: Sequence[str] = (), recognisers: Sequence[Path] = ()) -> "Judges":

@@ -138,9 +138,11 @@ def build_detector(names: str, min_face: int = 15, device: str = "cpu") -> Detec
     own = names.split("+")
     detectors = tuple(_build_one(name, min_face, device) for name in own)
     if len(own) == 2 and own[0] in _PRECISE and own[1] == "centerface":
+        from deid.detection.centerface import FAINT, USUAL
         from deid.detection.turned import TurnedDetector
 
-        return TurnedDetector(*detectors)
+        # The second one's faint detections are looked at closely.
+        return TurnedDetector(detectors[0], tiled_centerface(min_face, device, FAINT), USUAL)
     return detectors[0] if len(detectors) == 1 else EnsembleDetector(detectors)
 
 

@@ -124,8 +124,8 @@ def test_empty_photo_gets_quick_looks_alone() -> None:
     first, second = _Marks(), _Marks()
     assert TurnedDetector(first, second).detect(np.zeros((300, 400, 3), np.uint8)) == []
     assert len(first.shapes) == 1
-    # The photo, half its size, its quarters side by side in half the size, and the negative.
-    assert [h * w for h, w, _ in second.shapes] == [300 * 400, 150 * 200, 200 * (150 + 16 + 200 + 16 + 150), 150 * 200]
+    # The photo, half its size, its quarters side by side in half the size, and the negative at four turns.
+    assert [h * w for h, w, _ in second.shapes] == [300 * 400, 150 * 200, 200 * (150 + 8 + 200 + 8 + 150), *[150 * 200] * 4]
 
 
 def test_a_photo_with_something_faint_is_searched_at_the_eighths() -> None:
@@ -181,3 +181,16 @@ def test_close_look_at_a_lying_face_is_upright(hopper: Image, officer: Detection
     face, judge = turned_by(officer, matrix), MtcnnDetector(min_face=40)
     found = look_closer(judge.detect, image, face, 2.2, 200)
     assert geometry.box_iou(np.array([d.box_xyxy for d in found]), face.box_xyxy).max() > 0.5
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_real_face_is_found_in_a_negative_that_lies(default: Detector, hopper: Image, officer: Detection, degrees: int) -> None:
+    image, matrix = turn(255 - hopper, degrees)
+    best = max(default.detect(image), key=lambda d: d.score)
+    assert geometry.box_iou(best.box_xyxy, turned_by(officer, matrix).box_xyxy)[0, 0] > 0.5
+
+
+@pytest.mark.parametrize("degrees", [180, 270])
+def test_a_real_face_is_found_in_a_photo_that_lies_and_is_blurred(astronaut: Image, degrees: int) -> None:
+    image = turn(cv2.blur(astronaut, (21, 1)), degrees)[0]
+    assert build_detector("mtcnn_once+centerface", 15).detect(np.asarray(image, np.uint8))

@@ -154,9 +154,11 @@ class VideoEditor(Generic[FrameT]):
         """A cover, in place: only the part of the frame around the face is worked on."""
         role, margin = self._roles[face.track], self._engine.options.margin
         box = geometry.expand_box(face.detection.box_xyxy, 1 + 2 * margin)
-        rows, columns = geometry.box_to_slices(box + np.array([-2.0, -2.0, 2.0, 2.0]), out.shape[:2])
-        if rows.stop <= rows.start or columns.stop <= columns.start:
+        inside = geometry.box_to_slices(box, out.shape[:2])
+        if any(side.stop <= side.start for side in inside):
+            # A face that walks out is remembered just outside the frame.
             return
+        rows, columns = geometry.box_to_slices(box + np.array([-2.0, -2.0, 2.0, 2.0]), out.shape[:2])
         here = face.detection.moved(np.ones(2), -np.array([columns.start, rows.start], float))
         shown = cover(role.cover, np.ascontiguousarray(out[rows, columns]), here, margin)
         out[rows, columns] = shown.image

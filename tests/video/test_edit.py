@@ -126,3 +126,14 @@ def test_a_new_face_is_made_and_judged_in_keyframes_and_moved_between_them(hoppe
         part = image[y - 20 : y + 20, x - 15 : x + 15].astype(int)
         first = images[0][y - 20 : y + 20, x - 15 - 2 * i : x + 15 - 2 * i].astype(int)  # type: ignore[index]
         assert np.abs(part - first).mean() < 2
+
+
+def test_a_face_that_is_remembered_just_outside_the_frame_needs_no_cover(hopper: Image, officer: Detection, fake_editor: type) -> None:
+    video, frame = _video(_Stubborn(), fake_editor), _Frame(hopper)
+    margin = video._engine.options.margin
+    # With its margin it ends a pixel above the frame, or to the left of it.
+    for box in (np.array([100.0, -41, 140, -1 - 40 * margin]), np.array([-41.0, 100, -1 - 40 * margin, 140])):
+        portraits = {0: ((frame, officer),)}
+        edited = video.edit(FoundFrame(frame, (TrackedFace(0, Detection(box), "remembered"),), portraits))
+        assert edited.image is not None
+        np.testing.assert_array_equal(edited.image, hopper)

@@ -138,6 +138,8 @@ def _check_places(use: Use, reports: Reports) -> None:
     places.check_use(use.inputs, use.out, reports.report)
     if reports.coco:
         places.check_use(use.inputs, use.out, reports.coco)
+    if reports.debug and not reports.report:
+        raise ConfigError("expected --report FILE with --debug: its pictures lie beside the report, and portraits are named in it")
     if reports.report and reports.debug:
         numbered.check(numbered.folder_of(reports.report), use.inputs, use.out, use.overwrite)
 

@@ -33,6 +33,7 @@ class Shards:
             for name, member in _named(path):
                 n_found += not member.damage
                 kind, why = kind_of(member.name) if member.regular else ("other", "neither a file nor a folder")
+                kind, why = ("other", "its name leads out of the folder that it is unpacked to") if _leads_out(member.name) else (kind, why)
                 kind, why = ("broken", member.damage) if member.damage else (kind, why)
                 yield Item(f"{self._name(path)}/{name}", str(path), kind, (member.offset, member.size), why=why)
             if not n_found:
@@ -80,6 +81,12 @@ class Shards:
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
+
+
+def _leads_out(name: str) -> bool:
+    """Whether unpacking a member of that name may write beside the folder, as `/etc/x.jpg` and `a/../../x.jpg` do."""
+    parts = name.replace("\\", "/").split("/")
+    return not parts[0] or ".." in parts or parts[0].endswith(":")
 
 
 def _named(path: Path) -> Iterator[tuple[str, Member]]:

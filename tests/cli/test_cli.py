@@ -159,6 +159,13 @@ def test_portraits_of_ones_own_stand_in_and_are_named_for_debugging_only(
     assert all(0 <= i < 12 for i in numbers)
 
 
+def test_debug_without_a_report_is_wrong_use(photo: Path, tmp_path: Path) -> None:
+    result = deid("run", photo, "-o", tmp_path / "o.jpg", "--method", "blur", "--debug")
+    assert result.exit_code == 2
+    assert "--report" in result.output
+    assert not (tmp_path / "o.jpg").exists()
+
+
 def test_the_seed_of_the_report_repeats_a_file(hopper: Image, tmp_path: Path) -> None:
     PillowImage.fromarray(hopper[:200]).save(tmp_path / "in.png")
     result = deid("run", tmp_path / "in.png", "-o", tmp_path / "o.png", "--quality", "fast", "--seed", 7, "--report", tmp_path / "r.json")

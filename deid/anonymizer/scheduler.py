@@ -1,6 +1,6 @@
 """The order of a photo's faces: those that lie apart at the same time, then a second look for faces that are still exposed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,8 @@ from deid.anonymizer.parts import Parts
 from deid.anonymizer.protocols import Selecting
 from deid.anonymizer.request import Request
 from deid.compositing import blend, head
+from deid.compositing.proposal import Patch
+from deid.core import steps
 from deid.core.attributes import CROP_SIZE
 from deid.core.errors import DetectionError
 from deid.core.options import Options
@@ -88,22 +90,37 @@ class Scheduler:
     ) -> list[Face]:
         """Edit more faces, the largest first, in a photo and the map of what was touched in it, in place."""
         largest_first = enumerate(sorted(requests, key=lambda r: -r.detection.size), len(before))
-        new = self._models.threads.starmap(self._editor.prepare, [(image, r, seed, index) for index, r in largest_first])
+        # Each face is prepared, and edited.
+        step = steps.counter(2 * len(requests))
+        new = self._models.threads.starmap(self._prepare, [(image, r, seed, index, step) for index, r in largest_first])
         drawn = [face for face in new if face.request.levels is None]
         for i, face in enumerate(drawn):
             self._identities.recognise(face, [*before, *drawn[:i]])
         stand_ins.reserve(self._models, image, drawn, [*before, *new])
         for together in _apart(new, self._models.options):
-            self._edit_together(together, out, touched)
+            self._edit_together(together, out, touched, step)
         # A later edit may have changed an earlier face, and mending that one a third.
         while changed := [face for face in (*before, *new) if not _still_passes(self._models.gate, face, out)]:
             for face in changed:
                 self._edit_together([face], out, touched)
         return new
 
-    def _edit_together(self, faces: Sequence[Face], out: Image, touched: NDArray[np.bool_]) -> None:
+    def _prepare(self, image: Image, request: Request, seed: int, index: int, step: Callable[[], None]) -> Face:
+        face = self._editor.prepare(image, request, seed, index)
+        step()
+        return face
+
+    def _edit_together(
+        self, faces: Sequence[Face], out: Image, touched: NDArray[np.bool_], step: Callable[[], None] = lambda: None
+    ) -> None:
         """Edit faces that lie apart, at the same time."""
-        for patch in self._models.threads.starmap(self._editor.edit, [(face, out) for face in faces]):
+
+        def edit(face: Face) -> Patch:
+            patch = self._editor.edit(face, out)
+            step()
+            return patch
+
+        for patch in self._models.threads.starmap(edit, [(face,) for face in faces]):
             patch.lay(out, touched)
 
 

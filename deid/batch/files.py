@@ -11,6 +11,7 @@ from deid.batch.jobs import Job
 from deid.batch.pictures import Given, anonymize_given
 from deid.batch.results import FileResult
 from deid.batch.walk import is_video
+from deid.core import steps
 from deid.core.errors import DataError, DependencyError, ImageError, VideoError
 from deid.core.types import ImageResult
 from deid.imaging import atomic, codec
@@ -42,7 +43,8 @@ def run_job(
         seed: of this file; None for a fresh one. All frames of an animation share it.
         overwrite: whether an existing target may be replaced.
         span: of a video, which part, and what of its sound.
-        progress: called with the number of written frames of a video, and of those to expect.
+        progress: called with the number of written frames of a video, and of those to expect; for a picture of many faces, with that of
+            steps done, two for each face.
         given: what is known of the file.
         draw: called with a picture's target and what was written to it; the pixels are not kept after that.
     """
@@ -58,7 +60,8 @@ def run_job(
             error = video.problem and f"written as far as it could be read: {video.problem}"
             return FileResult(job.source, job.target, error, video=video)
         picture = codec.read(job.source, engine.options.max_pixels)
-        edited, frames = anonymize_given(picture, engine, seed, given)
+        with steps.watched(progress):
+            edited, frames = anonymize_given(picture, engine, seed, given)
         data = codec.encode(edited, _format(job.source, job.target))
         atomic.write(data, job.target, overwrite)
     except (DataError, DependencyError, ImageError, VideoError) as failure:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from deid.core.errors import DeidError
 from deid.core.messages import console, plain, say
@@ -37,15 +37,15 @@ def errors_shown() -> Iterator[None]:
 
 def columns(what: str = "{task.description}", note: str = "{task.fields[note]}") -> tuple[ProgressColumn, ...]:
     """Columns of every progress bar: what is done, how much of it, how long it takes, and a note."""
-    return TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn(note, markup=False)
+    return TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn(note, markup=False)
 
 
 @contextmanager
 def progress(what: str, total: int) -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
-    """Two callbacks: one for each finished step of a run, one for the frames of its current video."""
+    """Two callbacks: one for each finished step of a run, one for the steps of its current file."""
     with Progress(*columns(), console=console) as bar:
         task = bar.add_task(what, total=total, note="")
-        video = bar.add_task("frames", total=None, note="", visible=False)
+        video = bar.add_task("this file", total=None, note="", visible=False)
 
         def step(note: str) -> None:
             bar.update(task, advance=1, note=plain(note))

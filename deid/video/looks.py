@@ -10,9 +10,9 @@ from deid.video.search import SMALLEST, Faint, Search
 
 #: Least score of CenterFace in a video: what is that faint must be found twice.
 _FAINT = 0.42
-#: Where it looks alone, that of what another detector confirms. Of 30 faces of 20 to 23 px that MTCNN alone detects, it sees 30 so faintly;
-#: in a busy scene 0.4 other places a frame look alike.
-_FAINTEST = 0.3
+#: Where it looks alone, that of what another detector confirms. Of 31 faces of 20 to 23 px that MTCNN alone detects, it sees all so faintly,
+#: and 30 with 0.3; in a busy scene 0.3 other places a frame look alike.
+_FAINTEST = 0.25
 #: How many of MTCNN's looks at a video go by a name.
 _MTCNN = {"mtcnn": 2, "mtcnn_once": 1}
 

@@ -59,10 +59,14 @@ class Search:
         return len(self._looks)
 
     def next(self, image: Image, degrees: int = 0) -> list[Detection]:
-        """Detections of the current search in an image that is turned counter-clockwise for it."""
+        """Detections of the current search in an image that is turned counter-clockwise for it; faint ones of the fastest look count when
+        another confirms them."""
         look = self._looks[self._turn % len(self._looks)]
         self._turn += 1
-        return detect_turned(look.detect, image, degrees)
+        if look is not self._looks[-1] or self._faint is None:
+            return detect_turned(look.detect, image, degrees)
+        by_look = self._confirmed(self._faint, image, [np.s_[: image.shape[0], : image.shape[1]]], degrees)
+        return [_surer(d, by_look) for d in merge(d for found in by_look for d in found)]
 
     def all(self, image: Image, degrees: int = 0) -> list[Detection]:
         """Detections of all detectors together, each face once."""

@@ -209,13 +209,16 @@ def test_two_faint_looks_are_a_sure_one() -> None:
 
 @pytest.mark.parametrize(("other", "n"), [(0.45, 1), (0.0, 0)])
 def test_what_the_fastest_look_sees_faintly_another_confirms(other: float, n: int) -> None:
-    """At a part of a frame at which the fastest one looks alone."""
+    """At a part of a frame at which the fastest one looks alone, and at all of it."""
     faint = Faint(_Upright(score=0.35), 0.42, 0.5)
     others = ThresholdDetector(_Upright(score=other), 0.1)
     search = Search([others, ThresholdDetector(_Upright(score=0.35), 0.42)], faint)
     found = search.within(_face(100), [np.s_[20:90, 80:150]], thorough=False)
     assert [d.box_xyxy.tolist() for d in found] == [[100, 40, 128, 68]] * n
     assert all(d.score == pytest.approx(1 - 0.65 * 0.55) for d in found)
+    # The turn of the fastest one over the whole frame is no other.
+    search.next(_face(100))
+    assert [d.box_xyxy.tolist() for d in search.next(_face(100))] == [[100, 40, 128, 68]] * n
     known = Search([others, _Upright(score=0.45)], Faint(_Upright(score=0.45), 0.42, 0.5))
     (found_alone,) = known.within(_face(100), [np.s_[20:90, 80:150]], thorough=False)
     assert found_alone.score == pytest.approx(1 - 0.55 * (1 - other))

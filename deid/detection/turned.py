@@ -109,14 +109,15 @@ class TurnedDetector:
             scale = min(_UPRIGHT_SCALE, _UPRIGHT_SIDE / max(image.shape[:2]))
             lying = [self._view(image, degrees) for degrees in self._fired(image, upright, scale)]
             close = lying_at(self._second, image, [d for d in second if not is_among(d, first)])
-            return ranked([close, upright.found, *(view.agreed for view in lying)])
+            # What two detectors agree on at some turn goes before what one of them sees upright: that may be a piece of it.
+            return ranked([close, upright.agreed, *(view.agreed for view in lying), upright.found])
         views = [upright] if upright.is_upright else self._all_round(image, upright, signal)
         best = max(views, key=lambda view: len(view.agreed))
         if abs(best.roll) > _MOST_ROLL:
             views.append(self._view(image, (best.degrees - 45 * round(best.roll / 45)) % 360))
             best = max(views, key=lambda view: len(view.agreed))
         if best.agreed:
-            return ranked([best.found, upright.found, *(view.agreed for view in views)])
+            return ranked([best.found, *(view.agreed for view in views), upright.found])
         surest = max(views, key=lambda view: sum(d.score for d in view.sure))
         return ranked([surest.sure, upright.found])
 

@@ -142,6 +142,24 @@ def test_a_photo_with_something_faint_is_searched_at_the_eighths() -> None:
     assert [d.score for d in found] == [1.0]
 
 
+def test_a_piece_that_one_detector_sees_upright_does_not_hide_the_face_that_two_see_at_another_turn() -> None:
+    class _Piece(_Marks):
+        """Sees a further face where the photo is turned by a quarter, and a piece of it upright."""
+
+        def detect(self, image: Image) -> list[Detection]:
+            h, w = image.shape[:2]
+            lying = image[0, -1].min() > 200  # The photo has a white corner, which a turn moves here.
+            marks = POINTS * 60 + [w - 90, 10]
+            whole = [Detection(np.array([w - 90.0, 10, w - 30, 70]), 1.0, marks, self.name)] if lying else []
+            piece = [] if lying or self.name == "second" else [Detection(np.array([20.0, 45, 40, 65]), 0.75, None, self.name)]
+            return [*([] if lying else super().detect(image)), *whole, *piece]
+
+    image = _marked(400, 500)
+    image[0:4, 0:4] = 255
+    found = TurnedDetector(_Piece(upright_only=True), _Piece(score=0.8, name="second")).detect(image)
+    assert any(d.size > 50 for d in found)
+
+
 @pytest.fixture(scope="module")
 def default() -> Detector:
     """What the options name."""

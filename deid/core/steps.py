@@ -1,4 +1,4 @@
-"""How far a long piece of work is, for whoever watches it."""
+"""How far a long piece of work is, for those who watch it."""
 
 import itertools
 from collections.abc import Callable, Iterator

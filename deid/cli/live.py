@@ -52,6 +52,7 @@ def live(
     """
     with errors_shown():
         _check_url(to)
+        _check_source(source)
         from deid.video.live import live as run_live
         from deid.video.sinks import sink
 
@@ -117,3 +118,13 @@ def _check_url(to: str) -> None:
         _ = urlsplit(to).port if to.startswith("http://") else None
     except ValueError as error:
         raise ConfigError("expected --to http://HOST:PORT with a port of 0 to 65535, and brackets around an IPv6 address") from error
+
+
+def _check_source(source: str) -> None:
+    """Refuse an address to read from that is none, before a model is loaded; it is not repeated either."""
+    _, is_url, rest = source.partition("://")
+    try:
+        # A password may hold anything, slashes too.
+        _ = urlsplit("//" + rest.rpartition("@")[2]).port if is_url else None
+    except ValueError as error:
+        raise ConfigError("expected a source such as rtsp://HOST:PORT/PATH, a port of 0 to 65535, brackets around IPv6") from error

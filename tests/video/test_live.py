@@ -273,6 +273,8 @@ def test_wrong_places_are_told_before_a_model_is_loaded(video: Path, tmp_path: P
         (video, tmp_path / "folder.mp4"),
         (video, "rtsp:/admin:secret@cam/b.mp4"),
         ("admin:secret@cam/1", tmp_path / "b.mp4"),
+        ("rtsp://admin:se/#?secret@cam:99999/1", tmp_path / "b.mp4"),
+        ("http://admin:secret@[::1/video", tmp_path / "b.mp4"),
     ]:
         out = CliRunner().invoke(app, ["live", str(source), "--to", str(to), "--method", "blur"])
         assert out.exit_code == 2, out.output

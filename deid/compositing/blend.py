@@ -23,7 +23,7 @@ _COVER_FEATHER = 0.2
 #: How far up the forehead the mask goes: times the distance from brow to nose tip.
 _FOREHEAD = 0.55
 #: No forehead reaches further up than this many times the distance from brow to nose tip.
-_TO_HAIRLINE = 0.9
+TO_HAIRLINE = 0.9
 #: Start of the forehead, in pixels above the brows and above the aligned eyes.
 _OVER_BROWS, _OVER_EYES = 3.0, 8.0
 #: Down to so many pixels under the eyes, hair is looked for with more care.
@@ -98,7 +98,7 @@ def uncovered(points: NDArray[np.float64], crop: Image) -> NDArray[np.float32]:
         face = cv2.morphologyEx(face, tidy, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
     # Walls have the colour of skin now and then.
     inside: NDArray[Any] = np.zeros((128, 128), np.float32)
-    cv2.fillConvexPoly(inside, np.round(outline(points, _TO_HAIRLINE)).astype(np.int32), 1.0, lineType=cv2.LINE_AA)
+    cv2.fillConvexPoly(inside, np.round(outline(points, TO_HAIRLINE)).astype(np.int32), 1.0, lineType=cv2.LINE_AA)
     return np.asarray(face * inside, np.float32)
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing.blend import outline, shrunk
+from deid.compositing.blend import TO_HAIRLINE, outline, shrunk
 from deid.compositing.fill import continued
 from deid.core.remembered import remembered
 from deid.core.temporal import held
@@ -24,8 +24,6 @@ _PART, _EDGE, _HOLES = 0.25, 1.2, 1.6
 _RIM, _STANDS_OUT, _FAR = 4.0, 12.0, 0.4
 #: So many pixels beside a rim tell what lies behind it.
 _BESIDE = 3
-#: How far above the brows a face reaches, times their distance to the nose.
-_TO_HAIRLINE = 0.9
 #: Grain is what is finer than this, taken from so far below, in pixels of 128, and at most so much, in grey levels.
 _GRAIN, _BELOW, _MOST_GRAIN = 0.5, 18, 12.0
 #: Glasses are whole where each lens has this many pixels (of 128), and along this share of its border a frame is found within so many.
@@ -66,7 +64,7 @@ def _smooth(photo: Image, frame: Field, lenses: Field, points: NDArray[np.float6
     # With the grain of what lies below.
     grain = (shown - cv2.GaussianBlur(shown, (0, 0), _GRAIN * k)) * known[..., None]
     below = np.clip(np.roll(grain, -round(_BELOW * k), axis=0), -_MOST_GRAIN, _MOST_GRAIN)
-    face = scaled(filled(outline(points, _TO_HAIRLINE)), len(photo))
+    face = _face(points, len(photo))
     inside, beyond = (continued(shown, np.asarray(known * (part > 0.5), np.float32)) for part in (face, 1 - face))
     return np.asarray(beyond + face[..., None] * (inside - beyond) + below, np.float32)
 
@@ -130,7 +128,12 @@ def _behind_head(photo: Image, lenses: Field, points: NDArray[np.float64]) -> tu
         wide = np.s_[beside:middle] if step < 0 else np.s_[middle : beside + 1]
         edge = shown[tall, beside - _BESIDE : beside + 1] if step < 0 else shown[tall, beside : beside + _BESIDE + 1]
         shown[tall, wide], where[tall, wide] = edge.mean(axis=1, keepdims=True), 1
-    return shown, np.asarray(where * (1 - scaled(filled(outline(points, _TO_HAIRLINE)), len(photo))), np.float32)
+    return shown, np.asarray(where * (1 - _face(points, len(photo))), np.float32)
+
+
+def _face(points: NDArray[np.float64], n: int) -> Field:
+    """(n, n) in [0, 1]: 1 inside the outline of a face with landmarks (68, 2), up to the hair."""
+    return scaled(filled(outline(points, TO_HAIRLINE)), n)
 
 
 def _closed(frame: Field) -> Field:

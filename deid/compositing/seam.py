@@ -17,6 +17,7 @@ from deid.compositing.fit import Fit
 from deid.core.temporal import held, steadied
 from deid.core.types import StandIn, Steady
 from deid.imaging.template import SIZE, filled
+from deid.imaging.ways import cheapest_way
 
 Field = NDArray[np.float32]
 
@@ -157,25 +158,6 @@ def _cheapest(cost: NDArray[np.float64]) -> NDArray[np.int64]:
     """The cheapest closed way (A,) through costs (A, S), at most one step inward or outward an angle."""
     # Two rounds: what is read from the second one no longer depends on where the first began.
     return cheapest_way(np.concatenate([cost, cost]), _STRAIGHT)[len(cost) :]
-
-
-def cheapest_way(cost: NDArray[np.floating], sideways: float = 0.0) -> NDArray[np.int64]:
-    """The cheapest way (A,) through costs (A, S), at most one place to the side from each row to the next, which costs ``sideways``."""
-    n, size = cost.shape
-    back = np.zeros((n, size), np.int64)
-    index = np.arange(size)
-    total = np.full(size + 2, np.inf, cost.dtype)
-    total[1:-1] = cost[0]
-    ways = np.empty((3, size), cost.dtype)
-    for i in range(1, n):
-        ways[0], ways[1], ways[2] = total[:-2] + sideways, total[1:-1], total[2:] + sideways
-        best = ways.argmin(axis=0)
-        back[i] = index + best - 1
-        total[1:-1] = ways[best, index] + cost[i]
-    way = [int(total[1:-1].argmin())]
-    for i in range(n - 1, 0, -1):
-        way.append(int(back[i, way[-1]]))
-    return np.array(way[::-1])
 
 
 def _faded(path: NDArray[np.float64]) -> Field:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from deid.core.types import Glasses, Image
 from deid.imaging.template import SIZE
+from deid.imaging.ways import cheapest_sums, way_to
 
 Field = NDArray[np.float32]
 
@@ -75,21 +76,9 @@ def _way(line: Field, row: int) -> tuple[list[int], float]:
     near = line[max(0, row - 24) : row + 25]
     usual = max(_CLEAR, _USUAL * float(np.median(near)))
     worth = np.minimum(line / usual, _MOST) - 1
-    height, width = worth.shape
-    total = np.full(height + 2, -np.inf)
-    total[1 + max(0, row - _BEGIN) : 2 + row + _BEGIN] = 0
-    index, back, sums = np.arange(height), np.zeros((width, height), np.int64), np.empty((width, height))
-    for x in range(width):
-        steps = np.stack([total[:-2] - _STEEP, total[1:-1], total[2:] - _STEEP])
-        best = steps.argmax(axis=0)
-        back[x] = index + best - 1
-        sums[x] = steps[best, index] + worth[:, x]
-        total[1:-1] = sums[x]
-    last = int(sums.max(axis=1).argmax())
-    most = float(sums[last].max())
-    if most <= 0:
-        return [], 0.0
-    way = [int(sums[last].argmax())]
-    for x in range(last, 0, -1):
-        way.append(int(back[x, way[-1]]))
-    return way[::-1], most
+    start = np.full(len(worth), np.inf)
+    start[max(0, row - _BEGIN) : row + _BEGIN + 1] = 0
+    sums, back = cheapest_sums(np.vstack([start, -worth.T]), _STEEP)
+    last = int(sums.min(axis=1).argmin())
+    most = -float(sums[last].min())
+    return (way_to(back, last, int(sums[last].argmin()))[1:].tolist(), most) if most > 0 else ([], 0.0)

@@ -12,6 +12,8 @@ from deid.editing.shapes import BROWS
 from deid.imaging.template import filled
 
 POSE, LIGHT, SKIN = 7, 36, 3
+#: Where `pose` says how a head is held: its turn and its tilt.
+HELD = slice(0, 2)
 #: Where a row of `Looks.row` has the embedding.
 EMBEDDING = slice(-130, -2)
 #: How far a brow reaches above and below its landmarks, in pixels of 128.

@@ -19,7 +19,7 @@ from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import WeightsFormatError
 from deid.core.protocols import ReadsPortraits
 from deid.core.types import Image
-from deid.editing.looks import LIGHT, POSE, SKIN, Looks, pose
+from deid.editing.looks import HELD, LIGHT, POSE, SKIN, Looks, pose
 from deid.editing.sampler import MIX
 from deid.editing.shapes import INNER, Shapes
 
@@ -124,7 +124,7 @@ class Portraits:
     @cached_property
     def shapes(self) -> Shapes:
         """The shapes that its faces have."""
-        return Shapes(self.points)
+        return Shapes(self.points, self.pose[:, HELD])
 
     @cached_property
     def origins(self) -> NDArray[np.float64]:

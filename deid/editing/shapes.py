@@ -13,6 +13,8 @@ BROWS, EYES, MOUTH = (slice(17, 22), slice(22, 27)), (slice(36, 42), slice(42, 4
 #: So many principal components of a mouth are its expression: how it smiles, opens and turns, 92 % of what there is. One is followed by no
 #: more than so many standard deviations: teeth of a broad smile in a narrow mouth are another set of teeth.
 _EXPRESSION, _FOLLOWED = 4, 1.4
+#: A head is turned by no more than this, in the units of `pose`: farther than a bank's own turns nothing is known.
+_MOST_TURNED = 5.0
 #: So many components are kept within bounds, in standard deviations; finer ones are noise of the landmarks. A bank of fewer portraits
 #: than the last number says nothing about shapes.
 _COMPONENTS, _BOUND, _LEAST = 16, 2.0, 64
@@ -23,12 +25,15 @@ class Shapes:
 
     Args:
         points: (N, 68, 2) landmarks.
+        held: (N, K) how each head is held.
     """
 
-    def __init__(self, points: NDArray[np.float64]) -> None:
+    def __init__(self, points: NDArray[np.float64], held: NDArray[np.float64]) -> None:
         self._mean = points[:, INNER:].mean(axis=0)
-        held = np.stack([(affine(p[INNER:], self._mean) - self._mean).ravel() for p in points])
-        _, values, axes = np.linalg.svd(held, full_matrices=False)
+        off = np.stack([(affine(p[INNER:], self._mean) - self._mean).ravel() for p in points])
+        # What an affine map leaves of a turn: a nose sticks out of its face, and moves farther than the eyes.
+        self._turn = np.linalg.lstsq(held - held.mean(axis=0), off, rcond=None)[0] * (len(points) >= _LEAST)
+        _, values, axes = np.linalg.svd(off, full_matrices=False)
         n = _COMPONENTS if len(points) >= _LEAST else 0
         self._axes, self._deviations = axes[:n], values[:n] / np.sqrt(max(len(points) - 1, 1))
         mouths = _centred(points[:, MOUTH]).reshape(len(points), -1)
@@ -42,6 +47,11 @@ class Shapes:
         off = (_BOUND * np.tanh(at / _BOUND) - at) * self._deviations
         back = np.linalg.lstsq(_homogeneous(there), features, rcond=None)[0]
         return np.asarray(features + (off @ self._axes).reshape(-1, 2) @ back[:2])
+
+    def turned(self, features: NDArray[np.float64], by: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(51, 2) how features (51, 2) move, beside an affine map, when their head is held otherwise by (K,)."""
+        back = np.linalg.lstsq(_homogeneous(self._mean), features, rcond=None)[0]
+        return np.asarray((_MOST_TURNED * np.tanh(by / _MOST_TURNED) @ self._turn).reshape(-1, 2) @ back[:2])
 
     def with_expression(self, mouth: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
         """A mouth (20, 2) with the expression of another one (20, 2). Whatever else differs stays."""

@@ -15,6 +15,7 @@ from deid.compositing.seam import reach
 from deid.core.temporal import steadied
 from deid.core.types import Image, StandIn, Steady
 from deid.editing.light import light_of, with_eyes_and_brows
+from deid.editing.looks import HELD, pose
 from deid.editing.portraits import Portraits
 from deid.editing.sampler import FIRST
 from deid.editing.shapes import EYES, INNER, MOUTH, affine
@@ -97,8 +98,10 @@ def shape_for(
     shape = points.copy()
     # The jaw meets the photo around it and stays where it is; all other landmarks are the portraits'.
     shape[INNER:] = np.sum([share * p for share, p in zip(shares, placed, strict=True)], axis=0)[INNER:]
-    _lead_away(shape, points, float(np.interp(shares[0], FIRST, _AWAY)), steady)
-    shape[INNER:] = bank.shapes.bounded(shape[INNER:])
+    by = pose(points)[HELD] - np.sum([share * bank.pose[i, HELD] for i, share in zip(numbers, shares, strict=True)], axis=0)
+    turned = bank.shapes.turned(shape[INNER:], by)
+    _lead_away(shape, points[INNER:] - turned, float(np.interp(shares[0], FIRST, _AWAY)), steady)
+    shape[INNER:] = bank.shapes.bounded(shape[INNER:]) + turned
     _follow_expression(bank, shape, points)
     _keep_inside(shape, points)
     return shape
@@ -132,13 +135,13 @@ def _placed(its: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np
     return apply(fit_similarity(its[INNER:], points[INNER:]), its)
 
 
-def _lead_away(shape: NDArray[np.float64], points: NDArray[np.float64], share: float, steady: Steady | None = None) -> None:
-    """Move the features of a shape (68, 2) farther from those of the face, in place, by a share of their distance.
+def _lead_away(shape: NDArray[np.float64], own: NDArray[np.float64], share: float, steady: Steady | None = None) -> None:
+    """Move the features of a shape (68, 2) farther from the face's own (51, 2), in place, by a share of their distance.
 
     The part that an affine map explains is the pose, and stays. So do the forms of eyes and mouth, which are expression.
     """
     off = np.zeros_like(shape)
-    off[INNER:] = shape[INNER:] - affine(points[INNER:], shape[INNER:])
+    off[INNER:] = shape[INNER:] - affine(own, shape[INNER:])
     for part in (*EYES, MOUTH):
         off[part] = off[part].mean(axis=0)
     shape += share * steadied(steady, "away", off, 3.0)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from deid.editing.looks import HELD
 from deid.editing.portraits import Portraits
 from deid.editing.shapes import INNER, Shapes
 
@@ -49,4 +50,18 @@ def test_how_a_head_is_held_makes_no_difference(bank: Portraits, features: Point
 
 def test_few_portraits_say_nothing_about_shapes(bank: Portraits, features: Points) -> None:
     wild = _caricature(features, 3)
-    np.testing.assert_allclose(Shapes(bank.points[:10]).bounded(wild), wild, atol=1e-6)
+    few = Shapes(bank.points[:10], bank.pose[:10, HELD])
+    np.testing.assert_allclose(few.bounded(wild), wild, atol=1e-6)
+    np.testing.assert_allclose(few.turned(wild, np.array([2.0, 1.0])), 0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("by", "axis"), [((1.0, 0.0), 0), ((0.0, 1.0), 1)])
+def test_the_nose_moves_farther_than_the_eyes(by: tuple[float, float], axis: int, bank: Portraits, features: Points) -> None:
+    moved = bank.shapes.turned(features.mean(axis=0), np.array(by))
+    tip, eyes = moved[30 - INNER], moved[36 - INNER : 48 - INNER].mean(axis=0)
+    assert tip[axis] - eyes[axis] > 1.5
+    # A turn does not tilt, and a tilt does not turn.
+    assert np.abs(moved[30 - INNER, 1 - axis]) < 0.5
+    # Held a little further, it is a little further; nothing is known of a profile.
+    far = bank.shapes.turned(features.mean(axis=0), 100 * np.array(by))
+    assert 2 * tip[axis] < far[30 - INNER, axis] < 6 * tip[axis]

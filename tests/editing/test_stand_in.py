@@ -1,5 +1,6 @@
 """What of a subject goes into a stand-in, and what does not."""
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from deid.compositing.blend import face_mask, outline
 from deid.core.types import AlignedFace, Image, StandIn
 from deid.editing.portraits import Portraits
-from deid.editing.stand_in import _keep_inside, _lead_away, _placed, stand_in
+from deid.editing.stand_in import _keep_inside, _lead_away, _placed, shape_for, stand_in
 from deid.landmarks.face_points import FacePoints
 
 NUMBERS, SHARES = [3, 40], [0.6, 0.4]
@@ -247,7 +248,7 @@ def test_features_lie_farther_from_the_subjects_than_the_portraits_do(bank: Port
     assert points is not None
     shape = _placed(bank.points[0], points)
     led = shape.copy()
-    _lead_away(led, points, 0.7)
+    _lead_away(led, points[17:], 0.7)
     np.testing.assert_array_equal(led[:17], shape[:17])
     brows_and_nose = slice(17, 36)
     assert np.linalg.norm((led - points)[brows_and_nose]) > 1.1 * np.linalg.norm((shape - points)[brows_and_nose])
@@ -256,12 +257,28 @@ def test_features_lie_farther_from_the_subjects_than_the_portraits_do(bank: Port
         np.testing.assert_allclose(np.ptp(led[part] - shape[part], axis=0), 0, atol=1e-9)
 
 
+def _tip(points: NDArray[np.float64]) -> float:
+    """How far the tip of the nose lies beside the middle of the eyes, as a share of their distance."""
+    left, right = points[36:42].mean(axis=0), points[42:48].mean(axis=0)
+    along = (right - left) / np.linalg.norm(right - left)
+    return float((points[30] - (left + right) / 2) @ along / np.linalg.norm(right - left))
+
+
+def test_the_nose_of_a_turned_head_is_turned(bank: Portraits) -> None:
+    turn = bank.pose[:, 0]
+    straight = [int(i) for i in np.argsort(np.abs(turn), kind="stable")[:12]]
+    for subject in np.argsort(turn, kind="stable")[-6:]:
+        points = bank.points[subject]
+        tips = [_tip(shape_for(bank, pair, (0.6, 0.4), points)) for pair in itertools.pairwise(straight)]
+        assert np.median(tips) > 0.4 * _tip(points) > 0.1
+
+
 def test_what_turns_a_head_is_not_exaggerated(woman_face: AlignedFace) -> None:
     points = woman_face.points
     assert points is not None
     turned = points @ np.array([[0.9, 0.05], [-0.05, 1.1]]) + (3, -2)
     led = turned.copy()
-    _lead_away(led, points, 0.7)
+    _lead_away(led, points[17:], 0.7)
     np.testing.assert_allclose(led, turned, atol=1e-6)
 
 

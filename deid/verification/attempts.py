@@ -102,18 +102,18 @@ def best(gate: Gate, source: SourceFace, attempts: Iterable[Attempt[Level]], fur
         further_rounds: how many more are made for a new face that passes but is near the one before.
 
     Returns:
-        What is to stay, None when nothing passed; and why each of the others may not.
+        What is to stay, None when nothing passed; and why each of those before may not.
     """
     kept: Judged[Level] | None = None
     failed: list[str] = []
     for attempt in attempts:
         if kept is not None and not attempt.level.pastes_face:
             break
-        judged = first_passing(gate, source, attempt)
-        if not judged.may_stay:
-            failed.append(f"{judged.shown.edited.method} x{attempt.level.strength:g}: {'; '.join(judged.check.reasons)}")
-        elif kept is None or margin(judged.check) > margin(kept.check):
+        judged = first_passing(gate, source, attempt, 1.0 if kept is None else margin(kept.check))
+        if judged.may_stay and (kept is None or margin(judged.check) > margin(kept.check)):
             kept = judged
+        elif kept is None:
+            failed.append(f"{judged.shown.edited.method} x{attempt.level.strength:g}: {'; '.join(judged.check.reasons)}")
         if kept is not None and (further_rounds == 0 or not _may_be_farther(kept)):
             break
         further_rounds -= kept is not None
@@ -126,10 +126,10 @@ def _may_be_farther(kept: Judged[Level]) -> bool:
     return level.pastes_face and level.sets is None and not is_far(kept.check)
 
 
-def first_passing(gate: Gate, source: SourceFace, attempt: Attempt[Level]) -> Judged[Level]:
-    """The most promising one of an attempt that passes; the most promising one where none does."""
+def first_passing(gate: Gate, source: SourceFace, attempt: Attempt[Level], needed: float = 1.0) -> Judged[Level]:
+    """The most promising one of an attempt that passes; the most promising one where none does. See `Gate.judge` for what is needed."""
     first = None
-    for one in judged(gate, source, attempt):
+    for one in judged(gate, source, attempt, needed):
         if one.check.passed:
             return one
         first = first or one
@@ -137,12 +137,13 @@ def first_passing(gate: Gate, source: SourceFace, attempt: Attempt[Level]) -> Ju
     return first
 
 
-def judged(gate: Gate, source: SourceFace, attempt: Attempt[Level]) -> Iterator[Judged[Level]]:
+def judged(gate: Gate, source: SourceFace, attempt: Attempt[Level], needed: float = 1.0) -> Iterator[Judged[Level]]:
     """The most promising ones of an attempt, best first, each shown and judged in the photo: at least one."""
     for number in _promising(gate, source, attempt):
         shown = attempt.show(number)
-        verdict = _of_new_face if attempt.level.pastes_face else _of_cover
-        yield Judged(attempt, number, shown, verdict(gate, source, attempt, shown))
+        is_new = attempt.level.pastes_face
+        check = _of_new_face(gate, source, attempt, shown, needed) if is_new else _of_cover(gate, source, attempt, shown)
+        yield Judged(attempt, number, shown, check)
 
 
 def _promising(gate: Gate, source: SourceFace, attempt: Attempt[Level]) -> list[int]:
@@ -154,18 +155,28 @@ def _promising(gate: Gate, source: SourceFace, attempt: Attempt[Level]) -> list[
     return promising(checks, [p.fit.value for p in proposals], attempt.expected)
 
 
-def _of_new_face(gate: Gate, source: SourceFace, attempt: Attempt[Level], shown: Shown) -> Verification:
-    """The gate's verdict on a new face, and whether it fits and changes enough of the detection."""
-    before, level, more = attempt.verdict_before, attempt.level, list[str]()
-    check = gate.judge(source, shown.image, level.accepted) if before is None else before
-    # In a video, one poor frame is no reason to cover a face.
-    if before is None and level.sets is None and shown.fit.value < LEAST_FIT:
-        more.append(f"the stand-in does not fit the photo: {below(shown.fit.value, LEAST_FIT)}, {shown.fit.worst}")
-    if level.sets is None and attempt.in_glasses and margin(check) < _IN_GLASSES:
+def _of_new_face(gate: Gate, source: SourceFace, attempt: Attempt[Level], shown: Shown, needed: float) -> Verification:
+    """The gate's verdict on a new face, which takes most of the time, unless it is refused without: it does not fit, or changes too little
+    of the detection."""
+    before, more = attempt.verdict_before, _misfits(source, attempt, shown)
+    if before is None and more:
+        return Verification((), False, 0.0, source.male, source.male, None, tuple(more))
+    in_glasses = attempt.level.sets is None and attempt.in_glasses
+    check = before or gate.judge(source, shown.image, attempt.level.accepted, max(needed, _IN_GLASSES) if in_glasses else needed)
+    if in_glasses and margin(check) < _IN_GLASSES:
         more.append(f"too near for the same glasses: {below(margin(check), _IN_GLASSES)} thresholds")
-    if (share := geometry.share_of_middle(source.detection.box_xyxy, shown.touched)) < LEAST_EDITED:
-        more.append(f"only {share:.0%} of the middle of the box is edited")
     return replace(check, reasons=(*check.reasons, *more))
+
+
+def _misfits(source: SourceFace, attempt: Attempt[Level], shown: Shown) -> list[str]:
+    """Why a new face does not fit its photo."""
+    found = list[str]()
+    # In a video, one poor frame is no reason to cover a face.
+    if attempt.verdict_before is None and attempt.level.sets is None and shown.fit.value < LEAST_FIT:
+        found.append(f"the stand-in does not fit the photo: {below(shown.fit.value, LEAST_FIT)}, {shown.fit.worst}")
+    if (share := geometry.share_of_middle(source.detection.box_xyxy, shown.touched)) < LEAST_EDITED:
+        found.append(f"only {share:.0%} of the middle of the box is edited")
+    return found
 
 
 def _of_cover(gate: Gate, source: SourceFace, attempt: Attempt[Level], shown: Shown) -> Verification:

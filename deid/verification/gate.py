@@ -20,6 +20,7 @@ from deid.core.types import Crops, Distance, Embeddings, Image, Verification
 from deid.detection.views import find_again
 from deid.imaging.alignment import align
 from deid.recognition.source_face import SourceFace
+from deid.verification.ranking import margin_of
 
 #: Score under which nothing passes for a photo. One photo in twenty scores less: thick frames of glasses, or much compression.
 _NOISE_REALISM = 0.06
@@ -66,39 +67,49 @@ class Gate:
         embeddings = self.reader.embed(crops)
         return self._judged(source, self._distances(source, embeddings), crops, embeddings, accepted)
 
-    def judge(self, source: SourceFace, image: Image, accepted: bool = False) -> Verification:
+    def judge(self, source: SourceFace, image: Image, accepted: bool = False, needed: float | None = None) -> Verification:
         """Judge a new face in the photo.
 
         Args:
             source: the face before.
             image: (H, W, 3) uint8 RGB, the photo with the new face.
             accepted: whether the new face was accepted in several frames; this relaxes the gender check.
+            needed: by how many thresholds, see `margin`, it must exceed to be of use. One that does not at the old landmarks is refused
+                without a second look, which could only bring it nearer. None to measure it in full whatever it is.
         """
-        iou, views, embeddings = self._look(source, image)
-        (check,) = self._judged(source, [self._nearest(source, embeddings)], views[:1], embeddings, accepted)
-        reasons, least = check.reasons, self.options.min_iou
+        crop, rows = self._first_look(source, image)
+        (first,) = self._distances(source, rows)
+        if needed is not None and margin_of(first) <= needed:
+            reasons = _too_near(first) or [f"{margin_of(first):.2f} thresholds away, not more than {needed:.2f}"]
+            return Verification(first, False, 0.0, source.male, source.male, None, tuple(reasons))
+        iou, nearest = self._second_look(source, image, first)
+        (check,) = self._judged(source, [nearest], crop, rows, accepted)
+        reasons, least = list(check.reasons), self.options.min_iou
         if iou < least:
             again = f"found again with IoU {below(iou, least)}" if iou > 0 else "not found again by the detector"
-            reasons = (*reasons, again)
-        return replace(check, redetected=iou > 0, iou=iou, reasons=reasons)
+            reasons.append(again)
+        return replace(check, redetected=iou > 0, iou=iou, reasons=tuple(reasons))
 
     def cover(self, source: SourceFace, image: Image) -> Verification:
         """Judge a filter over the face, in the photo (H, W, 3): only the distances count."""
-        iou, _, embeddings = self._look(source, image)
-        nearest = self._nearest(source, embeddings)
+        _, rows = self._first_look(source, image)
+        iou, nearest = self._second_look(source, image, *self._distances(source, rows))
         return Verification(nearest, iou > 0, iou, source.male, source.male, None, tuple(_too_near(nearest)))
 
-    def _look(self, source: SourceFace, image: Image) -> tuple[float, Crops, tuple[Embeddings, ...]]:
-        """IoU of a face detected again in a photo, and views of it with their embeddings: at the old landmarks, and at the new ones, as an
+    def _first_look(self, source: SourceFace, image: Image) -> tuple[Crops, tuple[Embeddings, ...]]:
+        """The crop (1, 128, 128, 3) of a photo at a face's old landmarks, and its embeddings."""
+        crop = align(image, source.detection).crop[None]
+        return crop, self.reader.embed(crop)
+
+    def _second_look(self, source: SourceFace, image: Image, first: tuple[Distance, ...]) -> tuple[float, tuple[Distance, ...]]:
+        """IoU of a face detected again in a photo, and the lesser of its distances at the old landmarks and at the new ones, as an
         attacker aligns it."""
         iou, found = find_again(self.detector.detect, image, source.detection)
-        views = np.stack([align(image, d).crop for d in (source.detection, found) if d is not None])
-        return iou, views, self.reader.embed(views)
-
-    def _nearest(self, source: SourceFace, embeddings: Sequence[Embeddings]) -> tuple[Distance, ...]:
-        """The least distance of several views of one face from the source, for each embedder."""
+        if found is None:
+            return iou, first
+        (second,) = self._distances(source, self.reader.embed(align(image, found).crop[None]))
         # A NaN counts as the least distance.
-        return tuple(min(of, key=lambda d: (d.value == d.value, d.value)) for of in zip(*self._distances(source, embeddings), strict=True))
+        return iou, tuple(min(of, key=lambda d: (d.value == d.value, d.value)) for of in zip(first, second, strict=True))
 
     def _distances(self, source: SourceFace, embeddings: Sequence[Embeddings]) -> list[tuple[Distance, ...]]:
         """Distance of each of N faces from the source, for each embedder."""

@@ -33,12 +33,14 @@ class _Gate:
 
     def __init__(self, covers: float = 1.0) -> None:
         self._covers = covers
+        self.needed: list[float | None] = []
 
     def cover(self, source: SourceFace, image: Image) -> Verification:
         return _check(self._covers)
 
-    def judge(self, source: SourceFace, image: Image, accepted: bool = False) -> Verification:
-        return _check(0.6)
+    def judge(self, source: SourceFace, image: Image, accepted: bool = False, needed: float | None = None) -> Verification:
+        self.needed.append(needed)
+        return _check(0.42 + 0.02 * len(self.needed))
 
 
 def _attempt(level: Level, distance: float, touched: Any = np.s_[:]) -> Attempt[Level]:
@@ -82,7 +84,21 @@ def _tried(distances: list[float], quality: str, again: bool = True) -> tuple[fl
 def test_the_farthest_of_a_few_is_kept(distances: list[float], quality: str, again: bool, kept: float, tries: int) -> None:
     value, n, failed = _tried(distances, quality, again)
     assert (value, n) == (kept, tries)
-    assert failed == ["attgan x1: too near" if i < 7 else "attgan x1.5: too near" for i, d in enumerate(distances[:n]) if d <= THRESHOLD]
+    first = next((i for i, d in enumerate(distances[:n]) if d > THRESHOLD), n)
+    assert failed == ["attgan x1: too near" if i < 7 else "attgan x1.5: too near" for i in range(first)]
+
+
+def test_a_further_one_needs_to_be_farther_than_the_last() -> None:
+    """One that is not is of no use, and the gate may say so at the first look."""
+    options = Options()
+    gate: Any = _Gate()
+    attempts = [
+        replace(_attempt(level, 0.0), verdict_before=None) for level in fallback.new_faces(options, AttganEditor(network=Generator(2)))
+    ]
+    kept, failed = best(gate, SOURCE, attempts, options.budget.farther)
+    assert kept is not None
+    assert (kept.attempt, failed) == (attempts[2], [])
+    assert gate.needed == pytest.approx([1.0, 0.44 / THRESHOLD, 0.46 / THRESHOLD])
 
 
 def test_what_leaves_the_middle_of_the_face_does_not_pass() -> None:
@@ -100,6 +116,7 @@ def test_what_does_not_fit_is_refused_with_the_cause() -> None:
     kept, failed = best(gate, SOURCE, [Attempt(level, lambda _: shown)], 0)
     assert kept is None
     assert failed == ["attgan x1: the stand-in does not fit the photo: 0.37 < 0.38, the portrait is bent too far"]
+    assert gate.needed == [], "what is refused anyway need not be measured"
 
 
 @pytest.mark.parametrize(("in_glasses", "passes"), [(False, True), (True, False)])

@@ -144,14 +144,15 @@ def test_embedding_that_is_no_number_never_passes() -> None:
 
 
 def test_one_view_that_is_no_number_does_not_pass() -> None:
-    class _SecondIsNan(_Angle):
+    class _LastIsNan(_Angle):
         def embed(self, crops: Crops) -> np.ndarray:
-            rows = super().embed(crops)
-            rows[1:] = np.nan
-            return rows
+            looks.append(len(crops))
+            return super().embed(crops) * (np.nan if len(looks) == 3 else 1)
 
-    gate = _gate([_SecondIsNan()], detector=_finder(BOX))
+    looks: list[int] = []
+    gate = _gate([_LastIsNan()], detector=_finder(BOX))
     assert not gate.judge(_source(gate), np.full((200, 160, 3), 90, np.uint8)).passed
+    assert looks == [1, 1, 1], "the source, and a face at its old and at its new landmarks"
 
 
 def test_no_crops_no_verdicts() -> None:
@@ -200,6 +201,25 @@ def test_judge_asks_the_detector(boxes: list[np.ndarray], iou: float, said: list
     assert check.iou == pytest.approx(iou, abs=0.02)
     assert check.redetected == (iou > 0)
     assert list(check.reasons) == said
+
+
+@pytest.mark.parametrize(
+    ("blue", "needed", "said"), [(28, 1.0, "angle distance 0.484 <= 0.500"), (40, 2.0, "1.37 thresholds away, not more than 2.00")]
+)
+def test_what_is_too_near_at_first_sight_is_not_looked_at_again(blue: int, needed: float, said: str) -> None:
+    gate = _gate()  # without a detector
+    source = _source(gate)
+    image = np.full((200, 160, 3), (90, 90, blue), np.uint8)
+    check = gate.judge(source, image, needed=needed)
+    assert (check.reasons, check.redetected, check.passed) == ((said,), False, False)
+    with pytest.raises(AttributeError):
+        gate.judge(source, image)
+
+
+def test_what_is_far_enough_at_first_sight_is_measured_in_full() -> None:
+    gate = _gate(detector=_finder())
+    check = gate.judge(_source(gate), np.full((200, 160, 3), (10, 10, 90), np.uint8), needed=1.0)
+    assert [r.split()[0] for r in check.reasons] == ["gender", "realism", "not"]
 
 
 def test_a_covered_face_need_not_be_found() -> None:

@@ -13,6 +13,7 @@ from deid.anonymizer.request import Level
 from deid.core.attributes import ATTRIBUTES
 from deid.core.types import Image
 from deid.editing.looks import Looks
+from deid.editing.portraits import draw
 from deid.editing.sampler import MIX, SET_SIZE, portraits_of, sample_sets, sample_shares, with_portraits, without_portraits
 from deid.imaging.alignment import warp
 from deid.recognition.source_face import SourceFace
@@ -55,13 +56,12 @@ def reserve(models: Parts, photo: Image, new: Sequence[Face], faces: Sequence[Fa
     budget = models.options.budget
     most = budget.generated * (budget.rounds + 1)
     share = int(_SHARED_OUT * bank.n_pictures / (MIX * max(1, len(wanting))))
-    draws = [(face, np.random.default_rng([face.seed, 0])) for face in wanting]
+    draws = [(face, np.random.default_rng([face.seed, 0]), bank.unsuited(looks)) for face in wanting if (looks := face.looks) is not None]
     # In turns: what suits a face best goes to none as its third choice.
     for _ in range(max(1, min(most, share))):
-        for face, rng in draws:
-            assert face.looks is not None
+        for face, rng, off in draws:
             # One face's stand-ins may share portraits, for only one of them is shown: the best would else go to the first.
-            numbers = bank.choose(face.looks, rng, used - _numbers([face]))
+            numbers = draw(off, rng, used - _numbers([face]))
             if numbers:
                 used.update(numbers)
                 face.stand_ins.append(with_portraits(_EMPTY_SET, numbers, sample_shares(rng, len(numbers)))[0])

@@ -196,14 +196,16 @@ class Portraits:
         off += np.maximum(np.linalg.norm(self.embedding - embedding, axis=1) - _AKIN, 0) / _STRANGER
         return np.asarray(off)
 
-    def _too_near(self, looks: Looks) -> NDArray[np.float64]:
-        """(len,) how much nearer each portrait is than enough; dlib's network tells people of some origins apart less than of others."""
+    def unsuited(self, looks: Looks) -> NDArray[np.float64]:
+        """(len,) `mismatch`, and how much nearer each portrait is than enough: by both at once, for the farthest of those that suit would be
+        people of another sort. dlib's network tells people of some origins apart less than of others."""
+        off = self.mismatch(looks)
         if not looks.embedding.any():
-            return np.zeros(len(self))
+            return off
         alike = 1 - np.abs(self.origins - self._reader.origins(np.asarray(looks.embedding[None], np.float32))).sum(axis=1) / 2
         distance = np.linalg.norm(self.embedding - looks.embedding, axis=1)
         usual = np.average(distance, weights=alike**2 * (self.male == (looks.male > 0.5)) + 1e-6)
-        return np.asarray(np.minimum((np.maximum(usual + _FARTHER - distance, 0) / _NEAR) ** 2, _NEAREST))
+        return np.asarray(off + np.minimum((np.maximum(usual + _FARTHER - distance, 0) / _NEAR) ** 2, _NEAREST))
 
     def choose(self, looks: Looks, rng: np.random.Generator, taken: Collection[int] = (), n: int = MIX) -> list[int]:
         """Numbers of ``n`` different portraits that suit a face, the one that gives the detail first.
@@ -214,20 +216,24 @@ class Portraits:
             taken: numbers in use for other people in the same picture.
             n: how many.
         """
-        # Ranked by both at once: the farthest of those that suit would be people of another sort.
-        off = self.mismatch(looks) + self._too_near(looks)
-        chosen: list[int] = []
-        used = {i % self.n_pictures for i in taken}
-        while len(chosen) < n:
-            off[[j for i in used for j in (i, i + self.n_pictures)]] = np.inf
-            best = np.argsort(off, kind="stable")[:_SUITABLE]
-            best = best[np.isfinite(off[best])]
-            if not len(best):
-                return chosen
-            best = best[off[best] <= off[best[:_FEWEST]][-1] + _WORSE]
-            chosen.append(int(rng.choice(best)))
-            used.add(chosen[-1] % self.n_pictures)
-        return chosen
+        return draw(self.unsuited(looks), rng, taken, n)
+
+
+def draw(off: NDArray[np.float64], rng: np.random.Generator, taken: Collection[int] = (), n: int = MIX) -> list[int]:
+    """Numbers of ``n`` different portraits, by how unsuited (len,) each of a bank is; other arguments as for `Portraits.choose`."""
+    off, n_pictures = off.copy(), len(off) // 2
+    chosen: list[int] = []
+    used = {i % n_pictures for i in taken}
+    while len(chosen) < n:
+        off[[j for i in used for j in (i, i + n_pictures)]] = np.inf
+        best = np.argsort(off, kind="stable")[:_SUITABLE]
+        best = best[np.isfinite(off[best])]
+        if not len(best):
+            return chosen
+        best = best[off[best] <= off[best[:_FEWEST]][-1] + _WORSE]
+        chosen.append(int(rng.choice(best)))
+        used.add(chosen[-1] % n_pictures)
+    return chosen
 
 
 def _jaws(portraits: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -41,6 +41,7 @@ _FADE = 1.6
 _MOST_OFF = 28.0
 #: How much the usual difference counts beside those along the seam, which count 1 where the photo shows skin there.
 _USUAL = 0.1
+_COMPLEX = np.array([1, 1j])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,12 +196,10 @@ def _round(off: NDArray[np.float64], counts: NDArray[np.float64], usual: NDArray
 
 def _mean_value(grid: NDArray[np.float64], path: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean-value coordinates (G, K) of points (G, 2) within a closed path (K, 2); each row sums to 1."""
-    spokes = path[None] - grid[:, None]
-    length = np.maximum(np.linalg.norm(spokes, axis=2), 1e-6)
-    following = np.roll(spokes, -1, axis=1)
-    cross = spokes[..., 0] * following[..., 1] - spokes[..., 1] * following[..., 0]
-    dot = (spokes * following).sum(axis=2)
-    half = np.tan(np.clip(np.arctan2(cross, dot) / 2, -1.5, 1.5))
-    weight = (half + np.roll(half, 1, axis=1)) / length
+    # Points as complex numbers: the angle between two spokes is that of one times the other's mirror image.
+    spokes = (path @ _COMPLEX)[None] - (grid @ _COMPLEX)[:, None]
+    angle = np.angle(np.conj(spokes) * np.roll(spokes, -1, axis=1))
+    half = np.tan(np.clip(angle / 2, -1.5, 1.5))
+    weight = (half + np.roll(half, 1, axis=1)) / np.maximum(np.abs(spokes), 1e-6)
     total = weight.sum(axis=1, keepdims=True)
     return np.asarray(weight / np.where(np.abs(total) < 1e-9, 1e-9, total))

@@ -56,7 +56,8 @@ def remembered(most: int) -> Callable[[Callable[Given, Answer]], Callable[Given,
 
 def _digest(given: tuple[Any, ...]) -> bytes:
     """Key of arguments: kind, shape and bytes of arrays, the repr of others."""
-    hashed = hashlib.blake2b(digest_size=16)
+    # Processors compute this one themselves, in half of the time of the others.
+    hashed = hashlib.sha256(usedforsecurity=False)
     for one in given:
         parts = one if isinstance(one, tuple) else (one,)
         for part in parts:

@@ -131,4 +131,4 @@ def _darker_half(lightness: Field, part: NDArray[np.float64]) -> Field:
 
 def _mean(image: Field, where: Field) -> NDArray[np.float32]:
     """(C,) mean of an image (128, 128, C) where it counts (128, 128)."""
-    return np.asarray((image * where[..., None]).sum(axis=(0, 1)) / where.sum(), np.float32)
+    return np.asarray(where.ravel() @ image.reshape(where.size, -1) / where.sum(), np.float32)

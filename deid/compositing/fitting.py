@@ -21,9 +21,9 @@ def _fit_to_photo(edited: EditedFace, face: AlignedFace, mask: NDArray[np.float3
     """A stand-in at the photo's scale, or a small crop inside ``mask`` (128, 128)."""
     if edited.stand_in is None or face.large is None:
         crop = blend.match(edited.crop, face.crop, mask)
-        return Proposal(edited, crop, mask, blend.blend_crop(crop, face.crop, mask))
+        return Proposal(edited, crop, mask, face.crop)
     crop, shown, fit = compose(edited.stand_in, face, glasses)
-    return Proposal(edited, crop, shown, blend.shrunk(blend.blend_crop(crop, face.large, shown)), fit)
+    return Proposal(edited, crop, shown, face.large, fit)
 
 
 def paste_into_photo(proposal: Proposal, photo: Image, face: AlignedFace, head_seed: int | None = None) -> Shown:

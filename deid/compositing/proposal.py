@@ -24,15 +24,20 @@ class Proposal:
         edited: as the editor gave it.
         crop: (n, n, 3) with the colours and the sharpness of the photo, as it is pasted.
         mask: (n, n) in [0, 1]: how much of it shows.
-        blended: (128, 128, 3) as it will look in the photo, as the gate sees it.
+        photo: (n, n, 3) what it is pasted over.
         fit: how well it fits the photo; wholly where nothing is known.
     """
 
     edited: EditedFace
     crop: Image
     mask: NDArray[np.float32]
-    blended: Image
+    photo: Image
     fit: Fit = FITS
+
+    @property
+    def blended(self) -> Image:
+        """(128, 128, 3) as it will look in the photo."""
+        return blend.shrunk(blend.blend_crop(self.crop, self.photo, self.mask))
 
     def paste(self, image: Image, matrix: NDArray[np.float64]) -> tuple[Image, NDArray[np.bool_]]:
         """The photo (H, W, 3) with the new face, and where (H, W) it was touched; ``matrix`` leads to the small crop."""

@@ -80,7 +80,7 @@ def test_stand_in_lands_where_the_crop_came_from(skin_face: AlignedFace, shift: 
     edited = EditedFace(np.full((128, 128, 3), 250, np.uint8), "white")
     large_mask = np.kron(mask, np.ones((2, 2), np.float32))
     small = Proposal(edited, edited.crop, mask, edited.crop)
-    large = Proposal(edited, np.full((256, 256, 3), 250, np.uint8), large_mask, edited.crop)
+    large = Proposal(edited, np.full((256, 256, 3), 250, np.uint8), large_mask, np.zeros((256, 256, 3), np.uint8))
     matrix = np.array([[1.0, 0, -shift[0]], [0, 1.0, -shift[1]]])
     photo = np.full((200, 220, 3), 90, np.uint8)
     (one, where), (two, also) = small.paste(photo, matrix), large.paste(photo, matrix)

@@ -27,7 +27,7 @@ def _proposal(value: int = 0) -> Proposal:
     crop = np.full_like(crop, value) if value else crop
     mask = np.zeros((256, 256), np.float32)
     cv2.ellipse(mask, (128, 140), (60, 80), 0, 0, 360, 1.0, -1)
-    return Proposal(EditedFace(crop[::2, ::2], "fake", None), crop, cv2.GaussianBlur(mask, (0, 0), 4), crop[::2, ::2])
+    return Proposal(EditedFace(crop[::2, ::2], "fake", None), crop, cv2.GaussianBlur(mask, (0, 0), 4), crop)
 
 
 def _photo() -> Image:

@@ -119,8 +119,10 @@ def continued(image: Field, known: Field) -> Field:
     if min(known.shape) <= _SMALLEST:
         mean = (image * known[..., None]).sum(axis=(0, 1)) / max(float(known.sum()), 1e-6)
         return np.asarray(image * known[..., None] + mean * (1 - known[..., None]), np.float32)
-    top, weight = (np.asarray(cv2.pyrDown(x), np.float32) for x in (image * known[..., None], known))
-    mean = np.asarray(top / np.maximum(weight, 1e-6)[..., None], np.float32)
+    # Numpy multiplies by (H, W, C) several times as fast as by (H, W, 1).
+    each = cv2.merge([known] * image.shape[2])
+    top, weight = (np.asarray(cv2.pyrDown(x), np.float32) for x in (image * each, known))
+    mean = np.asarray(top / cv2.merge([np.maximum(weight, 1e-6)] * image.shape[2]), np.float32)
     coarse = continued(mean, np.minimum(2 * weight, np.float32(1)))
     around = np.asarray(cv2.pyrUp(coarse, dstsize=known.shape[::-1]), np.float32)
-    return np.asarray(around + known[..., None] * (image - around), np.float32)
+    return np.asarray(around + each * (image - around), np.float32)

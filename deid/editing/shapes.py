@@ -30,8 +30,10 @@ class Shapes:
 
     def __init__(self, points: NDArray[np.float64], held: NDArray[np.float64]) -> None:
         self._mean = points[:, INNER:].mean(axis=0)
-        off = np.stack([(affine(p[INNER:], self._mean) - self._mean).ravel() for p in points])
-        # What an affine map leaves of a turn: a nose sticks out of its face, and moves farther than the eyes.
+        # The nearest affine map of each: what its landmarks span of the mean.
+        span, _ = np.linalg.qr(_homogeneous(points[:, INNER:]))
+        off = (span @ (span.transpose(0, 2, 1) @ self._mean) - self._mean).reshape(len(points), -1)
+        # What such a map leaves of a turn: a nose sticks out of its face, and moves farther than the eyes.
         self._turn = np.linalg.lstsq(held - held.mean(axis=0), off, rcond=None)[0] * (len(points) >= _LEAST)
         _, values, axes = np.linalg.svd(off, full_matrices=False)
         n = _COMPONENTS if len(points) >= _LEAST else 0
@@ -70,4 +72,4 @@ def affine(features: NDArray[np.float64], onto: NDArray[np.float64]) -> NDArray[
 
 
 def _homogeneous(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.column_stack([points, np.ones(len(points))])
+    return np.concatenate([points, np.ones_like(points[..., :1])], axis=-1)

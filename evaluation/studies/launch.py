@@ -64,5 +64,7 @@ def run(command: Sequence[str], path: Path | None = None) -> Run:
         return Run(wall, cpu, peak / (1024 if sys.platform == "linux" else 1024**2), output.read_text())
 
 
-def _environment(path: Path | None) -> dict[str, str] | None:
-    return None if path is None else os.environ | {"PYTHONPATH": str(path)}
+def _environment(path: Path | None) -> dict[str, str]:
+    """Variables of a command. It may keep its bytecode for the next turn, as an installed package has its own: else each start compiles it."""
+    found = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return found if path is None else found | {"PYTHONPATH": str(path)}

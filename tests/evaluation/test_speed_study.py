@@ -67,6 +67,12 @@ def test_a_failing_command_is_told() -> None:
         run([sys.executable, "-c", "import sys; print('because', file=sys.stderr); sys.exit(3)"])
 
 
+def test_a_command_may_keep_its_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed package has its own; without it every start compiles the package anew."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert run([sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)"]).output.strip() == "False"
+
+
 def test_commands_take_turns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     peer = tmp_path / "deface"
     peer.write_text(f"#!{sys.executable}\nprint('peer')\n")

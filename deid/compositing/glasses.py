@@ -19,13 +19,13 @@ Field = NDArray[np.float32]
 #: From this probability on a pixel is the frame's when glasses are taken off, with so much around it, in pixels of 128: edges are half
 #: skin. Holes in a frame up to about twice the last number are closed.
 _PART, _EDGE, _HOLES = 0.25, 1.2, 1.6
-#: So far around a lens, in pixels of 128, its rim is. A far rim stands out so far from behind a head whose nose lies nearer to that side
-#: than this share of the head's width.
-_RIM, _STANDS_OUT, _FAR = 4.0, 12.0, 0.4
-#: So many pixels beside a rim tell what lies behind it.
-_BESIDE = 3
-#: Grain is what is finer than this, taken from so far below, in pixels of 128, and at most so much, in grey levels.
-_GRAIN, _BELOW, _MOST_GRAIN = 0.5, 18, 12.0
+#: So far around a lens, in pixels of 128, its rim is, and so far around a frame its shadow and shine. A far rim stands out so far from
+#: behind a head whose nose lies nearer to that side than this share of the head's width.
+_RIM, _SHINE, _STANDS_OUT, _FAR = 4.0, 1.5, 12.0, 0.4
+#: So many pixels beside a rim tell what lies behind it. It is as thick, in pixels of 128, and unlike that by so many grey levels.
+_BESIDE, _THICK, _UNLIKE = 3, 2.0, 12.0
+#: Grain is what is finer than this, taken from so far below, in pixels of 128, and at most so many times the usual: edges are no grain.
+_GRAIN, _BELOW, _MOST_GRAIN = 0.5, 18, 3.0
 #: Glasses are whole where each lens has this many pixels (of 128), and along this share of its border a frame is found within so many.
 _LENS, _RIMMED, _NEAR = 60.0, 0.45, 3.0
 #: Lenses that let less than this of the light through are dark, and stay so; what is coarser than this, in pixels of 128, is their tint.
@@ -63,8 +63,9 @@ def _smooth(photo: Image, frame: Field, lenses: Field, points: NDArray[np.float6
     known, shown = (1 - _grown(glasses, k)).astype(np.float32), photo.astype(np.float32)
     # With the grain of what lies below.
     grain = (shown - cv2.GaussianBlur(shown, (0, 0), _GRAIN * k)) * known[..., None]
-    below = np.clip(np.roll(grain, -round(_BELOW * k), axis=0), -_MOST_GRAIN, _MOST_GRAIN)
     face = _face(points, len(photo))
+    most = _MOST_GRAIN * float(np.median(np.abs(grain[face > 0.5]))) if (face > 0.5).any() else 0.0
+    below = np.clip(np.roll(grain, -round(_BELOW * k), axis=0), -most, most)
     inside, beyond = (continued(shown, np.asarray(known * (part > 0.5), np.float32)) for part in (face, 1 - face))
     return np.asarray(beyond + face[..., None] * (inside - beyond) + below, np.float32)
 
@@ -100,7 +101,8 @@ def worn_again(new: Field, mask: Field, face: AlignedFace, wanted: bool) -> tupl
 
 def _taken_off(photo: Image, frame: Field, lenses: Field, points: NDArray[np.float64]) -> tuple[Field, Field]:
     """A crop (n, n, 3) without the glasses of these masks (n, n), rims included, and where (n, n) it differs; as for `_bare`."""
-    part, rims = _part(frame), _grown((lenses > 0.5).astype(np.uint8), _RIM * len(lenses) / SIZE)
+    k, part = len(photo) / SIZE, _part(frame)
+    rims = np.maximum(_grown((lenses > 0.5).astype(np.uint8), _RIM * k), _grown(part, _SHINE * k))
     smooth = _smooth(photo, frame, np.maximum(lenses, rims.astype(np.float32)), points)
     behind, shown = _behind_head(photo, lenses, points)
     bare = np.where(((rims > 0) & (part == 0))[..., None], smooth, _bare(photo, frame, lenses, points))
@@ -112,7 +114,7 @@ def _behind_head(photo: Image, lenses: Field, points: NDArray[np.float64]) -> tu
     """What lies behind a turned head with landmarks (68, 2), where the rim of its far lens stands out: no frame is found there.
 
     Returns:
-        A crop (n, n, 3) in which the photo goes on from beside the rim, and where (n, n) it is to be shown.
+        A crop (n, n, 3) in which the photo goes on from beside the rim, and where (n, n) it is to be shown, soft.
     """
     k, middle = len(photo) / SIZE, len(photo) // 2
     shown, where = photo.astype(np.float32), np.zeros(photo.shape[:2], np.float32)
@@ -128,12 +130,20 @@ def _behind_head(photo: Image, lenses: Field, points: NDArray[np.float64]) -> tu
         wide = np.s_[beside:middle] if step < 0 else np.s_[middle : beside + 1]
         edge = shown[tall, beside - _BESIDE : beside + 1] if step < 0 else shown[tall, beside : beside + _BESIDE + 1]
         shown[tall, wide], where[tall, wide] = edge.mean(axis=1, keepdims=True), 1
-    return shown, np.asarray(where * (1 - _face(points, len(photo))), np.float32)
+    # The head itself, and a wall with a pattern, are no thin lines.
+    stands_out = np.maximum(np.abs(photo - shown).max(axis=2) > _UNLIKE, _face(points, len(photo)) > 0.5).astype(np.uint8)
+    thin = where * (stands_out - cv2.morphologyEx(stands_out, cv2.MORPH_OPEN, _disc(_THICK * k)))
+    rim = cv2.GaussianBlur(_grown((thin > 0).astype(np.uint8), _EDGE * k).astype(np.float32), (0, 0), 0.4 * k)
+    return shown, np.asarray(rim * (1 - _face(points, len(photo))), np.float32)
 
 
 def _face(points: NDArray[np.float64], n: int) -> Field:
-    """(n, n) in [0, 1]: 1 inside the outline of a face with landmarks (68, 2), up to the hair."""
-    return scaled(filled(outline(points, TO_HAIRLINE)), n)
+    """(n, n) in [0, 1]: 1 inside the outline of a face with landmarks (68, 2), up to the hair, and no wider than its jaw line."""
+    face = filled(outline(points, TO_HAIRLINE))
+    # Above a turned head's far cheek, the outline's hull leans out over what is behind it.
+    left, right = np.clip(np.round([points[:17, 0].min(), points[:17, 0].max() + 1]).astype(int), 0, SIZE)
+    face[:, :left], face[:, right:] = 0, 0
+    return scaled(face, n)
 
 
 def _closed(frame: Field) -> Field:

@@ -197,8 +197,8 @@ class Portraits:
         return np.asarray(off)
 
     def unsuited(self, looks: Looks) -> NDArray[np.float64]:
-        """(len,) `mismatch`, and how much nearer each portrait is than enough: by both at once, for the farthest of those that suit would be
-        people of another sort. dlib's network tells people of some origins apart less than of others."""
+        """(len,) `mismatch`, and how much nearer each portrait is than enough: by both at once, for the farthest of those that suit would
+        be people of another sort. dlib's network tells people of some origins apart less than of others."""
         off = self.mismatch(looks)
         if not looks.embedding.any():
             return off

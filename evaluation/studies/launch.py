@@ -65,6 +65,6 @@ def run(command: Sequence[str], path: Path | None = None) -> Run:
 
 
 def _environment(path: Path | None) -> dict[str, str]:
-    """Variables of a command. It may keep its bytecode for the next turn, as an installed package has its own: else each start compiles it."""
+    """Variables of a command. It may keep its bytecode, as an installed package has its own: else each start compiles it."""
     found = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return found if path is None else found | {"PYTHONPATH": str(path)}

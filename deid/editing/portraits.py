@@ -50,6 +50,8 @@ _COUNTS = {"Young": 5.0, "No_Beard": 8.0, "Mustache": 1.5, "Mouth_Slightly_Open"
 #: Where `pose` says how far the mouth is open, how wide it is and how far its corners are lifted. A mismatch of the first counts so much
 #: besides, and more of any of them so much. A smile in place of none counts most: a grave face that smiles is another expression.
 _GAP, _LIPS, _APART, _WIDER, _SMILE = 2, slice(2, 5), 0.8, 1.2, 6.0
+#: Teeth are squeezed or torn in a mouth whose opening is off by more than this; so much more counts so much besides.
+_MOST_APART, _FAR_APART = 1.2, 4.0
 #: So much darker or lighter brows (Lab) count one, and none count more than the second number: painted lighter or darker they are smeared.
 _BROWS, _MOST_BROWS = 2.5, 6.0
 #: The jaw line may lie so far from the subject's, in pixels of 128; so much farther counts one.
@@ -181,7 +183,8 @@ class Portraits:
         """(len,) how far turn, mouth and eyes are from those of a face."""
         off = np.linalg.norm(self.pose - looks.pose, axis=1)
         # An open mouth that is shut, or a shut one that is opened, shows more than a turn.
-        off += _APART * np.abs(self.pose[:, _GAP] - looks.pose[_GAP])
+        apart = np.abs(self.pose[:, _GAP] - looks.pose[_GAP])
+        off += _APART * apart + _FAR_APART * np.maximum(apart - _MOST_APART, 0)
         off += _WIDER * np.maximum(self.pose[:, _LIPS] - looks.pose[_LIPS], 0).sum(axis=1)
         if looks.points.any():
             off += _SMILE * np.abs(self.smile - self._reader.smile(looks.points[None]))

@@ -144,9 +144,7 @@ def bank_of() -> Callable[[Sequence[int]], dict[str, NDArray[Any]]]:
         return {
             "images": np.concatenate(pictures),
             "ends": np.cumsum([len(p) for p in pictures], dtype=np.int64),
-            "points": arrays["points"][chosen],
-            "looks": arrays["looks"][chosen],
-            "brows": arrays["brows"][chosen],
+            **{name: arrays[name][chosen] for name in ("points", "looks", "brows", "second")},
         }
 
     return cut

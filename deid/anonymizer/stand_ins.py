@@ -13,7 +13,7 @@ from deid.anonymizer.request import Level
 from deid.core.attributes import ATTRIBUTES
 from deid.core.types import Image
 from deid.editing.looks import Looks
-from deid.editing.portraits import draw
+from deid.editing.portraits import Portraits, draw
 from deid.editing.sampler import MIX, SET_SIZE, portraits_of, sample_sets, sample_shares, with_portraits, without_portraits
 from deid.imaging.alignment import warp
 from deid.recognition.source_face import SourceFace
@@ -75,8 +75,10 @@ def _look(models: Parts, photo: Image, face: Face) -> None:
     crop, source = warp(photo, face.matrix), face.source
     assert source.attributes is not None
     embedding = _embedding(models, source, crop)
+    named = zip(models.reader.embedders, source.embeddings, strict=True)
+    second = next((rows[0] for embedder, rows in named if embedder.name == Portraits.second_embedder), None)
     child = float(models.ages.child(embedding[None])[0])
-    face.looks = Looks.of(crop, models.points.points(crop), source.attributes, embedding, source.male, child)
+    face.looks = Looks.of(crop, models.points.points(crop), source.attributes, embedding, source.male, child, second)
 
 
 def _embedding(models: Parts, source: SourceFace, crop: Image) -> NDArray[np.float32]:

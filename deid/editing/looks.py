@@ -35,6 +35,7 @@ class Looks:
         child: probability of a child.
         points: (68, 2) landmarks, which tell the expression; zeros where unknown.
         brows: by how much brows are darker than the skin, see `contrast`; 0 where unknown.
+        second: (D,) a second recogniser's embedding; empty where unknown.
     """
 
     pose: NDArray[np.float64]
@@ -46,6 +47,7 @@ class Looks:
     child: float
     points: NDArray[np.float64] = field(default_factory=lambda: np.zeros((68, 2)))
     brows: float = 0.0
+    second: NDArray[np.floating] = field(default_factory=lambda: np.zeros(0, np.float32))
 
     @classmethod
     def of(
@@ -56,8 +58,9 @@ class Looks:
         embedding: NDArray[np.floating] | None,
         male: float,
         child: float,
+        second: NDArray[np.floating] | None = None,
     ) -> "Looks":
-        """From an aligned crop (128, 128, 3) with landmarks (68, 2), and what classifiers read of it."""
+        """From an aligned crop (128, 128, 3) with landmarks (68, 2), and what classifiers and recognisers read of it."""
         who = np.zeros(128) if embedding is None else np.asarray(embedding, np.float64)
         return cls(
             pose(points),
@@ -69,10 +72,11 @@ class Looks:
             child,
             points,
             contrast(crop, points),
+            np.zeros(0, np.float32) if second is None else second,
         )
 
     def row(self) -> NDArray[np.float32]:
-        """All of it but landmarks and brows as one row, as a bank keeps it."""
+        """All of it but landmarks, brows and the second embedding as one row, as a bank keeps it."""
         parts = (self.pose, self.light, self.skin, self.attributes, self.embedding, [self.male, self.child])
         return np.concatenate(parts).astype(np.float32)
 

@@ -16,11 +16,12 @@ from deid.core.errors import DataError, DeidError
 from deid.core.types import Detection, Image
 from deid.detection import build_detector
 from deid.editing.looks import EMBEDDING, Looks
-from deid.editing.portraits import SIDE
+from deid.editing.portraits import SIDE, Portraits
 from deid.imaging import atomic, codec, geometry
 from deid.imaging.alignment import align_matrix, is_profile, landmarks_of, warp
 from deid.imaging.template import SIZE, TEMPLATE
 from deid.landmarks.face_points import FacePoints
+from deid.recognition import build_embedder
 from deid.recognition.attributes import AttributeReader
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.recognition.linear import AgeReader, GenderReader
@@ -47,12 +48,14 @@ class Portrait:
         points: (68, 2) landmarks in pixels of a 128 px crop.
         looks: see `Looks.row`.
         brows: see `Looks`.
+        second: see `Looks`.
     """
 
     data: bytes
     points: NDArray[np.float64]
     looks: NDArray[np.float32]
     brows: float
+    second: NDArray[np.float32]
 
     @property
     def embedding(self) -> NDArray[np.float32]:
@@ -66,6 +69,7 @@ class BankBuilder:
     def __init__(self) -> None:
         self._detector = build_detector("mtcnn_once+centerface", 40, "cpu")
         self._points, self._embedder = FacePoints(), DlibResNetEmbedder()
+        self._second = build_embedder(Portraits.second_embedder, "cpu")
         self._attributes, self._gender, self._ages = AttributeReader(), GenderReader(), AgeReader()
 
     def portrait(self, path: Path) -> Portrait:
@@ -87,7 +91,7 @@ class BankBuilder:
         points = self._points.points(crop)
         child, male = float(self._ages.child(embedding)[0]), float(self._gender.male(embedding)[0])
         looks = Looks.of(crop, points, attributes, embedding[0], male, child)
-        return Portrait(data, points, looks.row(), looks.brows)
+        return Portrait(data, points, looks.row(), looks.brows, self._second.embed(crop[None])[0])
 
     def _face(self, path: Path, picture: Image) -> Detection:
         found = [d for d in self._detector.detect(picture) if d.score >= _SECOND]
@@ -163,6 +167,7 @@ def arrays_of(portraits: Sequence[Portrait]) -> dict[str, NDArray[np.generic]]:
         "points": np.stack([p.points for p in portraits]).astype(np.float32),
         "looks": np.stack([p.looks for p in portraits]),
         "brows": np.array([p.brows for p in portraits], np.float32),
+        "second": np.stack([p.second for p in portraits]).astype(np.float16),
     }
 
 

@@ -9,7 +9,7 @@ R. Gross et al., "Semi-Supervised Learning of Multi-Factor Models for Face De-Id
 import io
 from collections.abc import Collection
 from functools import cached_property, lru_cache
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +36,8 @@ _SHADE, _OTHER_SHADE = 35.0, 6.0
 #: A portrait farther from the subject than this by dlib's network is another sort of person; so much farther counts one.
 _AKIN, _STRANGER = 0.62, 0.05
 #: One that lies farther than people of the subject's gender and origin usually do by this is far enough; so much nearer counts one in a
-#: choice, twice that four, and nothing more than the last number, for a group may have few portraits.
-_FARTHER, _NEAR, _NEAREST = 0.1, 0.065, 20.0
+#: choice, twice that four, and nothing more than the last number, for a group may have few portraits. The third is for the second network.
+_FARTHER, _NEAR, _NEAR_SECOND, _NEAREST = 0.1, 0.065, 0.046, 20.0
 #: A face of one origin in place of one of another counts so much. The colour of cheeks is also the light's; this is not.
 _ORIGIN = 20.0
 #: A person with a child's probability over this is a child.
@@ -70,25 +70,26 @@ class Portraits:
 
     Args:
         arrays: `images`, the pictures as WebP one after another (uint8); `ends` (N,), where each ends; `points` (N, 68, 2) landmarks
-            in pixels of a 128 px crop; `looks` (N, 189), see `Looks.row`; and `brows` (N,), see `Looks`, which older banks lack.
+            in pixels of a 128 px crop; and `looks` (N, 189), see `Looks.row`. Older banks lack `brows` (N,) and `second` (N, D), see
+            `Looks`.
         reader: reads what portraits are compared by, from embeddings by `embedder` and from landmarks.
 
     Raises:
         WeightsFormatError: an array is missing, has another shape, or holds what cannot be.
     """
 
-    #: The recogniser of the looks' embeddings.
-    embedder = "dlib_resnet"
+    #: The recognisers of the looks' embeddings.
+    embedder, second_embedder = "dlib_resnet", "mobilenet"
 
     def __init__(self, arrays: dict[str, NDArray[np.generic]], reader: ReadsPortraits) -> None:
-        points, looks, brows = self._checked(arrays)
+        points, looks, brows, second = self._checked(arrays)
         ends = self._ends
         self.n_pictures = len(ends)
         self.points = np.concatenate([points, np.stack([mirrored(p) for p in points])])
         both = np.concatenate([looks, looks])
         cuts = np.cumsum([POSE, LIGHT, SKIN, len(ATTRIBUTES), 128])
         self.pose, maps, self.skin, self.attributes, self.embedding, rest = np.split(both, cuts, axis=1)
-        self.pose, self.brows = pose(self.points), np.tile(brows, 2)
+        self.pose, self.brows, self.second = pose(self.points), np.tile(brows, 2), np.concatenate([second, second])
         n = self.n_pictures
         turned = maps[n:].reshape(n, 6, 6)[:, :, ::-1].reshape(n, LIGHT)
         self.light = np.concatenate([maps[:n], turned])
@@ -96,24 +97,27 @@ class Portraits:
         self._reader = reader
         self._picture = lru_cache(64)(self._decoded)
 
-    def _checked(self, arrays: dict[str, NDArray[np.generic]]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Landmarks, looks and brows of a bank, after its pictures are kept; the bank may be a user's."""
+    def _checked(self, arrays: dict[str, NDArray[np.generic]]) -> tuple[NDArray[Any], ...]:
+        """Landmarks, looks, brows and second embeddings of a bank, after its pictures are kept; the bank may be a user's."""
         try:
             self._data, self._ends = np.asarray(arrays["images"], np.uint8), np.asarray(arrays["ends"], np.int64)
             points, looks = np.asarray(arrays["points"], np.float64), np.asarray(arrays["looks"], np.float64)
         except KeyError as error:
             raise WeightsFormatError(f"expected {error} in a bank of portraits") from error
         brows = np.asarray(arrays.get("brows", np.zeros(self._ends.size)), np.float64)
+        second = np.asarray(arrays.get("second", np.zeros((self._ends.size, 0))), np.float32)
         n, width = self._ends.size, POSE + LIGHT + SKIN + len(ATTRIBUTES) + 128 + 2
         if points.shape != (n, 68, 2) or looks.shape != (n, width) or not n:
             raise WeightsFormatError(f"expected landmarks (N, 68, 2) and looks (N, {width}) of N = {n} portraits")
         if brows.shape != (n,):
             raise WeightsFormatError(f"expected brows ({n},) of portraits, got {brows.shape}")
-        if not all(np.isfinite(part).all() for part in (points, looks, brows)):
-            raise WeightsFormatError("expected landmarks, looks and brows of portraits to be finite numbers")
+        if second.ndim != 2 or len(second) != n:
+            raise WeightsFormatError(f"expected second embeddings ({n}, D) of portraits, got {second.shape}")
+        if not all(np.isfinite(part).all() for part in (points, looks, brows, second)):
+            raise WeightsFormatError("expected landmarks, looks, brows and embeddings of portraits to be finite numbers")
         if self._ends.ndim != 1 or (np.diff(self._ends, prepend=0) <= 0).any() or self._ends[-1] != self._data.size:
             raise WeightsFormatError(f"expected rising ends of {n} portraits in {self._data.size} bytes of pictures")
-        return points, looks, brows
+        return points, looks, brows, second
 
     def __len__(self) -> int:
         return 2 * self.n_pictures
@@ -201,14 +205,16 @@ class Portraits:
 
     def unsuited(self, looks: Looks) -> NDArray[np.float64]:
         """(len,) `mismatch`, and how much nearer each portrait is than enough: by both at once, for the farthest of those that suit would
-        be people of another sort. dlib's network tells people of some origins apart less than of others."""
+        be people of another sort. Networks tell people of some origins apart less than of others."""
         off = self.mismatch(looks)
         if not looks.embedding.any():
             return off
         alike = 1 - np.abs(self.origins - self._reader.origins(np.asarray(looks.embedding[None], np.float32))).sum(axis=1) / 2
-        distance = np.linalg.norm(self.embedding - looks.embedding, axis=1)
-        usual = np.average(distance, weights=alike**2 * (self.male == (looks.male > 0.5)) + 1e-6)
-        return np.asarray(off + np.minimum((np.maximum(usual + _FARTHER - distance, 0) / _NEAR) ** 2, _NEAREST))
+        counts = alike**2 * (self.male == (looks.male > 0.5)) + 1e-6
+        off += _too_near(self.embedding, looks.embedding, counts, _NEAR)
+        if self.second.size and looks.second.size == self.second.shape[1]:
+            off += _too_near(self.second, looks.second, counts, _NEAR_SECOND)
+        return off
 
     def choose(self, looks: Looks, rng: np.random.Generator, taken: Collection[int] = (), n: int = MIX) -> list[int]:
         """Numbers of ``n`` different portraits that suit a face, the one that gives the detail first.
@@ -237,6 +243,13 @@ def draw(off: NDArray[np.float64], rng: np.random.Generator, taken: Collection[i
         chosen.append(int(rng.choice(best)))
         used.add(chosen[-1] % n_pictures)
     return chosen
+
+
+def _too_near(portraits: NDArray[np.floating], own: NDArray[np.floating], counts: NDArray[np.float64], near: float) -> NDArray[np.float64]:
+    """(N,) how much nearer portraits' embeddings (N, D) lie to a face's (D,) than enough; ``counts`` (N,) says who is usual."""
+    distance = np.linalg.norm(portraits - own, axis=1)
+    usual = np.average(distance, weights=counts)
+    return np.asarray(np.minimum((np.maximum(usual + _FARTHER - distance, 0) / near) ** 2, _NEAREST))
 
 
 def _jaws(portraits: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:

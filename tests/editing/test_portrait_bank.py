@@ -145,8 +145,8 @@ def no_networks(monkeypatch: pytest.MonkeyPatch, bank: Portraits, bank_of: Calla
             number = int(path.stem)
             arrays = bank_of([number])
             assert isinstance(bank, Portraits)
-            points, looks, brows = (arrays[name][0] for name in ("points", "looks", "brows"))
-            return Portrait(arrays["images"].tobytes(), points.astype(np.float64), looks, float(brows))
+            points, looks, brows, second = (arrays[name][0] for name in ("points", "looks", "brows", "second"))
+            return Portrait(arrays["images"].tobytes(), points.astype(np.float64), looks, float(brows), second)
 
     monkeypatch.setattr(portrait_bank, "BankBuilder", _Told)
 

@@ -191,8 +191,13 @@ NO_BANKS: dict[str, tuple[Callable[[Arrays], Arrays], str]] = {
     "another's looks": (_with(looks=lambda x: x[:, :100]), r"looks \(N, 189\)"),
     "one landmark row less": (_with(points=lambda p: p[:-1]), "of N = 4 portraits"),
     "brows of another bank": (_with(brows=lambda b: b[:-1]), r"brows \(4,\)"),
+    "embeddings of another bank": (_with(second=lambda b: b[:-1]), r"second embeddings \(4, D\)"),
+    "embeddings that are no numbers": (_with(second=_nan), "finite numbers"),
     "brows that are no numbers": (_with(brows=lambda b: b * np.nan), "finite numbers"),
-    "nobody": (_with(ends=lambda e: e[:0], points=lambda p: p[:0], looks=lambda x: x[:0], brows=lambda b: b[:0]), "of N = 0 portraits"),
+    "nobody": (
+        _with(ends=lambda e: e[:0], points=lambda p: p[:0], looks=lambda x: x[:0], brows=lambda b: b[:0], second=lambda b: b[:0]),
+        "of N = 0 portraits",
+    ),
     "landmarks that are no numbers": (_with(points=_nan), "finite numbers"),
     "looks that are no numbers": (_with(looks=_nan), "finite numbers"),
     "pictures cut short": (_with(images=lambda d: d[:-50]), "rising ends of 4 portraits"),
@@ -207,6 +212,25 @@ def test_brows_as_dark_suit_better(few: Portraits) -> None:
     faint, dark = (few.mismatch(_looks(few, 0, brows=by))[some] - plain[some] for by in (2.0, 30.0))
     assert np.corrcoef(few.brows[some], faint)[0, 1] > 0.5
     assert np.corrcoef(few.brows[some], dark)[0, 1] < -0.5
+
+
+def test_who_is_near_for_either_recogniser_suits_worse(few: Portraits) -> None:
+    looks = _looks(few, 0, embedding=few.embedding[0])
+    alone = few.unsuited(looks)
+    suits = np.flatnonzero(np.isfinite(alone))
+    # Whom dlib's network takes for portrait 0, the second one takes for another.
+    like = int(suits[1])
+    worse = few.unsuited(replace(looks, second=few.second[like]))[suits] - alone[suits]
+    assert worse[1] == pytest.approx(20)
+    assert np.median(worse) < 10
+    # An embedding of another network says nothing.
+    np.testing.assert_array_equal(few.unsuited(replace(looks, second=few.second[1, :512])), alone)
+
+
+def test_older_banks_are_taken(bank_of: Callable[..., Arrays], few: Portraits) -> None:
+    older = Portraits(_without("second")(bank_of(range(40))), PortraitReader())
+    looks = _looks(few, 0, embedding=few.embedding[0])
+    np.testing.assert_array_equal(older.unsuited(replace(looks, second=few.second[1])), few.unsuited(looks))
 
 
 def test_bank_without_brows_is_taken(bank_of: Callable[..., Arrays], few: Portraits) -> None:

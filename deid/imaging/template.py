@@ -17,6 +17,11 @@ BOX_LANDMARKS = np.array([[0.31, 0.40], [0.69, 0.40], [0.50, 0.60], [0.35, 0.79]
 
 def filled(border: NDArray[np.float64]) -> NDArray[np.float32]:
     """(128, 128) in [0, 1]: 1 inside a closed border (K, 2), which may run between pixels."""
-    mask: NDArray[Any] = np.zeros((4 * SIZE, 4 * SIZE), np.float32)
-    cv2.fillPoly(mask, [np.round(4 * border + 1.5).astype(np.int32)], 1.0)
-    return np.asarray(cv2.resize(mask, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.float32)
+    mask = np.zeros((SIZE, SIZE), np.float32)
+    # Only the part that it may fill is drawn four times as large.
+    low, high = (np.clip(at, 0, SIZE) for at in (np.floor(border.min(axis=0)).astype(int) - 1, np.ceil(border.max(axis=0)).astype(int) + 2))
+    if (low < high).all():
+        fine: NDArray[Any] = np.zeros(4 * (high - low)[::-1], np.float32)
+        cv2.fillPoly(fine, [np.round(4 * border + 1.5).astype(np.int32) - 4 * low.astype(np.int32)], 1.0)
+        mask[low[1] : high[1], low[0] : high[0]] = cv2.resize(fine, tuple(high - low), interpolation=cv2.INTER_AREA)
+    return mask

@@ -65,7 +65,7 @@ def match_grain(new: Field, old: Image, inside: Regions, around: Regions, steady
         return new
     bands = _bands(new)
     wanted = _detail(old, around.skin, around.features)
-    own = _spreads([cv2.cvtColor(band, cv2.COLOR_RGB2GRAY) for band in bands], inside)
+    own = _spreads([_grey(band) for band in bands], inside)
     own, wanted = steadied(steady, "own grain", own, 2.0), steadied(steady, "wanted grain", wanted, 2.0)
     out = new.copy()
     for band, have, want, grain, share in zip(bands, own, wanted, _noise(new.shape[0]), _NOISE, strict=True):
@@ -74,8 +74,9 @@ def match_grain(new: Field, old: Image, inside: Regions, around: Regions, steady
         out += (gain - 1.0) * band
         missing = np.sqrt(max(want[0] ** 2 - (gain * have[0]) ** 2, 0.0))
         if share * missing > 0:
-            out += (share * missing * grain)[..., None]
-    out += (_left(out, old, inside, around, steady) - 1.0) * _fine(out)
+            out += cv2.merge([np.float32(share * missing) * grain] * 3)
+    fine = _fine(out)
+    out += (_left(fine, old, inside, around, steady) - 1.0) * fine
     return np.asarray(np.clip(out, 0, 255), np.float32)
 
 
@@ -85,8 +86,8 @@ def match_contrast(new: Field, old: Image, inside: Regions, around: Regions, ste
         return new
     small = _at_crop_scale(new)
     bands = _bands(small, _COARSE)
-    own = _contrast(small, inside.skin, inside.features)
-    wanted = _contrast(_at_crop_scale(old), around.skin, around.features)
+    own = _contrast([_grey(band) for band in bands], inside)
+    wanted = _contrast(_bands(_grey(_at_crop_scale(old)), _COARSE), around)
     gains = np.clip(wanted / np.maximum(own, 1e-3), *_CONTRAST)
     gains = steadied(steady, "contrast", gains, 0.2)
     change = sum(((np.float32(gain) - 1) * band for gain, band in zip(gains, bands, strict=True)), np.zeros_like(small))
@@ -97,11 +98,14 @@ def _at_crop_scale(image: Image | Field) -> Field:
     return np.asarray(cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _contrast(image: Field, skin: NDArray[np.bool_], features: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(B,) spread of the coarse bands of an image (128, 128, 3) on a face."""
-    where = cv2.resize((skin | features).astype(np.uint8), (SIZE, SIZE), interpolation=cv2.INTER_NEAREST) > 0
-    grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.float32)
-    return np.array([np.sqrt(np.square(band[where]).mean()) for band in _bands(grey, _COARSE)])
+def _grey(image: Field) -> Field:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.float32)
+
+
+def _contrast(bands: Sequence[Field], face: Regions) -> NDArray[np.float64]:
+    """(B,) spread of coarse bands (128, 128) on a face."""
+    where = cv2.resize((face.skin | face.features).astype(np.uint8), (SIZE, SIZE), interpolation=cv2.INTER_NEAREST) > 0
+    return np.array([np.sqrt(np.square(band[where]).mean()) for band in bands])
 
 
 @remembered(16)
@@ -110,23 +114,22 @@ def _detail(photo: Image, skin: NDArray[np.bool_], features: NDArray[np.bool_]) 
     return _spreads(_bands(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float32)), Regions(skin, features))
 
 
-def _left(new: Field, old: Image, inside: Regions, around: Regions, steady: Steady | None) -> float:
-    """How often the fine detail of a new face goes into that of the photo, skin and features together, within limits."""
-    have, want = _fine_detail(new, inside), _photo_fine_detail(old, around.skin, around.features)[0]
+def _left(fine: Field, old: Image, inside: Regions, around: Regions, steady: Steady | None) -> float:
+    """How often the fine detail (n, n, 3) of a new face goes into that of the photo, skin and features together, within limits."""
+    have, want = _spread(fine, inside), _photo_fine_detail(old, around.skin, around.features)[0]
     left = np.clip(np.array([_MORE * want / max(have, 1e-3)]), *_REST)
     return float(steadied(steady, "rest of grain", left, 0.3)[0])
 
 
 @remembered(16)
 def _photo_fine_detail(photo: Image, skin: NDArray[np.bool_], features: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(1,) `_fine_detail` of a photo."""
-    return np.array([_fine_detail(np.asarray(photo, np.float32), Regions(skin, features))])
+    """(1,) the spread of a photo's fine detail."""
+    return np.array([_spread(_fine(np.asarray(photo, np.float32)), Regions(skin, features))])
 
 
-def _fine_detail(image: Field, where: Regions) -> float:
-    """Spread of the fine detail of an image (n, n, 3), skin and features together."""
-    fine = _fine(np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.float32))
-    return float(np.sqrt(np.square(fine[where.skin | where.features]).mean()))
+def _spread(detail: Field, where: Regions) -> float:
+    """Spread of detail (n, n, 3), skin and features together."""
+    return float(np.sqrt(np.square(_grey(detail)[where.skin | where.features]).mean()))
 
 
 def _fine(image: Field) -> Field:

@@ -241,7 +241,7 @@ def _light_for(crop: NDArray[np.uint8]) -> float:
 def _bounded(change: NDArray[np.float32]) -> NDArray[np.float32]:
     """A change (128, 128, 3) as far as it bears to be enlarged."""
     band = cv2.GaussianBlur(change, (0, 0), _FINE) - cv2.GaussianBlur(change, (0, 0), _COARSE)
-    grey = band.mean(axis=2, keepdims=True)
+    grey = cv2.merge([(band[..., 0] + band[..., 1] + band[..., 2]) / 3] * 3)
     kept = _MOST_CHANGE * np.tanh(grey / _MOST_CHANGE) + _MOST_TINT * np.tanh((band - grey) / _MOST_TINT)
     return np.asarray(kept, np.float32)
 

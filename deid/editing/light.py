@@ -55,24 +55,25 @@ class Light:
         return np.asarray(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1) * 255, np.float32)
 
 
-def light_of(face: Field, here: Field, shown: Field, own: Field) -> Light:
-    """Change from the coarse light of a portrait's face (128, 128, 3) to that of the photo ``here``.
+def light_of(face: Field, shown: Field, old: Field) -> Light:
+    """Change from the coarse light of a portrait's face (128, 128, 3) to that of the photo.
 
     Args:
         face: the portrait's.
-        here: the photo's.
         shown: (128, 128) where the portrait shows skin.
-        own: (128, 128) where the photo does; hair before the face is no shadow.
+        old: `coarse_light` of the photo's face; hair before it is no shadow.
     """
-    new, old = (
-        coarse(np.asarray(cv2.cvtColor(np.clip(a, 0, 255) / 255, cv2.COLOR_RGB2LAB), np.float32), where)
-        for a, where in ((face, shown), (here, own))
-    )
+    new = coarse_light(face, shown)
     bright = np.clip(old[..., :1] / np.maximum(new[..., :1], 4), *_SCALES)
     dimmed = np.minimum(bright, 1.0)
     gain = np.concatenate([dimmed, np.minimum(dimmed, np.abs(old) / np.maximum(new, _GREY))[..., 1:]], axis=2)
     wanted = np.concatenate([bright * new[..., :1], old[..., 1:]], axis=2)
     return Light(np.asarray(gain, np.float32), np.asarray(wanted - gain * new, np.float32))
+
+
+def coarse_light(face: Field, skin: Field) -> Field:
+    """(128, 128, 3): what is coarse in a face (128, 128, 3) in RGB, by its skin (128, 128), in Lab."""
+    return coarse(np.asarray(cv2.cvtColor(np.clip(face, 0, 255) / 255, cv2.COLOR_RGB2LAB), np.float32), skin)
 
 
 def coarse(image: Field, support: Field, sigma: float = _LIGHT) -> Field:

@@ -14,7 +14,7 @@ from deid.compositing.blend import clear_of_hair, face_mask, outline, shrunk, un
 from deid.compositing.seam import reach
 from deid.core.temporal import steadied
 from deid.core.types import Image, StandIn, Steady
-from deid.editing.light import light_of, with_eyes_and_brows
+from deid.editing.light import coarse_light, light_of, with_eyes_and_brows
 from deid.editing.looks import HELD, pose
 from deid.editing.portraits import Portraits
 from deid.editing.sampler import FIRST
@@ -62,19 +62,21 @@ def stand_in(
     """
     shape = shape_for(bank, numbers, shares, points, steady)
     to_photo, *maps = maps_to(shape, points, *(bank.points[i] for i in numbers))
-    small = [warped(bank.picture(i), m, SIZE) for i, m in zip(numbers, maps, strict=True)]
-    visible = np.minimum.reduce([shown_of(bank, i, m) for i, m in zip(numbers, maps, strict=True)])
+    shrunken = [shrunk(bank.picture(i)) for i in numbers]
+    small = [warped(picture, m, SIZE) for picture, m in zip(shrunken, maps, strict=True)]
+    visible = np.minimum.reduce([shown_of(bank.points[i], picture, m) for i, picture, m in zip(numbers, shrunken, maps, strict=True)])
     here, within, clear = warped(crop, to_photo, SIZE), face_mask(shape), _moved(uncovered(points, crop), to_photo)
-    lights = [light_of(s, here, within * visible, within * clear).steadied(steady, str(i)) for i, s in zip(numbers, small, strict=True)]
+    own = coarse_light(here, within * clear)
+    lights = [light_of(s, within * visible, own).steadied(steady, str(i)) for i, s in zip(numbers, small, strict=True)]
     lights[0] = with_eyes_and_brows(lights[0], small[0], crop, shape, points)
     first, *others = [light.on(s) for light, s in zip(lights, small, strict=True)]
     mixed = sum((np.float32(share) * (other - first) for share, other in zip(shares[1:], others, strict=True)), np.zeros_like(first))
     tone = cv2.GaussianBlur(mixed * visible[..., None], (0, 0), _TONE)
     face = lights[0].on(warped(bank.picture(numbers[0]), maps[0], large.shape[0])) + scaled(np.asarray(tone, np.float32), large.shape[0])
-    own = _own_mouth(_gap(shape[MOUTH]), _gap(bank.points[numbers[0]][MOUTH]))
-    if own > 0:
+    share = _own_mouth(_gap(shape[MOUTH]), _gap(bank.points[numbers[0]][MOUTH]))
+    if share > 0:
         # A shut mouth has no teeth to show: what is between the lips says little of anybody.
-        between = own * scaled(_between_lips(shape), large.shape[0])[..., None]
+        between = share * scaled(_between_lips(shape), large.shape[0])[..., None]
         face += between * (warped(large, to_photo, large.shape[0]) - face)
     strain = max(_strain(m, within * visible) for m in maps)
     return StandIn(np.asarray(np.clip(face, 0, 255), np.float32), visible, shape, strain)
@@ -212,10 +214,9 @@ def _opening(eye: NDArray[np.float64]) -> float:
     return float(np.linalg.norm(eye[1] - eye[5]) + np.linalg.norm(eye[2] - eye[4])) / 2
 
 
-def shown_of(bank: Portraits, number: int, maps: Field) -> Field:
-    """(128, 128): where a portrait shows its face, in the shape that ``maps`` leads to."""
-    own = clear_of_hair(bank.points[number], shrunk(bank.picture(number)))
-    return _moved(own, maps)
+def shown_of(points: NDArray[np.float64], picture: Image, maps: Field) -> Field:
+    """(128, 128): where a portrait (128, 128, 3) with landmarks (68, 2) shows its face, in the shape that ``maps`` leads to."""
+    return _moved(clear_of_hair(points, picture), maps)
 
 
 def _moved(mask: Field, maps: Field) -> Field:

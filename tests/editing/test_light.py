@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from deid.editing.light import coarse, light_of
+from deid.editing.light import coarse, coarse_light, light_of
 
 
 def test_coarse_light_of_a_constant_is_that_constant() -> None:
@@ -19,6 +19,6 @@ def test_in_less_light_colours_are_fainter() -> None:
     """Cheeks of a bright portrait have orange edges in a dark face otherwise."""
     everywhere = np.ones((128, 128), np.float32)
     bright, dark = (np.full((128, 128, 3), rgb, np.float32) for rgb in ((230, 190, 170), (80, 60, 50)))
-    darkened, kept = (light_of(bright, here, everywhere, everywhere) for here in (dark, bright))
+    darkened, kept = (light_of(bright, everywhere, coarse_light(here, everywhere)) for here in (dark, bright))
     assert darkened.gain[..., 1:].max() < 0.5
     np.testing.assert_allclose(kept.gain, 1, atol=0.02)

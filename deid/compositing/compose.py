@@ -9,6 +9,7 @@ from deid.compositing.blend import face_mask, features
 from deid.compositing.fit import Fit
 from deid.compositing.glasses import without, worn_again
 from deid.compositing.skin import skin
+from deid.core.remembered import remembered
 from deid.core.types import AlignedFace, Image, StandIn
 from deid.imaging.geometry import scaled
 
@@ -43,12 +44,17 @@ def _fitted(new: StandIn, face: AlignedFace) -> tuple[Field, Field, Fit]:
     way = seam.find_seam(small, old, face.points, new, face.steady)
     tuned = np.asarray(fill.without_hair(new, small) + scaled(_shift(small, old, way), n), np.float32)
     new_features, old_features = _near(features(new.points)), _near(features(face.points))
-    around = (skin(face.points, face.crop) > 0.6) & ~old_features & (face_mask(face.points) > 0.3)
     inside = grain.Regions(_enlarged((way.mask > 0.9) & ~new_features, n), _enlarged((way.mask > 0.9) & new_features, n))
-    beside = grain.Regions(_enlarged(around, n), _enlarged(old_features, n))
+    beside = grain.Regions(_enlarged(_plain_skin(face.points, face.crop), n), _enlarged(old_features, n))
     for match in (grain.match_contrast, grain.match_grain):
         tuned = match(tuned, face.large, inside, beside, face.steady)
     return tuned, scaled(way.mask, n), way.fit
+
+
+@remembered(16)
+def _plain_skin(points: NDArray[np.float64], crop: Image) -> NDArray[np.bool_]:
+    """(128, 128): where a crop shows skin of a face without features."""
+    return np.asarray((skin(points, crop) > 0.6) & ~_near(features(points)) & (face_mask(points) > 0.3))
 
 
 def _shift(small: Field, old: Field, way: seam.Seam) -> Field:

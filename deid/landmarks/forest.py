@@ -33,7 +33,8 @@ class Forest:
 
     def points(self, image: NDArray[np.uint8], box: tuple[int, int, int, int]) -> NDArray[np.float64]:
         """(68, 2) whole pixels of an image (H, W, 3), of the face in a box whose right and lower edges belong to it."""
-        grey = image.sum(axis=2, dtype=np.int32) // 3
+        # Summed by hand: numpy takes ten times as long over an axis of three.
+        grey = (image[..., 0].astype(np.int32) + image[..., 1] + image[..., 2]) // 3
         low, size = np.array(box[:2], float), np.array(box[2:], float) - box[:2]
         n_levels, n_trees, n_leaves, n_values = self.leaves.shape
         each = np.arange(n_trees) * n_leaves

@@ -25,7 +25,7 @@ class Level:
         last: whether no harder level follows.
         fades: whether a cover fades into what surrounds it.
         sets: (1, D) attribute set that was chosen for this face before; None to draw `n_sets` new ones.
-        accepted: whether that set was accepted in several frames of the person; this relaxes the gender check.
+        accepted: whether that set was accepted in several frames of the person; its gender is then not asked again.
         round: which of the levels of this kind it is.
         glasses: whether a new face wears the glasses of the photo's.
     """

@@ -73,7 +73,8 @@ class Gate:
         Args:
             source: the face before.
             image: (H, W, 3) uint8 RGB, the photo with the new face.
-            accepted: whether the new face was accepted in several frames; this relaxes the gender check.
+            accepted: whether the new face was accepted in several frames of the person. Its gender is then not asked again: one blurred
+                frame says little of it.
             needed: by how many thresholds, see `margin`, it must exceed to be of use. One that does not at the old landmarks is refused
                 without a second look, which could only bring it nearer. None to measure it in full whatever it is.
         """
@@ -135,9 +136,9 @@ class Gate:
         found = []
         for near, first, second, score in zip(distances, male, attributes[:, MALE], real, strict=True):
             reasons = _too_near(near)
-            if not _gender_kept(source.male, first, accepted, self.options):
+            if not accepted and not _gender_kept(source.male, first, self.options):
                 reasons.append(f"gender not kept: male {source.male:.2f} before, {first:.2f} after")
-            elif _flipped(source.male, before, second, self.options):
+            elif not accepted and _flipped(source.male, before, second, self.options):
                 reasons.append(f"gender not kept for a second reader: male {before:.2f} before, {second:.2f} after")
             if score < (least := _least_realism(source, self.options)):
                 reasons.append(f"realism {below(score, least)}{_whose(least, source, self.options)}")
@@ -159,10 +160,10 @@ def _whose(least: float, source: SourceFace, options: Options) -> str:
     return "" if least == options.min_realism else ", the old face's own score" if least == source.realism else ", the score of noise"
 
 
-def _gender_kept(before: float, after: float, accepted: bool, options: Options) -> bool:
-    """Whether the same gender is read as surely as before, or surely enough; at all, where it was accepted in several frames."""
+def _gender_kept(before: float, after: float, options: Options) -> bool:
+    """Whether the same gender is read as surely as before, or surely enough."""
     own = after if before > 0.5 else 1 - after
-    return own >= (0.5 if accepted else min(max(before, 1 - before), 1 - options.gender_slack))
+    return own >= min(max(before, 1 - before), 1 - options.gender_slack)
 
 
 def _flipped(gender: float, before: float, second: float, options: Options) -> bool:

@@ -14,7 +14,7 @@ from deid.video.smooth import LandmarkFilter
 
 #: After a frame in which the gate refused a face, the stronger level is kept for this many frames, and for twice as many after the next
 #: one: a video must not flicker.
-_HOLD = 50
+_HOLD = 25
 
 
 @dataclass(slots=True, eq=False)

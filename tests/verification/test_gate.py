@@ -109,11 +109,10 @@ def test_least_realism_names_what_it_is(before: int, after: int, said: str) -> N
     assert [reason.endswith(said) for reason in check.reasons] == [True]
 
 
-@pytest.mark.parametrize(("male", "after", "passed"), [(90, 60, True), (90, 49, False), (10, 40, True), (10, 51, False)])
-def test_gender_that_is_accepted_must_not_flip(male: int, after: int, passed: bool) -> None:
+@pytest.mark.parametrize(("male", "after"), [(90, 60), (90, 10), (10, 40), (10, 90)])
+def test_gender_that_is_accepted_is_not_asked_in_each_frame(male: int, after: int) -> None:
     gate = _gate()
-    (check,) = gate.measure(_source(gate, male), _crop(male=after)[None], accepted=True)
-    assert check.passed == passed
+    assert gate.measure(_source(gate, male), _crop(male=after)[None], accepted=True)[0].passed
     assert not gate.measure(_source(gate, male), _crop(male=after)[None])[0].passed
 
 

@@ -12,7 +12,7 @@ from deid.models.attgan import Generator, TwoPasses
 from deid.models.attributes import AttributeClassifier
 from deid.models.centerface import CenterFace
 from deid.models.dlib_resnet import DlibResNet
-from deid.models.glasses import GlassesFinder
+from deid.models.masks import GlassesFinder
 from deid.models.mobilenet import FaceMobileNet
 from deid.models.mtcnn import ONet, PNet, RNet
 from deid.models.pixels import OfPixels

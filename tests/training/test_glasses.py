@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 
 from deid.core.errors import DataError
 from deid.core.types import AlignedFace
-from deid.training import glasses
+from deid.training import glasses, masks
 from deid.training.data import FaceData, split_of
 from deid.training.glasses import Faces, GlassesOptions
 from deid.training.spectacles import put_on
@@ -54,7 +54,7 @@ def test_who_wears_some_teaches_nothing(faces: Faces, officer_face: AlignedFace,
     crops = np.repeat(cv2.resize(faces.crops[0], (128, 128), interpolation=cv2.INTER_AREA)[None], 3, axis=0)
     names = np.array([f"lfw/{i}" for i in range(3)])
     photos = FaceData(np.asarray(crops, np.uint8), names, names, np.full((3, 13), -1, np.int8), np.full(3, "lfw"))
-    monkeypatch.setattr(glasses, "faces_of", lambda *_: photos)
+    monkeypatch.setattr(masks, "faces_of", lambda *_: photos)
     lesson, exam = glasses.load(tmp_path, tmp_path)
     split = [split_of(f"portraits/{i}.png") for i in range(8)]
     assert len(exam) == split.count("test")

@@ -1,4 +1,4 @@
-"""A small U-Net that finds the pixels of glasses.
+"""Small U-Nets that find masks in a face.
 
 O. Ronneberger, P. Fischer, T. Brox, "U-Net: Convolutional Networks for Biomedical Image Segmentation", MICCAI 2015.
 """
@@ -20,24 +20,25 @@ class _Block(nn.Sequential):
         super().__init__(*layers)
 
 
-class GlassesFinder(nn.Module):
-    """The eyes' part of an aligned crop to the logits of frame and lenses.
+class MaskFinder(nn.Module):
+    """An aligned crop, or a part of one, to the logits of masks.
 
     Args:
         width: channels at full size; twice as many at every halving.
+        n_masks: how many.
     """
 
-    def __init__(self, width: int = 8) -> None:
+    def __init__(self, width: int, n_masks: int) -> None:
         super().__init__()
         self.width = width
         widths = [width * 2**i for i in range(5)]
         self.stem = _Block(3, widths[0])
         self.down = nn.ModuleList(_Block(i, o, 2, 2) for i, o in pairwise(widths))
         self.up = nn.ModuleList(_Block(i + o, o) for i, o in pairwise(widths[::-1]))
-        self.head = nn.Conv2d(widths[0], 2, 3, 1, 1)
+        self.head = nn.Conv2d(widths[0], n_masks, 3, 1, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images (N, 3, 144, 256) in [-1, 1], RGB, to logits (N, 2, 144, 256): frame, lenses."""
+        """Images (N, 3, H, W) in [-1, 1], RGB, sides multiples of 16, to logits (N, n_masks, H, W)."""
         seen = [self.stem(images)]
         for block in self.down:
             seen.append(block(seen[-1]))
@@ -46,3 +47,10 @@ class GlassesFinder(nn.Module):
             beside = seen.pop()
             x = block(torch.cat([functional.interpolate(x, scale_factor=2.0, mode="nearest"), beside], dim=1))
         return self.head(x)  # type: ignore[no-any-return]
+
+
+class GlassesFinder(MaskFinder):
+    """The eyes' part of an aligned crop (N, 3, 144, 256) to the logits of frame and lenses; ``width`` as for `MaskFinder`."""
+
+    def __init__(self, width: int = 8) -> None:
+        super().__init__(width, 2)

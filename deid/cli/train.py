@@ -102,6 +102,21 @@ def train_glasses(data: Path, out: Path, options_file: Path | None, report: Repo
     export(network, "glasses", out, {"width": options.width}, facts | {"command": command_of("glasses", options)})
 
 
+def train_objects(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
+    """Train the network that finds what stands before a face and write ``out/objects.safetensors``."""
+    from deid.training import objects
+    from deid.training.export import export
+
+    options = read_options(objects.ObjectsOptions, options_file)
+    network = objects.train(*objects.load(data, out / "cache", report), out, options, report)
+    facts = {
+        "input": _INPUT,
+        "data": "objects drawn on LFW deep-funneled and CelebA (training split), portraits of nobody and official portraits",
+        "licence": _LICENCE,
+    }
+    export(network, "objects", out, {"width": options.width}, facts | {"command": command_of("objects", options)})
+
+
 def train_gender(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
     """Train the reader of gender and write ``out/gender.safetensors``."""
     from safetensors.numpy import save
@@ -237,6 +252,7 @@ TRAININGS: dict[str, tuple[str, Callable[..., None], dict[str, Any]]] = {
     "attgan": ("Train the generator.", train_attgan, {"recogniser": (_IN_LOSS, None), "from_shipped": (_FROM_SHIPPED, False)}),
     "realism": ("Train the realism critic against the shipped generator.", train_realism, {}),
     "glasses": ("Train the network that finds glasses, on glasses drawn on faces.", train_glasses, {}),
+    "objects": ("Train the network that finds what stands before a face, on objects drawn before faces.", train_objects, {}),
     "gender": ("Train the gender reader on dlib's embeddings.", train_gender, {}),
     "age": ("Train the reader of children's faces on dlib's embeddings.", train_age, {}),
     "origin": ("Train the reader of origins, by which portraits are chosen, on dlib's embeddings.", train_origin, {}),

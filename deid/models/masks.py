@@ -1,4 +1,4 @@
-"""Small U-Nets that find masks in a face.
+"""Small U-Nets that find the pixels of glasses, and of what stands before a face.
 
 O. Ronneberger, P. Fischer, T. Brox, "U-Net: Convolutional Networks for Biomedical Image Segmentation", MICCAI 2015.
 """
@@ -54,3 +54,10 @@ class GlassesFinder(MaskFinder):
 
     def __init__(self, width: int = 8) -> None:
         super().__init__(width, 2)
+
+
+class ObjectsFinder(MaskFinder):
+    """An aligned crop (N, 3, 128, 128) to the logits of what stands before the face; ``width`` as for `MaskFinder`."""
+
+    def __init__(self, width: int = 8) -> None:
+        super().__init__(width, 1)

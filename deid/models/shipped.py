@@ -12,7 +12,7 @@ from deid.models.attgan import Generator, TwoPasses
 from deid.models.attributes import AttributeClassifier
 from deid.models.centerface import CenterFace
 from deid.models.dlib_resnet import DlibResNet
-from deid.models.masks import GlassesFinder
+from deid.models.masks import GlassesFinder, ObjectsFinder
 from deid.models.mobilenet import FaceMobileNet
 from deid.models.mtcnn import ONet, PNet, RNet
 from deid.models.pixels import OfPixels
@@ -24,6 +24,7 @@ _NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "centerface": CenterFace,
     "dlib_resnet": DlibResNet,
     "glasses": GlassesFinder,
+    "objects": ObjectsFinder,
     "mobilenet": FaceMobileNet,
     "onet": ONet,
     "pnet": PNet,
@@ -34,6 +35,7 @@ _NETWORKS: dict[str, Callable[..., nn.Module]] = {
 _PIXELS: dict[str, dict[str, Any]] = {
     "attributes": {"middle": 127.5, "spread": 127.5, "sigmoid": True},
     "glasses": {"middle": 127.5, "spread": 127.5, "sigmoid": True},
+    "objects": {"middle": 127.5, "spread": 127.5, "sigmoid": True},
     "onet": {"middle": 127.5, "spread": 128.0},
     "pnet": {"middle": 127.5, "spread": 128.0},
     "realism": {"middle": 127.5, "spread": 127.5, "sigmoid": True},

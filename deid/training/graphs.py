@@ -28,6 +28,7 @@ _EXAMPLES: dict[str, tuple[Callable[[], tuple[Tensor, ...]], tuple[int, ...]]] =
     "dlib_resnet": (_pixels(150, torch.uint8), (0,)),
     "glasses": (lambda: (torch.zeros(2, 144, 256, 3, dtype=torch.uint8),), (0,)),
     "mobilenet": (_pixels(160, torch.uint8), (0,)),
+    "objects": (_pixels(128, torch.uint8), (0,)),
     "onet": (_pixels(48, torch.float32), (0,)),
     "pnet": (_pixels(40, torch.float32), (0, 1, 2)),
     "realism": (_pixels(128, torch.uint8), (0,)),

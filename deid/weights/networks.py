@@ -29,6 +29,7 @@ SOURCES: dict[str, str | None] = {
     "dlib_resnet": None,
     "glasses": "glasses",
     "mobilenet": "mobilenet",
+    "objects": "objects",
     "onet": "mtcnn",
     "pnet": "mtcnn",
     "realism": "realism",

@@ -32,6 +32,7 @@ INPUTS: dict[str, list[tuple[NDArray[np.generic], ...]]] = {
     "dlib_resnet": [(_pixels(n, 150, 150),) for n in (1, 3)],
     "glasses": [(_pixels(n, 144, 256),) for n in (1, 3)],
     "mobilenet": [(_pixels(n, 160, 160),) for n in (1, 3)],
+    "objects": [(_pixels(n, 128, 128),) for n in (1, 3)],
     "onet": [(_pixels(n, 48, 48).astype(np.float32),) for n in (1, 5)],
     "pnet": [(_pixels(n, h, w).astype(np.float32),) for n, h, w in ((1, 12, 12), (2, 61, 40), (1, 40, 61))],
     "realism": [(_pixels(n, 128, 128),) for n in (1, 3)],

@@ -1,6 +1,7 @@
 """The way of one face, top to bottom: measure, choose levels, propose, composite, verify, fall back. Each room is visited once."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -108,10 +109,13 @@ class FaceEditor:
         attributes = face.source.attributes
         glasses = self._models.glasses.find(large, attributes)
         glasses = None if glasses is None else with_arms(glasses, large, points)
-        return AlignedFace(crop, face.matrix, face.detection, points, large, attributes, steady, glasses)
+        # In a video an object that is found in some frames only would flicker: nothing is kept there.
+        objects = self._models.objects.find(large, points) if tracked is None else None
+        return AlignedFace(crop, face.matrix, face.detection, points, large, attributes, steady, glasses, objects)
 
     def new_faces(self, face: Face, level: Level, photo: Image, aligned: AlignedFace, candidates: stand_ins.Candidates) -> Attempt[Level]:
         """A level's new faces, one for each candidate; each is pasted into the photo when it is wanted."""
+        aligned = aligned if level.objects else replace(aligned, objects=None)
         proposals = fit_to_photo(checked.edit(level.editor, aligned, candidates.sets, level.strength), aligned, level.glasses)
         head_seed = face.seed if self._options.reach == "head" else None
         verdict_before = None if face.request.tracked is None else face.request.tracked.check

@@ -9,8 +9,9 @@ from deid.core.protocols import CoarseEditor, Editor
 
 #: Strengths of the attribute sets, mildest first.
 STRENGTHS = (1.0, 1.5)
-#: So many tries wear the photo's glasses; most fail, for two faces behind the same ones look alike.
-_IN_GLASSES = 2
+#: So many tries wear the photo's glasses; most fail, for two faces behind the same ones look alike. So many, the last ones, are painted
+#: over what stands before the face.
+_IN_GLASSES, _OVER_OBJECTS = 2, 2
 #: Where the face itself is edited: cells across of the coarser inputs that follow.
 _CELLS = (22, 16)
 #: Strengths of a plain filter, until it passes.
@@ -33,7 +34,8 @@ def new_faces(options: Options, editor: Editor) -> Iterator[Level]:
     if isinstance(editor, CoarseEditor):
         ways += [(editor.coarse(cells), STRENGTHS[-1]) for cells in _CELLS]
     for number, way in enumerate(ways):
-        yield Level(*way, True, budget.generated, budget.proposals, round=number, glasses=number < _IN_GLASSES)
+        glasses, objects = number < _IN_GLASSES, number < max(1, len(ways) - _OVER_OBJECTS)
+        yield Level(*way, True, budget.generated, budget.proposals, round=number, glasses=glasses, objects=objects)
 
 
 def levels_after(chosen: Level, models: Covering, editor: Editor) -> Iterator[Level]:

@@ -20,6 +20,7 @@ from deid.editing.portraits import PortraitEditor, Portraits
 from deid.editing.selector import Selector
 from deid.landmarks.face_points import FacePoints
 from deid.landmarks.glasses import GlassesReader
+from deid.landmarks.objects import ObjectsReader
 from deid.models.inference import best_device, check_device
 from deid.models.threads import SideBySide, n_threads
 from deid.recognition import build_embedder
@@ -47,6 +48,7 @@ class Models:
         self.filter, self.keeping_nobody = Filters(options).filter, Selection(options)
         # It reads its network on first use.
         self.glasses = GlassesReader(options.device)
+        self.objects = ObjectsReader(options.device)
         self._own = {name for name, part in parts.items() if part is not None}
         # Several faces are edited at the same time; one after the other where a part is a caller's, which may not be thread-safe.
         self.threads = SideBySide(1 if self._own else n_threads())
@@ -148,7 +150,7 @@ class Models:
         # The detectors read their files when they are built.
         parts: list[object] = [self.detector, self.second_detector, self.gate, self.reader]
         if self.options.method == "attgan":
-            parts += [self.ages, self.points, self.editor, self.selector, self.glasses]
+            parts += [self.ages, self.points, self.editor, self.selector, self.glasses, self.objects]
         for part in parts:
             if isinstance(part, Preloadable):
                 part.preload()
@@ -165,6 +167,7 @@ def _networks(options: Options) -> list[str]:
         "attributes": new_faces,
         "realism": new_faces,
         "glasses": new_faces,
+        "objects": new_faces,
         "onet": True,
         "rnet": True,
         "pnet": True,

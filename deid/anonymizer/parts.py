@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from deid.anonymizer.protocols import PictureEngine, PictureParts
 from deid.anonymizer.request import Level, Request
-from deid.core.protocols import Editor, Embedder, FindsGlasses
+from deid.core.protocols import Editor, Embedder, FindsGlasses, FindsObjects
 from deid.core.types import Detection, FaceResult, Image
 from deid.editing.portraits import Portraits
 from deid.editing.selector import Selector
@@ -48,6 +48,9 @@ class Parts(PictureParts, Protocol):
 
     @property
     def glasses(self) -> FindsGlasses: ...
+
+    @property
+    def objects(self) -> FindsObjects: ...
 
     @property
     def threads(self) -> SideBySide: ...

@@ -28,6 +28,7 @@ class Level:
         accepted: whether that set was accepted in several frames of the person; its gender is then not asked again.
         round: which of the levels of this kind it is.
         glasses: whether a new face wears the glasses of the photo's.
+        objects: whether a new face is behind what stands before the old one.
     """
 
     editor: Editor
@@ -41,6 +42,7 @@ class Level:
     accepted: bool = False
     round: int = 0
     glasses: bool = True
+    objects: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

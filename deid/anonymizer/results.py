@@ -31,4 +31,5 @@ def result_of(face: Face, models: Parts) -> FaceResult:
         portraits=() if row is None or models.portraits is None else tuple(portraits_of(row)[0]),
         row=row,
         glasses=made.level.glasses,
+        objects=made.level.objects,
     )

@@ -8,6 +8,7 @@ from deid.compositing import fill, grain, seam
 from deid.compositing.blend import face_mask, features
 from deid.compositing.fit import Fit
 from deid.compositing.glasses import without, worn_again
+from deid.compositing.objects import behind_objects, seen
 from deid.compositing.skin import skin
 from deid.core.remembered import remembered
 from deid.core.types import AlignedFace, Image, StandIn
@@ -30,22 +31,22 @@ def compose(new: StandIn, face: AlignedFace, glasses: bool = True) -> tuple[Imag
     Returns:
         Pixels to paste, (n, n, 3) uint8 RGB; the mask, (n, n) float32 in [0, 1]; and the fit.
     """
-    tuned, mask, fit = _fitted(new, without(face))
+    tuned, mask, fit = _fitted(new, without(face), seen(face))
     tuned, mask = worn_again(tuned, mask, face, glasses)
-    return np.asarray(np.clip(tuned, 0, 255).round(), np.uint8), mask, fit
+    return np.asarray(np.clip(tuned, 0, 255).round(), np.uint8), behind_objects(mask, face), fit
 
 
-def _fitted(new: StandIn, face: AlignedFace) -> tuple[Field, Field, Fit]:
-    """`compose` for a face without glasses."""
+def _fitted(new: StandIn, face: AlignedFace, seen: NDArray[np.bool_]) -> tuple[Field, Field, Fit]:
+    """`compose` for a face without glasses, and without what stands before it: that is not ``seen`` (128, 128)."""
     assert face.points is not None
     assert face.large is not None
     n, old = new.face.shape[0], face.crop.astype(np.float32)
     small = new.face if n == old.shape[0] else np.asarray(cv2.resize(new.face, old.shape[:2], interpolation=cv2.INTER_AREA), np.float32)
     way = seam.find_seam(small, old, face.points, new, face.steady)
-    tuned = np.asarray(fill.without_hair(new, small) + scaled(_shift(small, old, way), n), np.float32)
+    tuned = np.asarray(fill.without_hair(new, small) + scaled(_shift(small, old, way, seen), n), np.float32)
     new_features, old_features = _near(features(new.points)), _near(features(face.points))
     inside = grain.Regions(_enlarged((way.mask > 0.9) & ~new_features, n), _enlarged((way.mask > 0.9) & new_features, n))
-    beside = grain.Regions(_enlarged(_plain_skin(face.points, face.crop), n), _enlarged(old_features, n))
+    beside = grain.Regions(_enlarged(_plain_skin(face.points, face.crop) & seen, n), _enlarged(old_features & seen, n))
     for match in (grain.match_contrast, grain.match_grain):
         tuned = match(tuned, face.large, inside, beside, face.steady)
     return tuned, scaled(way.mask, n), way.fit
@@ -57,7 +58,7 @@ def _plain_skin(points: NDArray[np.float64], crop: Image) -> NDArray[np.bool_]:
     return np.asarray((skin(points, crop) > 0.6) & ~_near(features(points)) & (face_mask(points) > 0.3))
 
 
-def _shift(small: Field, old: Field, way: seam.Seam) -> Field:
+def _shift(small: Field, old: Field, way: seam.Seam, seen: NDArray[np.bool_]) -> Field:
     """(128, 128, 3): what to add to a new face: along the seam what makes it meet the photo, in the middle one shift of colour.
 
     The stand-in has the photo's light already. Spread over all of the face, a hand or a shadow on the seam gives it a cast.
@@ -65,7 +66,8 @@ def _shift(small: Field, old: Field, way: seam.Seam) -> Field:
     inside = (way.mask > 0.9).astype(np.uint8)
     if not inside.any():
         return np.zeros_like(old)
-    middle = np.median((old - small)[inside > 0], axis=0)
+    counts = (inside > 0) & seen
+    middle = np.median((old - small)[counts if counts.any() else inside > 0], axis=0)
     near = np.exp(-cv2.distanceTransform(inside, cv2.DIST_L2, 3) / _SPREAD)[..., None]
     return np.asarray(middle + near * (seam.membrane(small, old, way) - middle), np.float32)
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from deid.compositing.blend import TO_HAIRLINE, outline, shrunk
 from deid.compositing.fill import continued
+from deid.compositing.objects import with_border
 from deid.core.remembered import remembered
 from deid.core.temporal import held
 from deid.core.types import AlignedFace, Glasses, Image
@@ -35,14 +36,18 @@ _FOREVER = 1_000_000_000
 
 
 def without(face: AlignedFace) -> AlignedFace:
-    """The same face without its glasses."""
-    if face.glasses is None or face.large is None or face.points is None:
+    """The same face without its glasses, and without what stands before it: the face goes on there."""
+    if face.large is None or face.points is None or (face.glasses is None and face.objects is None):
         return face
-    large = _bare(face.large, face.glasses.frame, face.glasses.lenses, face.points)
-    return replace(face, crop=shrunk(large), large=large, glasses=None)
+    large = face.large
+    if face.objects is not None:
+        large = _bare(large, with_border(face.objects), np.zeros_like(face.objects), face.points)
+    if face.glasses is not None:
+        large = _bare(large, face.glasses.frame, face.glasses.lenses, face.points)
+    return replace(face, crop=shrunk(large), large=large, glasses=None, objects=None)
 
 
-@remembered(2)
+@remembered(4)
 def _bare(photo: Image, frame: Field, lenses: Field, points: NDArray[np.float64]) -> Image:
     """A crop (n, n, 3) without the glasses of these masks (n, n), on a face with these landmarks (68, 2)."""
     smooth, part = _smooth(photo, frame, lenses, points), _part(frame)
@@ -53,7 +58,7 @@ def _bare(photo: Image, frame: Field, lenses: Field, points: NDArray[np.float64]
     return np.asarray(np.clip(photo + share * (smooth - photo), 0, 255).round(), np.uint8)
 
 
-@remembered(2)
+@remembered(4)
 def _smooth(photo: Image, frame: Field, lenses: Field, points: NDArray[np.float64]) -> Field:
     """A crop (n, n, 3) that continues what lies around its glasses, behind which the eyes are dark.
 

@@ -157,6 +157,14 @@ class FindsGlasses(Protocol):
         ...
 
 
+class FindsObjects(Protocol):
+    """Finds what stands before a face."""
+
+    def find(self, crop: Image, points: NDArray[np.float64]) -> NDArray[np.float32] | None:
+        """(n, n) in [0, 1]: what covers the face of an aligned crop (n, n, 3) with landmarks (68, 2); None for nothing."""
+        ...
+
+
 class ScoresRealism(Protocol):
     """Scores how much crops look like photos of faces."""
 

@@ -133,6 +133,7 @@ class AlignedFace:
         attributes: (13,) probability of each attribute, where they are known already.
         steady: in a video, what keeps this face from flickering (`deid.core.temporal`).
         glasses: the glasses that it wears.
+        objects: (n, n) float32 in [0, 1], what stands before it: a hand, a microphone; None for nothing.
     """
 
     crop: NDArray[np.uint8]
@@ -143,6 +144,7 @@ class AlignedFace:
     attributes: NDArray[np.float32] | None = None
     steady: Steady | None = None
     glasses: Glasses | None = None
+    objects: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -240,6 +242,7 @@ class FaceResult:
         portraits: numbers of the bank's portraits in a new face; of N pictures, N + i is the mirror image of i.
         row: (D,) the editor's attribute set with its stand-in: the same face can be made again from it; None for covers.
         glasses: whether the new face may wear the glasses of the photo's.
+        objects: whether the new face may be behind what stands before the old one.
     """
 
     detection: Detection
@@ -253,6 +256,7 @@ class FaceResult:
     portraits: tuple[int, ...] = ()
     row: NDArray[np.float32] | None = field(default=None, repr=False)
     glasses: bool = field(default=True, repr=False)
+    objects: bool = field(default=True, repr=False)
 
     def to_dict(self, debug: bool = False) -> dict[str, Any]:
         """Plain values for JSON; ``debug`` adds the portraits of a new face."""

@@ -27,7 +27,7 @@ def chosen_covers(engine: Engine, decision: Decision) -> tuple[Level, ...]:
 def again(engine: Engine, result: FaceResult) -> list[Level]:
     """The same that a face has now."""
     if result.row is not None:
-        level = Level(_editor(engine), result.strength, True, sets=result.row[None], glasses=result.glasses)
+        level = Level(_editor(engine), result.strength, True, sets=result.row[None], glasses=result.glasses, objects=result.objects)
         return list(fallback.levels_after(level, engine.models, engine.editor))
     levels = list(fallback.covers(engine.models))
     first = next((i for i, each in enumerate(levels) if (each.editor.name, each.strength) == (result.method, result.strength)), None)

@@ -105,6 +105,16 @@ def test_every_fallback_ends_in_a_solid_cover(method: str) -> None:
 
 
 @pytest.mark.parametrize("quality", QUALITIES)
+def test_last_tries_are_painted_over_objects(quality: str) -> None:
+    """No face is covered for what stands before it."""
+    options = Options(quality=quality)
+    kept = [way.objects for way in fallback.new_faces(options, AttganEditor(network=Generator(2)))]
+    assert kept[0]
+    assert not kept[-1]
+    assert kept == sorted(kept, reverse=True)
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
 def test_each_round_has_stand_ins_of_its_own(quality: str) -> None:
     options = Options(quality=quality)
     ways = list(fallback.new_faces(options, AttganEditor(network=Generator(2))))

@@ -52,7 +52,7 @@ _GAP, _LIPS, _APART, _WIDER, _SMILE = 2, slice(2, 5), 0.8, 1.2, 6.0
 #: Teeth are squeezed or torn in a mouth whose opening is off by more than this; so much more counts so much besides.
 _MOST_APART, _FAR_APART = 1.2, 4.0
 #: So much darker or lighter brows (Lab) count one, and none count more than the second number: painted lighter or darker they are smeared.
-_BROWS, _MOST_BROWS = 2.5, 6.0
+_BROWS, _MOST_BROWS = 1.6, 12.0
 #: The jaw line may lie so far from the subject's, in pixels of 128; so much farther counts one.
 _JAW, _BENT = 5.0, 1.5
 

@@ -28,7 +28,7 @@ SIDE = 384
 #: the former: groups of few portraits keep to their own.
 _FEWEST, _SUITABLE, _WORSE = 10, 32, 2.0
 #: What a mismatch of skin (Lab, 0 to 255) counts; so many years count one, and no age counts more than the next number.
-_SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 20, 1 / 12, 1 / 12), 3.0, 13.0
+_SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 20, 1 / 12, 1 / 12), 2.7, 14.5
 #: Lightness that is farther off than this is no longer the light's alone; so much more counts one. A face whose origin is misread then gets
 #: no skin of quite another shade.
 _SHADE, _OTHER_SHADE = 35.0, 6.0
@@ -36,9 +36,9 @@ _SHADE, _OTHER_SHADE = 35.0, 6.0
 _AKIN, _STRANGER = 0.62, 0.05
 #: One that lies farther than people of the subject's gender and origin usually do by this is far enough; so much nearer counts one in a
 #: choice, twice that four, and nothing more than the last number, for a group may have few portraits. The third is for the second network.
-_FARTHER, _NEAR, _NEAR_SECOND, _NEAREST = 0.06, 0.065, 0.05, 20.0
+_FARTHER, _NEAR, _NEAR_SECOND, _NEAREST = 0.1, 0.065, 0.046, 20.0
 #: A face of one origin in place of one of another counts so much. The colour of cheeks is also the light's; this is not.
-_ORIGIN = 20.0
+_ORIGIN = 24.0
 #: A person with a child's probability over this is a child.
 CHILD = 0.7
 #: Landmarks of a mirrored face, in order.

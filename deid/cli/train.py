@@ -121,11 +121,11 @@ def train_gender(data: Path, out: Path, options_file: Path | None, report: Repor
     """Train the reader of gender and write ``out/gender.safetensors``."""
     from safetensors.numpy import save
 
-    from deid.training import gender
+    from deid.training import gender, logistic
     from deid.training.data import load
     from deid.training.export import write
 
-    options = read_options(gender.GenderOptions, options_file)
+    options = read_options(logistic.LogisticOptions, options_file)
     arrays = gender.train(load(data, out / "cache"), out, options, report)
     facts = {
         "input": "dlib's embedding (N, 128)",

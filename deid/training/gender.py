@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,22 +19,10 @@ from deid.training.logistic import LogisticOptions
 _BATCH = 64
 
 
-@dataclass(frozen=True, slots=True)
-class GenderOptions(LogisticOptions):
-    """Settings of a run.
-
-    Args:
-        penalty: see `LogisticOptions`.
-        women: how much women weigh, if men weigh 1. Weighing alike, three women are misread for each man.
-    """
-
-    women: float = 2.5
-
-
 def train(
-    data: FaceData, out: Path, options: GenderOptions, progress: Callable[[int, int, str], None] | None = None
+    data: FaceData, out: Path, options: LogisticOptions, progress: Callable[[int, int, str], None] | None = None
 ) -> dict[str, NDArray[np.float32]]:
-    """Fit the training people who have a label.
+    """Fit the training people who have a label, men and women weighing alike.
 
     Returns:
         The arrays of a `GenderReader`. ``out/gender.json`` holds the share of the validation people whom it reads right, for each data set
@@ -50,7 +37,7 @@ def train(
     male = lesson.labels[:, MALE] > 0
     if not male.any() or male.all():
         raise DataError("expected labelled men and women among the training people, got one of them only")
-    arrays = logistic.fit(_embed(lesson, progress), male, options.penalty, options.women)
+    arrays = logistic.fit(_embed(lesson, progress), male, options.penalty)
     said = GenderReader(arrays).male(_embed(exam, progress)) > 0.5
     out.mkdir(parents=True, exist_ok=True)
     (out / "gender.json").write_text(json.dumps(_right(said, exam), indent=2))

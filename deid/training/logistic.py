@@ -23,14 +23,13 @@ class LogisticOptions:
     penalty: float = 10.0
 
 
-def fit(rows: Embeddings, is_one: NDArray[np.bool_], penalty: float, others: float = 1.0) -> dict[str, NDArray[np.float32]]:
-    """Fit who has a property.
+def fit(rows: Embeddings, is_one: NDArray[np.bool_], penalty: float) -> dict[str, NDArray[np.float32]]:
+    """Fit who has a property, both sides weighing alike.
 
     Args:
         rows: (N, 128).
         is_one: (N,), with both sides.
         penalty: scikit-learn's `C`, the inverse of the penalty on the weights.
-        others: how much those who lack it weigh, all together, if those who have it weigh 1.
 
     Returns:
         ``weight`` (128,) and ``bias`` (1,).
@@ -38,8 +37,7 @@ def fit(rows: Embeddings, is_one: NDArray[np.bool_], penalty: float, others: flo
     Raises:
         DependencyError: scikit-learn is missing.
     """
-    counts = np.where(is_one, 1.0, others) / np.where(is_one, is_one.mean(), 1 - is_one.mean()) / 2
-    fitted = _regression(penalty, None).fit(rows, is_one, sample_weight=counts)
+    fitted = _regression(penalty).fit(rows, is_one)
     return {"weight": fitted.coef_[0].astype(np.float32), "bias": fitted.intercept_.astype(np.float32)}
 
 
@@ -61,9 +59,9 @@ def fit_several(rows: Embeddings, kinds: NDArray[np.int64], penalty: float) -> d
     return {"weight": np.ascontiguousarray(fitted.coef_.T, np.float32), "bias": fitted.intercept_.astype(np.float32)}
 
 
-def _regression(penalty: float, class_weight: str | None = "balanced") -> Any:
+def _regression(penalty: float) -> Any:
     try:
         from sklearn.linear_model import LogisticRegression
     except ImportError as error:
         raise DependencyError("this training needs scikit-learn: pip install 'deid-face[evaluation]'") from error
-    return LogisticRegression(C=penalty, class_weight=class_weight, max_iter=_MOST_STEPS)
+    return LogisticRegression(C=penalty, class_weight="balanced", max_iter=_MOST_STEPS)

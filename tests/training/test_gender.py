@@ -10,12 +10,13 @@ from deid.core.errors import DataError
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.recognition.linear import GenderReader
 from deid.training.data import FaceData
-from deid.training.gender import GenderOptions, train
+from deid.training.gender import train
+from deid.training.logistic import LogisticOptions
 
 
 def test_it_learns_from_the_embedding(faces: FaceData, tmp_path: Path) -> None:
     steps: list[tuple[int, int, str]] = []
-    arrays = train(faces, tmp_path, GenderOptions(penalty=100.0), lambda *said: steps.append(said))
+    arrays = train(faces, tmp_path, LogisticOptions(penalty=100.0), lambda *said: steps.append(said))
     assert {name: a.shape for name, a in arrays.items()} == {"weight": (128,), "bias": (1,)}
     assert [step for step, _, _ in steps] == [60, 12]
     exam = faces.split("validation")
@@ -28,4 +29,4 @@ def test_it_learns_from_the_embedding(faces: FaceData, tmp_path: Path) -> None:
 
 def test_one_gender_alone_is_no_lesson(faces: FaceData, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="men and women"):
-        train(faces.where(faces.labels[:, MALE] == 1), tmp_path, GenderOptions())
+        train(faces.where(faces.labels[:, MALE] == 1), tmp_path, LogisticOptions())

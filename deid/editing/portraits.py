@@ -36,7 +36,7 @@ _SHADE, _OTHER_SHADE = 35.0, 6.0
 _AKIN, _STRANGER = 0.62, 0.05
 #: One that lies farther than people of the subject's gender and origin usually do by this is far enough; so much nearer counts one in a
 #: choice, twice that four, and nothing more than the last number, for a group may have few portraits. The third is for the second network.
-_FARTHER, _NEAR, _NEAR_SECOND, _NEAREST = 0.1, 0.065, 0.046, 20.0
+_FARTHER, _NEAR, _NEAR_SECOND, _NEAREST = 0.1, 0.065, 0.09, 20.0
 #: A face of one origin in place of one of another counts so much. The colour of cheeks is also the light's; this is not.
 _ORIGIN = 24.0
 #: A person with a child's probability over this is a child.

@@ -74,18 +74,22 @@ def _look(models: Parts, photo: Image, face: Face) -> None:
     """Note the features that a portrait for a face must have."""
     crop, source = warp(photo, face.matrix), face.source
     assert source.attributes is not None
-    embedding = _embedding(models, source, crop)
-    named = zip(models.reader.embedders, source.embeddings, strict=True)
-    second = next((rows[0] for embedder, rows in named if embedder.name == Portraits.second_embedder), None)
+    embedding, second = _embedding(models, source, crop), _read_before(models, source, Portraits.second_embedder)
     child = float(models.ages.child(embedding[None])[0])
     face.looks = Looks.of(crop, models.points.points(crop), source.attributes, embedding, source.male, child, second)
 
 
 def _embedding(models: Parts, source: SourceFace, crop: Image) -> NDArray[np.float32]:
     """(D,) by the recogniser that the portraits are compared with; it was read before where it is one of the gate's."""
-    embedder, embedders = models.bank_embedder, models.reader.embedders
-    rows = next((r for e, r in zip(embedders, source.embeddings, strict=True) if e.name == embedder.name), None)
-    return np.asarray((embedder.embed(crop[None]) if rows is None else rows)[0])
+    embedder = models.bank_embedder
+    row = _read_before(models, source, embedder.name)
+    return np.asarray(embedder.embed(crop[None])[0] if row is None else row)
+
+
+def _read_before(models: Parts, source: SourceFace, name: str) -> NDArray[np.float32] | None:
+    """(D,) by one of the gate's recognisers; None where it has none of that name."""
+    named = zip(models.reader.embedders, source.embeddings, strict=True)
+    return next((np.asarray(rows[0]) for embedder, rows in named if embedder.name == name), None)
 
 
 def _numbers(faces: Sequence[Face]) -> set[int]:

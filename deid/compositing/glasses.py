@@ -13,7 +13,7 @@ from deid.core.remembered import remembered
 from deid.core.temporal import held
 from deid.core.types import AlignedFace, Glasses, Image
 from deid.imaging.geometry import scaled
-from deid.imaging.template import SIZE, filled
+from deid.imaging.template import SIZE, disc, filled
 
 Field = NDArray[np.float32]
 
@@ -135,11 +135,14 @@ def _behind_head(photo: Image, lenses: Field, points: NDArray[np.float64]) -> tu
         wide = np.s_[beside:middle] if step < 0 else np.s_[middle : beside + 1]
         edge = shown[tall, beside - _BESIDE : beside + 1] if step < 0 else shown[tall, beside : beside + _BESIDE + 1]
         shown[tall, wide], where[tall, wide] = edge.mean(axis=1, keepdims=True), 1
+    if not where.any():
+        return shown, where
     # The head itself, and a wall with a pattern, are no thin lines.
-    stands_out = np.maximum(np.abs(photo - shown).max(axis=2) > _UNLIKE, _face(points, len(photo)) > 0.5).astype(np.uint8)
-    thin = where * (stands_out - cv2.morphologyEx(stands_out, cv2.MORPH_OPEN, _disc(_THICK * k)))
+    face = _face(points, len(photo))
+    stands_out = np.maximum(np.abs(photo - shown).max(axis=2) > _UNLIKE, face > 0.5).astype(np.uint8)
+    thin = where * (stands_out - cv2.morphologyEx(stands_out, cv2.MORPH_OPEN, disc(_THICK * k)))
     rim = cv2.GaussianBlur(_grown((thin > 0).astype(np.uint8), _EDGE * k).astype(np.float32), (0, 0), 0.4 * k)
-    return shown, np.asarray(rim * (1 - _face(points, len(photo))), np.float32)
+    return shown, np.asarray(rim * (1 - face), np.float32)
 
 
 def _face(points: NDArray[np.float64], n: int) -> Field:
@@ -153,7 +156,7 @@ def _face(points: NDArray[np.float64], n: int) -> Field:
 
 def _closed(frame: Field) -> Field:
     """A frame without the holes that it has where it turns to the light."""
-    return np.asarray(cv2.morphologyEx(frame, cv2.MORPH_CLOSE, _disc(_HOLES * len(frame) / SIZE)), np.float32)
+    return np.asarray(cv2.morphologyEx(frame, cv2.MORPH_CLOSE, disc(_HOLES * len(frame) / SIZE)), np.float32)
 
 
 def _part(frame: Field) -> NDArray[np.uint8]:
@@ -183,7 +186,7 @@ def _soft(lenses: Field) -> Field:
     """(n, n) in [0, 1]: lenses without holes and specks, with a soft border."""
     k, shape = len(lenses) / SIZE, (lenses > 0.5).astype(np.uint8)
     for tidy in (cv2.MORPH_CLOSE, cv2.MORPH_OPEN):
-        shape = np.asarray(cv2.morphologyEx(shape, tidy, _disc(3 * k)), np.uint8)
+        shape = np.asarray(cv2.morphologyEx(shape, tidy, disc(3 * k)), np.uint8)
     return np.asarray(cv2.GaussianBlur(shape.astype(np.float32), (0, 0), 0.8 * k), np.float32)
 
 
@@ -199,14 +202,9 @@ def _is_whole(glasses: Glasses) -> bool:
 
 def _is_rimmed(lens: NDArray[np.uint8], near: NDArray[np.uint8], least: float) -> bool:
     """Whether a lens (h, w) has ``least`` pixels and a border most of which lies near a frame (h, w)."""
-    border = (lens > 0) & (cv2.erode(lens, _disc(1.0), borderType=cv2.BORDER_REPLICATE) == 0)
+    border = (lens > 0) & (cv2.erode(lens, disc(1.0), borderType=cv2.BORDER_REPLICATE) == 0)
     return bool(lens.sum() >= least and near[border].mean() >= _RIMMED)
 
 
 def _grown(where: NDArray[np.uint8], by: float) -> NDArray[np.uint8]:
-    return np.asarray(cv2.dilate(where, _disc(by)), np.uint8)
-
-
-def _disc(radius: float) -> NDArray[np.uint8]:
-    side = 2 * max(1, round(radius)) + 1
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
+    return np.asarray(cv2.dilate(where, disc(by)), np.uint8)

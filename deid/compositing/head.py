@@ -16,7 +16,7 @@ from deid.compositing.skin import cheeks
 from deid.core.types import Image
 from deid.imaging import geometry
 from deid.imaging.alignment import warp
-from deid.imaging.template import SIZE
+from deid.imaging.template import SIZE, disc
 
 Field = NDArray[np.float32]
 
@@ -82,7 +82,7 @@ def reshape(
     moved = _displaced(crop, _displacement(here, head, face, shape))
     hair = _hair(small, here, head)
     out = _shaded(moved, geometry.scaled(hair, moved.shape[0]), shape.shade)
-    mask = np.clip(cv2.dilate(head, _disc(_GIVES)) * 1.0, 0, 1) * (1 - face) * _edge()
+    mask = np.clip(cv2.dilate(head, disc(_GIVES)) * 1.0, 0, 1) * (1 - face) * _edge()
     edited, where = blend.paste(image, out, geometry.enlarged(wide, times), geometry.scaled(np.asarray(mask, np.float32), out.shape[0]))
     return edited, touched | where
 
@@ -108,7 +108,7 @@ def _head(crop: Image, points: NDArray[np.float64]) -> Field:
     cv2.setRNGSeed(0)
     cv2.grabCut(np.ascontiguousarray(crop), labels, (0, 0, 1, 1), back, front, _ROUNDS, cv2.GC_INIT_WITH_MASK)
     found: NDArray[Any] = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
-    found = cv2.morphologyEx(cv2.morphologyEx(found, cv2.MORPH_OPEN, _disc(3)), cv2.MORPH_CLOSE, _disc(5))
+    found = cv2.morphologyEx(cv2.morphologyEx(found, cv2.MORPH_OPEN, disc(3)), cv2.MORPH_CLOSE, disc(5))
     _, parts = cv2.connectedComponents(found)
     at = np.clip(np.round(points[30]).astype(int), 0, crop.shape[0] - 1)
     return np.asarray(cv2.GaussianBlur((parts == parts[at[1], at[0]]).astype(np.float32), (0, 0), 2.0), np.float32)
@@ -134,7 +134,7 @@ def _displacement(points: NDArray[np.float64], head: Field, face: Field, shape: 
     field = cv2.resize(shape.field, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC) * _FIELD * size
     field[..., 0] += (x - middle[0]) * (jaw * low + broad * (1 - np.minimum(low, 1)))
     field[..., 1] += (y - brows) * tall * 1.5 * high
-    near = cv2.GaussianBlur(cv2.dilate(head, _disc(_GIVES / 2)), (0, 0), _GIVES / 3)
+    near = cv2.GaussianBlur(cv2.dilate(head, disc(_GIVES / 2)), (0, 0), _GIVES / 3)
     return np.asarray(field * (near * (1 - face) * _edge())[..., None], np.float32)
 
 
@@ -170,8 +170,3 @@ def _edge() -> Field:
     """1 inside, falling to 0 at the crop's border."""
     ramp = np.clip(np.minimum(np.arange(_SIDE), np.arange(_SIDE)[::-1]) / 16, 0, 1).astype(np.float32)
     return np.minimum(ramp[:, None], ramp[None])
-
-
-def _disc(radius: float) -> NDArray[np.uint8]:
-    side = 2 * round(radius) + 1
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)

@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.core.types import AlignedFace
-from deid.imaging.template import SIZE
+from deid.imaging.template import SIZE, disc
 
 Field = NDArray[np.float32]
 
@@ -27,5 +27,4 @@ def behind_objects(mask: Field, face: AlignedFace) -> Field:
 
 def with_border(objects: Field) -> Field:
     """Objects (n, n) and what is beside them."""
-    side = 2 * round(_BESIDE * len(objects) / SIZE) + 1
-    return np.asarray(cv2.dilate(objects, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))), np.float32)
+    return np.asarray(cv2.dilate(objects, disc(_BESIDE * len(objects) / SIZE)), np.float32)

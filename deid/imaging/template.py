@@ -25,3 +25,9 @@ def filled(border: NDArray[np.float64]) -> NDArray[np.float32]:
         cv2.fillPoly(fine, [np.round(4 * border + 1.5).astype(np.int32) - 4 * low.astype(np.int32)], 1.0)
         mask[low[1] : high[1], low[0] : high[0]] = cv2.resize(fine, tuple(high - low), interpolation=cv2.INTER_AREA)
     return mask
+
+
+def disc(radius: float) -> NDArray[np.uint8]:
+    """A round kernel for morphology, of one pixel's radius at least."""
+    side = 2 * max(1, round(radius)) + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from deid.core.types import Crops, Image
 from deid.imaging.geometry import scaled
-from deid.imaging.template import SIZE, filled
+from deid.imaging.template import SIZE, disc, filled
 from deid.recognition.crop_reader import CropReader
 
 Field = NDArray[np.float32]
@@ -82,9 +82,9 @@ def _face(points: NDArray[np.float64]) -> Field:
 def _kept(said: Field, points: NDArray[np.float64], surely: float) -> NDArray[np.bool_]:
     """(128, 128): the pixels of objects that are some as ``surely``, and come in from outside of the face."""
     # What hangs together by a thread is two things: a hand, and the open mouth beside it.
-    count, parts = cv2.connectedComponents(cv2.morphologyEx((said > _PART).astype(np.uint8), cv2.MORPH_OPEN, _disc(1)))
+    count, parts = cv2.connectedComponents(cv2.morphologyEx((said > _PART).astype(np.uint8), cv2.MORPH_OPEN, disc(1)))
     face = _face(points)
-    inside = cv2.erode(face, _disc(_INSIDE)) > 0.5
+    inside = cv2.erode(face, disc(_INSIDE)) > 0.5
     kept: NDArray[np.bool_] = np.zeros(said.shape, bool)
     for number in range(1, count):
         part = parts == number
@@ -109,7 +109,7 @@ def _share(kept: NDArray[np.bool_], where: Field) -> float:
 def _matte(said: Field, kept: NDArray[np.bool_], crop: Image) -> Field:
     """(n, n): where objects are at the photo's scale, with the borders that the photo shows."""
     n, k = len(crop), len(crop) / SIZE
-    near = cv2.dilate(kept.astype(np.uint8), _disc(_NEAR))
+    near = cv2.dilate(kept.astype(np.uint8), disc(_NEAR))
     own = scaled(np.asarray(said * near, np.float32), n)
     grey = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY) / 255, np.float32)
     fitted = _guided(grey, own, round(_NEAR * k))
@@ -126,8 +126,3 @@ def _guided(guide: Field, mask: Field, radius: int) -> Field:
     middle, own = mean(guide), mean(mask)
     slope = (mean(guide * mask) - middle * own) / (mean(guide * guide) - middle * middle + _EDGE**2)
     return np.asarray(mean(slope) * guide + mean(own - slope * middle), np.float32)
-
-
-def _disc(radius: float) -> NDArray[np.uint8]:
-    side = 2 * round(radius) + 1
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)

@@ -28,8 +28,9 @@ _NOISE = (1.0, 0.7, 0.0)
 _REST = (0.75, 1.4)
 #: In the photo, border included, a new face has so much less fine detail than here.
 _MORE = 1.08
-#: Contrast: the same for what is coarser, by sigmas in pixels of 128, and how far that is scaled. Studio light is softer than a flash.
-_COARSE, _CONTRAST = (1.6, 3.2, 6.4, 12.8), (0.9, 1.3)
+#: Contrast: the same for what is coarser, by sigmas in pixels of 128, and how far lightness and colour are scaled. Studio light is softer
+#: than a flash, and skin in it is more of one colour.
+_COARSE, _CONTRAST, _COLOUR = (1.6, 3.2, 6.4, 12.8), (0.9, 1.3), (0.9, 1.4)
 #: Regions of fewer pixels say nothing.
 _FEWEST = 50
 
@@ -85,12 +86,13 @@ def match_contrast(new: Field, old: Image, inside: Regions, around: Regions, ste
     if not (inside.are_large and around.are_large):
         return new
     small = _at_crop_scale(new)
-    bands = _bands(small, _COARSE)
-    own = _contrast([_grey(band) for band in bands], inside)
-    wanted = _contrast(_bands(_grey(_at_crop_scale(old)), _COARSE), around)
-    gains = np.clip(wanted / np.maximum(own, 1e-3), *_CONTRAST)
-    gains = steadied(steady, "contrast", gains, 0.2)
-    change = sum(((np.float32(gain) - 1) * band for gain, band in zip(gains, bands, strict=True)), np.zeros_like(small))
+    change = np.zeros_like(small)
+    own, wanted = (_bands(image, _COARSE) for image in (small, _at_crop_scale(old)))
+    for name, limits, part in (("contrast", _CONTRAST, _lightness), ("colour", _COLOUR, _colour)):
+        bands = [part(band) for band in own]
+        gains = _contrast([part(band) for band in wanted], around) / np.maximum(_contrast(bands, inside), 1e-3)
+        gains = steadied(steady, name, np.clip(gains, *limits), 0.2)
+        change += sum(((np.float32(gain) - 1) * band for gain, band in zip(gains, bands, strict=True)), np.zeros_like(small))
     return np.asarray(np.clip(new + scaled(change, new.shape[0]), 0, 255), np.float32)
 
 
@@ -102,8 +104,18 @@ def _grey(image: Field) -> Field:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.float32)
 
 
+def _lightness(image: Field) -> Field:
+    """The grey part of an image (n, n, 3)."""
+    return np.asarray(cv2.merge([_grey(image)] * 3), np.float32)
+
+
+def _colour(image: Field) -> Field:
+    """What an image (n, n, 3) has beside its grey part."""
+    return image - _lightness(image)
+
+
 def _contrast(bands: Sequence[Field], face: Regions) -> NDArray[np.float64]:
-    """(B,) spread of coarse bands (128, 128) on a face."""
+    """(B,) spread of coarse bands (128, 128, 3) on a face."""
     where = cv2.resize((face.skin | face.features).astype(np.uint8), (SIZE, SIZE), interpolation=cv2.INTER_NEAREST) > 0
     return np.array([np.sqrt(np.square(band[where]).mean()) for band in bands])
 

@@ -24,11 +24,13 @@ from deid.editing.shapes import INNER, Shapes
 
 #: Side of a portrait in pixels: three times that of an aligned crop.
 SIDE = 384
-#: A portrait is drawn from so many at least that suit a face best, and so many at most, none of which is so much worse than the last of
-#: the former: groups of few portraits keep to their own.
-_FEWEST, _SUITABLE, _WORSE = 10, 32, 2.0
+#: Of the portraits that suit a face, so many at most, so many are drawn alike often; one that suits so much less than the last of those is
+#: drawn e times more seldom.
+_SUITABLE, _ALIKE, _WORSE = 32, 2, 2.5
 #: What a mismatch of skin (Lab, 0 to 255) counts; so many years count one, and no age counts more than the next number.
-_SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 20, 1 / 12, 1 / 12), 2.7, 14.5
+_SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 20, 1 / 12, 1 / 12), 2.0, 25.0
+#: How old a new face looks: so much of its portrait's years, and so many more. Young people got faces that were ten years too old.
+_LOOKS_AS, _LOOKS_OLDER = 0.78, 13.0
 #: Lightness that is farther off than this is no longer the light's alone; so much more counts one. A face whose origin is misread then gets
 #: no skin of quite another shade.
 _SHADE, _OTHER_SHADE = 35.0, 6.0
@@ -36,11 +38,11 @@ _SHADE, _OTHER_SHADE = 35.0, 6.0
 _AKIN, _STRANGER = 0.62, 0.05
 #: One that lies farther than people of the subject's gender and origin usually do by this is far enough; so much nearer counts one in a
 #: choice, twice that four, and nothing more than the last number, for a group may have few portraits. The third is for the second network.
-_FARTHER, _NEAR, _NEAR_SECOND, _NEAREST = 0.1, 0.065, 0.09, 20.0
+_FARTHER, _NEAR, _NEAR_SECOND, _NEAREST = 0.1, 0.06, 0.083, 20.0
 #: A face of one origin in place of one of another counts so much. The colour of cheeks is also the light's; this is not.
 _ORIGIN = 24.0
-#: A person with a child's probability over this is a child.
-CHILD = 0.7
+#: A person with a child's probability over this is a child; one between this and the second, somebody half grown, may get either's face.
+CHILD, _HALF_GROWN = 0.7, 0.3
 #: Landmarks of a mirrored face, in order.
 _MIRRORED = [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
 _MIRRORED += [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65]
@@ -171,7 +173,8 @@ class Portraits:
         return picture if number < self.n_pictures else np.ascontiguousarray(picture[:, ::-1])
 
     def mismatch(self, looks: Looks) -> NDArray[np.float64]:
-        """(len,) how badly each portrait suits a face; infinite for the other gender, and for a child in place of an adult."""
+        """(len,) how badly each portrait suits a face; infinite for the other gender, and for a child in place of an adult or the
+        other way round."""
         off = self._other_expression(looks) + 0.6 * np.linalg.norm(self.light - looks.light, axis=1)
         skin = np.abs(self.skin - looks.skin)
         off += skin @ _SKIN_WEIGHTS + np.maximum(skin[:, 0] - _SHADE, 0) / _OTHER_SHADE
@@ -180,7 +183,7 @@ class Portraits:
         if looks.brows > 0:
             off += np.minimum(np.abs(self.brows - looks.brows) / _BROWS, _MOST_BROWS) * (self.brows > 0)
         off += np.abs(self.attributes - looks.attributes) @ [_COUNTS.get(name, 0.0) for name in ATTRIBUTES]
-        off[(self.male != (looks.male > 0.5)) | (self.child != (looks.child > CHILD))] = np.inf
+        off[(self.male != (looks.male > 0.5)) | np.where(self.child, looks.child <= _HALF_GROWN, looks.child > CHILD)] = np.inf
         return np.asarray(off)
 
     def _other_expression(self, looks: Looks) -> NDArray[np.float64]:
@@ -197,7 +200,8 @@ class Portraits:
 
     def _other_sort(self, embedding: NDArray[np.float32]) -> NDArray[np.float64]:
         """(len,) how far age and origin are from those of a person with dlib's embedding (1, 128)."""
-        off = np.minimum(np.abs(self.years - self._reader.years(embedding)) / _YEARS, _MOST_YEARS)
+        wanted = np.clip((self._reader.years(embedding) - _LOOKS_OLDER) / _LOOKS_AS, self.years.min(), self.years.max())
+        off = np.minimum(np.abs(self.years - wanted) / _YEARS, _MOST_YEARS)
         off += _ORIGIN / 2 * np.abs(self.origins - self._reader.origins(embedding)).sum(axis=1)
         # Somebody of quite another sort shows beside the subject's hair and ears.
         off += np.maximum(np.linalg.norm(self.embedding - embedding, axis=1) - _AKIN, 0) / _STRANGER
@@ -239,8 +243,8 @@ def draw(off: NDArray[np.float64], rng: np.random.Generator, taken: Collection[i
         best = best[np.isfinite(off[best])]
         if not len(best):
             return chosen
-        best = best[off[best] <= off[best[:_FEWEST]][-1] + _WORSE]
-        chosen.append(int(rng.choice(best)))
+        odds = np.exp(-np.maximum(off[best] - off[best[:_ALIKE]][-1], 0) / _WORSE)
+        chosen.append(int(rng.choice(best, p=odds / odds.sum())))
         used.add(chosen[-1] % n_pictures)
     return chosen
 

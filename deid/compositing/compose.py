@@ -9,6 +9,7 @@ from deid.compositing.blend import face_mask, features
 from deid.compositing.fit import Fit
 from deid.compositing.glasses import without, worn_again
 from deid.compositing.objects import behind_objects, seen
+from deid.compositing.shades import match_shades
 from deid.compositing.skin import skin
 from deid.core.remembered import remembered
 from deid.core.types import AlignedFace, Image, StandIn
@@ -49,6 +50,7 @@ def _fitted(new: StandIn, face: AlignedFace, seen: NDArray[np.bool_]) -> tuple[F
     beside = grain.Regions(_enlarged(_plain_skin(face.points, face.crop) & seen, n), _enlarged(old_features & seen, n))
     for match in (grain.match_contrast, grain.match_grain):
         tuned = match(tuned, face.large, inside, beside, face.steady)
+    tuned = match_shades(tuned, new.points, face.crop, face.points, seen, face.steady)
     return tuned, scaled(way.mask, n), way.fit
 
 

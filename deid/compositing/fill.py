@@ -17,8 +17,9 @@ _HIDDEN, _SOFT, _SMALLEST = 0.7, 1.2, 4
 _MIDDLE = 0.5
 #: Longest side in pixels of the copy in which what surrounds a cover is continued: it is smooth. Covers are laid so many rows at a time.
 _LARGEST, _BAND = 512, 128
-#: How thick the middle of a brow is, in pixels of 128.
-_BROW = 3
+#: How thick the middle of a brow is, in pixels of 128. Hairs reach so far beyond its end at the temple, in distances of landmarks; where
+#: the temple is hidden the end is skin, for hair beside it would be a grey smear.
+_BROW, TAIL, _SHORTER = 3, 0.6, -0.5
 
 
 def without_hair(new: StandIn, small: Field) -> Field:
@@ -28,9 +29,9 @@ def without_hair(new: StandIn, small: Field) -> Field:
         new: the new face.
         small: the same, (128, 128, 3).
     """
-    features = _features(new.points, _BROW)
+    features = _features(new.points, _BROW, _SHORTER)
     hidden = cv2.dilate((new.visible < _HIDDEN).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(np.float32) * (1 - features)
-    around = cv2.dilate(_features(new.points, 2 * _BROW), np.ones((3, 3), np.uint8))
+    around = cv2.dilate(_features(new.points, 2 * _BROW, TAIL), np.ones((3, 3), np.uint8))
     skin = continued(small, np.asarray((1 - hidden) * (1 - around), np.float32))
     shown = scaled(np.asarray(cv2.GaussianBlur(hidden, (0, 0), _SOFT), np.float32), new.face.shape[0])[..., None]
     return np.asarray(new.face + shown * (scaled(skin, new.face.shape[0]) - new.face), np.float32)
@@ -98,14 +99,20 @@ def _enlarged(small: Field, size_hw: tuple[int, ...], rows: slice) -> Field:
     return np.asarray(cv2.resize(narrow, (size_hw[1], len(at)), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _features(points: NDArray[np.float64], brow: int) -> Field:
-    """(128, 128): 1 on brows so thick, eyes and lips, which no skin beside them continues."""
+def _features(points: NDArray[np.float64], thick: int, longer: float) -> Field:
+    """(128, 128): 1 on eyes, lips, and brows so thick and longer at the temples, see `long_brow`; no skin beside them continues them."""
     mask = np.zeros((SIZE, SIZE), np.uint8)
     where = np.round(points).astype(np.int32)
-    cv2.polylines(mask, [where[17:22], where[22:27]], False, 1, brow)
+    brows = [np.round(long_brow(part, longer)).astype(np.int32) for part in (points[17:22], points[26:21:-1])]
+    cv2.polylines(mask, brows, False, 1, thick)
     for part in (slice(36, 42), slice(42, 48), slice(48, 60)):
         cv2.fillConvexPoly(mask, cv2.convexHull(where[part]), 1)
     return np.asarray(mask, np.float32)
+
+
+def long_brow(brow: NDArray[np.float64], longer: float) -> NDArray[np.float64]:
+    """A brow (5, 2) that begins at the temple, there longer by so many distances of landmarks."""
+    return np.concatenate([brow[:1] + longer * (brow[:1] - brow[1:2]), brow[1:]])
 
 
 def continued(image: Field, known: Field) -> Field:

@@ -1,4 +1,4 @@
-"""Light of a photo on another face: lightness and colour that are smooth, the colour of eyes, and the contrast of brows."""
+"""Light of a photo on another face: lightness and colour that are smooth, and the colour of eyes."""
 
 from dataclasses import dataclass, replace
 
@@ -6,11 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing.blend import features
 from deid.core.temporal import steadied
 from deid.core.types import Image, Steady
-from deid.editing.looks import around, darkness
-from deid.editing.shapes import BROWS, EYES
+from deid.editing.shapes import EYES
 from deid.imaging.geometry import scaled
 from deid.imaging.template import SIZE, filled
 
@@ -22,11 +20,6 @@ _LIGHT = 20.0
 _GREY = 2.0
 #: An eye of fewer pixels (of 128) has no colour that counts; how much darker or brighter (Lab) one may become for the photo's.
 _LEAST_EYE, _EYE_LIGHT = 4.0, (-24.0, 4.0)
-#: How often a brow may be as dark, beside the skin, as the portrait's own: frames of glasses may be darker still. One that is less dark
-#: (Lab) than the last number is no brow to compare with.
-_BROW_CONTRAST, _LEAST_DARK = (0.5, 1.15), 3.0
-#: The skin beside a brow is what is coarser than this, in pixels of 128, and so far from all features: sockets of eyes are dark.
-_BESIDE, _NEAR = 8.0, np.ones((7, 7), np.uint8)
 #: Lightness (Lab, 0 to 100) over which highlights are rolled off, by how much they may exceed it, and how far light may scale a portrait's.
 _BRIGHT, _ROOM, _SCALES = 80.0, 14.0, (0.45, 1.8)
 
@@ -83,9 +76,8 @@ def coarse(image: Field, support: Field, sigma: float = _LIGHT) -> Field:
     return np.asarray(cv2.resize(top / (under[..., None] + 1e-3), (SIZE, SIZE), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def with_eyes_and_brows(light: Light, small: Field, crop: Image, shape: NDArray[np.float64], points: NDArray[np.float64]) -> Light:
-    """The light of a portrait (128, 128, 3), with its eyes and brows as dark as the photo's, and its eyes of their colour: blue eyes in a
-    dark face show, and so do black brows under white hair.
+def with_eyes(light: Light, small: Field, crop: Image, shape: NDArray[np.float64], points: NDArray[np.float64]) -> Light:
+    """The light of a portrait (128, 128, 3), with its eyes as dark as the photo's, and of their colour: blue eyes in a dark face show.
 
     Args:
         light: of the portrait.
@@ -103,24 +95,7 @@ def with_eyes_and_brows(light: Light, small: Field, crop: Image, shape: NDArray[
             off = np.asarray(_mean(old, here) - _mean(new, there))
             off[0] = np.clip(off[0], *_EYE_LIGHT)
             lift += cv2.GaussianBlur(there, (0, 0), 0.8)[..., None] * off
-    # Toward the skin around it, a brow is fainter and keeps its hairs.
-    share, skin = _fainter(new[..., 0], old[..., 0], shape, points), coarse(new, _beside(shape), _BESIDE)
-    return replace(light, gain=light.gain * (1 - share), lift=lift * (1 - share) + share * skin)
-
-
-def _fainter(new: Field, old: Field, shape: NDArray[np.float64], points: NDArray[np.float64]) -> Field:
-    """(128, 128, 1): by what share each brow of a stand-in has to be fainter, by its lightness and the photo's (128, 128)."""
-    share = np.zeros(new.shape, np.float32)
-    for part in BROWS:
-        dark, wanted = darkness(new, shape[part]), darkness(old, points[part])
-        if dark > _LEAST_DARK:
-            share += (1 - np.clip(wanted / dark, *_BROW_CONTRAST)) * around(shape[part])
-    return np.asarray(cv2.GaussianBlur(share, (0, 0), 1.5)[..., None], np.float32)
-
-
-def _beside(points: NDArray[np.float64]) -> Field:
-    """(128, 128): 1 away from all features of landmarks (68, 2)."""
-    return np.asarray(1 - cv2.dilate(features(points), _NEAR), np.float32)
+    return replace(light, lift=lift)
 
 
 def _darker_half(lightness: Field, part: NDArray[np.float64]) -> Field:

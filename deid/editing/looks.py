@@ -6,18 +6,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing.skin import cheeks
+from deid.compositing.skin import cheeks, darkness
 from deid.core.types import Image
-from deid.editing.shapes import BROWS
-from deid.imaging.template import filled
+from deid.imaging.template import BROWS, around_brow
 
 POSE, LIGHT, SKIN = 7, 36, 3
 #: Where `pose` says how a head is held: its turn and its tilt.
 HELD = slice(0, 2)
 #: Where a row of `Looks.row` has the embedding.
 EMBEDDING = slice(-130, -2)
-#: How far a brow reaches above and below its landmarks, in pixels of 128.
-_BROW = 2.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,21 +106,7 @@ def light(crop: Image) -> NDArray[np.float64]:
     return np.asarray(small / max(8.0, float(small.mean())), np.float64).ravel()
 
 
-def around(brow: NDArray[np.float64]) -> NDArray[np.float32]:
-    """(128, 128): 1 on a brow (5, 2)."""
-    margin = np.array([0.0, _BROW])
-    return filled(np.concatenate([brow - margin, brow[::-1] + margin]))
-
-
-def darkness(lightness: NDArray[np.float32], brow: NDArray[np.float64]) -> float:
-    """How much darker the hair of a brow (5, 2) is than the skin above and below it, by lightness (128, 128)."""
-    on = around(brow)
-    beside = cv2.dilate(on, np.ones((9, 5), np.uint8)) - on
-    hair, skin = lightness[on > 0.5], lightness[beside > 0.5]
-    return float(np.median(skin) - hair[hair <= np.median(hair)].mean()) if hair.size and skin.size else 0.0
-
-
 def contrast(crop: Image, points: NDArray[np.float64]) -> float:
     """By how much (Lab, 0 to 100) the brows of an aligned crop (128, 128, 3), landmarks (68, 2), are darker than the skin beside them."""
     lightness = np.asarray(cv2.cvtColor(crop.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 0], np.float32)
-    return float(np.mean([darkness(lightness, points[part]) for part in BROWS]))
+    return float(np.mean([darkness(lightness, around_brow(points[part])) for part in BROWS]))

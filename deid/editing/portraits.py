@@ -38,7 +38,7 @@ _SHADE, _OTHER_SHADE = 35.0, 6.0
 _AKIN, _STRANGER = 0.62, 0.05
 #: One that lies farther than people of the subject's gender and origin usually do by this is far enough; so much nearer counts one in a
 #: choice, twice that four, and nothing more than the last number, for a group may have few portraits. The third is for the second network.
-_FARTHER, _NEAR, _NEAR_SECOND, _NEAREST = 0.1, 0.06, 0.083, 20.0
+_FARTHER, _NEAR, _NEAR_SECOND, _NEAREST = 0.1, 0.055, 0.077, 20.0
 #: A face of one origin in place of one of another counts so much. The colour of cheeks is also the light's; this is not.
 _ORIGIN = 24.0
 #: A person with a child's probability over this is a child; one between this and the second, somebody half grown, may get either's face.
@@ -47,7 +47,7 @@ CHILD, _HALF_GROWN = 0.7, 0.3
 _MIRRORED = [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
 _MIRRORED += [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65]
 #: What a mismatch of these attributes counts.
-_COUNTS = {"Young": 5.0, "No_Beard": 8.0, "Mustache": 1.5, "Mouth_Slightly_Open": 1.5, "Bushy_Eyebrows": 1.0}
+_COUNTS = {"Young": 5.0, "No_Beard": 8.0, "Mustache": 4.0, "Mouth_Slightly_Open": 1.5, "Bushy_Eyebrows": 1.0}
 #: Where `pose` says how far the mouth is open, how wide it is and how far its corners are lifted. A mismatch of the first counts so much
 #: besides, and more of any of them so much. A smile in place of none counts most: a grave face that smiles is another expression.
 _GAP, _LIPS, _APART, _WIDER, _SMILE = 2, slice(2, 5), 0.8, 1.2, 6.0

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 #: Landmarks from here on are the features; those before are the jaw line.
 INNER = 17
 #: Which landmarks are the brows, the eyes and the mouth.
-BROWS, EYES, MOUTH = (slice(17, 22), slice(22, 27)), (slice(36, 42), slice(42, 48)), slice(48, 68)
+EYES, MOUTH = (slice(36, 42), slice(42, 48)), slice(48, 68)
 #: So many principal components of a mouth are its expression: how it smiles, opens and turns, 92 % of what there is. One is followed by no
 #: more than so many standard deviations: teeth of a broad smile in a narrow mouth are another set of teeth.
 _EXPRESSION, _FOLLOWED = 4, 1.4

@@ -14,7 +14,7 @@ from deid.compositing.blend import clear_of_hair, face_mask, outline, shrunk, un
 from deid.compositing.seam import reach
 from deid.core.temporal import steadied
 from deid.core.types import Image, StandIn, Steady
-from deid.editing.light import coarse_light, light_of, with_eyes_and_brows
+from deid.editing.light import coarse_light, light_of, with_eyes
 from deid.editing.looks import HELD, pose
 from deid.editing.portraits import Portraits
 from deid.editing.sampler import FIRST
@@ -68,7 +68,7 @@ def stand_in(
     here, within, clear = warped(crop, to_photo, SIZE), face_mask(shape), _moved(uncovered(points, crop), to_photo)
     own = coarse_light(here, within * clear)
     lights = [light_of(s, within * visible, own).steadied(steady, str(i)) for i, s in zip(numbers, small, strict=True)]
-    lights[0] = with_eyes_and_brows(lights[0], small[0], crop, shape, points)
+    lights[0] = with_eyes(lights[0], small[0], crop, shape, points)
     first, *others = [light.on(s) for light, s in zip(lights, small, strict=True)]
     mixed = sum((np.float32(share) * (other - first) for share, other in zip(shares[1:], others, strict=True)), np.zeros_like(first))
     tone = cv2.GaussianBlur(mixed * visible[..., None], (0, 0), _TONE)

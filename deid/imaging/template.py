@@ -14,6 +14,9 @@ TEMPLATE = np.array([[46.0, 56.0], [82.0, 56.0], [64.0, 77.0], [49.0, 96.5], [79
 #: Landmarks of a mean face in its detection box, as shares of the box: for boxes that come without landmarks.
 BOX_LANDMARKS = np.array([[0.31, 0.40], [0.69, 0.40], [0.50, 0.60], [0.35, 0.79], [0.66, 0.79]])
 
+#: The landmarks of each brow, from left to right; how far one reaches above and below them, in pixels of 128.
+BROWS, _BROW = (slice(17, 22), slice(22, 27)), 2.5
+
 
 def filled(border: NDArray[np.float64]) -> NDArray[np.float32]:
     """(128, 128) in [0, 1]: 1 inside a closed border (K, 2), which may run between pixels."""
@@ -25,6 +28,12 @@ def filled(border: NDArray[np.float64]) -> NDArray[np.float32]:
         cv2.fillPoly(fine, [np.round(4 * border + 1.5).astype(np.int32) - 4 * low.astype(np.int32)], 1.0)
         mask[low[1] : high[1], low[0] : high[0]] = cv2.resize(fine, tuple(high - low), interpolation=cv2.INTER_AREA)
     return mask
+
+
+def around_brow(brow: NDArray[np.float64], reach: float = _BROW) -> NDArray[np.float32]:
+    """(128, 128): 1 on a brow (K, 2), and so many pixels above and below it."""
+    margin = np.array([0.0, reach])
+    return filled(np.concatenate([brow - margin, brow[::-1] + margin]))
 
 
 def disc(radius: float) -> NDArray[np.uint8]:

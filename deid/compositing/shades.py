@@ -1,0 +1,79 @@
+"""Brows and lips of a new face in the shades of the photo's: black brows in a fair face show, and so do red lips in a pale one."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.compositing.fill import TAIL, continued, long_brow
+from deid.compositing.skin import darkness
+from deid.core.temporal import steadied
+from deid.core.types import Image, Steady
+from deid.imaging.geometry import scaled
+from deid.imaging.template import BROWS, SIZE, around_brow, filled
+
+Field = NDArray[np.float32]
+Points = NDArray[np.float64]
+
+#: How far above and below its landmarks a brow reaches at most, and how soft its border is, in pixels of 128.
+_REACH, _SOFT = 4.0, 1.5
+#: A brow is made fainter by this share at most, and by so much more than it is too dark, for its border is soft; one that is less dark
+#: (Lab, 0 to 100) than the last number is no brow to compare with.
+_MOST, _SOFTER, _LEAST_DARK = 0.75, 1.25, 3.0
+#: Its colour goes to that of the skin by so many times the share, at first: black hair made fainter would be grey.
+_FAIR = 3.0
+#: Lips of fewer pixels (of 128) have no colour that counts; how far (in grey levels) they may be shifted, and how soft their border is.
+_LEAST_LIPS, _MOST_OFF, _LIPS_SOFT = 24.0, 24.0, 1.0
+
+
+def match_shades(face: Field, points: Points, crop: Image, own: Points, seen: NDArray[np.bool_], steady: Steady | None = None) -> Field:
+    """A new face whose brows are no darker beside its skin than the photo's, and whose lips have the colour of the photo's.
+
+    Args:
+        face: (n, n, 3) the new face, in [0, 255].
+        points: (68, 2) its landmarks in pixels of 128.
+        crop: (128, 128, 3) uint8, the photo.
+        own: (68, 2) landmarks of the photo.
+        seen: (128, 128), where nothing stands before the photo's face.
+        steady: in a video, what keeps brows and lips from flickering.
+    """
+    n, old = face.shape[0], crop.astype(np.float32)
+    small = face if n == SIZE else np.asarray(cv2.resize(face, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.float32)
+    fainter = _fainter_brows(small, points, old, own, steady)
+    return np.asarray(face + scaled(fainter + _lips(small, points, old, own, seen, steady), n), np.float32)
+
+
+def _fainter_brows(small: Field, points: Points, old: Field, own: Points, steady: Steady | None) -> Field:
+    """What to add to a new face (128, 128, 3); arguments as for `match_shades`."""
+    new, photo = _lightness(small), _lightness(old)
+    dark = np.array([darkness(new, around_brow(points[part])) for part in BROWS])
+    # Both sides have one brow: one may lie in a shadow, or under hair.
+    wanted = np.mean([darkness(photo, around_brow(own[part])) for part in BROWS])
+    shares = np.where(dark > _LEAST_DARK, np.clip(_SOFTER * (1 - wanted / np.maximum(dark, _LEAST_DARK)), 0, _MOST), 0.0)
+    shares = steadied(steady, "brows", shares, 0.15)
+    brows = [long_brow(brow, TAIL) for brow in (points[BROWS[0]], points[BROWS[1]][::-1])]
+    each = [np.float32(s) * around_brow(brow, _REACH) for s, brow in zip(shares, brows, strict=True)]
+    share = np.asarray(cv2.GaussianBlur(np.maximum(*each), (0, 0), _SOFT), np.float32)[..., None]
+    apart = np.maximum(*[around_brow(brow, 2 * _REACH) for brow in brows])
+    skin = continued(small, 1 - apart) - small
+    grey = np.asarray(cv2.cvtColor(skin, cv2.COLOR_RGB2GRAY), np.float32)[..., None]
+    return np.asarray(share * grey + (1 - (1 - share) ** _FAIR) * (skin - grey), np.float32)
+
+
+def _lips(small: Field, points: Points, old: Field, own: Points, seen: NDArray[np.bool_], steady: Steady | None) -> Field:
+    """What to add to a new face (128, 128, 3); arguments as for `match_shades`."""
+    there, here = _between_outlines(points), _between_outlines(own) * seen
+    off = np.zeros(3)
+    if min(there.sum(), here.sum()) >= _LEAST_LIPS:
+        off = np.clip(np.median(old[here > 0.5], axis=0) - np.median(small[there > 0.5], axis=0), -_MOST_OFF, _MOST_OFF)
+    off = steadied(steady, "lips", off, 4.0)
+    return np.asarray(cv2.GaussianBlur(there, (0, 0), _LIPS_SOFT)[..., None] * off, np.float32)
+
+
+def _between_outlines(points: Points) -> Field:
+    """(128, 128): 1 on the lips, without what is between them."""
+    return np.asarray(np.clip(filled(points[48:60]) - filled(points[60:68]), 0, 1), np.float32)
+
+
+def _lightness(face: Field) -> Field:
+    """(H, W) of Lab, 0 to 100, of a face (H, W, 3) in [0, 255]."""
+    return np.asarray(cv2.cvtColor(np.clip(face, 0, 255) / 255, cv2.COLOR_RGB2LAB)[..., 0], np.float32)

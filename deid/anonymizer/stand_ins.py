@@ -75,7 +75,7 @@ def _look(models: Parts, photo: Image, face: Face) -> None:
     crop, source = warp(photo, face.matrix), face.source
     assert source.attributes is not None
     embedding, second = _embedding(models, source, crop), _read_before(models, source, Portraits.second_embedder)
-    child = float(models.ages.child(embedding[None])[0])
+    child = float(models.ages.child(embedding[None], None if second is None else second[None])[0])
     face.looks = Looks.of(crop, models.points.points(crop), source.attributes, embedding, source.male, child, second)
 
 

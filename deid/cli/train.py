@@ -136,7 +136,7 @@ def train_gender(data: Path, out: Path, options_file: Path | None, report: Repor
 
 
 def train_age(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
-    """Train the reader of children's faces and write ``out/age.safetensors``."""
+    """Train the reader of ages and of children's faces and write ``out/age.safetensors``."""
     from safetensors.numpy import save
 
     from deid.training import age
@@ -144,7 +144,11 @@ def train_age(data: Path, out: Path, options_file: Path | None, report: Report) 
 
     options = read_options(age.AgeOptions, options_file)
     arrays = age.train(data, out, options, report)
-    facts = {"input": "dlib's embedding (N, 128)", "data": "UTKFace and the portraits", "licence": _LICENCE}
+    facts = {
+        "input": "dlib's embedding (N, 128), and MobileNet's (N, 1024) where it is known",
+        "data": "UTKFace and the portraits",
+        "licence": _LICENCE,
+    }
     write(save(arrays), "age", out, {}, facts | {"command": command_of("age", options)})
 
 
@@ -254,7 +258,7 @@ TRAININGS: dict[str, tuple[str, Callable[..., None], dict[str, Any]]] = {
     "glasses": ("Train the network that finds glasses, on glasses drawn on faces.", train_glasses, {}),
     "objects": ("Train the network that finds what stands before a face, on objects drawn before faces.", train_objects, {}),
     "gender": ("Train the gender reader on dlib's embeddings.", train_gender, {}),
-    "age": ("Train the reader of children's faces on dlib's embeddings.", train_age, {}),
+    "age": ("Train the reader of ages and of children's faces on embeddings.", train_age, {}),
     "origin": ("Train the reader of origins, by which portraits are chosen, on dlib's embeddings.", train_origin, {}),
     "smile": ("Train the reader of smiles, by which portraits are chosen, on landmarks.", train_smile, {}),
     "strangers": ("Make the strangers that tell how near a face is to a person.", train_strangers, {}),

@@ -136,8 +136,8 @@ class ReadsPortraits(Protocol):
         """Read the weights now."""
         ...
 
-    def years(self, embeddings: Embeddings) -> NDArray[np.float64]:
-        """Embeddings (N, D) to ages (N,) in years."""
+    def years(self, embeddings: Embeddings, second: Embeddings | None = None) -> NDArray[np.float64]:
+        """Embeddings (N, D), and those of a second recogniser (N, E) where known, to ages (N,) in years."""
         ...
 
     def origins(self, embeddings: Embeddings) -> NDArray[np.float64]:

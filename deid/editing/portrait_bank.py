@@ -89,9 +89,10 @@ class BankBuilder:
         embedding = self._embedder.embed(crop[None])
         data, crop = self._aligned(path, picture, face, matrix)
         points = self._points.points(crop)
-        child, male = float(self._ages.child(embedding)[0]), float(self._gender.male(embedding)[0])
+        second = self._second.embed(crop[None])
+        child, male = float(self._ages.child(embedding, second)[0]), float(self._gender.male(embedding)[0])
         looks = Looks.of(crop, points, attributes, embedding[0], male, child)
-        return Portrait(data, points, looks.row(), looks.brows, self._second.embed(crop[None])[0])
+        return Portrait(data, points, looks.row(), looks.brows, second[0])
 
     def _face(self, path: Path, picture: Image) -> Detection:
         found = [d for d in self._detector.detect(picture) if d.score >= _SECOND]

@@ -126,7 +126,7 @@ class Portraits:
     @cached_property
     def years(self) -> NDArray[np.float64]:
         """(len,) how old each looks."""
-        return self._reader.years(self.embedding)
+        return self._reader.years(self.embedding, self.second)
 
     @cached_property
     def shapes(self) -> Shapes:
@@ -179,7 +179,7 @@ class Portraits:
         skin = np.abs(self.skin - looks.skin)
         off += skin @ _SKIN_WEIGHTS + np.maximum(skin[:, 0] - _SHADE, 0) / _OTHER_SHADE
         if looks.embedding.any():
-            off += self._other_sort(np.asarray(looks.embedding[None], np.float32))
+            off += self._other_sort(looks)
         if looks.brows > 0:
             off += np.minimum(np.abs(self.brows - looks.brows) / _BROWS, _MOST_BROWS) * (self.brows > 0)
         off += np.abs(self.attributes - looks.attributes) @ [_COUNTS.get(name, 0.0) for name in ATTRIBUTES]
@@ -198,10 +198,16 @@ class Portraits:
             off += np.maximum(_jaws(self.points, looks.points) - _JAW, 0) / _BENT
         return np.asarray(off)
 
-    def _other_sort(self, embedding: NDArray[np.float32]) -> NDArray[np.float64]:
-        """(len,) how far age and origin are from those of a person with dlib's embedding (1, 128)."""
-        wanted = np.clip((self._reader.years(embedding) - _LOOKS_OLDER) / _LOOKS_AS, self.years.min(), self.years.max())
-        off = np.minimum(np.abs(self.years - wanted) / _YEARS, _MOST_YEARS)
+    def _other_sort(self, looks: Looks) -> NDArray[np.float64]:
+        """(len,) how far age and origin are from those of a person."""
+        embedding = np.asarray(looks.embedding[None], np.float32)
+        # Both ages by the same recognisers: what these get wrong of either is alike.
+        if _both_seen(self.second, looks):
+            years, own = self.years, self._reader.years(embedding, np.asarray(looks.second[None], np.float32))
+        else:
+            years, own = self._reader.years(self.embedding), self._reader.years(embedding)
+        wanted = np.clip((own - _LOOKS_OLDER) / _LOOKS_AS, years.min(), years.max())
+        off = np.minimum(np.abs(years - wanted) / _YEARS, _MOST_YEARS)
         off += _ORIGIN / 2 * np.abs(self.origins - self._reader.origins(embedding)).sum(axis=1)
         # Somebody of quite another sort shows beside the subject's hair and ears.
         off += np.maximum(np.linalg.norm(self.embedding - embedding, axis=1) - _AKIN, 0) / _STRANGER
@@ -216,7 +222,7 @@ class Portraits:
         alike = 1 - np.abs(self.origins - self._reader.origins(np.asarray(looks.embedding[None], np.float32))).sum(axis=1) / 2
         counts = alike**2 * (self.male == (looks.male > 0.5)) + 1e-6
         off += _too_near(self.embedding, looks.embedding, counts, _NEAR)
-        if self.second.size and looks.second.size == self.second.shape[1]:
+        if _both_seen(self.second, looks):
             off += _too_near(self.second, looks.second, counts, _NEAR_SECOND)
         return off
 
@@ -247,6 +253,11 @@ def draw(off: NDArray[np.float64], rng: np.random.Generator, taken: Collection[i
         chosen.append(int(rng.choice(best, p=odds / odds.sum())))
         used.add(chosen[-1] % n_pictures)
     return chosen
+
+
+def _both_seen(portraits: NDArray[np.float32], looks: Looks) -> bool:
+    """Whether one second recogniser saw both a face and the portraits, whose embeddings by it are (N, D)."""
+    return bool(portraits.size) and looks.second.size == portraits.shape[1]
 
 
 def _too_near(portraits: NDArray[np.floating], own: NDArray[np.floating], counts: NDArray[np.float64], near: float) -> NDArray[np.float64]:

@@ -1,5 +1,5 @@
-"""Properties of a face read by logistic regression: gender, age and origin from dlib's embedding, which the gate computes anyway, and
-smiles from landmarks.
+"""Properties of a face read by linear regression: gender, age and origin from embeddings, which the gate computes anyway, and smiles from
+landmarks.
 
 The attribute classifier misreads one woman in twelve, and a person who is misread before the edit comes back with the other gender
 after it: the two passes move `Male` away from the wrong side. The embedding is more reliable. The others choose portraits.
@@ -58,8 +58,11 @@ class LinearReader:
 
     def probability(self, embeddings: Embeddings) -> NDArray[np.float64]:
         """dlib's embeddings (N, 128), or other rows that the weights are for, to probabilities (N,)."""
-        logits = np.asarray(embeddings, np.float64) @ self.arrays["weight"] + self.arrays["bias"]
-        return np.asarray(0.5 + 0.5 * np.tanh(0.5 * logits))
+        return _logistic(np.asarray(embeddings, np.float64) @ self.arrays["weight"] + self.arrays["bias"])
+
+
+def _logistic(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(0.5 + 0.5 * np.tanh(0.5 * logits))
 
 
 class GenderReader(LinearReader):
@@ -73,18 +76,34 @@ class GenderReader(LinearReader):
 
 
 class AgeReader(LinearReader):
-    """Distinguishes children from adults, and estimates ages."""
+    """Distinguishes children from adults, and estimates ages.
+
+    Two recognisers see more of an age than one. Where the second embedding is unknown, or is another recogniser's, dlib's is read alone.
+    """
 
     file = "age"
-    shapes: ClassVar[Mapping[str, tuple[int, ...]]] = {**LinearReader.shapes, "years.weight": (128,), "years.bias": (1,)}
+    #: The other recogniser, and how long its embeddings are.
+    second_embedder, second_width = "mobilenet", 1024
+    shapes: ClassVar[Mapping[str, tuple[int, ...]]] = {
+        f"{by}{what}{part}": (n if part == "weight" else 1,)
+        for by, n in (("", 128), ("both.", 128 + second_width))
+        for what in ("", "years.")
+        for part in ("weight", "bias")
+    }
 
-    def child(self, embeddings: Embeddings) -> NDArray[np.float64]:
-        """dlib's embeddings (N, 128) to the probability of a child of (N,), of about 12 years at most."""
-        return self.probability(embeddings)
+    def child(self, embeddings: Embeddings, second: Embeddings | None = None) -> NDArray[np.float64]:
+        """Embeddings by dlib (N, 128) and the second recogniser (N, D) to the probability of a child (N,), of about 12 years at most."""
+        return _logistic(self._read("", embeddings, second))
 
-    def years(self, embeddings: Embeddings) -> NDArray[np.float64]:
-        """dlib's embeddings (N, 128) to ages (N,) in years, by ridge regression."""
-        return np.asarray(np.asarray(embeddings, np.float64) @ self.arrays["years.weight"] + self.arrays["years.bias"])
+    def years(self, embeddings: Embeddings, second: Embeddings | None = None) -> NDArray[np.float64]:
+        """Embeddings by dlib (N, 128) and the second recogniser (N, D) to ages (N,) in years, by ridge regression."""
+        return self._read("years.", embeddings, second)
+
+    def _read(self, what: str, embeddings: Embeddings, second: Embeddings | None) -> NDArray[np.float64]:
+        rows = np.asarray(embeddings, np.float64)
+        if second is not None and second.shape[1] == self.second_width:
+            what, rows = "both." + what, np.hstack([rows, second])
+        return np.asarray(rows @ self.arrays[what + "weight"] + self.arrays[what + "bias"])
 
 
 class OriginReader(LinearReader):
@@ -145,9 +164,9 @@ class PortraitReader:
         for reader in self._readers:
             reader.preload()
 
-    def years(self, embeddings: Embeddings) -> NDArray[np.float64]:
-        """dlib's embeddings (N, 128) to ages (N,) in years."""
-        return self._readers[0].years(embeddings)
+    def years(self, embeddings: Embeddings, second: Embeddings | None = None) -> NDArray[np.float64]:
+        """Embeddings by dlib (N, 128) and a second recogniser (N, D) to ages (N,) in years."""
+        return self._readers[0].years(embeddings, second)
 
     def origins(self, embeddings: Embeddings) -> NDArray[np.float64]:
         """dlib's embeddings (N, 128) to the probability of each of `ORIGINS`, (N, 4)."""

@@ -19,6 +19,7 @@ from deid.detection.central import central
 from deid.detection.mtcnn import MtcnnDetector
 from deid.imaging.alignment import align
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
+from deid.recognition.mobilenet import MobileNetEmbedder
 from deid.training.data import pictures
 
 #: The photos are cut close to the face: a detector wants some surroundings, in pixels of 200.
@@ -33,19 +34,21 @@ class UtkFaces:
 
     Args:
         rows: (N, 128) embeddings by dlib's recogniser.
+        second: (N, 1024) embeddings by the gate's second recogniser.
         ages: (N,) in years.
         male: (N,).
         origins: (N,) numbers of `deid.recognition.linear.ORIGINS`, or the next one for "other".
     """
 
     rows: Embeddings
+    second: Embeddings
     ages: NDArray[np.int64]
     male: NDArray[np.bool_]
     origins: NDArray[np.int64]
 
     def where(self, mask: NDArray[Any]) -> "UtkFaces":
         """The photos of a mask (N,)."""
-        return UtkFaces(self.rows[mask], self.ages[mask], self.male[mask], self.origins[mask])
+        return UtkFaces(self.rows[mask], self.second[mask], self.ages[mask], self.male[mask], self.origins[mask])
 
     def split(self) -> tuple["UtkFaces", "UtkFaces"]:
         """Those that train, and every fourth, which validates."""
@@ -60,21 +63,23 @@ def load(data: Path, progress: Callable[[int, int, str], None] | None = None) ->
         DataError: there is none with a face and a name that tells age, gender and origin.
     """
     named = list(labelled(data))
-    detector, embedder = MtcnnDetector(min_face=40), DlibResNetEmbedder()
+    detector, embedders = MtcnnDetector(min_face=40), (DlibResNetEmbedder(), MobileNetEmbedder())
     rows, kept = [], []
     for i, (labels, read) in enumerate(named):
         photo = np.asarray(PillowImage.open(io.BytesIO(read())).convert("RGB"))
         wide = np.pad(photo, ((_SURROUNDINGS,) * 2, (_SURROUNDINGS,) * 2, (0, 0)), mode="edge")
         face = central(detector.detect(wide), wide)
         if face is not None:
-            rows.append(embedder.embed(align(wide, face).crop[None])[0])
+            crop = align(wide, face).crop[None]
+            rows.append([embedder.embed(crop)[0] for embedder in embedders])
             kept.append(labels)
         if progress:
             progress(i + 1, len(named), "faces")
     if not rows:
         raise DataError(f"expected utkface.tar, or a folder utkface, in {data}")
     ages, genders, origins = np.array(kept).T
-    return UtkFaces(np.stack(rows), ages, genders == 0, origins)
+    first, second = (np.stack(column) for column in zip(*rows, strict=True))
+    return UtkFaces(first, second, ages, genders == 0, origins)
 
 
 def labelled(data: Path) -> Iterator[tuple[tuple[int, int, int], Callable[[], bytes]]]:

@@ -21,11 +21,24 @@ from deid.editing.portraits import Portraits
 from deid.editing.sampler import portraits_of
 from deid.imaging import geometry
 from deid.imaging.alignment import align
+from deid.recognition import build_embedder
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
-from deid.recognition.linear import PortraitReader
+from deid.recognition.linear import AgeReader, PortraitReader
 from tests.anonymizer.sharing import shared_with
 
 Arrays = dict[str, NDArray[Any]]
+
+
+class _Ages(AgeReader):
+    """Remembers what it reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[tuple[NDArray[np.float32], NDArray[np.float32] | None]] = []
+
+    def child(self, embeddings: NDArray[np.float32], second: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
+        self.read.append((embeddings, second))
+        return super().child(embeddings, second)
 
 
 class _Listening(AttganEditor):
@@ -69,6 +82,22 @@ def _row_of(hopper: Image, officer: Detection, n: int) -> tuple[Image, list[Dete
     back = officer.moved(np.ones(2), -np.array([place[1].start, place[0].start], float))
     faces = [back.moved(np.ones(2), np.array([i * tile.shape[1], 0.0])) for i in range(n)]
     return np.tile(tile, (1, n, 1)), faces
+
+
+@pytest.mark.parametrize("embedders", [("dlib_resnet", "mobilenet"), ("dlib_resnet",)], ids=["both", "dlib alone"])
+def test_children_are_told_by_all_the_recognisers_of_the_gate(
+    embedders: tuple[str, ...], bank: Portraits, attgan_engine: Anonymizer, hopper: Image, officer: Detection
+) -> None:
+    ages, options = _Ages(), Options(seed=1, quality="fast", embedders=embedders)
+    models = shared_with(attgan_engine.models, options, "detector", "second_detector", "points", ages=ages, editor=_Listening(bank))
+    Anonymizer(models=models).process(hopper, [officer])
+    ((first, second),) = ages.read
+    wanted = [build_embedder(name, "cpu").embed(align(hopper, officer).crop[None]) for name in embedders]
+    np.testing.assert_allclose(first, wanted[0], atol=1e-4)
+    if len(wanted) == 2:
+        np.testing.assert_allclose(second, wanted[1], atol=1e-4)
+    else:
+        assert second is None
 
 
 @pytest.mark.parametrize("n_portraits", [100, 20])

@@ -21,7 +21,7 @@ from deid.editing.portrait_bank import BankBuilder, Portrait, build
 from deid.editing.portraits import SIDE, Portraits
 from deid.imaging.alignment import align_matrix, landmarks_of, warp
 from deid.imaging.geometry import enlarged
-from deid.recognition.linear import PortraitReader
+from deid.recognition.linear import AgeReader, PortraitReader
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -58,6 +58,7 @@ def test_picture_with_one_face_is_taken(builder: BankBuilder, twice: Image, woma
     np.testing.assert_allclose(bank.points[0, 36:42].mean(axis=0), (46, 56), atol=3)
     np.testing.assert_allclose(bank.points[0, 42:48].mean(axis=0), (82, 56), atol=3)
     assert not bank.child[0]
+    assert portrait.looks[-1] == pytest.approx(AgeReader().child(portrait.embedding[None], portrait.second[None])[0], abs=1e-4)
 
 
 def _grey(hopper: Image, astronaut: Image) -> Image:

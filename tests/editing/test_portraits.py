@@ -220,7 +220,8 @@ def test_who_is_near_for_either_recogniser_suits_worse(few: Portraits) -> None:
     suits = np.flatnonzero(np.isfinite(alone))
     # Whom dlib's network takes for portrait 0, the second one takes for another.
     like = int(suits[1])
-    worse = few.unsuited(replace(looks, second=few.second[like]))[suits] - alone[suits]
+    known = replace(looks, second=few.second[like])
+    worse = (few.unsuited(known)[suits] - few.mismatch(known)[suits]) - (alone[suits] - few.mismatch(looks)[suits])
     assert worse[1] == pytest.approx(20)
     assert np.median(worse) < 10
     # An embedding of another network says nothing.
@@ -231,6 +232,18 @@ def test_older_banks_are_taken(bank_of: Callable[..., Arrays], few: Portraits) -
     older = Portraits(_without("second")(bank_of(range(40))), PortraitReader())
     looks = _looks(few, 0, embedding=few.embedding[0])
     np.testing.assert_array_equal(older.unsuited(replace(looks, second=few.second[1])), few.unsuited(looks))
+
+
+def test_ages_are_compared_by_what_is_known_of_both(bank_of: Callable[..., Arrays], few: Portraits) -> None:
+    older = Portraits(_without("second")(bank_of(range(40))), PortraitReader())
+    looks = _looks(few, 0, embedding=few.embedding[0])
+    assert not np.allclose(older.years, few.years)
+    by_one, by_both = np.abs(older.years - older.years[0]), np.abs(few.years - few.years[0])
+    alone = few.mismatch(looks)
+    suits = np.isfinite(alone)
+    change = few.mismatch(replace(looks, second=few.second[0]))[suits] - alone[suits]
+    wanted = [np.minimum(off[suits] / portraits._YEARS, portraits._MOST_YEARS) for off in (by_one, by_both)]
+    np.testing.assert_allclose(change, wanted[1] - wanted[0], atol=1e-3)
 
 
 def test_bank_without_brows_is_taken(bank_of: Callable[..., Arrays], few: Portraits) -> None:

@@ -1,4 +1,4 @@
-"""The readers of gender and origin: their formulas, their files, and whom they read right."""
+"""The readers of gender, age and origin: their formulas, their files, and whom they read right."""
 
 from pathlib import Path
 
@@ -10,8 +10,9 @@ from deid import weights
 from deid.core.errors import WeightsFormatError
 from deid.core.types import Detection, Image
 from deid.imaging.alignment import align
+from deid.recognition import build_embedder
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
-from deid.recognition.linear import ORIGINS, GenderReader, OriginReader
+from deid.recognition.linear import ORIGINS, AgeReader, GenderReader, OriginReader
 from deid.training.export import write
 
 
@@ -40,6 +41,40 @@ def test_a_file_of_something_else(arrays: dict[str, np.ndarray], tmp_path: Path,
     monkeypatch.setattr(weights, "folder", lambda: tmp_path)
     with pytest.raises(WeightsFormatError, match=r"gender\.safetensors"):
         GenderReader().male(np.zeros((1, 128), np.float32))
+
+
+def _ages() -> AgeReader:
+    """By dlib's first number an adult of 30 years, by the other recogniser's a child of 8."""
+    arrays = {name: np.zeros(shape, np.float32) for name, shape in AgeReader.shapes.items()}
+    arrays["weight"][0], arrays["years.weight"][0] = -5, 30
+    arrays["both.weight"][128], arrays["both.years.weight"][128] = 5, 8
+    return AgeReader(arrays)
+
+
+def test_ages_are_read_from_both_embeddings() -> None:
+    first, second = np.eye(2, 128, dtype=np.float32), np.eye(2, AgeReader.second_width, dtype=np.float32)
+    np.testing.assert_allclose(_ages().years(first, second), [8, 0])
+    np.testing.assert_allclose(_ages().child(first, second), [1 / (1 + np.exp(-5.0)), 0.5])
+
+
+@pytest.mark.parametrize("second", [None, np.ones((2, 0), np.float32), np.ones((2, 512), np.float32)], ids=["none", "empty", "another's"])
+def test_ages_are_read_from_one_embedding_where_the_other_is_unknown(second: np.ndarray | None) -> None:
+    first = np.eye(2, 128, dtype=np.float32)
+    np.testing.assert_allclose(_ages().years(first, second), [30, 0])
+    np.testing.assert_allclose(_ages().child(first, second), [1 / (1 + np.exp(5.0)), 0.5])
+
+
+def test_ages_of_no_faces() -> None:
+    assert AgeReader().years(np.zeros((0, 128), np.float32), np.zeros((0, AgeReader.second_width), np.float32)).shape == (0,)
+
+
+def test_age_of_a_woman(astronaut: Image, woman: Detection, embedder: DlibResNetEmbedder) -> None:
+    """She is 35 in the photo."""
+    crop = align(astronaut, woman).crop[None]
+    first, second = embedder.embed(crop), build_embedder(AgeReader.second_embedder, "cpu").embed(crop)
+    for reading in ((first,), (first, second)):
+        assert 20 < AgeReader().years(*reading)[0] < 50
+        assert AgeReader().child(*reading)[0] < 0.2
 
 
 def test_origins_are_a_softmax() -> None:

@@ -22,7 +22,7 @@ def _faces(n: int, origins: range) -> UtkFaces:
     kinds = rng.integers(0, len(origins), n)
     rows = rng.normal(0, 0.05, (n, 128)).astype(np.float32)
     rows[np.arange(n), kinds] += 0.5
-    return UtkFaces(rows, np.full(n, 30), np.zeros(n, bool), kinds)
+    return UtkFaces(rows, np.zeros((n, 1024), np.float32), np.full(n, 30), np.zeros(n, bool), kinds)
 
 
 def test_it_learns_the_origins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ _SUITABLE, _ALIKE, _WORSE = 32, 2, 2.5
 #: What a mismatch of skin (Lab, 0 to 255) counts; so many years count one, and no age counts more than the next number.
 _SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 20, 1 / 12, 1 / 12), 2.0, 25.0
 #: How old a new face looks: so much of its portrait's years, and so many more. Young people got faces that were ten years too old.
-_LOOKS_AS, _LOOKS_OLDER = 0.78, 13.0
+_LOOKS_AS, _LOOKS_OLDER = 0.75, 11.5
 #: Lightness that is farther off than this is no longer the light's alone; so much more counts one. A face whose origin is misread then gets
 #: no skin of quite another shade.
 _SHADE, _OTHER_SHADE = 35.0, 6.0
@@ -38,7 +38,7 @@ _SHADE, _OTHER_SHADE = 35.0, 6.0
 _AKIN, _STRANGER = 0.62, 0.05
 #: One that lies farther than people of the subject's gender and origin usually do by this is far enough; so much nearer counts one in a
 #: choice, twice that four, and nothing more than the last number, for a group may have few portraits. The third is for the second network.
-_FARTHER, _NEAR, _NEAR_SECOND, _NEAREST = 0.1, 0.055, 0.077, 20.0
+_FARTHER, _NEAR, _NEAR_SECOND, _NEAREST = 0.1, 0.055, 0.077, 30.0
 #: A face of one origin in place of one of another counts so much. The colour of cheeks is also the light's; this is not.
 _ORIGIN = 24.0
 #: A person with a child's probability over this is a child; one between this and the second, somebody half grown, may get either's face.

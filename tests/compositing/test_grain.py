@@ -116,3 +116,15 @@ def test_flat_face_gets_the_contrast_of_the_photo(share: float, expected: float)
     out = match_contrast(flat, photo, ALL, ALL)
     assert out[EVERYWHERE].std() / photo[EVERYWHERE].std() == pytest.approx(expected, rel=0.06)
     assert abs(float(out.mean() - flat.mean())) < 1
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.8, 1.0), (1.0, 1.0), (0.3, 0.42)], ids=["pale", "alike", "beyond the limit"])
+def test_skin_of_one_colour_gets_the_colours_of_the_photo(share: float, expected: float) -> None:
+    """Reddish cheeks: their lightness stays as it is."""
+    spots = cv2.GaussianBlur(_noisy(60.0)[..., :1].astype(np.float32), (0, 0), 7)
+    spots = 6 * (spots - spots.mean())[..., None] * np.float32([1.0, -0.4, -0.6])
+    photo = np.asarray(np.clip(128 + spots, 0, 255), np.uint8)
+    pale = np.asarray(128 + share * (photo.astype(np.float32) - 128), np.float32)
+    out = match_contrast(pale, photo, ALL, ALL)
+    red = out[..., 0] - out[..., 2]
+    assert red[EVERYWHERE].std() / (photo[..., 0].astype(float) - photo[..., 2])[EVERYWHERE].std() == pytest.approx(expected, rel=0.08)

@@ -112,6 +112,23 @@ def test_choice_takes_what_suits(bank: Portraits) -> None:
         assert len(fit) > 4 * portraits._SUITABLE
 
 
+def test_what_suits_better_is_drawn_more_often() -> None:
+    """And never always the same one: an attacker could undo the choice."""
+    off = np.array([0.0, 0.0, 2.5, 9.0, np.inf, np.inf] * 2)
+    drawn = np.bincount([portraits.draw(off, np.random.default_rng(seed), n=1)[0] % 6 for seed in range(600)], minlength=6)
+    assert drawn[4] == drawn[5] == 0
+    assert min(drawn[:2]) > 180
+    assert drawn[2] == pytest.approx(drawn[0] / np.e, rel=0.35)
+    assert 0 < drawn[3] < drawn[2] / 3
+
+
+@pytest.mark.parametrize(("probability", "expected"), [(0.05, {False}), (0.5, {False, True}), (0.95, {True})])
+def test_somebody_half_grown_may_get_the_face_of_a_child(probability: float, expected: set[bool], bank: Portraits) -> None:
+    some = int(np.flatnonzero(bank.child)[0])
+    suits = np.isfinite(bank.mismatch(_looks(bank, some, child=probability)))
+    assert set(bank.child[suits].tolist()) == expected
+
+
 def test_choice_never_gives_a_portrait_or_its_mirror_image_twice(few: Portraits) -> None:
     for seed in range(50):
         chosen = few.choose(_looks(few, seed % 40), np.random.default_rng(seed), n=3)
@@ -222,7 +239,7 @@ def test_who_is_near_for_either_recogniser_suits_worse(few: Portraits) -> None:
     like = int(suits[1])
     known = replace(looks, second=few.second[like])
     worse = (few.unsuited(known)[suits] - few.mismatch(known)[suits]) - (alone[suits] - few.mismatch(looks)[suits])
-    assert worse[1] == pytest.approx(20)
+    assert worse[1] == pytest.approx(portraits._NEAREST)
     assert np.median(worse) < 10
     # An embedding of another network says nothing.
     np.testing.assert_array_equal(few.unsuited(replace(looks, second=few.second[1, :512])), alone)
@@ -234,11 +251,16 @@ def test_older_banks_are_taken(bank_of: Callable[..., Arrays], few: Portraits) -
     np.testing.assert_array_equal(older.unsuited(replace(looks, second=few.second[1])), few.unsuited(looks))
 
 
+def _wanted(years: NDArray[np.float64]) -> float:
+    """How old a portrait is to be for somebody as old as the first one."""
+    return float(np.clip((years[0] - portraits._LOOKS_OLDER) / portraits._LOOKS_AS, years.min(), years.max()))
+
+
 def test_ages_are_compared_by_what_is_known_of_both(bank_of: Callable[..., Arrays], few: Portraits) -> None:
     older = Portraits(_without("second")(bank_of(range(40))), PortraitReader())
     looks = _looks(few, 0, embedding=few.embedding[0])
     assert not np.allclose(older.years, few.years)
-    by_one, by_both = np.abs(older.years - older.years[0]), np.abs(few.years - few.years[0])
+    by_one, by_both = (np.abs(years - _wanted(years)) for years in (older.years, few.years))
     alone = few.mismatch(looks)
     suits = np.isfinite(alone)
     change = few.mismatch(replace(looks, second=few.second[0]))[suits] - alone[suits]

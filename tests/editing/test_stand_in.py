@@ -57,7 +57,7 @@ def _fine(picture: NDArray[Any], sigma: float = 3.0) -> NDArray[Any]:
 
 @pytest.mark.parametrize(("sigma", "most"), [(3.0, 1.5), (6.0, 5.0)])
 def test_no_fine_detail_of_the_subject_goes_in(sigma: float, most: float, bank: Portraits, face: AlignedFace) -> None:
-    """A blur takes the person away, and the stand-in stays as it is but for the coarse light and the mean colour of eyes and brows."""
+    """A blur takes the person away, and the stand-in stays as it is but for the coarse light and the mean colour of eyes."""
     assert face.large is not None
     k = face.large.shape[0] / 128
     large = np.asarray(cv2.GaussianBlur(face.large, (0, 0), sigma * k), np.uint8)
@@ -302,32 +302,6 @@ def test_eyes_take_the_colour_of_the_photos(bank: Portraits, face: AlignedFace) 
     eyes = _eyes(_made(bank, face))
     colours = [_made(bank, f).face[eyes].mean(axis=0) for f in (brown, blue)]
     assert colours[0][0] - colours[0][2] > colours[1][0] - colours[1][2] + 5
-
-
-def test_light_brows_keep_their_hairs(bank: Portraits, face: AlignedFace) -> None:
-    """One that is painted over with a lighter colour is a smudge."""
-    assert face.points is not None
-    light, own = (_made(bank, f) for f in (replace(face, crop=_with_brows(face, 170)), face))
-    where = np.zeros(own.face.shape[:2], np.uint8)
-    k = own.face.shape[0] // 128
-    cv2.polylines(where, [np.round(own.points[part] * k).astype(np.int32) for part in (slice(17, 22), slice(22, 27))], False, 1, 4 * k)
-    lightness, dark = (cv2.cvtColor(made.face / 255, cv2.COLOR_RGB2LAB)[..., 0] for made in (light, own))
-    assert np.corrcoef(lightness[where > 0], dark[where > 0])[0, 1] > 0.95
-
-
-def test_brows_are_as_light_as_the_photos(bank: Portraits, face: AlignedFace) -> None:
-    """Black brows under white hair show."""
-    assert face.points is not None
-    light, dark = (_made(bank, replace(face, crop=_with_brows(face, grey))).face for grey in (170, 40))
-    brows = _made(bank, face).points[17:27].round().astype(int) * (light.shape[0] // 128)
-    assert np.mean([light[y, x].mean() - dark[y, x].mean() for x, y in brows]) > 8
-
-
-def _with_brows(face: AlignedFace, grey: int) -> Any:
-    assert face.points is not None
-    crop = face.crop.copy()
-    cv2.polylines(crop, [np.round(part).astype(np.int32) for part in (face.points[17:22], face.points[22:27])], False, (grey,) * 3, 6)
-    return crop
 
 
 def _with_eyes(face: AlignedFace, colour: tuple[int, int, int]) -> Any:

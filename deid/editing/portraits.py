@@ -46,8 +46,8 @@ CHILD, _HALF_GROWN = 0.7, 0.3
 #: Landmarks of a mirrored face, in order.
 _MIRRORED = [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
 _MIRRORED += [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65]
-#: What a mismatch of these attributes counts.
-_COUNTS = {"Young": 5.0, "No_Beard": 8.0, "Mustache": 4.0, "Mouth_Slightly_Open": 1.5, "Bushy_Eyebrows": 1.0}
+#: What a mismatch of these attributes counts. A beard that ends where the new face begins shows most.
+_COUNTS = {"Young": 5.0, "No_Beard": 16.0, "Mustache": 6.0, "Mouth_Slightly_Open": 1.5, "Bushy_Eyebrows": 1.0}
 #: Where `pose` says how far the mouth is open, how wide it is and how far its corners are lifted. A mismatch of the first counts so much
 #: besides, and more of any of them so much. A smile in place of none counts most: a grave face that smiles is another expression.
 _GAP, _LIPS, _APART, _WIDER, _SMILE = 2, slice(2, 5), 0.8, 1.2, 6.0

@@ -23,8 +23,9 @@ _PART, _EDGE, _HOLES = 0.25, 1.2, 1.6
 #: So far around a lens, in pixels of 128, its rim is, and so far around a frame its shadow and shine. A far rim stands out so far from
 #: behind a head whose nose lies nearer to that side than this share of the head's width.
 _RIM, _SHINE, _STANDS_OUT, _FAR = 4.0, 1.5, 12.0, 0.4
-#: So many pixels beside a rim tell what lies behind it. It is as thick, in pixels of 128, and unlike that by so many grey levels.
-_BESIDE, _THICK, _UNLIKE = 3, 2.0, 12.0
+#: So many pixels beside a rim tell what lies behind it. It is as thick, in pixels of 128, unlike that by so many grey levels, and has so
+#: many pixels (of 128) in a row.
+_BESIDE, _THICK, _UNLIKE, _LEAST_RIM = 3, 2.0, 12.0, 8.0
 #: Grain is what is finer than this, taken from so far below, in pixels of 128, and at most so many times the usual: edges are no grain.
 _GRAIN, _BELOW, _MOST_GRAIN = 0.5, 18, 3.0
 #: Glasses are whole where each lens has this many pixels (of 128), and along this share of its border a frame is found within so many.
@@ -72,7 +73,8 @@ def _smooth(photo: Image, frame: Field, lenses: Field, points: NDArray[np.float6
     most = _MOST_GRAIN * float(np.median(np.abs(grain[face > 0.5]))) if (face > 0.5).any() else 0.0
     below = np.clip(np.roll(grain, -round(_BELOW * k), axis=0), -most, most)
     inside, beyond = (continued(shown, np.asarray(known * (part > 0.5), np.float32)) for part in (face, 1 - face))
-    return np.asarray(beyond + face[..., None] * (inside - beyond) + below, np.float32)
+    # Hair and walls have edges there, which would be specks.
+    return np.asarray(beyond + face[..., None] * (inside + below - beyond), np.float32)
 
 
 def worn_again(new: Field, mask: Field, face: AlignedFace, wanted: bool) -> tuple[Field, Field]:
@@ -141,8 +143,15 @@ def _behind_head(photo: Image, lenses: Field, points: NDArray[np.float64]) -> tu
     face = _face(points, len(photo))
     stands_out = np.maximum(np.abs(photo - shown).max(axis=2) > _UNLIKE, face > 0.5).astype(np.uint8)
     thin = where * (stands_out - cv2.morphologyEx(stands_out, cv2.MORPH_OPEN, disc(_THICK * k)))
-    rim = cv2.GaussianBlur(_grown((thin > 0).astype(np.uint8), _EDGE * k).astype(np.float32), (0, 0), 0.4 * k)
+    lines = _longer((thin > 0).astype(np.uint8), _LEAST_RIM * k * k)
+    rim = cv2.GaussianBlur(_grown(lines, _EDGE * k).astype(np.float32), (0, 0), 0.4 * k)
     return shown, np.asarray(rim * (1 - face), np.float32)
+
+
+def _longer(thin: NDArray[np.uint8], least: float) -> NDArray[np.uint8]:
+    """Lines (n, n) without those of fewer pixels: corners of a head and of what is behind it."""
+    _, parts, facts, _ = cv2.connectedComponentsWithStats(thin, connectivity=8)
+    return np.asarray(thin * (facts[:, cv2.CC_STAT_AREA] >= least)[parts], np.uint8)
 
 
 def _face(points: NDArray[np.float64], n: int) -> Field:

@@ -55,7 +55,7 @@ def nearly_skin(points: NDArray[np.float64], crop: NDArray[np.uint8]) -> NDArray
 
 
 def darkness(lightness: NDArray[np.float32], brow: NDArray[np.float32]) -> float:
-    """How much darker the hair of a brow is than the skin above and below it, by lightness (128, 128); the brow is 1 in its own (128, 128)."""
+    """How much darker hair of a brow is than the skin above and below it, by lightness (128, 128); ``brow`` (128, 128) is 1 on it."""
     beside = cv2.dilate(brow, np.ones((9, 5), np.uint8)) - brow
     hair, around = lightness[brow > 0.5], lightness[beside > 0.5]
     return float(np.median(around) - hair[hair <= np.median(hair)].mean()) if hair.size and around.size else 0.0

@@ -149,3 +149,22 @@ def test_far_rim_that_was_not_found_is_gone_with_the_glasses(officer_face: Align
     straight = replace(turned, points=face.points)
     kept, _ = _composed(straight, 256, wanted=False)
     np.testing.assert_array_equal(kept[rim], large[rim])
+
+
+def test_specks_behind_a_turned_head_stay(officer_face: AlignedFace) -> None:
+    """They are no rim; corners of what is behind a head became dark dots beside it."""
+    face, _ = _worn(officer_face, 256)
+    assert face.large is not None
+    assert face.points is not None
+    assert face.glasses is not None
+    points, large, frame = face.points.copy(), face.large.copy(), face.glasses.frame.copy()
+    points[27:36, 0] = points[16, 0] - 14
+    border = round(2 * points[16, 0])
+    large[:, border:], frame[:, border:] = (60, 90, 60), 0
+    rows = np.flatnonzero((face.glasses.lenses[:, 128:] > 0.5).any(axis=1))
+    specks = np.s_[rows[0] : rows[-1] : 9, border + 9 : border + 11]
+    large[specks] = FRAME
+    turned = replace(face, large=large, points=points, glasses=replace(face.glasses, frame=frame))
+    out, _ = _composed(turned, 256, wanted=False)
+    beside = np.s_[rows[0] : rows[-1] + 1, border + 8 : border + 12]
+    np.testing.assert_array_equal(out[beside], large[beside])

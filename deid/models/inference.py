@@ -104,14 +104,14 @@ def _share_memory() -> None:
         onnxruntime.create_and_register_allocator(place, how)
 
 
-def _session(graph: bytes, tensors: Mapping[str, Array]) -> Any:
+def _session(graph: bytes, tensors: Mapping[str, Array], side_by_side: int = 1) -> Any:
     """A session of onnxruntime on the CPU; any of its exceptions when the graph does not run with these tensors."""
     import onnxruntime
 
     _share_memory()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    options.intra_op_num_threads = n_threads()
+    options.intra_op_num_threads = max(1, n_threads() // side_by_side)
     # Plans for every size of picture that comes keep half as much memory again, and save no time.
     options.enable_mem_pattern = False
     options.add_session_config_entry("session.use_env_allocators", "1")
@@ -128,14 +128,15 @@ class OnnxNetwork:
     Args:
         graph: an ONNX model whose initializers are stored elsewhere.
         tensors: the value of each of those initializers, and no others.
+        side_by_side: how many networks answer at the same time, and share the threads.
 
     Raises:
         RuntimeError: the graph does not run with these tensors.
     """
 
-    def __init__(self, graph: bytes, tensors: Mapping[str, Array]) -> None:
+    def __init__(self, graph: bytes, tensors: Mapping[str, Array], side_by_side: int = 1) -> None:
         try:
-            self._session = _session(graph, tensors)
+            self._session = _session(graph, tensors, side_by_side)
         except Exception as error:  # onnxruntime has an exception of its own for every way to fail
             raise RuntimeError(str(error)) from error
         self._inputs = [given.name for given in self._session.get_inputs()]

@@ -65,6 +65,20 @@ def test_a_network_is_opened_once_and_anew_when_its_file_changes(own_weights: Pa
     assert open_network("rnet") is not first
 
 
+def test_detectors_that_search_side_by_side_share_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cores, each in ((4, 2), (1, 1)):
+        monkeypatch.setattr(inference, "n_threads", lambda n=cores: n)
+        taken = {name: _threads(name) for name in ("centerface", "onet", "pnet", "rnet", "realism")}
+        assert taken == dict.fromkeys(taken, each) | {"realism": cores}
+
+
+def _threads(name: str) -> int:
+    """How many threads a network takes that is opened now."""
+    network = networks._onnx(name)
+    assert isinstance(network, OnnxNetwork)
+    return int(network._session.get_session_options().intra_op_num_threads)
+
+
 def test_without_onnxruntime_torch_answers(monkeypatch: pytest.MonkeyPatch, own_weights: Path) -> None:
     monkeypatch.setattr(networks, "has_onnxruntime", lambda: False)
     assert isinstance(open_network("rnet"), TorchNetwork)

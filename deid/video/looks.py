@@ -6,6 +6,7 @@ from deid.detection import build_detector, tiled_centerface
 from deid.detection.equalized import EqualizedDetector
 from deid.detection.mtcnn import MtcnnDetector
 from deid.detection.threshold import at_least
+from deid.models.threads import n_threads
 from deid.video.search import SMALLEST, Faint, Search
 
 #: Least score of CenterFace in a video: what is that faint must be found twice.
@@ -29,7 +30,9 @@ def build_search(options: Options) -> Search:
     """
     names = options.detector.split("+")
     looks = [at_least(look, options.threshold) for name in names for look in _looks(name, options)]
-    return Search(looks, _faint(options) if names[-1] == "centerface" and len(looks) > 1 and options.threshold is None else None)
+    faint = _faint(options) if names[-1] == "centerface" and len(looks) > 1 and options.threshold is None else None
+    # Another library's detector may not be asked by two threads.
+    return Search(looks, faint, min(2, n_threads()) if {*names} <= {*_MTCNN, "centerface"} else 1)
 
 
 def _faint(options: Options) -> Faint:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from deid.core.types import Detection, Image
 from deid.detection.merge import merge
 from deid.detection.views import detect_turned
 from deid.imaging import geometry
+from deid.models.threads import SideBySide
 from deid.video.novelty import Region
 
 #: Times the smallest face of a photo: in a video, one that comes nearer is found later and followed backward.
@@ -41,6 +43,7 @@ class Search:
     Args:
         looks: at least one detector; the last one should be the fastest.
         faint: of the fastest one, where it looks alone at a part of a frame.
+        n_threads: how many parts of a frame are searched at the same time, by looks that may be asked so.
 
     Examples:
         >>> search = Search([MtcnnDetector(), MtcnnDetector(mirrored=True)])
@@ -48,9 +51,10 @@ class Search:
         (1, 1, 1)
     """
 
-    def __init__(self, looks: Sequence[Detector], faint: Faint | None = None) -> None:
+    def __init__(self, looks: Sequence[Detector], faint: Faint | None = None, n_threads: int = 1) -> None:
         if not looks:
             raise ValueError("expected at least one look, got none")
+        self._threads = SideBySide(n_threads)
         self._looks, self._turn, self._faint = tuple(looks), 0, faint
 
     @property
@@ -70,7 +74,7 @@ class Search:
 
     def all(self, image: Image, degrees: int = 0) -> list[Detection]:
         """Detections of all detectors together, each face once."""
-        return merge(found for look in self._looks for found in detect_turned(look.detect, image, degrees))
+        return merge(chain(*self._threads.starmap(detect_turned, [(look.detect, image, degrees) for look in self._looks])))
 
     def fast(self, image: Image, degrees: int = 0) -> list[Detection]:
         """Detections of the fastest detector."""
@@ -97,20 +101,26 @@ class Search:
         if self._faint is not None and not thorough and looks:
             by_look = self._confirmed(self._faint, image, regions, degrees)
         else:
-            by_look = [[d for region in regions for d in _inside(look, image, region, degrees)] for look in looks]
+            by_look = [list(chain(*self._inside([look], image, regions, degrees))) for look in looks]
         return [_surer(d, by_look) for d in merge(d for found in by_look for d in found)]
 
     def _confirmed(self, faint: Faint, image: Image, regions: Sequence[Region], degrees: int) -> list[list[Detection]]:
         """Detections of the fastest look, faint ones where another look has the same close by, and those of the other looks there."""
-        found = [d for region in regions for d in _inside(faint.look, image, region, degrees)]
+        found = list(chain(*self._inside([faint.look], image, regions, degrees)))
         kept, others = [d for d in found if d.score >= faint.least], list[Detection]()
-        for doubtful in (d for d in found if d.score < faint.sure):
-            around = geometry.box_to_slices(geometry.expand_box(doubtful.box_xyxy, _AROUND), image.shape[:2])
-            seen = [d for look in self._looks[:-1] for d in _inside(look, image, around, degrees)]
+        doubted = [d for d in found if d.score < faint.sure]
+        around = [geometry.box_to_slices(geometry.expand_box(d.box_xyxy, _AROUND), image.shape[:2]) for d in doubted]
+        for doubtful, seen in zip(doubted, self._inside(self._looks[:-1], image, around, degrees), strict=True):
             same = [d for d in seen if geometry.box_iou(d.box_xyxy, doubtful.box_xyxy)[0, 0] > _SAME_IOU]
             kept += [doubtful] if same and doubtful.score < faint.least else []
             others += same
         return [kept, others]
+
+    def _inside(self, looks: Sequence[Detector], image: Image, regions: Sequence[Region], degrees: int) -> list[list[Detection]]:
+        """For each part of an image, what the looks detect there, one look after the other."""
+        found = self._threads.starmap(_inside, [(look, image, region, degrees) for region in regions for look in looks])
+        n = len(looks)
+        return [list(chain(*found[i * n : (i + 1) * n])) for i in range(len(regions))]
 
 
 def _inside(look: Detector, image: Image, region: Region, degrees: int) -> list[Detection]:

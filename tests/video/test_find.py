@@ -1,5 +1,6 @@
 """Where the faces of a video are: nothing that was seen is lost, in either direction."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -196,6 +197,29 @@ def test_search_takes_turns_and_asks_all_at_first(scripted: type[ScriptedDetecto
     assert len(taking.all(image)) == 1
     with pytest.raises(ValueError, match="at least one"):
         Search([])
+
+
+class _Together:
+    """A look that ends when another one has begun."""
+
+    name = "together"
+
+    def __init__(self) -> None:
+        self.both = threading.Barrier(2, timeout=20)
+
+    def detect(self, image: Image) -> list[Detection]:
+        self.both.wait()
+        return [Detection(np.array([1.0, 1, 9, 9]) * image[0, 0, 0], 0.9, None, self.name)]
+
+
+def test_parts_of_a_frame_are_searched_at_the_same_time_and_told_in_their_order() -> None:
+    image = np.zeros((60, 90, 3), np.uint8)
+    image[:, :30], image[:, 30:60], image[:, 60:] = 1, 2, 3
+    look = _Together()
+    parts = [np.s_[:60, left : left + 30] for left in (60, 0, 30, 0)]
+    found = Search([look], n_threads=2).within(image, parts)
+    assert sorted(d.box_xyxy.tolist() for d in found) == [[1, 1, 9, 9], [32, 2, 48, 18], [63, 3, 87, 27]]
+    assert len(Search([look, look], n_threads=2).all(image)) == 1
 
 
 def test_real_frames_every_face_is_followed(data_folder: Path) -> None:

@@ -44,7 +44,8 @@ class Forest:
         for level in range(n_levels):
             seen = self._pixels(level, grey, rows[0].reshape(-1, 2), low, size)
             leaf = each + self._leaf(level, seen)
-            np.take(self.leaves[level].reshape(-1, n_values), leaf, axis=0, out=rows[1:])
+            # Every leaf is one of them; to make sure of it, numpy would fill a copy first.
+            np.take(self.leaves[level].reshape(-1, n_values), leaf, axis=0, out=rows[1:], mode="clip")
             rows[0] = np.add.reduce(rows)
         return _whole(low + rows[0].reshape(-1, 2) * size).astype(float)
 

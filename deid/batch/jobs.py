@@ -11,7 +11,6 @@ from typing import Literal, TypeAlias
 from deid.batch.walk import is_video, walk
 from deid.core.errors import ConfigError
 from deid.imaging.formats import is_foreign, known_suffixes, suffix_of, why_not
-from deid.video.containers import CONTAINERS
 
 Refusal: TypeAlias = Literal["", "failed", "left out", "wrong use"]
 
@@ -65,8 +64,8 @@ def plan(inputs: Sequence[Path], out: Path, overwrite: bool = False) -> list[Job
         out: a file or a folder.
         overwrite: whether an existing file may be replaced, an input among them.
     """
-    suffixes = known_suffixes() | set(CONTAINERS)
-    single = len(inputs) == 1 and not inputs[0].is_dir() and out.suffix.lower() in suffixes and not out.is_dir()
+    is_file_name = is_video(out) or out.suffix.lower() in known_suffixes()
+    single = len(inputs) == 1 and not inputs[0].is_dir() and is_file_name and not out.is_dir()
     jobs = [_only(inputs[0], out)] if single else list(_pairs(inputs, out))
     sources = {os.path.realpath(job.source) for job in jobs if job.target is not None}
     taken: dict[str, Path] = {}
@@ -100,7 +99,7 @@ def _only(given: Path, target: Path) -> Job:
     # The suffix of a file that was named may be wrong: its bytes decide. What is known to be something else is not tried.
     if is_foreign(given) and not is_video(given):
         return Job(given, None, why_not(given), "left out")
-    if suffix_of(given) == suffix_of(target) and suffix_of(given) in known_suffixes() and not is_video(given) and (why := why_not(given)):
+    if not is_video(given) and suffix_of(given) == suffix_of(target) and suffix_of(given) in known_suffixes() and (why := why_not(given)):
         return Job(given, None, why, "left out")
     return Job(given, target)
 

@@ -63,7 +63,8 @@ def _is_file_name(inputs: Sequence[Path], out: Path) -> bool:
     Raises:
         ConfigError: it looks like one and cannot be.
     """
-    written = out.suffix.lower() in known_suffixes() or is_video(out)
+    # Pillow reads its plugins to say which suffixes it knows.
+    written = is_video(out) or out.suffix.lower() in known_suffixes()
     if len(inputs) != 1 or inputs[0].is_dir():
         if written:
             raise ConfigError(f"expected a folder for several files, got {out}")

@@ -229,3 +229,11 @@ def test_place_where_nobody_can_write_is_told_at_once(place: str, tmp_path: Path
     with pytest.raises(ConfigError, match="cannot write the report"):
         places.check_use([tmp_path / "a.png"], tmp_path / "b.png", Path("/proc/r.json"))
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_video_needs_no_plugin_of_pillow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deid.imaging.plugins.suffixes", lambda: pytest.fail("Pillow's plugins were read"))
+    video, out = tmp_path / "a.mp4", tmp_path / "b.mkv"
+    video.touch()
+    places.check_use([video], out)
+    assert jobs.plan([video], out) == [jobs.Job(video, out)]

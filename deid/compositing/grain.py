@@ -30,7 +30,7 @@ _REST = (0.75, 1.4)
 _MORE = 1.08
 #: Contrast: the same for what is coarser, by sigmas in pixels of 128, and how far lightness and colour are scaled. Studio light is softer
 #: than a flash, and skin in it is more of one colour.
-_COARSE, _CONTRAST, _COLOUR = (1.6, 3.2, 6.4, 12.8), (0.9, 1.3), (0.9, 1.4)
+_COARSE, _CONTRAST, _COLOUR, _COLOUR_FROM = (1.6, 3.2, 6.4, 12.8), (0.9, 1.3), (0.95, 1.15), 2
 #: Regions of fewer pixels say nothing.
 _FEWEST = 50
 
@@ -88,9 +88,9 @@ def match_contrast(new: Field, old: Image, inside: Regions, around: Regions, ste
     small = _at_crop_scale(new)
     change = np.zeros_like(small)
     own, wanted = (_bands(image, _COARSE) for image in (small, _at_crop_scale(old)))
-    for name, limits, part in (("contrast", _CONTRAST, _lightness), ("colour", _COLOUR, _colour)):
-        bands = [part(band) for band in own]
-        gains = _contrast([part(band) for band in wanted], around) / np.maximum(_contrast(bands, inside), 1e-3)
+    for name, limits, first, part in (("contrast", _CONTRAST, 0, _lightness), ("colour", _COLOUR, _COLOUR_FROM, _colour)):
+        bands = [part(band) for band in own[first:]]
+        gains = _contrast([part(band) for band in wanted[first:]], around) / np.maximum(_contrast(bands, inside), 1e-3)
         gains = steadied(steady, name, np.clip(gains, *limits), 0.2)
         change += sum(((np.float32(gain) - 1) * band for gain, band in zip(gains, bands, strict=True)), np.zeros_like(small))
     return np.asarray(np.clip(new + scaled(change, new.shape[0]), 0, 255), np.float32)

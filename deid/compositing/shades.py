@@ -21,9 +21,9 @@ _REACH, _SOFT = 4.0, 1.5
 _MOST, _SOFTER, _LEAST_DARK = 0.75, 1.25, 3.0
 #: Its colour goes to that of the skin by so many times the share, at first: black hair made fainter would be grey.
 _FAIR = 3.0
-#: Lips of fewer pixels (of 128) have no colour that counts; how far (in grey levels) they may be shifted; how soft their border is, and how
-#: often it is added: lips are thin.
-_LEAST_LIPS, _MOST_OFF, _LIPS_SOFT, _LIPS_FULL = 24.0, 40.0, 1.0, 1.4
+#: Lips of fewer pixels (of 128) have no colour that counts; how far off (in grey levels) they may be, and how much of what is beyond they
+#: may be shifted; how soft their border is, and how often it is added: lips are thin.
+_LEAST_LIPS, _UNSEEN, _MOST_OFF, _LIPS_SOFT, _LIPS_FULL = 24.0, 20.0, 40.0, 1.0, 1.4
 
 
 def match_shades(face: Field, points: Points, crop: Image, own: Points, seen: NDArray[np.bool_], steady: Steady | None = None) -> Field:
@@ -66,7 +66,8 @@ def _lips(small: Field, points: Points, old: Field, own: Points, seen: NDArray[n
     off = np.zeros(3)
     if min(there.sum(), here.sum()) >= _LEAST_LIPS:
         off = np.median(old[here > 0.5], axis=0) - np.median(small[there > 0.5], axis=0)
-        off *= min(1.0, _MOST_OFF / max(float(np.linalg.norm(off)), 1e-6))
+        far = max(float(np.linalg.norm(off)), 1e-6)
+        off *= np.clip(far - _UNSEEN, 0, _MOST_OFF) / far
     off = steadied(steady, "lips", off, 4.0)
     soft = np.minimum(_LIPS_FULL * cv2.GaussianBlur(there, (0, 0), _LIPS_SOFT), 1)
     return np.asarray(soft[..., None] * off, np.float32)

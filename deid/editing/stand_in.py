@@ -27,7 +27,7 @@ Field = NDArray[np.float32]
 
 #: Features differ from the subject's by so much more than the portraits' do: what is left around a face leads to the subject, and this
 #: leads away (weights/EXPERIMENTS.md). How far is drawn with the portraits' shares.
-_AWAY = (0.7, 1.5)
+_AWAY = (0.8, 1.7)
 #: Features stay so far inside the face, in pixels of 128, whose border lies so far above the brows, times their distance to the nose.
 _BORDER, _FOREHEAD = 2.0, 0.3
 #: A part of a portrait is not counted as smaller or larger than so many times its own area.

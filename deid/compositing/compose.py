@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from deid.compositing import fill, grain, seam
 from deid.compositing.blend import face_mask, features
 from deid.compositing.fit import Fit
-from deid.compositing.glasses import without, worn_again
+from deid.compositing.glasses import under_glasses, without, worn_again
 from deid.compositing.objects import behind_objects, seen
 from deid.compositing.shades import match_shades
 from deid.compositing.skin import skin
@@ -32,7 +32,10 @@ def compose(new: StandIn, face: AlignedFace, glasses: bool = True) -> tuple[Imag
     Returns:
         Pixels to paste, (n, n, 3) uint8 RGB; the mask, (n, n) float32 in [0, 1]; and the fit.
     """
-    tuned, mask, fit = _fitted(new, without(face), seen(face))
+    assert face.points is not None
+    bare, shown = without(face), seen(face)
+    tuned, mask, fit = _fitted(new, bare, shown)
+    tuned = match_shades(tuned, new.points, bare.crop, face.points, shown & ~under_glasses(face), face.steady)
     tuned, mask = worn_again(tuned, mask, face, glasses)
     return np.asarray(np.clip(tuned, 0, 255).round(), np.uint8), behind_objects(mask, face), fit
 
@@ -50,7 +53,6 @@ def _fitted(new: StandIn, face: AlignedFace, seen: NDArray[np.bool_]) -> tuple[F
     beside = grain.Regions(_enlarged(_plain_skin(face.points, face.crop) & seen, n), _enlarged(old_features & seen, n))
     for match in (grain.match_contrast, grain.match_grain):
         tuned = match(tuned, face.large, inside, beside, face.steady)
-    tuned = match_shades(tuned, new.points, face.crop, face.points, seen, face.steady)
     return tuned, scaled(way.mask, n), way.fit
 
 

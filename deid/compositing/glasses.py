@@ -48,6 +48,17 @@ def without(face: AlignedFace) -> AlignedFace:
     return replace(face, crop=shrunk(large), large=large, glasses=None, objects=None)
 
 
+def under_glasses(face: AlignedFace) -> NDArray[np.bool_]:
+    """(128, 128): where a frame or dark lenses hide a face."""
+    if face.large is None or face.points is None or face.glasses is None:
+        return np.zeros((SIZE, SIZE), bool)
+    frame, lenses = face.glasses.frame, face.glasses.lenses
+    hidden = _part(frame)
+    if _dark_lenses(face.large, frame, lenses, face.points) is not None:
+        hidden = np.maximum(hidden, (lenses > 0.3).astype(np.uint8))
+    return np.asarray(cv2.resize(hidden.astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_AREA) > 0.25, np.bool_)
+
+
 @remembered(4)
 def _bare(photo: Image, frame: Field, lenses: Field, points: NDArray[np.float64]) -> Image:
     """A crop (n, n, 3) without the glasses of these masks (n, n), on a face with these landmarks (68, 2)."""

@@ -17,8 +17,8 @@ Points = NDArray[np.float64]
 #: How far above and below its landmarks a brow reaches at most, and how soft its border is, in pixels of 128.
 _REACH, _SOFT = 4.0, 1.5
 #: A brow is made fainter by this share at most, and by so much more than it is too dark, for its border is soft; one that is less dark
-#: (Lab, 0 to 100) than the last number is no brow to compare with.
-_MOST, _SOFTER, _LEAST_DARK = 0.75, 1.25, 3.0
+#: (Lab, 0 to 100) than the third number is no brow to compare with, and so is one of the photo's of which less than the last share is seen.
+_MOST, _SOFTER, _LEAST_DARK, _CLEAR = 0.75, 1.25, 3.0, 0.6
 #: Its colour goes to that of the skin by so many times the share, at first: black hair made fainter would be grey.
 _FAIR = 3.0
 #: Lips of fewer pixels (of 128) have no colour that counts; how far off (in grey levels) they may be, and how much of what is beyond they
@@ -34,27 +34,31 @@ def match_shades(face: Field, points: Points, crop: Image, own: Points, seen: ND
         points: (68, 2) its landmarks in pixels of 128.
         crop: (128, 128, 3) uint8, the photo.
         own: (68, 2) landmarks of the photo.
-        seen: (128, 128), where nothing stands before the photo's face.
+        seen: (128, 128), where nothing stands before the photo's face, glasses neither.
         steady: in a video, what keeps brows and lips from flickering.
     """
     n, old = face.shape[0], crop.astype(np.float32)
     small = face if n == SIZE else np.asarray(cv2.resize(face, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.float32)
-    fainter = _fainter_brows(small, points, old, own, steady)
+    fainter = _fainter_brows(small, points, old, own, seen, steady)
     return np.asarray(face + scaled(fainter + _lips(small, points, old, own, seen, steady), n), np.float32)
 
 
-def _fainter_brows(small: Field, points: Points, old: Field, own: Points, steady: Steady | None) -> Field:
+def _fainter_brows(small: Field, points: Points, old: Field, own: Points, seen: NDArray[np.bool_], steady: Steady | None) -> Field:
     """What to add to a new face (128, 128, 3); arguments as for `match_shades`."""
+    brows = [around_brow(own[part]) for part in BROWS]
+    clear = [brow for brow in brows if float((brow * seen).sum()) >= _CLEAR * max(float(brow.sum()), 1.0)]
+    if not clear:
+        return np.zeros_like(small)
     new, photo = _lightness(small), _lightness(old)
     dark = np.array([darkness(new, around_brow(points[part])) for part in BROWS])
-    # Both sides have one brow: one may lie in a shadow, or under hair.
-    wanted = np.mean([darkness(photo, around_brow(own[part])) for part in BROWS])
+    # One wish for both: one may lie in a shadow, or under hair.
+    wanted = np.mean([darkness(photo, brow) for brow in clear])
     shares = np.where(dark > _LEAST_DARK, np.clip(_SOFTER * (1 - wanted / np.maximum(dark, _LEAST_DARK)), 0, _MOST), 0.0)
     shares = steadied(steady, "brows", shares, 0.15)
-    brows = [long_brow(brow, TAIL) for brow in (points[BROWS[0]], points[BROWS[1]][::-1])]
-    each = [np.float32(s) * around_brow(brow, _REACH) for s, brow in zip(shares, brows, strict=True)]
+    whole = [long_brow(brow, TAIL) for brow in (points[BROWS[0]], points[BROWS[1]][::-1])]
+    each = [np.float32(s) * around_brow(brow, _REACH) for s, brow in zip(shares, whole, strict=True)]
     share = np.asarray(cv2.GaussianBlur(np.maximum(*each), (0, 0), _SOFT), np.float32)[..., None]
-    apart = np.maximum(*[around_brow(brow, 2 * _REACH) for brow in brows])
+    apart = np.maximum(*[around_brow(brow, 2 * _REACH) for brow in whole])
     skin = continued(small, 1 - apart) - small
     grey = np.asarray(cv2.cvtColor(skin, cv2.COLOR_RGB2GRAY), np.float32)[..., None]
     return np.asarray(share * grey + (1 - (1 - share) ** _FAIR) * (skin - grey), np.float32)

@@ -168,3 +168,12 @@ def test_specks_behind_a_turned_head_stay(officer_face: AlignedFace) -> None:
     out, _ = _composed(turned, 256, wanted=False)
     beside = np.s_[rows[0] : rows[-1] + 1, border + 8 : border + 12]
     np.testing.assert_array_equal(out[beside], large[beside])
+
+
+def test_frames_and_dark_lenses_hide_a_face(officer_face: AlignedFace) -> None:
+    assert not glasses.under_glasses(officer_face).any()
+    clear, dark = (_worn(officer_face, 256, lens=light)[0] for light in (0.95, 0.3))
+    eye = tuple(np.asarray(clear.points)[36:42].mean(axis=0).round().astype(int)[::-1])
+    hidden = [glasses.under_glasses(face) for face in (clear, dark)]
+    assert [bool(h[eye]) for h in hidden] == [False, True]
+    assert all(100 < h.sum() < 4000 for h in hidden)

@@ -76,6 +76,14 @@ def test_one_brow_in_a_shadow_says_little(points: NDArray[np.float64]) -> None:
     assert left == pytest.approx(right, rel=0.3)
 
 
+def test_brows_behind_a_frame_ask_for_nothing(points: NDArray[np.float64]) -> None:
+    """Where glasses are taken off there is skin; the new face keeps its brows."""
+    black, bare = _face(points, BLACK), _photo(points, SKIN)
+    frame = np.maximum(*[around_brow(points[part], 4) for part in BROWS]) > 0
+    np.testing.assert_allclose(match_shades(black, points, bare, points, ~frame), black, atol=1)
+    assert np.abs(match_shades(black, points, bare, points, ALL) - black).max() > 40
+
+
 def _redness(face: Field, points: NDArray[np.float64]) -> float:
     return float(np.median(_lab(face)[np.clip(filled(points[48:60]) - filled(points[60:68]), 0, 1) > 0.9][:, 1]))
 

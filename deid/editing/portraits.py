@@ -55,8 +55,9 @@ _GAP, _LIPS, _APART, _WIDER, _SMILE = 2, slice(2, 5), 0.8, 1.2, 6.0
 _MOST_APART, _FAR_APART = 1.2, 4.0
 #: So much darker or lighter brows (Lab) count one, and none count more than the second number: painted lighter or darker they are smeared.
 _BROWS, _MOST_BROWS = 1.6, 12.0
-#: The jaw line may lie so far from the subject's, in pixels of 128; so much farther counts one.
-_JAW, _BENT = 5.0, 1.5
+#: The jaw line may lie so far from the subject's, in pixels of 128; so much farther counts one. Farther than the third number, a portrait
+#: is bent so far that it is refused after all: so much more counts so much besides.
+_JAW, _BENT, _MOST_BENT, _FAR_BENT = 5.0, 1.5, 8.0, 2.5
 
 
 def mirrored(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -195,7 +196,8 @@ class Portraits:
         off += _WIDER * np.maximum(self.pose[:, _LIPS] - looks.pose[_LIPS], 0).sum(axis=1)
         if looks.points.any():
             off += _SMILE * np.abs(self.smile - self._reader.smile(looks.points[None]))
-            off += np.maximum(_jaws(self.points, looks.points) - _JAW, 0) / _BENT
+            jaws = _jaws(self.points, looks.points)
+            off += np.maximum(jaws - _JAW, 0) / _BENT + _FAR_BENT * np.maximum(jaws - _MOST_BENT, 0)
         return np.asarray(off)
 
     def _other_sort(self, looks: Looks) -> NDArray[np.float64]:

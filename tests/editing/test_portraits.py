@@ -396,7 +396,8 @@ def test_landmarks_of_nobody_tell_no_smile_and_no_jaw(bank: Portraits) -> None:
     some = int(np.flatnonzero(bank.smile < 0.1)[0])
     off, known = bank.mismatch(_looks(bank, some)), bank.mismatch(_looks(bank, some, points=bank.points[some]))
     own = np.isfinite(off)
-    jaws = np.maximum(portraits._jaws(bank.points, bank.points[some]) - portraits._JAW, 0) / portraits._BENT
+    apart = portraits._jaws(bank.points, bank.points[some])
+    jaws = np.maximum(apart - portraits._JAW, 0) / portraits._BENT + portraits._FAR_BENT * np.maximum(apart - portraits._MOST_BENT, 0)
     np.testing.assert_allclose(known[own] - off[own], (portraits._SMILE * np.abs(bank.smile - bank.smile[some]) + jaws)[own], atol=1e-9)
 
 
@@ -409,6 +410,18 @@ def test_jaws_are_measured_where_the_features_lie_on_the_faces(bank: Portraits) 
     wide = some.copy()
     wide[:17, 0] += np.where(np.arange(17) < 8, -6, 6) * (np.arange(17) != 8)
     assert portraits._jaws(bank.points, wide)[5] == pytest.approx(6 * np.sqrt(16 / 17))
+
+
+def test_turned_heads_get_portraits_that_need_not_be_bent(bank: Portraits) -> None:
+    """A portrait that looks ahead is refused there, after all has been made."""
+    aside = np.argsort(-np.abs(bank.pose[: bank.n_pictures, 0]))[:10]
+    apart = []
+    for some in aside:
+        looks = _looks(bank, int(some), points=bank.points[some])
+        own = {int(some), int(some) + bank.n_pictures}
+        chosen = [i for seed in range(10) for i in bank.choose(looks, np.random.default_rng(seed), own, n=1)]
+        apart.append(portraits._jaws(bank.points, bank.points[some])[chosen].mean())
+    assert np.mean(np.array(apart) < portraits._MOST_BENT) > 0.7
 
 
 @pytest.mark.parametrize("kind", range(4), ids=["White", "Black", "Asian", "Indian"])

@@ -20,6 +20,8 @@ from deid.recognition.source_face import SourceFace
 
 #: Of the portraits that a picture's faces may have, each face reserves no more than its part of this share.
 _SHARED_OUT = 0.4
+#: So many more stand-ins than are generated does the selector see.
+_TO_CHOOSE_FROM = 2
 #: Why a face is covered that every portrait is too unlike, or that came when others had taken all.
 NO_PORTRAIT = "no portrait is left for it"
 _EMPTY_SET = np.zeros((1, len(ATTRIBUTES)), np.float32)
@@ -112,7 +114,8 @@ def candidates_for(models: Parts, face: Face, level: Level, rng: np.random.Gener
         return Candidates(np.zeros((0, SET_SIZE), np.float32), np.ones(0))
     if len(face.used) == len(face.stand_ins):
         face.used.clear()
-    free = [i for i in range(len(face.stand_ins)) if i not in face.used]
+    # Drawn at random, the first ones are. A selector that saw all of them would give somebody the same portrait in each of many photos.
+    free = [i for i in range(len(face.stand_ins)) if i not in face.used][: level.n_sets + _TO_CHOOSE_FROM]
     rows = np.repeat([face.stand_ins[i] for i in free], level.n_proposals, axis=0)
     rows[:, : len(ATTRIBUTES)] = sample_sets(male, len(rows), rng, level.strength)
     value = np.ones(len(rows)) if models.selector is None else models.selector.judge(face.looks, bank, rows).value

@@ -26,7 +26,7 @@ from deid.editing.shapes import INNER, Shapes
 SIDE = 384
 #: Of the portraits that suit a face, so many at most, so many are drawn alike often; one that suits so much less than the last of those is
 #: drawn e times more seldom.
-_SUITABLE, _ALIKE, _WORSE = 32, 2, 2.5
+_SUITABLE, _ALIKE, _WORSE = 32, 4, 3.0
 #: What a mismatch of skin (Lab, 0 to 255) counts; so many years count one, and no age counts more than the next number.
 _SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 20, 1 / 12, 1 / 12), 2.0, 25.0
 #: How old a new face looks: so much of its portrait's years, and so many more. Young people got faces that were ten years too old.

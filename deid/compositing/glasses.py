@@ -28,6 +28,10 @@ _RIM, _SHINE, _STANDS_OUT, _FAR = 4.0, 1.5, 12.0, 0.4
 _BESIDE, _THICK, _UNLIKE, _LEAST_RIM = 3, 2.0, 12.0, 8.0
 #: Grain is what is finer than this, taken from so far below, in pixels of 128, and at most so many times the usual: edges are no grain.
 _GRAIN, _BELOW, _MOST_GRAIN = 0.5, 18, 3.0
+#: So far around a frame beyond the face, in pixels of 128, lie the ends of its arms and hinges.
+_ENDS = 2.5
+#: So far around a place beyond the face, in pixels of 128, what is there tells what goes on behind glasses.
+_CONTINUED = 3.0
 #: Glasses are whole where each lens has this many pixels (of 128), and along this share of its border a frame is found within so many.
 _LENS, _RIMMED, _NEAR = 60.0, 0.45, 3.0
 #: Lenses that let less than this of the light through are dark, and stay so; what is coarser than this, in pixels of 128, is their tint.
@@ -83,7 +87,9 @@ def _smooth(photo: Image, frame: Field, lenses: Field, points: NDArray[np.float6
     face = _face(points, len(photo))
     most = _MOST_GRAIN * float(np.median(np.abs(grain[face > 0.5]))) if (face > 0.5).any() else 0.0
     below = np.clip(np.roll(grain, -round(_BELOW * k), axis=0), -most, most)
-    inside, beyond = (continued(shown, np.asarray(known * (part > 0.5), np.float32)) for part in (face, 1 - face))
+    inside = continued(shown, np.asarray(known * (face > 0.5), np.float32))
+    # From the nearest borders inward: hair goes on as hair and a wall as a wall, and in between runs the border of the head.
+    beyond = cv2.inpaint(photo, (known < 0.5).astype(np.uint8), _CONTINUED * k, cv2.INPAINT_TELEA).astype(np.float32)
     # Hair and walls have edges there, which would be specks.
     return np.asarray(beyond + face[..., None] * (inside + below - beyond), np.float32)
 
@@ -121,6 +127,7 @@ def _taken_off(photo: Image, frame: Field, lenses: Field, points: NDArray[np.flo
     """A crop (n, n, 3) without the glasses of these masks (n, n), rims included, and where (n, n) it differs; as for `_bare`."""
     k, part = len(photo) / SIZE, _part(frame)
     rims = np.maximum(_grown((lenses > 0.5).astype(np.uint8), _RIM * k), _grown(part, _SHINE * k))
+    rims = np.maximum(rims, _grown(part, _ENDS * k) * (_face(points, len(photo)) < 0.5).astype(np.uint8))
     smooth = _smooth(photo, frame, np.maximum(lenses, rims.astype(np.float32)), points)
     behind, shown = _behind_head(photo, lenses, points)
     bare = np.where(((rims > 0) & (part == 0))[..., None], smooth, _bare(photo, frame, lenses, points))

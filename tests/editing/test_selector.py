@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from deid import weights
-from deid.anonymizer import fallback
-from deid.anonymizer import stand_ins
+from deid.anonymizer import fallback, stand_ins
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.face import Person
 from deid.anonymizer.identities import People
@@ -141,7 +140,9 @@ def _first_portraits(rows: np.ndarray) -> list[int]:
     return [portraits_of(row)[0][0] for row in rows]
 
 
-def test_the_liked_of_those_that_were_drawn_first_are_generated(engine: Callable[..., tuple[Anonymizer, _Painter]], liking: _Liking) -> None:
+def test_the_liked_of_those_that_were_drawn_first_are_generated(
+    engine: Callable[..., tuple[Anonymizer, _Painter]], liking: _Liking
+) -> None:
     made, painter = engine(quality="thorough")
     made.process(_portrait(0), [FACE])
     (chosen,), (shown,) = painter.asked, liking.shown

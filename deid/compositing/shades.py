@@ -16,9 +16,9 @@ Points = NDArray[np.float64]
 
 #: How far above and below its landmarks a brow reaches at most, and how soft its border is, in pixels of 128.
 _REACH, _SOFT = 4.0, 1.5
-#: A brow is made fainter by this share at most, and by so much more than it is too dark, for its border is soft; one that is less dark
-#: (Lab, 0 to 100) than the third number is no brow to compare with, and so is one of the photo's of which less than the last share is seen.
-_MOST, _SOFTER, _LEAST_DARK, _CLEAR = 0.75, 1.25, 3.0, 0.6
+#: A brow is made fainter by this share at most. One that is less dark (Lab, 0 to 100) than the second number is no brow to compare with, and
+#: so is one of the photo's of which less than the last share is seen.
+_MOST, _LEAST_DARK, _CLEAR = 0.6, 3.0, 0.6
 #: Its colour goes to that of the skin by so many times the share, at first: black hair made fainter would be grey.
 _FAIR = 3.0
 #: Lips of fewer pixels (of 128) have no colour that counts; how far off (in grey levels) they may be, and how much of what is beyond they
@@ -53,7 +53,7 @@ def _fainter_brows(small: Field, points: Points, old: Field, own: Points, seen: 
     dark = np.array([darkness(new, around_brow(points[part])) for part in BROWS])
     # One wish for both: one may lie in a shadow, or under hair.
     wanted = np.mean([darkness(photo, brow) for brow in clear])
-    shares = np.where(dark > _LEAST_DARK, np.clip(_SOFTER * (1 - wanted / np.maximum(dark, _LEAST_DARK)), 0, _MOST), 0.0)
+    shares = np.where(dark > _LEAST_DARK, np.clip(1 - wanted / np.maximum(dark, _LEAST_DARK), 0, _MOST), 0.0)
     shares = steadied(steady, "brows", shares, 0.15)
     whole = [long_brow(brow, TAIL) for brow in (points[BROWS[0]], points[BROWS[1]][::-1])]
     each = [np.float32(s) * around_brow(brow, _REACH) for s, brow in zip(shares, whole, strict=True)]

@@ -66,7 +66,7 @@ def test_composite_is_a_face_of_nobody_in_it(bank_of: Callable[[Sequence[int]], 
 def test_composite_has_the_eyes_of_the_first_and_the_mouth_of_the_third(bank: Portraits) -> None:
     for part, centre in ((0, slice(36, 48)), (2, slice(48, 68))):
         times = []
-        for first in (3, 11, 40, 77, 130):
+        for first in (3, 12, 40, 77, 130):
             numbers = partners(bank, first, np.random.default_rng(1))
             other = partners(bank, first, np.random.default_rng(2))
             changed = [*numbers]

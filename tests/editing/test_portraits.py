@@ -114,7 +114,7 @@ def test_choice_takes_what_suits(bank: Portraits) -> None:
 
 def test_what_suits_better_is_drawn_more_often() -> None:
     """And never always the same one: an attacker could undo the choice."""
-    off = np.array([0.0, 0.0, 2.5, 9.0, np.inf, np.inf] * 2)
+    off = np.array([0.0, 0.0, portraits._WORSE, 3 * portraits._WORSE, np.inf, np.inf] * 2)
     drawn = np.bincount([portraits.draw(off, np.random.default_rng(seed), n=1)[0] % 6 for seed in range(600)], minlength=6)
     assert drawn[4] == drawn[5] == 0
     assert min(drawn[:2]) > 180

@@ -16,8 +16,8 @@ Points = NDArray[np.float64]
 
 #: How far above and below its landmarks a brow reaches at most, and how soft its border is, in pixels of 128.
 _REACH, _SOFT = 4.0, 1.5
-#: A brow is made fainter by this share at most. One that is less dark (Lab, 0 to 100) than the second number is no brow to compare with, and
-#: so is one of the photo's of which less than the last share is seen.
+#: A brow is made fainter by this share at most. One that is less dark (Lab, 0 to 100) than the second number is no brow to compare with,
+#: and so is one of the photo's of which less than the last share is seen.
 _MOST, _LEAST_DARK, _CLEAR = 0.6, 3.0, 0.6
 #: Its colour goes to that of the skin by so many times the share, at first: black hair made fainter would be grey.
 _FAIR = 3.0

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from deid.compositing.fill import TAIL, continued, long_brow
 from deid.compositing.skin import darkness
-from deid.core.temporal import steadied
+from deid.core.temporal import held, steadied
 from deid.core.types import Image, Steady
 from deid.imaging.geometry import scaled
 from deid.imaging.template import BROWS, SIZE, around_brow, filled
@@ -24,6 +24,9 @@ _FAIR = 3.0
 #: Lips of fewer pixels (of 128) have no colour that counts; how far off (in grey levels) they may be, and how much of what is beyond they
 #: may be shifted; how soft their border is, and how often it is added: lips are thin.
 _LEAST_LIPS, _UNSEEN, _MOST_OFF, _LIPS_SOFT, _LIPS_FULL = 24.0, 20.0, 40.0, 1.0, 1.4
+
+#: In a video both are measured anew after so many keyframes: brows and lips of a few pixels are read differently in each frame.
+_KEYFRAMES = 8
 
 
 def match_shades(face: Field, points: Points, crop: Image, own: Points, seen: NDArray[np.bool_], steady: Steady | None = None) -> Field:
@@ -50,11 +53,14 @@ def _fainter_brows(small: Field, points: Points, old: Field, own: Points, seen: 
     if not clear:
         return np.zeros_like(small)
     new, photo = _lightness(small), _lightness(old)
-    dark = np.array([darkness(new, around_brow(points[part])) for part in BROWS])
-    # One wish for both: one may lie in a shadow, or under hair.
-    wanted = np.mean([darkness(photo, brow) for brow in clear])
-    shares = np.where(dark > _LEAST_DARK, np.clip(1 - wanted / np.maximum(dark, _LEAST_DARK), 0, _MOST), 0.0)
-    shares = steadied(steady, "brows", shares, 0.15)
+
+    def too_dark() -> NDArray[np.float64]:
+        dark = np.array([darkness(new, around_brow(points[part])) for part in BROWS])
+        # One wish for both: one may lie in a shadow, or under hair.
+        wanted = np.mean([darkness(photo, brow) for brow in clear])
+        return np.where(dark > _LEAST_DARK, np.clip(1 - wanted / np.maximum(dark, _LEAST_DARK), 0, _MOST), 0.0)
+
+    shares = steadied(steady, "brows", held(steady, "too dark", too_dark, _KEYFRAMES), 0.15)
     whole = [long_brow(brow, TAIL) for brow in (points[BROWS[0]], points[BROWS[1]][::-1])]
     each = [np.float32(s) * around_brow(brow, _REACH) for s, brow in zip(shares, whole, strict=True)]
     share = np.asarray(cv2.GaussianBlur(np.maximum(*each), (0, 0), _SOFT), np.float32)[..., None]
@@ -67,12 +73,15 @@ def _fainter_brows(small: Field, points: Points, old: Field, own: Points, seen: 
 def _lips(small: Field, points: Points, old: Field, own: Points, seen: NDArray[np.bool_], steady: Steady | None) -> Field:
     """What to add to a new face (128, 128, 3); arguments as for `match_shades`."""
     there, here = _between_outlines(points), _between_outlines(own) * seen
-    off = np.zeros(3)
-    if min(there.sum(), here.sum()) >= _LEAST_LIPS:
+
+    def apart() -> NDArray[np.float64]:
+        if min(there.sum(), here.sum()) < _LEAST_LIPS:
+            return np.zeros(3)
         off = np.median(old[here > 0.5], axis=0) - np.median(small[there > 0.5], axis=0)
         far = max(float(np.linalg.norm(off)), 1e-6)
-        off *= np.clip(far - _UNSEEN, 0, _MOST_OFF) / far
-    off = steadied(steady, "lips", off, 4.0)
+        return np.asarray(off * (np.clip(far - _UNSEEN, 0, _MOST_OFF) / far), np.float64)
+
+    off = steadied(steady, "lips", held(steady, "lips apart", apart, _KEYFRAMES), 4.0)
     soft = np.minimum(_LIPS_FULL * cv2.GaussianBlur(there, (0, 0), _LIPS_SOFT), 1)
     return np.asarray(soft[..., None] * off, np.float32)
 

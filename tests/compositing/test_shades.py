@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from deid.compositing.shades import match_shades
 from deid.compositing.skin import darkness
+from deid.core.temporal import FieldSmoother
 from deid.core.types import AlignedFace, Image
 from deid.imaging.template import BROWS, around_brow, filled
 
@@ -101,6 +102,16 @@ def test_hand_before_the_mouth_gives_lips_no_colour(points: NDArray[np.float64])
     seen = ALL.copy()
     seen[round(points[48:60, 1].min()) - 1 :] = False
     np.testing.assert_allclose(match_shades(red, points, hand, points, seen), red, atol=1)
+
+
+def test_in_a_video_they_are_not_read_anew_in_each_frame(points: NDArray[np.float64]) -> None:
+    """Of a few pixels they are read differently each time."""
+    face, steady = _face(points, BLACK, (150, 60, 70)), FieldSmoother()
+    first, second = (_photo(points, brows, lips) for brows, lips in ((FAIR, (182, 126, 112)), (BLACK, (150, 60, 70))))
+    out = match_shades(face, points, first, points, ALL, steady)
+    steady.go_on(keyframe=True)
+    np.testing.assert_allclose(match_shades(face, points, second, points, ALL, steady), out, atol=0.5)
+    assert np.abs(match_shades(face, points, second, points, ALL) - out).max() > 20
 
 
 def test_lips_never_take_another_colour_altogether(points: NDArray[np.float64]) -> None:

@@ -44,8 +44,7 @@ def _fitted(new: StandIn, face: AlignedFace, seen: NDArray[np.bool_]) -> tuple[F
     """`compose` for a face without glasses, and without what stands before it: that is not ``seen`` (128, 128)."""
     assert face.points is not None
     assert face.large is not None
-    n, old = new.face.shape[0], face.crop.astype(np.float32)
-    small = new.face if n == old.shape[0] else np.asarray(cv2.resize(new.face, old.shape[:2], interpolation=cv2.INTER_AREA), np.float32)
+    n, old, small = new.face.shape[0], face.crop.astype(np.float32), grain.at_crop_scale(new.face)
     way = seam.find_seam(small, old, face.points, new, face.steady)
     tuned = np.asarray(fill.without_hair(new, small) + scaled(_shift(small, old, way, seen), n), np.float32)
     new_features, old_features = _near(features(new.points)), _near(features(face.points))

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from deid.core.types import Image, StandIn
 from deid.imaging.geometry import scaled
-from deid.imaging.template import SIZE
+from deid.imaging.template import BROWS, SIZE
 
 Field = NDArray[np.float32]
 
@@ -100,19 +100,19 @@ def _enlarged(small: Field, size_hw: tuple[int, ...], rows: slice) -> Field:
 
 
 def _features(points: NDArray[np.float64], thick: int, longer: float) -> Field:
-    """(128, 128): 1 on eyes, lips, and brows so thick and longer at the temples, see `long_brow`; no skin beside them continues them."""
+    """(128, 128): 1 on eyes, lips, and brows so thick and longer at the temples, see `long_brows`; no skin beside them continues them."""
     mask = np.zeros((SIZE, SIZE), np.uint8)
     where = np.round(points).astype(np.int32)
-    brows = [np.round(long_brow(part, longer)).astype(np.int32) for part in (points[17:22], points[26:21:-1])]
-    cv2.polylines(mask, brows, False, 1, thick)
+    cv2.polylines(mask, [np.round(brow).astype(np.int32) for brow in long_brows(points, longer)], False, 1, thick)
     for part in (slice(36, 42), slice(42, 48), slice(48, 60)):
         cv2.fillConvexPoly(mask, cv2.convexHull(where[part]), 1)
     return np.asarray(mask, np.float32)
 
 
-def long_brow(brow: NDArray[np.float64], longer: float) -> NDArray[np.float64]:
-    """A brow (5, 2) that begins at the temple, there longer by so many distances of landmarks."""
-    return np.concatenate([brow[:1] + longer * (brow[:1] - brow[1:2]), brow[1:]])
+def long_brows(points: NDArray[np.float64], longer: float) -> list[NDArray[np.float64]]:
+    """Both brows (5, 2) of landmarks (68, 2), from the temple on, and there longer by so many distances of landmarks."""
+    brows = points[BROWS[0]], points[BROWS[1]][::-1]
+    return [np.concatenate([brow[:1] + longer * (brow[:1] - brow[1:2]), brow[1:]]) for brow in brows]
 
 
 def continued(image: Field, known: Field) -> Field:

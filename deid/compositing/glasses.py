@@ -56,9 +56,14 @@ def under_glasses(face: AlignedFace) -> NDArray[np.bool_]:
     """(128, 128): where a frame or dark lenses hide a face."""
     if face.large is None or face.points is None or face.glasses is None:
         return np.zeros((SIZE, SIZE), bool)
-    frame, lenses = face.glasses.frame, face.glasses.lenses
+    return _hidden(face.large, face.glasses.frame, face.glasses.lenses, face.points)
+
+
+@remembered(4)
+def _hidden(photo: Image, frame: Field, lenses: Field, points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """`under_glasses` by these masks (n, n): the same for each new face that is tried."""
     hidden = _part(frame)
-    if _dark_lenses(face.large, frame, lenses, face.points) is not None:
+    if _dark_lenses(photo, frame, lenses, points) is not None:
         hidden = np.maximum(hidden, (lenses > 0.3).astype(np.uint8))
     return np.asarray(cv2.resize(hidden.astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_AREA) > 0.25, np.bool_)
 

@@ -85,9 +85,9 @@ def match_contrast(new: Field, old: Image, inside: Regions, around: Regions, ste
     """A new face (n, n, 3) with as much contrast as the photo's; arguments as for `match_grain`, at any scale."""
     if not (inside.are_large and around.are_large):
         return new
-    small = _at_crop_scale(new)
+    small = at_crop_scale(new)
     change = np.zeros_like(small)
-    own, wanted = (_bands(image, _COARSE) for image in (small, _at_crop_scale(old)))
+    own, wanted = (_bands(image, _COARSE) for image in (small, at_crop_scale(old)))
     for name, limits, first, part in (("contrast", _CONTRAST, 0, _lightness), ("colour", _COLOUR, _COLOUR_FROM, _colour)):
         bands = [part(band) for band in own[first:]]
         gains = _contrast([part(band) for band in wanted[first:]], around) / np.maximum(_contrast(bands, inside), 1e-3)
@@ -96,7 +96,8 @@ def match_contrast(new: Field, old: Image, inside: Regions, around: Regions, ste
     return np.asarray(np.clip(new + scaled(change, new.shape[0]), 0, 255), np.float32)
 
 
-def _at_crop_scale(image: Image | Field) -> Field:
+def at_crop_scale(image: Image | Field) -> Field:
+    """An image (n, n, 3) at (128, 128, 3)."""
     return np.asarray(cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.float32)
 
 

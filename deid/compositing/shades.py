@@ -4,12 +4,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing.fill import TAIL, continued, long_brow
-from deid.compositing.skin import darkness
+from deid.compositing.fill import TAIL, continued, long_brows
+from deid.compositing.grain import at_crop_scale
+from deid.compositing.skin import darkness, lightness_of
 from deid.core.temporal import held, steadied
 from deid.core.types import Image, Steady
 from deid.imaging.geometry import scaled
-from deid.imaging.template import BROWS, SIZE, around_brow, filled
+from deid.imaging.template import BROWS, around_brow, filled
 
 Field = NDArray[np.float32]
 Points = NDArray[np.float64]
@@ -41,7 +42,7 @@ def match_shades(face: Field, points: Points, crop: Image, own: Points, seen: ND
         steady: in a video, what keeps brows and lips from flickering.
     """
     n, old = face.shape[0], crop.astype(np.float32)
-    small = face if n == SIZE else np.asarray(cv2.resize(face, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.float32)
+    small = at_crop_scale(face)
     fainter = _fainter_brows(small, points, old, own, seen, steady)
     return np.asarray(face + scaled(fainter + _lips(small, points, old, own, seen, steady), n), np.float32)
 
@@ -52,7 +53,7 @@ def _fainter_brows(small: Field, points: Points, old: Field, own: Points, seen: 
     clear = [brow for brow in brows if float((brow * seen).sum()) >= _CLEAR * max(float(brow.sum()), 1.0)]
     if not clear:
         return np.zeros_like(small)
-    new, photo = _lightness(small), _lightness(old)
+    new, photo = lightness_of(small), lightness_of(old)
 
     def too_dark() -> NDArray[np.float64]:
         dark = np.array([darkness(new, around_brow(points[part])) for part in BROWS])
@@ -61,7 +62,7 @@ def _fainter_brows(small: Field, points: Points, old: Field, own: Points, seen: 
         return np.where(dark > _LEAST_DARK, np.clip(1 - wanted / np.maximum(dark, _LEAST_DARK), 0, _MOST), 0.0)
 
     shares = steadied(steady, "brows", held(steady, "too dark", too_dark, _KEYFRAMES), 0.15)
-    whole = [long_brow(brow, TAIL) for brow in (points[BROWS[0]], points[BROWS[1]][::-1])]
+    whole = long_brows(points, TAIL)
     each = [np.float32(s) * around_brow(brow, _REACH) for s, brow in zip(shares, whole, strict=True)]
     share = np.asarray(cv2.GaussianBlur(np.maximum(*each), (0, 0), _SOFT), np.float32)[..., None]
     apart = np.maximum(*[around_brow(brow, 2 * _REACH) for brow in whole])
@@ -89,8 +90,3 @@ def _lips(small: Field, points: Points, old: Field, own: Points, seen: NDArray[n
 def _between_outlines(points: Points) -> Field:
     """(128, 128): 1 on the lips, without what is between them."""
     return np.asarray(np.clip(filled(points[48:60]) - filled(points[60:68]), 0, 1), np.float32)
-
-
-def _lightness(face: Field) -> Field:
-    """(H, W) of Lab, 0 to 100, of a face (H, W, 3) in [0, 255]."""
-    return np.asarray(cv2.cvtColor(np.clip(face, 0, 255) / 255, cv2.COLOR_RGB2LAB)[..., 0], np.float32)

@@ -54,6 +54,11 @@ def nearly_skin(points: NDArray[np.float64], crop: NDArray[np.uint8]) -> NDArray
     return np.asarray(off < 1, np.float32)
 
 
+def lightness_of(face: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(H, W) of Lab, 0 to 100, of a face (H, W, 3) in [0, 255]."""
+    return np.asarray(cv2.cvtColor(np.clip(face, 0, 255) / 255, cv2.COLOR_RGB2LAB)[..., 0], np.float32)
+
+
 def darkness(lightness: NDArray[np.float32], brow: NDArray[np.float32]) -> float:
     """How much darker hair of a brow is than the skin above and below it, by lightness (128, 128); ``brow`` (128, 128) is 1 on it."""
     beside = cv2.dilate(brow, np.ones((9, 5), np.uint8)) - brow

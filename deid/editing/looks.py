@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing.skin import cheeks, darkness
+from deid.compositing.skin import cheeks, darkness, lightness_of
 from deid.core.types import Image
 from deid.imaging.template import BROWS, around_brow
 
@@ -108,5 +108,5 @@ def light(crop: Image) -> NDArray[np.float64]:
 
 def contrast(crop: Image, points: NDArray[np.float64]) -> float:
     """By how much (Lab, 0 to 100) the brows of an aligned crop (128, 128, 3), landmarks (68, 2), are darker than the skin beside them."""
-    lightness = np.asarray(cv2.cvtColor(crop.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 0], np.float32)
+    lightness = lightness_of(crop.astype(np.float32))
     return float(np.mean([darkness(lightness, around_brow(points[part])) for part in BROWS]))

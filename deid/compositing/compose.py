@@ -13,7 +13,8 @@ from deid.compositing.shades import match_shades
 from deid.compositing.skin import skin
 from deid.core.remembered import remembered
 from deid.core.types import AlignedFace, Image, StandIn
-from deid.imaging.geometry import scaled
+from deid.imaging.geometry import averaged, scaled
+from deid.imaging.template import SIZE
 
 #: How far into the face a difference along the seam is felt, in pixels of 128.
 _SPREAD = 7.0
@@ -44,7 +45,7 @@ def _fitted(new: StandIn, face: AlignedFace, seen: NDArray[np.bool_]) -> tuple[F
     """`compose` for a face without glasses, and without what stands before it: that is not ``seen`` (128, 128)."""
     assert face.points is not None
     assert face.large is not None
-    n, old, small = new.face.shape[0], face.crop.astype(np.float32), grain.at_crop_scale(new.face)
+    n, old, small = new.face.shape[0], face.crop.astype(np.float32), averaged(new.face, SIZE)
     way = seam.find_seam(small, old, face.points, new, face.steady)
     tuned = np.asarray(fill.without_hair(new, small) + scaled(_shift(small, old, way, seen), n), np.float32)
     new_features, old_features = _near(features(new.points)), _near(features(face.points))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from deid.core.remembered import remembered
 from deid.core.temporal import steadied
 from deid.core.types import Image, Steady
-from deid.imaging.geometry import scaled
+from deid.imaging.geometry import averaged, scaled
 from deid.imaging.template import SIZE
 
 Field = NDArray[np.float32]
@@ -85,20 +85,15 @@ def match_contrast(new: Field, old: Image, inside: Regions, around: Regions, ste
     """A new face (n, n, 3) with as much contrast as the photo's; arguments as for `match_grain`, at any scale."""
     if not (inside.are_large and around.are_large):
         return new
-    small = at_crop_scale(new)
+    small = averaged(new, SIZE)
     change = np.zeros_like(small)
-    own, wanted = (_bands(image, _COARSE) for image in (small, at_crop_scale(old)))
+    own, wanted = (_bands(image, _COARSE) for image in (small, averaged(old, SIZE)))
     for name, limits, first, part in (("contrast", _CONTRAST, 0, _lightness), ("colour", _COLOUR, _COLOUR_FROM, _colour)):
         bands = [part(band) for band in own[first:]]
         gains = _contrast([part(band) for band in wanted[first:]], around) / np.maximum(_contrast(bands, inside), 1e-3)
         gains = steadied(steady, name, np.clip(gains, *limits), 0.2)
         change += sum(((np.float32(gain) - 1) * band for gain, band in zip(gains, bands, strict=True)), np.zeros_like(small))
     return np.asarray(np.clip(new + scaled(change, new.shape[0]), 0, 255), np.float32)
-
-
-def at_crop_scale(image: Image | Field) -> Field:
-    """An image (n, n, 3) at (128, 128, 3)."""
-    return np.asarray(cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _grey(image: Field) -> Field:

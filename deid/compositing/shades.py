@@ -5,12 +5,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.compositing.fill import TAIL, continued, long_brows
-from deid.compositing.grain import at_crop_scale
 from deid.compositing.skin import darkness, lightness_of
 from deid.core.temporal import held, steadied
 from deid.core.types import Image, Steady
-from deid.imaging.geometry import scaled
-from deid.imaging.template import BROWS, around_brow, filled
+from deid.imaging.geometry import averaged, scaled
+from deid.imaging.template import BROWS, SIZE, around_brow, filled
 
 Field = NDArray[np.float32]
 Points = NDArray[np.float64]
@@ -42,7 +41,7 @@ def match_shades(face: Field, points: Points, crop: Image, own: Points, seen: ND
         steady: in a video, what keeps brows and lips from flickering.
     """
     n, old = face.shape[0], crop.astype(np.float32)
-    small = at_crop_scale(face)
+    small = averaged(face, SIZE)
     fainter = _fainter_brows(small, points, old, own, seen, steady)
     return np.asarray(face + scaled(fainter + _lips(small, points, old, own, seen, steady), n), np.float32)
 

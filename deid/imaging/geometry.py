@@ -7,7 +7,7 @@ Convention:
     column vector ``(x, y, 1)``.
 """
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -155,6 +155,11 @@ def scaled(field: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     if field.shape[0] == size:
         return field
     return np.asarray(cv2.resize(field, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def averaged(image: NDArray[Any], size: int) -> NDArray[np.float32]:
+    """An image (s, s, ...) at a smaller (size, size, ...), each pixel the mean of those that it takes the place of."""
+    return np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def enlarged(matrix: Matrix, factor: float) -> Matrix:

@@ -1,7 +1,7 @@
 """Identity-free stand-ins: portraits in the pose and light of a face, at the photo's own scale.
 
-Of the subject only the outline of the head, the place of the features and the coarse light go in. Eyes, brows, nose and mouth have the
-portraits' own shapes, and lie a little farther from the subject's than those would.
+Of the subject only the outline of the head, the place of the features, the coarse light and the inside of an open mouth go in. Eyes,
+brows, nose and mouth have the portraits' own shapes, and lie a little farther from the subject's than those would.
 """
 
 from collections.abc import Sequence
@@ -35,9 +35,11 @@ _AREAS = (0.05, 20.0)
 #: Portraits of a mix share what is coarser than this many pixels; all finer detail is the first one's: a mean of two is soft, and brows
 #: of two make four.
 _TONE = 12.0
-#: An eye counts as shutting under this share of the portrait's opening; mouths are alike that differ by fewer pixels of 128 between the
-#: lips; and what is inside of them is the photo's where the portrait's gap is smaller than this share of the subject's.
-_SHUT, _SAME_GAP, _TOO_SHUT = 0.7, 1.5, 0.75
+#: An eye counts as shutting under this share of the portrait's opening; and mouths are alike that differ by fewer pixels of 128 between the
+#: lips.
+_SHUT, _SAME_GAP = 0.7, 1.5
+#: A mouth that is open by more than the first number begins to show what is inside of it, and shows all from the second on.
+_OPENS, _OPEN = 2.0, 4.0
 
 
 def stand_in(
@@ -73,9 +75,9 @@ def stand_in(
     mixed = sum((np.float32(share) * (other - first) for share, other in zip(shares[1:], others, strict=True)), np.zeros_like(first))
     tone = cv2.GaussianBlur(mixed * visible[..., None], (0, 0), _TONE)
     face = lights[0].on(warped(bank.picture(numbers[0]), maps[0], large.shape[0])) + scaled(np.asarray(tone, np.float32), large.shape[0])
-    share = _own_mouth(_gap(shape[MOUTH]), _gap(bank.points[numbers[0]][MOUTH]))
+    share = float(np.clip((_gap(shape[MOUTH]) - _OPENS) / (_OPEN - _OPENS), 0, 1))
     if share > 0:
-        # A shut mouth has no teeth to show: what is between the lips says little of anybody.
+        # Teeth of a smile between the lips of somebody who speaks are a grimace, and what is between lips says little of anybody.
         between = share * scaled(_between_lips(shape), large.shape[0])[..., None]
         face += between * (warped(large, to_photo, large.shape[0]) - face)
     strain = max(_strain(m, within * visible) for m in maps)
@@ -107,13 +109,6 @@ def shape_for(
     _follow_expression(bank, shape, points)
     _keep_inside(shape, points)
     return shape
-
-
-def _own_mouth(opened: float, its: float) -> float:
-    """How much of what is between the lips is the photo's, in [0, 1], for a mouth that is opened so far and a portrait's own gap."""
-    wide = (opened - 2 * _SAME_GAP) / (2 * _SAME_GAP)
-    shut = 2 * (1 - its / max(_TOO_SHUT * opened, 1e-6))
-    return float(np.clip(min(wide, shut), 0, 1))
 
 
 def _between_lips(points: NDArray[np.float64]) -> Field:

@@ -41,6 +41,14 @@ def _inside(made: StandIn) -> NDArray[np.bool_]:
     return np.asarray(cv2.resize(shown, made.face.shape[:2], interpolation=cv2.INTER_NEAREST) > 0)
 
 
+def _between_lips(made: StandIn, grown: int = 11) -> NDArray[np.bool_]:
+    """(n, n): what is inside an open mouth, and a little around it."""
+    mask: NDArray[Any] = np.zeros((128, 128), np.uint8)
+    cv2.fillConvexPoly(mask, cv2.convexHull(made.points[60:68].astype(np.int32)), 1)
+    grown_mask = cv2.dilate(mask, np.ones((grown, grown), np.uint8))
+    return np.asarray(cv2.resize(grown_mask, made.face.shape[:2], interpolation=cv2.INTER_NEAREST) > 0)
+
+
 def _eyes(made: StandIn) -> NDArray[np.bool_]:
     """(n, n): eyes and brows, and a little around them."""
     mask: NDArray[Any] = np.zeros((128, 128), np.uint8)
@@ -57,13 +65,13 @@ def _fine(picture: NDArray[Any], sigma: float = 3.0) -> NDArray[Any]:
 
 @pytest.mark.parametrize(("sigma", "most"), [(3.0, 1.5), (6.0, 5.0)])
 def test_no_fine_detail_of_the_subject_goes_in(sigma: float, most: float, bank: Portraits, face: AlignedFace) -> None:
-    """A blur takes the person away, and the stand-in stays as it is but for the coarse light and the mean colour of eyes."""
+    """A blur takes the person away, and the stand-in stays as it is but for coarse light, the mean colour of eyes, and an open mouth."""
     assert face.large is not None
     k = face.large.shape[0] / 128
     large = np.asarray(cv2.GaussianBlur(face.large, (0, 0), sigma * k), np.uint8)
     soft = replace(face, crop=np.asarray(cv2.GaussianBlur(face.crop, (0, 0), sigma), np.uint8), large=large)
     plain, blurred = _made(bank, face), _made(bank, soft)
-    inside = _inside(plain)
+    inside = _inside(plain) & ~_between_lips(plain)
     away = plain.face - blurred.face
     assert np.abs(away[inside]).mean() < most
     assert np.abs(away[inside]).mean() < 0.2 * np.abs(face.large.astype(float) - large)[inside].mean()
@@ -76,7 +84,7 @@ def test_noise_on_the_subject_goes_not_in(bank: Portraits, face: AlignedFace) ->
     rng = np.random.default_rng(0)
     crop, large = (np.clip(p + rng.normal(0, 30, p.shape), 0, 255).astype(np.uint8) for p in (face.crop, face.large))
     plain, noisy = _made(bank, face), _made(bank, replace(face, crop=crop, large=large))
-    assert _fine(plain.face - noisy.face)[_inside(plain)].std() < 1.0
+    assert _fine(plain.face - noisy.face)[_inside(plain) & ~_between_lips(plain)].std() < 1.0
 
 
 def test_detail_is_the_first_portraits_alone(bank: Portraits, face: AlignedFace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,6 +215,26 @@ def test_mouth_opens_as_far_as_the_subjects(by: float, bank: Portraits, officer_
     wider = np.linalg.norm(made.points[54] - made.points[48]) / np.linalg.norm(open_mouth[54] - open_mouth[48])
     gap = wider * np.linalg.norm(open_mouth[66] - open_mouth[62])
     assert np.linalg.norm(made.points[66] - made.points[62]) == pytest.approx(gap, abs=2.0)
+
+
+@pytest.mark.parametrize(("gap", "shown"), [(1.5, False), (10.0, True)])
+def test_open_mouth_shows_what_is_in_the_subjects(gap: float, shown: bool, bank: Portraits, officer_face: AlignedFace) -> None:
+    """Teeth of a smile between the lips of somebody who speaks are a grimace."""
+    assert officer_face.points is not None
+    points = officer_face.points.copy()
+    points[[*range(55, 60), *range(65, 68)], 1] += gap - np.linalg.norm(points[66] - points[62])
+    # A smiling portrait, with teeth, and a dark mouth.
+    teeth = int(np.argmax(bank.smile[: bank.n_pictures]))
+    pictures = []
+    for n in (128, 256):
+        mask: NDArray[Any] = np.zeros((n, n), np.uint8)
+        cv2.fillConvexPoly(mask, cv2.convexHull((points[60:68] * n / 128).astype(np.int32)), 1)
+        photo = np.asarray(_scaled(officer_face.large, n), np.uint8).copy()
+        photo[mask > 0] = (0, 160, 0)
+        pictures.append(photo)
+    made = stand_in(bank, [teeth], [1.0], pictures[0], pictures[1], points)
+    red, green, _ = np.median(made.face[_between_lips(made, 1)], axis=0)
+    assert (green > red + 60) == shown
 
 
 FLAT: dict[str, int] = {"grey": 90, "black": 0, "white": 255}

@@ -111,7 +111,8 @@ class FaceEditor:
         glasses = None if glasses is None else with_arms(glasses, large, points)
         # In a video an object that is found in some frames only would flicker: nothing is kept there.
         objects = self._models.objects.find(large, points) if tracked is None else None
-        return AlignedFace(crop, face.matrix, face.detection, points, large, attributes, steady, glasses, objects)
+        brows = None if face.looks is None else face.looks.brows
+        return AlignedFace(crop, face.matrix, face.detection, points, large, attributes, steady, glasses, objects, brows)
 
     def new_faces(self, face: Face, level: Level, photo: Image, aligned: AlignedFace, candidates: stand_ins.Candidates) -> Attempt[Level]:
         """A level's new faces, one for each candidate; each is pasted into the photo when it is wanted."""

@@ -26,7 +26,7 @@ from deid.models.threads import SideBySide, n_threads
 from deid.recognition import build_embedder
 from deid.recognition.attributes import AttributeReader
 from deid.recognition.face_reader import FaceReader
-from deid.recognition.linear import AgeReader, GenderReader, PortraitReader
+from deid.recognition.linear import GenderReader, PortraitReader
 from deid.verification.gate import Gate
 from deid.verification.realism import RealismScorer
 from deid.weights.networks import open_together
@@ -38,7 +38,7 @@ class Models:
     Args:
         options: name the parts.
         parts: parts by attribute name, in place of those that the options name: ``detector``, ``editor``, ``embedders``, ``selector``,
-            ``reader``, ``gate``, ``points``, ``ages`` and so on.
+            ``reader``, ``gate``, ``points`` and so on.
     """
 
     def __init__(self, options: Options, **parts: Any) -> None:
@@ -81,7 +81,7 @@ class Models:
         options = self.options
         if options.stand_in == "none":
             return FaceAttganEditor(options.device)
-        bank = Portraits(weights.read_bank(Path(options.portraits)), PortraitReader(self.ages)) if options.portraits else None
+        bank = Portraits(weights.read_bank(Path(options.portraits)), self.portrait_reader) if options.portraits else None
         return AttganEditor(options.device, bank)
 
     @lazy
@@ -127,9 +127,9 @@ class Models:
         return next((e for e in self.reader.embedders if e.name == name), None) or build_embedder(name, self.options.device)
 
     @lazy
-    def ages(self) -> AgeReader:
-        """Distinguishes children from adults."""
-        return AgeReader()
+    def portrait_reader(self) -> PortraitReader:
+        """Reads what portraits are chosen by."""
+        return PortraitReader()
 
     @lazy
     def points(self) -> FacePoints:
@@ -150,7 +150,7 @@ class Models:
         # The detectors read their files when they are built.
         parts: list[object] = [self.detector, self.second_detector, self.gate, self.reader]
         if self.options.method == "attgan":
-            parts += [self.ages, self.points, self.editor, self.selector, self.glasses, self.objects]
+            parts += [self.portrait_reader, self.points, self.editor, self.selector, self.glasses, self.objects]
         for part in parts:
             if isinstance(part, Preloadable):
                 part.preload()

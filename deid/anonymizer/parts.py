@@ -15,7 +15,7 @@ from deid.editing.selector import Selector
 from deid.landmarks.face_points import FacePoints
 from deid.models.threads import SideBySide
 from deid.recognition.face_reader import FaceReader
-from deid.recognition.linear import AgeReader
+from deid.recognition.linear import PortraitReader
 from deid.verification.gate import Gate
 
 
@@ -41,7 +41,7 @@ class Parts(PictureParts, Protocol):
     def gate(self) -> Gate: ...
 
     @property
-    def ages(self) -> AgeReader: ...
+    def portrait_reader(self) -> PortraitReader: ...
 
     @property
     def points(self) -> FacePoints: ...

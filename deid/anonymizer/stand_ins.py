@@ -1,6 +1,7 @@
 """The portraits of each stand-in: two people in a picture never share one."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -77,8 +78,9 @@ def _look(models: Parts, photo: Image, face: Face) -> None:
     crop, source = warp(photo, face.matrix), face.source
     assert source.attributes is not None
     embedding, second = _embedding(models, source, crop), _read_before(models, source, Portraits.second_embedder)
-    child = float(models.ages.child(embedding[None], None if second is None else second[None])[0])
-    face.looks = Looks.of(crop, models.points.points(crop), source.attributes, embedding, source.male, child, second)
+    child = float(models.portrait_reader.child(embedding[None], None if second is None else second[None])[0])
+    looks = Looks.of(crop, models.points.points(crop), source.attributes, embedding, source.male, child, second)
+    face.looks = replace(looks, brows=float(models.portrait_reader.brows(np.array([looks.brows]), embedding[None])[0]))
 
 
 def _embedding(models: Parts, source: SourceFace, crop: Image) -> NDArray[np.float32]:

@@ -161,7 +161,7 @@ def train_origin(data: Path, out: Path, options_file: Path | None, report: Repor
 
     options = read_options(logistic.LogisticOptions, options_file)
     arrays = origin.train(data, out, options, report)
-    facts = {"input": "dlib's embedding (N, 128)", "data": "UTKFace", "licence": _LICENCE}
+    facts = {"input": "dlib's embedding (N, 128), and MobileNet's (N, 1024) where it is known", "data": "UTKFace", "licence": _LICENCE}
     write(save(arrays), "origin", out, {}, facts | {"command": command_of("origin", options)})
 
 
@@ -177,6 +177,24 @@ def train_smile(data: Path, out: Path, options_file: Path | None, report: Report
     arrays = smile.train(load(data, out / "cache"), smiling(data), out, options, report)
     facts = {"input": "landmarks (N, 68, 2) in pixels of an aligned crop", "data": "CelebA, training split", "licence": _LICENCE}
     write(save(arrays), "smile", out, {}, facts | {"command": command_of("smile", options)})
+
+
+def train_brows(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
+    """Train the reader of brows, by which portraits are chosen, and write ``out/brows.safetensors``."""
+    from safetensors.numpy import save
+
+    from deid.training import brows
+    from deid.training.data import load
+    from deid.training.export import write
+
+    options = read_options(brows.BrowOptions, options_file)
+    arrays = brows.train(load(data, out / "cache"), out, options, report)
+    facts = {
+        "input": "dlib's embedding (N, 128), and how dark the brows in the photo are",
+        "data": "LFW deep-funneled and CelebA, training split",
+        "licence": _LICENCE,
+    }
+    write(save(arrays), "brows", out, {}, facts | {"command": command_of("brows", options)})
 
 
 def train_strangers(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
@@ -260,6 +278,7 @@ TRAININGS: dict[str, tuple[str, Callable[..., None], dict[str, Any]]] = {
     "gender": ("Train the gender reader on dlib's embeddings.", train_gender, {}),
     "age": ("Train the reader of ages and of children's faces on embeddings.", train_age, {}),
     "origin": ("Train the reader of origins, by which portraits are chosen, on dlib's embeddings.", train_origin, {}),
+    "brows": ("Train the reader of brows, by which portraits are chosen.", train_brows, {}),
     "smile": ("Train the reader of smiles, by which portraits are chosen, on landmarks.", train_smile, {}),
     "strangers": ("Make the strangers that tell how near a face is to a person.", train_strangers, {}),
     "selector": (

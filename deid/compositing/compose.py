@@ -36,7 +36,7 @@ def compose(new: StandIn, face: AlignedFace, glasses: bool = True) -> tuple[Imag
     assert face.points is not None
     bare, shown = without(face), seen(face)
     tuned, mask, fit = _fitted(new, bare, shown)
-    tuned = match_shades(tuned, new.points, bare.crop, face.points, shown & ~under_glasses(face), face.steady)
+    tuned = match_shades(tuned, new.points, bare, shown & ~under_glasses(face))
     tuned, mask = worn_again(tuned, mask, face, glasses)
     return np.asarray(np.clip(tuned, 0, 255).round(), np.uint8), behind_objects(mask, face), fit
 

@@ -1,5 +1,6 @@
 """The colour of a face's skin, as its cheeks show it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 _SKIN, _LEAST_SPREAD = 3.5, (12.0, 4.0, 4.0)
 #: A colour is nearly the cheeks' if it is less than this darker, brighter, and off in hue (Lab, 0 to 255): a highlight is skin.
 _DARKER, _BRIGHTER, _OFF = 30.0, 70.0, 22.0
+#: Hair is compared with skin of so much light at least (Lab, 0 to 100), and without what is finer than this, in pixels of 128: portraits
+#: are sharper than most photos.
+_LEAST_LIGHT, _SOFT = 5.0, 0.7
 
 
 def _cheeks(points: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -54,13 +58,21 @@ def nearly_skin(points: NDArray[np.float64], crop: NDArray[np.uint8]) -> NDArray
     return np.asarray(off < 1, np.float32)
 
 
-def lightness_of(face: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(H, W) of Lab, 0 to 100, of a face (H, W, 3) in [0, 255]."""
-    return np.asarray(cv2.cvtColor(np.clip(face, 0, 255) / 255, cv2.COLOR_RGB2LAB)[..., 0], np.float32)
+def dark_brows(face: NDArray[np.float32], brows: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+    """(K,): by which share of lightness hair of each brow is darker than the skin above and below it.
+
+    Args:
+        face: (128, 128, 3) RGB in [0, 255].
+        brows: (128, 128) each: 1 on it.
+    """
+    soft = np.clip(cv2.GaussianBlur(face, (0, 0), _SOFT), 0, 255) / 255
+    lightness = np.asarray(cv2.cvtColor(soft, cv2.COLOR_RGB2LAB)[..., 0], np.float32)
+    return np.array([_dark_brow(lightness, brow) for brow in brows])
 
 
-def darkness(lightness: NDArray[np.float32], brow: NDArray[np.float32]) -> float:
-    """How much darker hair of a brow is than the skin above and below it, by lightness (128, 128); ``brow`` (128, 128) is 1 on it."""
+def _dark_brow(lightness: NDArray[np.float32], brow: NDArray[np.float32]) -> float:
     beside = cv2.dilate(brow, np.ones((9, 5), np.uint8)) - brow
     hair, around = lightness[brow > 0.5], lightness[beside > 0.5]
-    return float(np.median(around) - hair[hair <= np.median(hair)].mean()) if hair.size and around.size else 0.0
+    if not hair.size or not around.size:
+        return 0.0
+    return 1 - float(hair[hair <= np.median(hair)].mean()) / max(float(np.median(around)), _LEAST_LIGHT)

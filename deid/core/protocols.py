@@ -140,8 +140,8 @@ class ReadsPortraits(Protocol):
         """Embeddings (N, D), and those of a second recogniser (N, E) where known, to ages (N,) in years."""
         ...
 
-    def origins(self, embeddings: Embeddings) -> NDArray[np.float64]:
-        """Embeddings (N, D) to the probability of each of K origins (N, K)."""
+    def origins(self, embeddings: Embeddings, second: Embeddings | None = None) -> NDArray[np.float64]:
+        """Embeddings (N, D), and those of a second recogniser (N, E) where known, to the probability of each of K origins (N, K)."""
         ...
 
     def smile(self, points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -134,6 +134,7 @@ class AlignedFace:
         steady: in a video, what keeps this face from flickering (`deid.core.temporal`).
         glasses: the glasses that it wears.
         objects: (n, n) float32 in [0, 1], what stands before it: a hand, a microphone; None for nothing.
+        brows: by which share its brows are darker than the skin beside them; None where unknown.
     """
 
     crop: NDArray[np.uint8]
@@ -145,6 +146,7 @@ class AlignedFace:
     steady: Steady | None = None
     glasses: Glasses | None = None
     objects: NDArray[np.float32] | None = None
+    brows: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.compositing.skin import cheeks, darkness, lightness_of
+from deid.compositing.skin import cheeks, dark_brows
 from deid.core.types import Image
 from deid.imaging.template import BROWS, around_brow
 
@@ -31,7 +31,7 @@ class Looks:
         male: probability of a man.
         child: probability of a child.
         points: (68, 2) landmarks, which tell the expression; zeros where unknown.
-        brows: by how much brows are darker than the skin, see `contrast`; 0 where unknown.
+        brows: by which share brows are darker than the skin beside them, see `contrast`; 0 where unknown.
         second: (D,) a second recogniser's embedding; empty where unknown.
     """
 
@@ -107,6 +107,5 @@ def light(crop: Image) -> NDArray[np.float64]:
 
 
 def contrast(crop: Image, points: NDArray[np.float64]) -> float:
-    """By how much (Lab, 0 to 100) the brows of an aligned crop (128, 128, 3), landmarks (68, 2), are darker than the skin beside them."""
-    lightness = lightness_of(crop.astype(np.float32))
-    return float(np.mean([darkness(lightness, around_brow(points[part])) for part in BROWS]))
+    """By which share of lightness the brows of an aligned crop (128, 128, 3), landmarks (68, 2), are darker than the skin beside them."""
+    return float(dark_brows(crop.astype(np.float32), [around_brow(points[part]) for part in BROWS]).mean())

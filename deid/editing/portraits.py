@@ -36,16 +36,18 @@ _LOOKS_AS, _LOOKS_OLDER = 0.75, 11.5
 _SHADE, _OTHER_SHADE = 35.0, 6.0
 #: A portrait farther from the subject than this by dlib's network is another sort of person; so much farther counts one.
 _AKIN, _STRANGER = 0.62, 0.05
-#: One that lies farther than people of the subject's gender and origin usually do by this is far enough; so much nearer counts one in a
+#: One that lies farther than people of the same gender, origin and age usually do by this is far enough; so much nearer counts one in a
 #: choice, twice that four, and nothing more than the last number, for a group may have few portraits. The third is for the second network.
 _FARTHER, _NEAR, _NEAR_SECOND, _NEAREST = 0.1, 0.055, 0.077, 30.0
+#: Of nearly the same age is who differs by no more than about so many years.
+_SAME_AGE = 8.0
 #: A face of one origin in place of one of another counts so much. The colour of cheeks is also the light's; this is not.
 _ORIGIN = 24.0
 #: A person with a child's probability over this is a child; one between this and the second, somebody half grown, may get either's face.
 CHILD, _HALF_GROWN = 0.7, 0.3
 #: Landmarks of a mirrored face, in order.
-_MIRRORED = [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
-_MIRRORED += [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65]
+MIRRORED = [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
+MIRRORED += [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65]
 #: What a mismatch of these attributes counts. A beard that ends where the new face begins shows most.
 _COUNTS = {"Young": 5.0, "No_Beard": 16.0, "Mustache": 6.0, "Mouth_Slightly_Open": 1.5, "Bushy_Eyebrows": 1.0}
 #: Where `pose` says how far the mouth is open, how wide it is and how far its corners are lifted. A mismatch of the first counts so much
@@ -53,8 +55,9 @@ _COUNTS = {"Young": 5.0, "No_Beard": 16.0, "Mustache": 6.0, "Mouth_Slightly_Open
 _GAP, _LIPS, _APART, _WIDER, _SMILE = 2, slice(2, 5), 0.8, 1.2, 6.0
 #: Teeth are squeezed or torn in a mouth whose opening is off by more than this; so much more counts so much besides.
 _MOST_APART, _FAR_APART = 1.2, 4.0
-#: So much darker or lighter brows (Lab) count one, and none count more than the second number: painted lighter or darker they are smeared.
-_BROWS, _MOST_BROWS = 1.6, 12.0
+#: So much darker or lighter brows (a share of the skin's lightness) count one, and none count more than the second number: painted lighter
+#: or darker they are smeared.
+_BROWS, _MOST_BROWS = 0.03, 12.0
 #: The jaw line may lie so far from the subject's, in pixels of 128; so much farther counts one. Farther than the third number, a portrait
 #: is bent so far that it is refused after all: so much more counts so much besides.
 _JAW, _BENT, _MOST_BENT, _FAR_BENT = 5.0, 1.5, 8.0, 2.5
@@ -62,7 +65,7 @@ _JAW, _BENT, _MOST_BENT, _FAR_BENT = 5.0, 1.5, 8.0, 2.5
 
 def mirrored(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Landmarks (68, 2) of an aligned crop after it is mirrored."""
-    return np.column_stack([127 - points[_MIRRORED, 0], points[_MIRRORED, 1]])
+    return np.column_stack([127 - points[MIRRORED, 0], points[MIRRORED, 1]])
 
 
 class Portraits:
@@ -137,7 +140,7 @@ class Portraits:
     @cached_property
     def origins(self) -> NDArray[np.float64]:
         """(len, 4) the probability of each origin, see `deid.recognition.linear.ORIGINS`."""
-        return self._reader.origins(self.embedding)
+        return self._reader.origins(self.embedding, self.second)
 
     @cached_property
     def smile(self) -> NDArray[np.float64]:
@@ -180,7 +183,7 @@ class Portraits:
         skin = np.abs(self.skin - looks.skin)
         off += skin @ _SKIN_WEIGHTS + np.maximum(skin[:, 0] - _SHADE, 0) / _OTHER_SHADE
         if looks.embedding.any():
-            off += self._other_sort(looks)
+            off += self._other_sort(looks)[0]
         if looks.brows > 0:
             off += np.minimum(np.abs(self.brows - looks.brows) / _BROWS, _MOST_BROWS) * (self.brows > 0)
         off += np.abs(self.attributes - looks.attributes) @ [_COUNTS.get(name, 0.0) for name in ATTRIBUTES]
@@ -200,29 +203,32 @@ class Portraits:
             off += np.maximum(jaws - _JAW, 0) / _BENT + _FAR_BENT * np.maximum(jaws - _MOST_BENT, 0)
         return np.asarray(off)
 
-    def _other_sort(self, looks: Looks) -> NDArray[np.float64]:
-        """(len,) how far age and origin are from those of a person."""
+    def _other_sort(self, looks: Looks) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(len,) how far age and origin are from those of a person; and (len,) in [0, 1], how much each is of the same sort."""
         embedding = np.asarray(looks.embedding[None], np.float32)
-        # Both ages by the same recognisers: what these get wrong of either is alike.
+        # Of both by the same recognisers: what these get wrong of either is alike.
         if _both_seen(self.second, looks):
-            years, own = self.years, self._reader.years(embedding, np.asarray(looks.second[None], np.float32))
+            second = np.asarray(looks.second[None], np.float32)
+            years, own = self.years, self._reader.years(embedding, second)
+            origins, its = self.origins, self._reader.origins(embedding, second)
         else:
             years, own = self._reader.years(self.embedding), self._reader.years(embedding)
+            origins, its = self._reader.origins(self.embedding), self._reader.origins(embedding)
         wanted = np.clip((own - _LOOKS_OLDER) / _LOOKS_AS, years.min(), years.max())
         off = np.minimum(np.abs(years - wanted) / _YEARS, _MOST_YEARS)
-        off += _ORIGIN / 2 * np.abs(self.origins - self._reader.origins(embedding)).sum(axis=1)
+        elsewhere = np.abs(origins - its).sum(axis=1) / 2
+        off += _ORIGIN * elsewhere
         # Somebody of quite another sort shows beside the subject's hair and ears.
         off += np.maximum(np.linalg.norm(self.embedding - embedding, axis=1) - _AKIN, 0) / _STRANGER
-        return np.asarray(off)
+        return np.asarray(off), np.asarray((1 - elsewhere) ** 2 * np.exp(-(((years - wanted) / _SAME_AGE) ** 2) / 2))
 
     def unsuited(self, looks: Looks) -> NDArray[np.float64]:
         """(len,) `mismatch`, and how much nearer each portrait is than enough: by both at once, for the farthest of those that suit would
-        be people of another sort. Networks tell people of some origins apart less than of others."""
+        be people of another sort. Networks tell people of some origins, and old people, apart less than others."""
         off = self.mismatch(looks)
         if not looks.embedding.any():
             return off
-        alike = 1 - np.abs(self.origins - self._reader.origins(np.asarray(looks.embedding[None], np.float32))).sum(axis=1) / 2
-        counts = alike**2 * (self.male == (looks.male > 0.5)) + 1e-6
+        counts = self._other_sort(looks)[1] * (self.male == (looks.male > 0.5)) + 1e-6
         off += _too_near(self.embedding, looks.embedding, counts, _NEAR)
         if _both_seen(self.second, looks):
             off += _too_near(self.second, looks.second, counts, _NEAR_SECOND)

@@ -17,7 +17,7 @@ _EXPRESSION, _FOLLOWED = 4, 1.4
 _MOST_TURNED = 5.0
 #: So many components are kept within bounds, in standard deviations; finer ones are noise of the landmarks. A bank of fewer portraits
 #: than the last number says nothing about shapes.
-_COMPONENTS, _BOUND, _LEAST = 16, 2.0, 64
+_COMPONENTS, _BOUND, _LEAST = 16, 1.4, 64
 
 
 class Shapes:

@@ -16,7 +16,7 @@ from deid.core.temporal import steadied
 from deid.core.types import Image, StandIn, Steady
 from deid.editing.light import coarse_light, light_of, with_eyes
 from deid.editing.looks import HELD, pose
-from deid.editing.portraits import Portraits
+from deid.editing.portraits import MIRRORED, Portraits
 from deid.editing.sampler import FIRST
 from deid.editing.shapes import EYES, INNER, MOUTH, affine
 from deid.editing.thin_plate import maps_to
@@ -135,10 +135,12 @@ def _placed(its: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np
 def _lead_away(shape: NDArray[np.float64], own: NDArray[np.float64], share: float, steady: Steady | None = None) -> None:
     """Move the features of a shape (68, 2) farther from the face's own (51, 2), in place, by a share of their distance.
 
-    The part that an affine map explains is the pose, and stays. So do the forms of eyes and mouth, which are expression.
+    The part that an affine map explains is the pose, and stays. So do the forms of eyes and mouth, which are expression. What differs
+    between left and right is pose too, or an error of the landmarks: led away, one brow lay on its eye.
     """
     off = np.zeros_like(shape)
     off[INNER:] = shape[INNER:] - affine(own, shape[INNER:])
+    off = (off + off[MIRRORED] * (-1, 1)) / 2
     for part in (*EYES, MOUTH):
         off[part] = off[part].mean(axis=0)
     shape += share * steadied(steady, "away", off, 3.0)

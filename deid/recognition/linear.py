@@ -1,5 +1,5 @@
-"""Properties of a face read by linear regression: gender, age and origin from embeddings, which the gate computes anyway, and smiles from
-landmarks.
+"""Properties of a face read by linear regression: gender, age, brows and origin from embeddings, which the gate computes anyway, and smiles
+from landmarks.
 
 The attribute classifier misreads one woman in twelve, and a person who is misread before the edit comes back with the other gender
 after it: the two passes move `Male` away from the wrong side. The embedding is more reliable. The others choose portraits.
@@ -75,21 +75,41 @@ class GenderReader(LinearReader):
         return self.probability(embeddings)
 
 
-class AgeReader(LinearReader):
-    """Distinguishes children from adults, and estimates ages.
+#: How long the embeddings of the second recogniser are.
+_SECOND = 1024
 
-    Two recognisers see more of an age than one. Where the second embedding is unknown, or is another recogniser's, dlib's is read alone.
-    """
 
-    file = "age"
-    #: The other recogniser, and how long its embeddings are.
-    second_embedder, second_width = "mobilenet", 1024
-    shapes: ClassVar[Mapping[str, tuple[int, ...]]] = {
-        f"{by}{what}{part}": (n if part == "weight" else 1,)
-        for by, n in (("", 128), ("both.", 128 + second_width))
-        for what in ("", "years.")
+def _by_both(*what: str, kinds: tuple[int, ...] = ()) -> dict[str, tuple[int, ...]]:
+    """Shapes of the arrays that read dlib's embedding alone, and both recognisers'; with ``kinds`` one column for each kind."""
+    widths = (("", 128), ("both.", 128 + _SECOND))
+    return {
+        f"{by}{name}{part}": (n, *kinds) if part == "weight" else kinds or (1,)
+        for by, n in widths
+        for name in what
         for part in ("weight", "bias")
     }
+
+
+class PairReader(LinearReader):
+    """Reads the embeddings of two recognisers, who see more than one.
+
+    Where the second embedding is unknown, or is another recogniser's, dlib's is read alone.
+    """
+
+    second_embedder, second_width = "mobilenet", _SECOND
+
+    def _read(self, what: str, embeddings: Embeddings, second: Embeddings | None) -> NDArray[np.float64]:
+        rows = np.asarray(embeddings, np.float64)
+        if second is not None and second.shape[1] == self.second_width:
+            what, rows = "both." + what, np.hstack([rows, second])
+        return np.asarray(rows @ self.arrays[what + "weight"] + self.arrays[what + "bias"])
+
+
+class AgeReader(PairReader):
+    """Distinguishes children from adults, and estimates ages."""
+
+    file = "age"
+    shapes: ClassVar[Mapping[str, tuple[int, ...]]] = _by_both("", "years.")
 
     def child(self, embeddings: Embeddings, second: Embeddings | None = None) -> NDArray[np.float64]:
         """Embeddings by dlib (N, 128) and the second recogniser (N, D) to the probability of a child (N,), of about 12 years at most."""
@@ -99,14 +119,27 @@ class AgeReader(LinearReader):
         """Embeddings by dlib (N, 128) and the second recogniser (N, D) to ages (N,) in years, by ridge regression."""
         return self._read("years.", embeddings, second)
 
-    def _read(self, what: str, embeddings: Embeddings, second: Embeddings | None) -> NDArray[np.float64]:
-        rows = np.asarray(embeddings, np.float64)
-        if second is not None and second.shape[1] == self.second_width:
-            what, rows = "both." + what, np.hstack([rows, second])
-        return np.asarray(rows @ self.arrays[what + "weight"] + self.arrays[what + "bias"])
+
+class BrowReader(LinearReader):
+    """Estimates how dark somebody's brows are.
+
+    One photo is uncertain: hair, a frown and shadows hide as much. The embedding tells who it is, and so what other photos show.
+    """
+
+    file = "brows"
+    shapes: ClassVar[Mapping[str, tuple[int, ...]]] = {"weight": (129,), "bias": (1,)}
+
+    def darkness(self, seen: NDArray[np.float64], embeddings: Embeddings) -> NDArray[np.float64]:
+        """By which share brows are darker than the skin beside them (N,).
+
+        Args:
+            seen: (N,) the same as one photo of each shows it.
+            embeddings: (N, 128) of these photos, by dlib.
+        """
+        return np.asarray(np.column_stack([embeddings, seen]) @ self.arrays["weight"] + self.arrays["bias"], np.float64)
 
 
-class OriginReader(LinearReader):
+class OriginReader(PairReader):
     """Compares faces by origin, so that a new face suits the head it is put on.
 
     It is made to choose portraits and for nothing else: a face's probabilities are compared with those of portraits, and neither kept nor
@@ -114,11 +147,11 @@ class OriginReader(LinearReader):
     """
 
     file = "origin"
-    shapes: ClassVar[Mapping[str, tuple[int, ...]]] = {"weight": (128, len(ORIGINS)), "bias": (len(ORIGINS),)}
+    shapes: ClassVar[Mapping[str, tuple[int, ...]]] = _by_both("", kinds=(len(ORIGINS),))
 
-    def origins(self, embeddings: Embeddings) -> NDArray[np.float64]:
-        """dlib's embeddings (N, 128) to the probability of each of `ORIGINS`, (N, 4)."""
-        logits = np.asarray(embeddings, np.float64) @ self.arrays["weight"] + self.arrays["bias"]
+    def origins(self, embeddings: Embeddings, second: Embeddings | None = None) -> NDArray[np.float64]:
+        """Embeddings by dlib (N, 128) and the second recogniser (N, D) to the probability of each of `ORIGINS`, (N, 4)."""
+        logits = self._read("", embeddings, second)
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
@@ -150,10 +183,17 @@ class PortraitReader:
         ages: the shipped reader when None, as the others.
         origins: see `OriginReader`.
         smiles: see `SmileReader`.
+        brows: see `BrowReader`.
     """
 
-    def __init__(self, ages: AgeReader | None = None, origins: OriginReader | None = None, smiles: SmileReader | None = None) -> None:
-        self._readers = ages or AgeReader(), origins or OriginReader(), smiles or SmileReader()
+    def __init__(
+        self,
+        ages: AgeReader | None = None,
+        origins: OriginReader | None = None,
+        smiles: SmileReader | None = None,
+        brows: BrowReader | None = None,
+    ) -> None:
+        self._readers = ages or AgeReader(), origins or OriginReader(), smiles or SmileReader(), brows or BrowReader()
 
     def preload(self) -> None:
         """Read the arrays now.
@@ -164,13 +204,21 @@ class PortraitReader:
         for reader in self._readers:
             reader.preload()
 
+    def child(self, embeddings: Embeddings, second: Embeddings | None = None) -> NDArray[np.float64]:
+        """Embeddings by dlib (N, 128) and a second recogniser (N, D) to the probability of a child (N,)."""
+        return self._readers[0].child(embeddings, second)
+
+    def brows(self, seen: NDArray[np.float64], embeddings: Embeddings) -> NDArray[np.float64]:
+        """How dark brows are (N,), from what one photo of each shows (N,) and dlib's embeddings (N, 128); see `BrowReader`."""
+        return self._readers[3].darkness(seen, embeddings)
+
     def years(self, embeddings: Embeddings, second: Embeddings | None = None) -> NDArray[np.float64]:
         """Embeddings by dlib (N, 128) and a second recogniser (N, D) to ages (N,) in years."""
         return self._readers[0].years(embeddings, second)
 
-    def origins(self, embeddings: Embeddings) -> NDArray[np.float64]:
-        """dlib's embeddings (N, 128) to the probability of each of `ORIGINS`, (N, 4)."""
-        return self._readers[1].origins(embeddings)
+    def origins(self, embeddings: Embeddings, second: Embeddings | None = None) -> NDArray[np.float64]:
+        """Embeddings by dlib (N, 128) and a second recogniser (N, D) to the probability of each of `ORIGINS`, (N, 4)."""
+        return self._readers[1].origins(embeddings, second)
 
     def smile(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Landmarks (N, 68, 2) in pixels of an aligned crop to the probability of a smile (N,)."""

@@ -1,4 +1,4 @@
-"""Training of the reader of origins on dlib's embeddings of UTKFace."""
+"""Training of the reader of origins on embeddings of UTKFace."""
 
 import json
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from deid.core.errors import DataError
 from deid.recognition.linear import ORIGINS, OriginReader
 from deid.training import logistic, utkface
 from deid.training.logistic import LogisticOptions
+from deid.training.utkface import UtkFaces
 
 
 def train(
@@ -19,7 +20,8 @@ def train(
     """Fit three of four UTKFace photos whose label is one of `ORIGINS`.
 
     Returns:
-        The arrays of an `OriginReader`. ``out/origin.json`` holds the share of the other photos that it reads right, for each origin.
+        The arrays of an `OriginReader`. ``out/origin.json`` holds the share of the other photos that it reads right, by both
+        embeddings and by dlib's alone, for each origin.
 
     Raises:
         DataError: `utkface.tar` is missing, or one of the origins is.
@@ -30,8 +32,15 @@ def train(
     if len(np.unique(lesson.origins)) < len(ORIGINS):
         raise DataError(f"expected photos of all of {', '.join(ORIGINS)}, some are missing")
     arrays = logistic.fit_several(lesson.rows, lesson.origins, options.penalty)
-    said = OriginReader(arrays).origins(exam.rows).argmax(axis=1)
-    right = {name: float((said == i)[exam.origins == i].mean()) for i, name in enumerate(ORIGINS) if (exam.origins == i).any()}
+    both = logistic.fit_several(np.hstack([lesson.rows, lesson.second]), lesson.origins, options.penalty)
+    arrays |= {f"both.{name}": array for name, array in both.items()}
+    reader = OriginReader(arrays)
+    said = {"both": reader.origins(exam.rows, exam.second), "dlib alone": reader.origins(exam.rows)}
     out.mkdir(parents=True, exist_ok=True)
-    (out / "origin.json").write_text(json.dumps(right, indent=2))
+    (out / "origin.json").write_text(json.dumps({name: _right(read.argmax(axis=1), exam) for name, read in said.items()}, indent=2))
     return arrays
+
+
+def _right(said: NDArray[np.int64], exam: UtkFaces) -> dict[str, float]:
+    """The share of each origin that is read right."""
+    return {name: float((said == i)[exam.origins == i].mean()) for i, name in enumerate(ORIGINS) if (exam.origins == i).any()}

@@ -63,7 +63,7 @@ def with_portraits(attgan_engine: Anonymizer) -> Callable[..., Anonymizer]:
 
     def build(editor: AttganEditor, options: Options | None = None) -> Anonymizer:
         options = options or Options(seed=1, quality="fast")
-        shared = ("detector", "second_detector", "reader", "gate", "points", "ages")
+        shared = ("detector", "second_detector", "reader", "gate", "points", "portrait_reader")
         return Anonymizer(models=shared_with(attgan_engine.models, options, *shared, editor=editor))
 
     return build
@@ -89,7 +89,8 @@ def test_children_are_told_by_all_the_recognisers_of_the_gate(
     embedders: tuple[str, ...], bank: Portraits, attgan_engine: Anonymizer, hopper: Image, officer: Detection
 ) -> None:
     ages, options = _Ages(), Options(seed=1, quality="fast", embedders=embedders)
-    models = shared_with(attgan_engine.models, options, "detector", "second_detector", "points", ages=ages, editor=_Listening(bank))
+    own = {"portrait_reader": PortraitReader(ages), "editor": _Listening(bank)}
+    models = shared_with(attgan_engine.models, options, "detector", "second_detector", "points", **own)
     Anonymizer(models=models).process(hopper, [officer])
     ((first, second),) = ages.read
     wanted = [build_embedder(name, "cpu").embed(align(hopper, officer).crop[None]) for name in embedders]

@@ -12,7 +12,7 @@ from deid.core.types import Detection, Image
 from deid.imaging.alignment import align
 from deid.recognition import build_embedder
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
-from deid.recognition.linear import ORIGINS, AgeReader, GenderReader, OriginReader
+from deid.recognition.linear import ORIGINS, AgeReader, BrowReader, GenderReader, OriginReader
 from deid.training.export import write
 
 
@@ -75,6 +75,23 @@ def test_age_of_a_woman(astronaut: Image, woman: Detection, embedder: DlibResNet
     for reading in ((first,), (first, second)):
         assert 20 < AgeReader().years(*reading)[0] < 50
         assert AgeReader().child(*reading)[0] < 0.2
+
+
+def test_brows_are_read_from_the_photo_and_from_who_it_is() -> None:
+    arrays = {"weight": np.zeros(129, np.float32), "bias": np.array([0.1], np.float32)}
+    arrays["weight"][[5, 128]] = 1.0, 0.5
+    rows = np.zeros((2, 128), np.float32)
+    rows[1, 5] = 0.2
+    np.testing.assert_allclose(BrowReader(arrays).darkness(np.array([0.2, 0.4]), rows), [0.2, 0.5], rtol=1e-6)
+    assert 0.05 < BrowReader().darkness(np.array([0.2]), np.zeros((1, 128), np.float32))[0] < 0.5
+
+
+def test_origins_are_read_from_both_embeddings() -> None:
+    arrays = {name: np.zeros(shape, np.float32) for name, shape in OriginReader.shapes.items()}
+    arrays["weight"][0, 1], arrays["both.weight"][128, 2] = 9, 9
+    reader, first = OriginReader(arrays), np.eye(1, 128, dtype=np.float32)
+    assert reader.origins(first)[0].argmax() == 1
+    assert reader.origins(first, np.eye(1, OriginReader.second_width, dtype=np.float32))[0].argmax() == 2
 
 
 def test_origins_are_a_softmax() -> None:

@@ -29,10 +29,12 @@ def test_it_learns_the_origins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     faces = _faces(251, range(len(ORIGINS) + 1))
     monkeypatch.setattr(utkface, "load", lambda data, progress: faces)
     arrays = origin.train(tmp_path, tmp_path / "out", LogisticOptions())
-    assert {name: a.shape for name, a in arrays.items()} == {"weight": (128, 4), "bias": (4,)}
+    assert {name: a.shape for name, a in arrays.items()} == OriginReader.shapes
     known = faces.where(faces.origins < len(ORIGINS))
-    assert (OriginReader(arrays).origins(known.rows).argmax(axis=1) == known.origins).all()
-    assert json.loads((tmp_path / "out" / "origin.json").read_text()) == dict.fromkeys(ORIGINS, 1.0)
+    for second in (None, known.second):
+        assert (OriginReader(arrays).origins(known.rows, second).argmax(axis=1) == known.origins).all()
+    right = dict.fromkeys(ORIGINS, 1.0)
+    assert json.loads((tmp_path / "out" / "origin.json").read_text()) == {"both": right, "dlib alone": right}
 
 
 def test_a_missing_origin_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

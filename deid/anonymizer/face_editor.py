@@ -111,7 +111,7 @@ class FaceEditor:
         glasses = None if glasses is None else with_arms(glasses, large, points)
         # In a video an object that is found in some frames only would flicker: nothing is kept there.
         objects = self._models.objects.find(large, points) if tracked is None else None
-        brows = None if face.looks is None else face.looks.brows
+        brows = None if self._models.portraits is None else stand_ins.brows_of(self._models, face.source, crop, points)
         return AlignedFace(crop, face.matrix, face.detection, points, large, attributes, steady, glasses, objects, brows)
 
     def new_faces(self, face: Face, level: Level, photo: Image, aligned: AlignedFace, candidates: stand_ins.Candidates) -> Attempt[Level]:

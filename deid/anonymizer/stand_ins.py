@@ -13,7 +13,7 @@ from deid.anonymizer.parts import Parts
 from deid.anonymizer.request import Level
 from deid.core.attributes import ATTRIBUTES
 from deid.core.types import Image
-from deid.editing.looks import Looks
+from deid.editing.looks import Looks, contrast
 from deid.editing.portraits import Portraits, draw
 from deid.editing.sampler import MIX, SET_SIZE, portraits_of, sample_sets, sample_shares, with_portraits, without_portraits
 from deid.imaging.alignment import warp
@@ -80,7 +80,12 @@ def _look(models: Parts, photo: Image, face: Face) -> None:
     embedding, second = _embedding(models, source, crop), _read_before(models, source, Portraits.second_embedder)
     child = float(models.portrait_reader.child(embedding[None], None if second is None else second[None])[0])
     looks = Looks.of(crop, models.points.points(crop), source.attributes, embedding, source.male, child, second)
-    face.looks = replace(looks, brows=float(models.portrait_reader.brows(np.array([looks.brows]), embedding[None])[0]))
+    face.looks = replace(looks, brows=brows_of(models, source, crop, looks.points))
+
+
+def brows_of(models: Parts, source: SourceFace, crop: Image, points: NDArray[np.float64]) -> float:
+    """By which share somebody's brows are darker than the skin beside them, from an aligned crop with landmarks and from who it is."""
+    return float(models.portrait_reader.brows(np.array([contrast(crop, points)]), _embedding(models, source, crop)[None])[0])
 
 
 def _embedding(models: Parts, source: SourceFace, crop: Image) -> NDArray[np.float32]:

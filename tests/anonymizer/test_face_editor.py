@@ -1,4 +1,4 @@
-"""What stands before a face is looked for in photos alone."""
+"""What an editor is told of a face, in photos and in videos."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -21,16 +21,35 @@ class _Finds:
         return self.what
 
 
+class _ReadsBrows:
+    """The share that the embedding's first number tells, whatever the photo shows."""
+
+    def brows(self, seen: NDArray[np.float64], embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
+        return embeddings[:, 0] + 0 * seen
+
+
+def _aligned(in_video: bool, photo: Image, its: AlignedFace, **parts: Any) -> AlignedFace:
+    points = SimpleNamespace(points=lambda _: its.points)
+    dlib = SimpleNamespace(name="dlib_resnet")
+    known = {"points": points, "glasses": _Finds(None), "objects": _Finds(None), "options": None, "portraits": None}
+    known |= {"reader": SimpleNamespace(embedders=[dlib]), "bank_embedder": dlib, "portrait_reader": _ReadsBrows()}
+    models: Any = SimpleNamespace(**known | parts)
+    tracked = SimpleNamespace(shape=its.points, steady=None) if in_video else None
+    source = SimpleNamespace(attributes=its.attributes, embeddings=(np.full((1, 128), 0.25, np.float32),))
+    face: Any = SimpleNamespace(matrix=its.matrix, detection=its.detection, request=SimpleNamespace(tracked=tracked), source=source)
+    return FaceEditor(models).align(face, photo)
+
+
 @pytest.mark.parametrize("in_video", [False, True])
 def test_objects_are_kept_in_photos_alone(in_video: bool, astronaut: Image, woman_face: AlignedFace) -> None:
     """In a video an object that is found in some frames only would flicker."""
-    points = SimpleNamespace(points=lambda _: woman_face.points)
     found = np.ones((128, 128), np.float32)
-    models: Any = SimpleNamespace(points=points, glasses=_Finds(None), objects=_Finds(found), options=None)
-    tracked = SimpleNamespace(shape=woman_face.points, steady=None) if in_video else None
-    source = SimpleNamespace(attributes=woman_face.attributes)
-    face: Any = SimpleNamespace(
-        matrix=woman_face.matrix, detection=woman_face.detection, request=SimpleNamespace(tracked=tracked), source=source
-    )
-    aligned = FaceEditor(models).align(face, astronaut)
+    aligned = _aligned(in_video, astronaut, woman_face, objects=_Finds(found))
     assert aligned.objects is (None if in_video else found)
+
+
+@pytest.mark.parametrize("in_video", [False, True])
+def test_brows_are_known_in_photos_and_videos(in_video: bool, astronaut: Image, woman_face: AlignedFace) -> None:
+    """In each frame: somebody whose new face is known already would else change brows after the first one."""
+    assert _aligned(in_video, astronaut, woman_face, portraits=object()).brows == pytest.approx(0.25)
+    assert _aligned(in_video, astronaut, woman_face).brows is None

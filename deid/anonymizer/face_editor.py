@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deid.anonymizer import between_keyframes, stand_ins, treatment
 from deid.anonymizer.cover import cover
@@ -111,8 +112,15 @@ class FaceEditor:
         glasses = None if glasses is None else with_arms(glasses, large, points)
         # In a video an object that is found in some frames only would flicker: nothing is kept there.
         objects = self._models.objects.find(large, points) if tracked is None else None
-        brows = None if self._models.portraits is None else stand_ins.brows_of(self._models, face.source, crop, points)
-        return AlignedFace(crop, face.matrix, face.detection, points, large, attributes, steady, glasses, objects, brows)
+        return AlignedFace(
+            crop, face.matrix, face.detection, points, large, attributes, steady, glasses, objects, self._brows(face, crop, points)
+        )
+
+    def _brows(self, face: Face, crop: Image, points: NDArray[np.float64]) -> float | None:
+        """How dark they are; in a video nothing else was looked at once a person has a new face."""
+        if face.looks is not None:
+            return face.looks.brows
+        return None if self._models.portraits is None else stand_ins.brows_of(self._models, face.source, crop, points)
 
     def new_faces(self, face: Face, level: Level, photo: Image, aligned: AlignedFace, candidates: stand_ins.Candidates) -> Attempt[Level]:
         """A level's new faces, one for each candidate; each is pasted into the photo when it is wanted."""

@@ -36,7 +36,8 @@ def _aligned(in_video: bool, photo: Image, its: AlignedFace, **parts: Any) -> Al
     models: Any = SimpleNamespace(**known | parts)
     tracked = SimpleNamespace(shape=its.points, steady=None) if in_video else None
     source = SimpleNamespace(attributes=its.attributes, embeddings=(np.full((1, 128), 0.25, np.float32),))
-    face: Any = SimpleNamespace(matrix=its.matrix, detection=its.detection, request=SimpleNamespace(tracked=tracked), source=source)
+    request = SimpleNamespace(tracked=tracked)
+    face: Any = SimpleNamespace(matrix=its.matrix, detection=its.detection, request=request, source=source, looks=None)
     return FaceEditor(models).align(face, photo)
 
 

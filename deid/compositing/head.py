@@ -27,6 +27,8 @@ _SIDE = int(SIZE * _WIDE)
 _STRETCH, _FIELD, _CELLS = 0.09, 0.045, 5
 #: Most by which the shade of hair changes: lightness as a factor's logarithm, colour in Lab units.
 _LIGHTER, _COLOUR = 0.30, 8.0
+#: How much of what is darker, and lighter, than the cheeks counts against a pixel's being skin; hue counts in full.
+_DARKER_SKIN, _LIGHTER_SKIN = 0.6, 0.2
 #: How far outside the head the background may give way, in pixels of the crop.
 _GIVES = 12.0
 _ROUNDS = 3
@@ -151,7 +153,10 @@ def _hair(crop: Image, points: NDArray[np.float64], head: Field) -> Field:
     inset = slice((_SIDE - SIZE) // 2, (_SIDE + SIZE) // 2)
     lab = cv2.cvtColor(crop, cv2.COLOR_RGB2LAB).astype(np.float32)
     skin = cheeks(np.ascontiguousarray(crop[inset, inset]), points - inset.start)
-    unlike = np.linalg.norm((lab - skin) * (0.6, 1.0, 1.0), axis=2)
+    off = lab - skin.astype(np.float32)
+    # A forehead shines: what is lighter than the cheeks, and of their hue, is skin.
+    off[..., 0] *= np.where(off[..., 0] > 0, _LIGHTER_SKIN, _DARKER_SKIN)
+    unlike = np.linalg.norm(off, axis=2)
     face: NDArray[Any] = np.zeros((_SIDE, _SIDE), np.float32)
     cv2.fillConvexPoly(face, np.round(blend.outline(points, _FOREHEAD)).astype(np.int32), 1.0)
     hair = np.clip((unlike - 14) / 14, 0, 1) * head * (1 - cv2.GaussianBlur(face, (0, 0), 3.0))

@@ -21,6 +21,7 @@ from deid.editing.portraits import Portraits
 from deid.editing.sampler import portraits_of
 from deid.imaging import geometry
 from deid.imaging.alignment import align
+from deid.landmarks.face_points import FacePoints
 from deid.recognition import build_embedder
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
 from deid.recognition.linear import AgeReader, PortraitReader
@@ -185,6 +186,32 @@ def test_bank_of_men_covers_a_woman(
     assert face.status == "fallback"
     assert face.why == ("no portrait is left for it",)
     assert (result.image != astronaut)[geometry.box_to_slices(woman.box_xyxy, astronaut.shape[:2])].any(axis=2).mean() > 0.9
+
+
+class _Beside(FacePoints):
+    """Finds all landmarks, or one eye of them, so many pixels beside the face."""
+
+    def __init__(self, off: float, which: slice) -> None:
+        super().__init__()
+        self._off, self._which = off, which
+
+    def points(self, crop: Image) -> NDArray[np.float64]:
+        points = super().points(crop).copy()
+        points[self._which, 0] += self._off
+        return points
+
+
+@pytest.mark.parametrize(("off", "which"), [(12.0, slice(0, 68)), (14.0, slice(42, 48)), (1.0, slice(0, 68))])
+def test_landmarks_beside_the_face_make_a_cover(
+    off: float, which: slice, bank: Portraits, attgan_engine: Anonymizer, hopper: Image, officer: Detection
+) -> None:
+    """The second eye of a half turned head came on the wall beside it."""
+    editor, options = _Listening(bank), Options(seed=1, quality="fast")
+    models = shared_with(attgan_engine.models, options, "detector", "second_detector", points=_Beside(off, which), editor=editor)
+    (face,) = Anonymizer(models=models).process(hopper, [officer]).faces
+    assert bool(editor.rows) == (off < 2)
+    if off > 2:
+        assert (face.status, face.why) == ("fallback", ("its landmarks do not agree with the detector's",))
 
 
 class _ItselfAsStandIn(_Listening):

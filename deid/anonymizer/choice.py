@@ -25,6 +25,8 @@ def choose(models: Parts, views: Sequence[tuple[Image, Detection]], seed: int, t
     face = editor.prepare(photo, Request(detection), seed, 0)
     others = {i for level in taken if level.sets is not None for i in portraits_of(level.sets[0])[0]}
     stand_ins.reserve(models, photo, [face], [face], others)
+    if stand_ins.LANDMARKS_APART in face.why:
+        return choose(models, views[1:], seed, taken)
     aligned = editor.align(face, photo)
     for level in fallback.new_faces(models.options, models.editor):
         candidates = stand_ins.candidates_for(models, face, level, np.random.default_rng([face.seed, level.round]))

@@ -214,6 +214,26 @@ def test_landmarks_beside_the_face_make_a_cover(
         assert (face.status, face.why) == ("fallback", ("its landmarks do not agree with the detector's",))
 
 
+class _BesideAtFirst(_Beside):
+    """The first time alone."""
+
+    def points(self, crop: Image) -> NDArray[np.float64]:
+        points = super().points(crop)
+        self._off = 0.0
+        return points
+
+
+@pytest.mark.parametrize(("finds", "drawn"), [(_Beside, False), (_BesideAtFirst, True)])
+def test_another_view_is_taken_where_landmarks_lie_beside_the_face(
+    finds: type[_Beside], drawn: bool, bank: Portraits, attgan_engine: Anonymizer, hopper: Image, officer: Detection
+) -> None:
+    """Of a person in a video, who turns away in one picture and not in the next."""
+    editor, options, points = _Listening(bank), Options(seed=1, quality="fast"), finds(12.0, slice(0, 68))
+    models = shared_with(attgan_engine.models, options, "detector", "second_detector", points=points, editor=editor)
+    Anonymizer(models=models).choose([(hopper, officer)] * 2, 0)
+    assert bool(editor.rows) == drawn
+
+
 class _ItselfAsStandIn(_Listening):
     """Gives the photo's own face as a stand-in, at the photo's scale."""
 

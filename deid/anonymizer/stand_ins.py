@@ -67,7 +67,7 @@ def reserve(models: Parts, photo: Image, new: Sequence[Face], faces: Sequence[Fa
     draws = [
         (face, np.random.default_rng([face.seed, 0]), bank.unsuited(looks))
         for face in wanting
-        if (looks := face.looks) is not None and _agree(face, looks.points)
+        if (looks := face.looks) is not None and _agree(face)
     ]
     # In turns: what suits a face best goes to none as its third choice.
     for _ in range(max(1, min(most, share))):
@@ -77,17 +77,16 @@ def reserve(models: Parts, photo: Image, new: Sequence[Face], faces: Sequence[Fa
             if numbers:
                 used.update(numbers)
                 face.stand_ins.append(with_portraits(_EMPTY_SET, numbers, sample_shares(rng, len(numbers)))[0])
-    drawn_for = {id(face) for face, _, _ in draws}
     for face in wanting:
         if not face.stand_ins:
-            face.levels, face.why = covers(models), [NO_PORTRAIT if id(face) in drawn_for else LANDMARKS_APART]
+            face.levels, face.why = covers(models), [NO_PORTRAIT if _agree(face) else LANDMARKS_APART]
 
 
-def _agree(face: Face, points: NDArray[np.float64]) -> bool:
-    """Whether landmarks (68, 2) in its aligned crop have the eyes where the detector has them; true where that has none."""
-    if face.detection.landmarks is None:
+def _agree(face: Face) -> bool:
+    """Whether the 68 landmarks of its looks have the eyes where the detector has them; true where that has none."""
+    if face.detection.landmarks is None or face.looks is None:
         return True
-    eyes = np.stack([points[part].mean(axis=0) for part in EYES])
+    eyes = np.stack([face.looks.points[part].mean(axis=0) for part in EYES])
     apart = np.linalg.norm(eyes - geometry.apply(face.matrix, face.detection.landmarks[:2]), axis=1)
     return bool(apart.max() <= _EYES_APART)
 
@@ -99,12 +98,17 @@ def _look(models: Parts, photo: Image, face: Face) -> None:
     embedding, second = _embedding(models, source, crop), _read_before(models, source, Portraits.second_embedder)
     child = float(models.portrait_reader.child(embedding[None], None if second is None else second[None])[0])
     looks = Looks.of(crop, models.points.points(crop), source.attributes, embedding, source.male, child, second)
-    face.looks = replace(looks, brows=brows_of(models, source, crop, looks.points))
+    face.looks = replace(looks, brows=_brows(models, looks.brows, embedding))
 
 
 def brows_of(models: Parts, source: SourceFace, crop: Image, points: NDArray[np.float64]) -> float:
     """By which share somebody's brows are darker than the skin beside them, from an aligned crop with landmarks and from who it is."""
-    return float(models.portrait_reader.brows(np.array([contrast(crop, points)]), _embedding(models, source, crop)[None])[0])
+    return _brows(models, contrast(crop, points), _embedding(models, source, crop))
+
+
+def _brows(models: Parts, seen: float, embedding: NDArray[np.float32]) -> float:
+    """The same from what the crop shows and an embedding (D,)."""
+    return float(models.portrait_reader.brows(np.array([seen]), embedding[None])[0])
 
 
 def _embedding(models: Parts, source: SourceFace, crop: Image) -> NDArray[np.float32]:

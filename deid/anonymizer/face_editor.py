@@ -56,8 +56,6 @@ class FaceEditor:
     def edit(self, face: Face, photo: Image) -> Patch:
         """Edit a face at harder and harder levels until it passes; the last one, a solid cover, always does.
 
-        A new face that passes but is near the one before is tried again as often as the budget says, and the farthest is kept.
-
         Args:
             face: as it was prepared; it also receives the result.
             photo: (H, W, 3) uint8 RGB, with all edits so far; it is not changed.
@@ -68,8 +66,7 @@ class FaceEditor:
         Raises:
             EditError: an editor failed, or the levels ended without a cover.
         """
-        further_rounds = self._options.budget.farther if face.stand_ins else 0
-        best, failed = attempts.best(self._models.gate, face.source, self._attempts_by_level(face, photo), further_rounds)
+        best, failed = attempts.first_to_stay(self._models.gate, face.source, self._attempts_by_level(face, photo))
         face.why += failed
         if best is None:
             raise EditError("the fallback levels ended without a cover")
@@ -89,9 +86,9 @@ class FaceEditor:
                 yield moved
             else:
                 rng = np.random.default_rng([face.seed, face.n_levels_tried])
-                candidates = stand_ins.candidates_for(self._models, face, level, rng)
+                aligned = aligned or self.align(face, photo)
+                candidates = stand_ins.candidates_for(self._models, face, level, aligned, rng)
                 if len(candidates.sets):
-                    aligned = aligned or self.align(face, photo)
                     yield self.new_faces(face, level, photo, aligned, candidates)
                 elif stand_ins.NO_PORTRAIT not in face.why:
                     face.why.append(stand_ins.NO_PORTRAIT)

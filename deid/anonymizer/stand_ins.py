@@ -11,8 +11,9 @@ from deid.anonymizer.face import Face
 from deid.anonymizer.fallback import covers
 from deid.anonymizer.parts import Parts
 from deid.anonymizer.request import Level
+from deid.anonymizer.sketches import farthest
 from deid.core.attributes import ATTRIBUTES
-from deid.core.types import Image
+from deid.core.types import AlignedFace, Image
 from deid.editing.looks import Looks, contrast
 from deid.editing.portraits import Portraits, draw
 from deid.editing.sampler import MIX, SET_SIZE, portraits_of, sample_sets, sample_shares, with_portraits, without_portraits
@@ -23,7 +24,7 @@ from deid.recognition.source_face import SourceFace
 
 #: Of the portraits that a picture's faces may have, each face reserves no more than its part of this share.
 _SHARED_OUT = 0.4
-#: So many more stand-ins than are generated does the selector see.
+#: So many more stand-ins than are sketched does the selector see.
 _TO_CHOOSE_FROM = 2
 #: Why a face is covered that every portrait is too unlike, or that came when others had taken all.
 NO_PORTRAIT = "no portrait is left for it"
@@ -130,10 +131,11 @@ def _numbers(faces: Sequence[Face]) -> set[int]:
     return {i for row in [*known, *(r for face in faces for r in face.stand_ins)] for i in portraits_of(row)[0]}
 
 
-def candidates_for(models: Parts, face: Face, level: Level, rng: np.random.Generator) -> Candidates:
+def candidates_for(models: Parts, face: Face, level: Level, aligned: AlignedFace, rng: np.random.Generator) -> Candidates:
     """The candidates that a level generates for a face.
 
-    They are the level's own, or new ones that the selector ranks best; none where no portrait is left.
+    They are the level's own; or of those that the selector ranks best, the ones whose sketches lie farthest from the face; none where no
+    portrait is left.
     """
     if level.sets is not None:
         return Candidates(level.sets, np.ones(len(level.sets)))
@@ -145,12 +147,13 @@ def candidates_for(models: Parts, face: Face, level: Level, rng: np.random.Gener
     if len(face.used) == len(face.stand_ins):
         face.used.clear()
     # Drawn at random, the first ones are. A selector that saw all of them would give somebody the same portrait in each of many photos.
-    free = [i for i in range(len(face.stand_ins)) if i not in face.used][: level.n_sets + _TO_CHOOSE_FROM]
+    free = [i for i in range(len(face.stand_ins)) if i not in face.used][: level.n_sketched + _TO_CHOOSE_FROM]
     rows = np.repeat([face.stand_ins[i] for i in free], level.n_proposals, axis=0)
     rows[:, : len(ATTRIBUTES)] = sample_sets(male, len(rows), rng, level.strength)
     value = np.ones(len(rows)) if models.selector is None else models.selector.judge(face.looks, bank, rows).value
     # At most one of a stand-in: two sets on one portrait make two faces that are much alike.
     best = [group[value[group].argmax()] for group in np.array_split(np.arange(len(rows)), len(free))]
-    chosen = sorted(best, key=lambda i: -value[i])[: level.n_sets]
+    ranked = sorted(best, key=lambda i: -value[i])[: level.n_sketched]
+    chosen = [ranked[i] for i in farthest(models, face.source, aligned, rows[ranked], level.n_sets)]
     face.used.update(free[i // level.n_proposals] for i in chosen)
     return Candidates(rows[chosen], value[chosen])

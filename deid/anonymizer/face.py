@@ -1,6 +1,6 @@
 """A face on its way through the fallback levels."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,12 +26,16 @@ class Composite:
         edited: as the editor gave it.
         check: the gate's verdict on it.
         level: how it was made.
+        patch: what was made of the photo.
+        mask: see `Shown`.
     """
 
     crop: Image
     edited: EditedFace
     check: Verification
     level: Level
+    patch: Patch
+    mask: Callable[[], NDArray[np.float32]] | None
 
 
 @dataclass(slots=True, eq=False)
@@ -89,9 +93,21 @@ class Face:
     @property
     def is_replaced(self) -> bool:
         """Whether it gets a new face, and was measured for it; otherwise it is covered at once."""
+        if self.request.levels is not None:
+            return self.request.levels[0].pastes_face
         return not self.why and self.detection.label == "face" and self.source.attributes is not None
 
-    def note_composite(self, level: Level, check: Verification, shown: Shown) -> Patch:
-        """Note what is in its place now; returns what is to be laid over the photo."""
-        self.composite = Composite(warp(shown.image, self.matrix), shown.edited, check, level)
-        return shown.patch
+    def note_composite(self, level: Level, check: Verification, shown: Shown) -> None:
+        """Note what is in its place now."""
+        self.composite = Composite(warp(shown.image, self.matrix), shown.edited, check, level, shown.patch, shown.mask)
+
+    def patch_beneath(self, others: Iterable["Face"]) -> Patch:
+        """What is to be laid over the photo. A cover lies beneath other people's new faces, where nothing of anybody's own is left."""
+        assert self.composite is not None
+        patch = self.composite.patch
+        if self.composite.level.pastes_face:
+            return patch
+        for other in others:
+            if other is not self and other.composite is not None and other.composite.mask is not None:
+                patch = patch.beneath(other.composite.mask(), other.matrix)
+        return patch

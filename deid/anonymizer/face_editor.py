@@ -12,7 +12,7 @@ from deid.anonymizer.face import Face
 from deid.anonymizer.parts import Parts
 from deid.anonymizer.request import Level, Request
 from deid.compositing.fitting import fit_to_photo, paste_into_photo
-from deid.compositing.proposal import Patch, Shown
+from deid.compositing.proposal import Shown
 from deid.core import seeds
 from deid.core.errors import EditError
 from deid.core.types import AlignedFace, Image
@@ -53,15 +53,12 @@ class FaceEditor:
         levels, why = treatment.levels_for(self._models, image, request, source.detection)
         return Face(request, source, seeds.seed_of(seed, index), levels, why)
 
-    def edit(self, face: Face, photo: Image) -> Patch:
+    def edit(self, face: Face, photo: Image) -> None:
         """Edit a face at harder and harder levels until it passes; the last one, a solid cover, always does.
 
         Args:
             face: as it was prepared; it also receives the result.
             photo: (H, W, 3) uint8 RGB, with all edits so far; it is not changed.
-
-        Returns:
-            What is to be laid over the photo.
 
         Raises:
             EditError: an editor failed, or the levels ended without a cover.
@@ -73,7 +70,7 @@ class FaceEditor:
         faded = None
         if face.request.tracked and best.attempt.proposals:
             faded = between_keyframes.fade_over_last_face(self._models, face, photo, best)
-        return face.note_composite(best.attempt.level, best.check, faded or best.shown)
+        face.note_composite(best.attempt.level, best.check, faded or best.shown)
 
     def _attempts_by_level(self, face: Face, photo: Image) -> Iterator[Attempt[Level]]:
         """What each level makes of a face, made when it is wanted."""

@@ -94,6 +94,10 @@ class Pasted:
         touched[rows, columns] = alpha > 0
         return out, touched
 
+    def mask(self, points: NDArray[np.float64], faded: float = 1.0) -> NDArray[np.float32]:
+        """(128, 128) in [0, 1], how much of it shows in a crop with landmarks (68, 2); ``faded`` as for `paste`."""
+        return np.asarray(self._moved(points, faded, SIZE)[..., 3] / np.float32(255), np.float32)
+
     def _reach(self, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Corners of what may show of it in a crop with landmarks (68, 2): no part moves farther than the farthest landmark."""
         farthest = np.abs(points - self.points).max() + 1

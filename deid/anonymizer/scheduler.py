@@ -14,7 +14,6 @@ from deid.anonymizer.parts import Parts
 from deid.anonymizer.protocols import Selecting
 from deid.anonymizer.request import Request
 from deid.compositing import blend, head
-from deid.compositing.proposal import Patch
 from deid.core import steps
 from deid.core.attributes import CROP_SIZE
 from deid.core.errors import DetectionError
@@ -97,12 +96,15 @@ class Scheduler:
         for i, face in enumerate(drawn):
             self._identities.recognise(face, [*before, *drawn[:i]])
         stand_ins.reserve(self._models, image, drawn, [*before, *new])
-        for together in _apart(new, self._models.options):
-            self._edit_together(together, out, touched, step)
+        everybody = [*before, *new]
+        # New faces first: one that was made beside a cover would have its blur on the cheek.
+        for some in ([face for face in new if face.is_replaced], [face for face in new if not face.is_replaced]):
+            for together in _apart(some, self._models.options):
+                self._edit_together(together, everybody, out, touched, step)
         # A later edit may have changed an earlier face, and mending that one a third.
-        while changed := [face for face in (*before, *new) if not _still_passes(self._models.gate, face, out)]:
+        while changed := [face for face in everybody if not _still_passes(self._models.gate, face, out)]:
             for face in changed:
-                self._edit_together([face], out, touched)
+                self._edit_together([face], everybody, out, touched)
         return new
 
     def _prepare(self, image: Image, request: Request, seed: int, index: int, step: Callable[[], None]) -> Face:
@@ -111,17 +113,22 @@ class Scheduler:
         return face
 
     def _edit_together(
-        self, faces: Sequence[Face], out: Image, touched: NDArray[np.bool_], step: Callable[[], None] = lambda: None
+        self,
+        faces: Sequence[Face],
+        everybody: Sequence[Face],
+        out: Image,
+        touched: NDArray[np.bool_],
+        step: Callable[[], None] = lambda: None,
     ) -> None:
-        """Edit faces that lie apart, at the same time."""
+        """Edit faces that lie apart, at the same time, of a photo with all of these."""
 
-        def edit(face: Face) -> Patch:
-            patch = self._editor.edit(face, out)
+        def edit(face: Face) -> None:
+            self._editor.edit(face, out)
             step()
-            return patch
 
-        for patch in self._models.threads.starmap(edit, [(face,) for face in faces]):
-            patch.lay(out, touched)
+        self._models.threads.starmap(edit, [(face,) for face in faces])
+        for face in faces:
+            face.patch_beneath(everybody).lay(out, touched)
 
 
 def _still_passes(gate: Gate, face: Face, photo: Image) -> bool:

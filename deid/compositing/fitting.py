@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +10,11 @@ from deid.compositing import blend, head
 from deid.compositing.compose import compose
 from deid.compositing.proposal import Proposal, Shown
 from deid.core.types import AlignedFace, EditedFace, Image
+from deid.imaging.geometry import averaged
+from deid.imaging.template import SIZE, disc
+
+#: A part of the mask that no disc of this radius fits into, in pixels of 128, is no face.
+_LEAST = 10
 
 
 def fit_to_photo(edited: Sequence[EditedFace], face: AlignedFace, glasses: bool = True) -> list[Proposal]:
@@ -33,4 +39,6 @@ def paste_into_photo(proposal: Proposal, photo: Image, face: AlignedFace, head_s
         assert face.points is not None
         shape = head.Shape.draw(np.random.default_rng(head_seed))
         image, touched = head.reshape(image, touched, face.matrix, face.points, shape)
-    return Shown.of(proposal.edited, photo, image, touched, proposal.fit)
+    # Where glasses were taken off beside it there is no face.
+    mask = np.asarray(cv2.morphologyEx(averaged(proposal.mask, SIZE), cv2.MORPH_OPEN, disc(_LEAST)), np.float32)
+    return Shown.of(proposal.edited, photo, image, touched, proposal.fit, lambda: mask)

@@ -1,6 +1,7 @@
 """A new face on its way into a photo, and a photo with it."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -14,6 +15,8 @@ from deid.imaging.template import SIZE
 
 #: Samples of a photo of which no copies are kept: 16 megapixels.
 _HUGE = 48_000_000
+#: From here on a mask hides the photo.
+_WHOLLY = 0.95
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,6 +68,21 @@ class Patch:
         place = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else np.s_[:0, :0]
         return cls(place, image[place].copy(), touched[place].copy())
 
+    def beneath(self, mask: NDArray[np.float32], matrix: NDArray[np.float64]) -> "Patch":
+        """The same without what lies below a new face.
+
+        Args:
+            mask: (128, 128) in [0, 1]: how much of that face shows in its crop.
+            matrix: (2, 3) similarity from the photo to that crop.
+        """
+        rows, columns = self.place
+        from_here = matrix.copy()
+        from_here[:, 2] = geometry.apply(matrix, np.array([columns.start, rows.start], float))
+        size = (columns.stop - columns.start, rows.stop - rows.start)
+        above = cv2.warpAffine(mask, from_here, size, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR, borderValue=0.0)
+        # Where it shows by less, so does the photo.
+        return replace(self, touched=self.touched & (above < _WHOLLY))
+
     def lay(self, image: Image, touched: NDArray[np.bool_]) -> None:
         """Lay it over a photo and a map of what was touched, in place."""
         self.lay_pixels(image)
@@ -86,6 +104,7 @@ class Shown:
         photo: (H, W, 3) the photo without it.
         patch: the part that was touched.
         fit: see `Proposal`.
+        mask: gives how much of a new face shows in its small crop, (128, 128) in [0, 1]; None for a cover.
         whole: the photo with it and where (H, W) it was touched; None to lay the patch over the photo when they are wanted.
     """
 
@@ -93,12 +112,21 @@ class Shown:
     photo: Image
     patch: Patch
     fit: Fit = FITS
+    mask: Callable[[], NDArray[np.float32]] | None = None
     whole: tuple[Image, NDArray[np.bool_]] | None = None
 
     @classmethod
-    def of(cls, edited: EditedFace, photo: Image, image: Image, touched: NDArray[np.bool_], fit: Fit = FITS) -> "Shown":
+    def of(
+        cls,
+        edited: EditedFace,
+        photo: Image,
+        image: Image,
+        touched: NDArray[np.bool_],
+        fit: Fit = FITS,
+        mask: Callable[[], NDArray[np.float32]] | None = None,
+    ) -> "Shown":
         """From a photo (H, W, 3) without and with an edit, and where (H, W) it was touched."""
-        return cls(edited, photo, Patch.of(image, touched), fit, (image, touched) if image.size <= _HUGE else None)
+        return cls(edited, photo, Patch.of(image, touched), fit, mask, (image, touched) if image.size <= _HUGE else None)
 
     @property
     def image(self) -> Image:

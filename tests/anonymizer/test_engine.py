@@ -573,6 +573,33 @@ def test_faces_without_end_give_no_picture(fake_detector: Any, hopper: Image, em
         engine.process(hopper)
 
 
+@pytest.mark.parametrize("is_larger", [False, True])
+def test_cover_of_a_neighbour_leaves_a_new_face_whole(
+    is_larger: bool, attgan_engine: Anonymizer, hopper: Image, officer: Detection
+) -> None:
+    """Somebody doubtful is seen beside the officer, over half of his face: larger ones come first, but for covers."""
+    size = (officer.box_xyxy[2:] - officer.box_xyxy[:2]) * (1.3 if is_larger else 0.9)
+    start = officer.box_xyxy[:2] + np.array([0.6 * size[0], 0.0])
+    box = np.concatenate([start, start + size])
+    doubtful = Detection(box, 0.5)
+    seeds = [seed for seed in range(6) if attgan_engine.process(hopper, [officer], seed).faces[0].method == "attgan"]
+    assert seeds
+    for seed in seeds[:2]:
+        result = attgan_engine.process(hopper, [officer, doubtful], seed)
+        by_score = {f.detection.score < 0.9: f for f in result.faces}
+        assert by_score[False].method == "attgan"
+        assert by_score[True].method in {"blur", "solid"}
+        # The middle of the face is sharp, and the other half of the box is hidden.
+        middle = geometry.box_to_slices(geometry.expand_box(officer.box_xyxy, 0.45), hopper.shape[:2])
+        assert _detail(result.image[middle]) > 0.5 * _detail(hopper[middle])
+        beyond = np.s_[round(box[1]) : round(box[3]), round(officer.box_xyxy[2]) + 4 : round(box[2])]
+        assert (result.image[beyond] != hopper[beyond]).any(axis=2).mean() > 0.95
+
+
+def _detail(part: Image) -> float:
+    return float(np.abs(part.astype(float) - cv2.GaussianBlur(part, (0, 0), 2).astype(float)).mean())
+
+
 def test_recogniser_that_knows_everyone_leads_to_a_solid_cover(hopper: Image, officer: Detection) -> None:
     class _Constant:
         name, threshold = "constant", 0.5

@@ -26,3 +26,23 @@ def test_an_edit_that_touches_nothing_shows_the_photo() -> None:
     photo = np.full((8, 9, 3), 7, np.uint8)
     shown = Shown.of(EditedFace(photo, "solid"), photo, photo.copy(), np.zeros((8, 9), bool))
     np.testing.assert_array_equal(shown.image, photo)
+
+
+def test_a_cover_lies_beneath_a_new_face_but_not_beneath_its_rim() -> None:
+    photo, image = np.zeros((60, 80, 3), np.uint8), np.full((60, 80, 3), 200, np.uint8)
+    touched = np.zeros((60, 80), bool)
+    touched[10:50, 20:70] = True
+    cover = Shown.of(EditedFace(photo, "blur"), photo, image, touched).patch
+    mask = np.zeros((128, 128), np.float32)
+    mask[40:100, 30:100] = 0.9
+    mask[50:90, 40:90] = 1.0
+    # The crop lies twice as small in the photo, from (30, 0) on.
+    left = cover.beneath(mask, np.array([[2.0, 0, -60.0], [0, 2.0, 0.0]]))
+    there = np.zeros((60, 80), bool)
+    there[left.place] = left.touched
+    new = np.zeros((60, 80), bool)
+    new[25:45, 50:75] = True
+    assert not (there & ~touched).any()
+    np.testing.assert_array_equal(there[:, :49], touched[:, :49])
+    assert not there[26:44, 51:74].any(), "the new face is whole"
+    assert (there == (touched & ~new))[[10, 20, 24, 46, 49]].all(), "and where it shows by less, the cover lies over it"

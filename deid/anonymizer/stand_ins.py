@@ -63,7 +63,8 @@ def reserve(models: Parts, photo: Image, new: Sequence[Face], faces: Sequence[Fa
     wanting = [face for face in new if face.is_replaced and face.person is None]
     models.threads.starmap(_look, [(models, photo, face) for face in wanting])
     budget = models.options.budget
-    most = budget.generated * (budget.rounds + 1)
+    # So many that the last round, too, has as many to choose from.
+    most = budget.generated * budget.rounds + budget.sketched
     share = int(_SHARED_OUT * bank.n_pictures / (MIX * max(1, len(wanting))))
     draws = [
         (face, np.random.default_rng([face.seed, 0]), bank.unsuited(looks))

@@ -21,7 +21,7 @@ from deid.editing.sampler import FIRST
 from deid.editing.shapes import EYES, INNER, MOUTH, affine
 from deid.editing.thin_plate import maps_to
 from deid.imaging.geometry import apply, fit_similarity, scaled
-from deid.imaging.template import SIZE, filled
+from deid.imaging.template import BROWS, SIZE, filled
 
 Field = NDArray[np.float32]
 
@@ -30,6 +30,8 @@ Field = NDArray[np.float32]
 _AWAY = (0.8, 1.7)
 #: Features stay so far inside the face, in pixels of 128, whose border lies so far above the brows, times their distance to the nose.
 _BORDER, _FOREHEAD = 2.0, 0.3
+#: A brow may fall toward the nose by so much more of its length than the portraits' does.
+_MORE_SLANT = 0.04
 #: A part of a portrait is not counted as smaller or larger than so many times its own area.
 _AREAS = (0.05, 20.0)
 #: Portraits of a mix share what is coarser than this many pixels; all finer detail is the first one's: a mean of two is soft, and brows
@@ -103,9 +105,11 @@ def shape_for(
     # The jaw meets the photo around it and stays where it is; all other landmarks are the portraits'.
     shape[INNER:] = np.sum([share * p for share, p in zip(shares, placed, strict=True)], axis=0)[INNER:]
     by = pose(points)[HELD] - np.sum([share * bank.pose[i, HELD] for i, share in zip(numbers, shares, strict=True)], axis=0)
-    turned = bank.shapes.turned(shape[INNER:], by)
+    turned, slants = bank.shapes.turned(shape[INNER:], by), [_slant(shape, brow) for brow in BROWS]
     _lead_away(shape, points[INNER:] - turned, float(np.interp(shares[0], FIRST, _AWAY)), steady)
     shape[INNER:] = bank.shapes.bounded(shape[INNER:]) + turned
+    for brow, most in zip(BROWS, slants, strict=True):
+        _calm(shape, brow, most)
     _follow_expression(bank, shape, points)
     _keep_inside(shape, points)
     return shape
@@ -144,6 +148,19 @@ def _lead_away(shape: NDArray[np.float64], own: NDArray[np.float64], share: floa
     for part in (*EYES, MOUTH):
         off[part] = off[part].mean(axis=0)
     shape += share * steadied(steady, "away", off, 3.0)
+
+
+def _slant(shape: NDArray[np.float64], brow: slice) -> float:
+    """By how much of its length a brow of a shape (68, 2) falls toward the nose."""
+    inner, outer = shape[brow][::-1][[0, -1]] if brow == BROWS[0] else shape[brow][[0, -1]]
+    return float((inner[1] - outer[1]) / max(abs(inner[0] - outer[0]), 1.0))
+
+
+def _calm(shape: NDArray[np.float64], brow: slice, most: float) -> None:
+    """Tilt a brow of a shape (68, 2), in place, that falls toward the nose by more than ``most``, see `_slant`: it would be angry."""
+    if (over := _slant(shape, brow) - most - _MORE_SLANT) > 0:
+        x = shape[brow, 0] - shape[brow, 0].mean()
+        shape[brow, 1] += over * x * (-1 if brow == BROWS[0] else 1)
 
 
 def _keep_inside(shape: NDArray[np.float64], points: NDArray[np.float64]) -> None:

@@ -125,23 +125,22 @@ class VideoEditor(Generic[FrameT]):
             summary.distance = min(least, summary.distance or least)
 
     def _tracked(self, image: Image, faces: Sequence[TrackedFace]) -> list[Tracked]:
-        """What is known of each face from the frames before; a face that was away begins anew."""
-        known = []
-        for face in faces:
-            role, engine = self._roles[face.track], self._engine
-            if role.pasted != self._index - 1:
-                role.begin()
-            role.pasted = self._index
-            shape = role.smooth(engine.landmarks(image, face.detection))
-            key, role.light = role.keyframe, light_of(image, face.detection.box_xyxy)
-            if key is not None and key.holds(self._index, shape, role.light, self._every):
-                role.steady.go_on(keyframe=False)
-                known.append(Tracked(shape, role.steady, key.source, key.check, min(1.0, (self._index - key.index + 1) / self._every)))
-            else:
-                role.steady.go_on(keyframe=True)
-                source = engine.models.reader.source(image, face.detection)
-                known.append(Tracked(shape, role.steady, source, None, 1 / self._every))
-        return known
+        """What is known of each face from the frames before."""
+        return self._engine.models.threads.starmap(self._known, [(image, face) for face in faces])
+
+    def _known(self, image: Image, face: TrackedFace) -> Tracked:
+        """The same for one face; one that was away begins anew."""
+        role, engine = self._roles[face.track], self._engine
+        if role.pasted != self._index - 1:
+            role.begin()
+        role.pasted = self._index
+        shape = role.smooth(engine.landmarks(image, face.detection))
+        key, role.light = role.keyframe, light_of(image, face.detection.box_xyxy)
+        if key is not None and key.holds(self._index, shape, role.light, self._every):
+            role.steady.go_on(keyframe=False)
+            return Tracked(shape, role.steady, key.source, key.check, min(1.0, (self._index - key.index + 1) / self._every))
+        role.steady.go_on(keyframe=True)
+        return Tracked(shape, role.steady, engine.models.reader.source(image, face.detection), None, 1 / self._every)
 
     def _levels(self, role: Role) -> list[Level]:
         assert role.person.level is not None

@@ -15,17 +15,21 @@ from deid.compositing.fitting import fit_to_photo, paste_into_photo
 from deid.compositing.proposal import Shown
 from deid.core import seeds
 from deid.core.errors import EditError
-from deid.core.types import AlignedFace, Image
+from deid.core.temporal import FieldSmoother
+from deid.core.types import AlignedFace, Glasses, Image
 from deid.editing import checked
 from deid.imaging import geometry
 from deid.imaging.alignment import at_photo_scale, warp
 from deid.landmarks.arms import with_arms
+from deid.landmarks.glasses import are_likely
 from deid.verification import attempts
 from deid.verification.attempts import Attempt
 
 #: A new face is made on a crop of a multiple of 128 px: of a photo, at least this share of 128 px finer than the photo; of a video, which
 #: moves and is compressed, up to this share coarser. See `at_photo_scale`.
 _PHOTO_SCALE, VIDEO_SCALE = 0.3, -0.1
+#: In a video, somebody without glasses is looked at for some in every so many-th keyframe.
+_WITHOUT_GLASSES = 4
 
 
 class FaceEditor:
@@ -102,13 +106,25 @@ class FaceEditor:
         points = self._models.points.points(crop) if tracked is None else geometry.apply(face.matrix, tracked.shape)
         steady = None if tracked is None else tracked.steady
         attributes = face.source.attributes
-        glasses = self._models.glasses.find(large, attributes)
+        glasses = self._glasses(large, attributes, steady)
         glasses = None if glasses is None else with_arms(glasses, large, points)
         # In a video an object that is found in some frames only would flicker: nothing is kept there.
         objects = self._models.objects.find(large, points) if tracked is None else None
         return AlignedFace(
             crop, face.matrix, face.detection, points, large, attributes, steady, glasses, objects, self._brows(face, crop, points)
         )
+
+    def _glasses(self, large: Image, attributes: NDArray[np.float32] | None, steady: FieldSmoother | None) -> Glasses | None:
+        """Those of the photo's face. In a video somebody without any, who is unlikely to wear some, is looked at anew in some keyframes
+        only."""
+        without: int = 0 if steady is None else steady.kept("keyframes without glasses") or 0
+        if 0 < without < _WITHOUT_GLASSES and not are_likely(attributes):
+            found = None
+        else:
+            found, without = self._models.glasses.find(large, attributes), 0
+        if steady is not None:
+            steady.keep("keyframes without glasses", without + 1 if found is None else 0)
+        return found
 
     def _brows(self, face: Face, crop: Image, points: NDArray[np.float64]) -> float | None:
         """How dark they are; in a video nothing else was looked at once a person has a new face."""

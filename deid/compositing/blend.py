@@ -251,11 +251,12 @@ def paste(image: Image, crop: Image, matrix: NDArray[np.float64], mask: NDArray[
     flags = cv2.WARP_INVERSE_MAP | cv2.INTER_CUBIC
     warped = cv2.warpAffine(crop, to_crop, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     alpha = cv2.warpAffine(mask, to_crop, size, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR, borderValue=0.0)
-    alpha = np.clip(alpha, 0, 1)[..., None]
-    part = image[rows, columns]
-    mixed = (warped * alpha + part * (1 - alpha)).round().astype(np.uint8)
-    out[rows, columns] = np.where(alpha > 0, mixed, part)
-    touched[rows, columns] = alpha[..., 0] > 0
+    alpha = np.clip(alpha, 0, 1)
+    # Numpy multiplies by (h, w, 3) several times as fast as by (h, w, 1).
+    each = cv2.merge([alpha] * 3)
+    # Where nothing of the crop shows, the photo's own pixels come out.
+    out[rows, columns] = (warped * each + image[rows, columns] * (1 - each)).round()
+    touched[rows, columns] = alpha > 0
     return out, touched
 
 

@@ -26,8 +26,9 @@ _FIRST_SCALES, _SURE, _SURE_IOU = (0.95, 1.2), 0.9, 0.5
 _FINALISTS = 3
 #: Size of the patch in which a missed face is searched once more, in boxes, with equalized contrast.
 _SURROUNDINGS = 3.0
-#: A face of more than twice this size in pixels is shrunk to it first; size of the searched surroundings, in boxes.
-_ENOUGH, _REACH = 96.0, 2.6
+#: A face of more than twice this size in pixels is shrunk to it first; size of the searched surroundings, in sides of a square around its
+#: box, of the first look and of the others.
+_ENOUGH, _FIRST_REACH, _REACH = 96.0, 1.3, 2.6
 #: A detection that overlaps the expected box by less is another face.
 _SAME_IOU = 0.25
 
@@ -71,7 +72,7 @@ class FaceRefiner:
 
     def _glance(self, image: Image, boxes: NDArray[np.float64]) -> list[Detection | None]:
         """What is where it was expected, for sure, of boxes (N, 4)."""
-        views = [_View.of(image, box) for box in boxes]
+        views = [_View.of(image, box, _FIRST_REACH) for box in boxes]
         looks = np.concatenate([_looks(box, _FIRST_SCALES, _SHIFTS[:1]) for box in boxes])
         return self._judged(views, boxes, looks, _SURE, _SURE_IOU)
 
@@ -83,7 +84,7 @@ class FaceRefiner:
         """What lies near boxes (N, 4), each in its own image."""
         looks = np.concatenate([_looks(box, _SCALES, _SHIFTS) for box in boxes])
         n = len(_SHIFTS) * len(_SCALES)
-        views = [_View.of(image, box) for image, box in zip(images, boxes, strict=True)]
+        views = [_View.of(image, box, _REACH) for image, box in zip(images, boxes, strict=True)]
         score, shift = self._networks.rnet(_crops(views, looks, 24))
         rough = _square(_moved(looks, shift))
         best = np.argsort(-score.reshape(len(boxes), n), axis=1)[:, :_FINALISTS] + np.arange(len(boxes))[:, None] * n
@@ -133,9 +134,10 @@ class _View:
     scale: NDArray[np.float64]
 
     @classmethod
-    def of(cls, image: Image, box: NDArray[np.float64]) -> "_View":
+    def of(cls, image: Image, box: NDArray[np.float64], reach: float) -> "_View":
         shrunk = _ENOUGH / float((box[2:] - box[:2]).max())
-        rows, columns = geometry.box_to_slices(geometry.expand_box(box, _REACH), image.shape[:2])
+        (square,) = _looks(box, (reach,), _SHIFTS[:1])
+        rows, columns = geometry.box_to_slices(square, image.shape[:2])
         part = image[rows, columns]
         size = np.round(np.array(part.shape[1::-1]) * shrunk).astype(int)
         if shrunk > 0.5 or size.min() < 1:

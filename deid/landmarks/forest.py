@@ -33,32 +33,26 @@ class Forest:
 
     def points(self, image: NDArray[np.uint8], box: tuple[int, int, int, int]) -> NDArray[np.float64]:
         """(68, 2) whole pixels of an image (H, W, 3), of the face in a box whose right and lower edges belong to it."""
+        # With a black border, which stands for all that lies outside.
+        grey = np.zeros((image.shape[0] + 2, image.shape[1] + 2), np.float32)
         # Summed by hand: numpy takes ten times as long over an axis of three.
-        grey = (image[..., 0].astype(np.int32) + image[..., 1] + image[..., 2]) // 3
-        low, size = np.array(box[:2], float), np.array(box[2:], float) - box[:2]
+        grey[1:-1, 1:-1] = (image[..., 0].astype(np.int32) + image[..., 1] + image[..., 2]) // 3
+        low, size, mean = np.array(box[:2], float), np.array(box[2:], float) - box[:2], _centred(self.initial)
         n_levels, n_trees, n_leaves, n_values = self.leaves.shape
         each = np.arange(n_trees) * n_leaves
         # Landmarks, and below them what each tree adds: one after the other, as rounding has it.
         rows = np.empty((n_trees + 1, n_values), np.float32)
         rows[0] = self.initial.ravel()
         for level in range(n_levels):
-            seen = self._pixels(level, grey, rows[0].reshape(-1, 2), low, size)
+            shape = rows[0].reshape(-1, 2)
+            turn = _similarity(mean, _centred(shape))
+            at = (self.deltas[level] @ turn.T + shape.take(self.anchors[level], axis=0)) * size + low
+            seen = _pixels(grey, _whole(at))
             leaf = each + self._leaf(level, seen)
             # Every leaf is one of them; to make sure of it, numpy would fill a copy first.
             np.take(self.leaves[level].reshape(-1, n_values), leaf, axis=0, out=rows[1:], mode="clip")
             rows[0] = np.add.reduce(rows)
         return _whole(low + rows[0].reshape(-1, 2) * size).astype(float)
-
-    def _pixels(
-        self, level: int, grey: NDArray[np.int32], shape: NDArray[np.float32], low: NDArray[np.float64], size: NDArray[np.float64]
-    ) -> NDArray[np.float32]:
-        """(pixels,) brightness at the pixels of a level; 0 outside the image."""
-        turn = _similarity(self.initial, shape)
-        at = _whole(low + (self.deltas[level] @ turn.T + shape.take(self.anchors[level], axis=0)) * size)
-        h, w = grey.shape
-        x, y = at[:, 0], at[:, 1]
-        inside = (x >= 0) & (x < w) & (y >= 0) & (y < h)
-        return np.where(inside, grey.take(np.where(inside, y * w + x, 0)), 0).astype(np.float32)
 
     def _leaf(self, level: int, seen: NDArray[np.float32]) -> NDArray[np.int64]:
         """(trees,) leaf that each tree leads to."""
@@ -71,11 +65,21 @@ class Forest:
         return np.asarray(node - n_splits)
 
 
-def _similarity(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(2, 2) turn and scale that brings points (N, 2) nearest to others, as `deid.imaging.geometry.fit_similarity`, without its search
-    for reflections, which no face is."""
-    s, t = source.astype(float), target.astype(float)
-    s, t = s - s.mean(axis=0), t - t.mean(axis=0)
+def _pixels(grey: NDArray[np.float32], at: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(N,) brightness of an image, which has a border of one pixel here, at whole pixels (N, 2); that of the border outside the image."""
+    h, w = grey.shape
+    x, y = at[:, 0] + 1, at[:, 1] + 1
+    return np.asarray(grey.take(np.minimum(np.maximum(y, 0), h - 1) * w + np.minimum(np.maximum(x, 0), w - 1)))
+
+
+def _centred(points: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Points (N, 2) about their mean."""
+    exact = points.astype(float)
+    return np.asarray(exact - exact.mean(axis=0))
+
+
+def _similarity(s: NDArray[np.float64], t: NDArray[np.float64]) -> NDArray[np.float32]:
+    """(2, 2) turn and scale that brings centred points (N, 2) nearest to others, as `deid.imaging.geometry.fit_similarity`."""
     along, across = (s * t).sum(), (s[:, 0] * t[:, 1] - s[:, 1] * t[:, 0]).sum()
     return np.array([[along, -across], [across, along]] / (s**2).sum(), np.float32)
 

@@ -41,8 +41,12 @@ class GlassesReader(CropReader):
         masks[:, BAND] = said
         frame, lenses = (np.asarray(cv2.resize(m, (n, n), interpolation=cv2.INTER_LINEAR), np.float32) for m in masks)
         found = Glasses(frame, lenses) if (frame > 0.5).any() else None
-        likely = attributes is None or float(attributes[_WORN]) >= _LIKELY
-        return found if found is None or likely or _is_clear(found) else None
+        return found if found is None or are_likely(attributes) or _is_clear(found) else None
+
+
+def are_likely(attributes: NDArray[np.float32] | None) -> bool:
+    """Whether a face with these attributes (13,) may well wear glasses; true where nothing is known of it."""
+    return attributes is None or float(attributes[_WORN]) >= _LIKELY
 
 
 def _is_clear(glasses: Glasses) -> bool:

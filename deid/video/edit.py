@@ -16,7 +16,7 @@ from deid.imaging import geometry
 from deid.imaging.alignment import is_profile
 from deid.video.enrolment import Choice, Enrolment
 from deid.video.frames import EditedFrame, FoundFrame, FrameT, TrackedFace
-from deid.video.keyframe import KEYFRAME_S, Keyframe, light_of
+from deid.video.keyframe import FADE_S, KEYFRAME_S, Keyframe, light_of
 from deid.video.pace import USUAL_RATE
 from deid.video.results import LEFT, TrackSummary
 from deid.video.roles import Role
@@ -41,7 +41,7 @@ class VideoEditor(Generic[FrameT]):
     """
 
     def __init__(self, engine: Engine, seed: int, choices: Mapping[int, Choice] | None = None, rate: float = USUAL_RATE) -> None:
-        self._every = max(1, round(KEYFRAME_S * rate))
+        self._every, self._fade = (max(1, round(time_s * rate)) for time_s in (KEYFRAME_S, FADE_S))
         self._engine, self._seed = engine, seed
         self._enrolment = Enrolment(engine, seed, choices)
         self._roles = self._enrolment.roles
@@ -88,7 +88,7 @@ class VideoEditor(Generic[FrameT]):
             if role.shown == self._index - 1:
                 role.covered = self._index + _LOST
             return False
-        if self._index <= role.covered or self._index <= min(role.until, role.judged + self._every - 1):
+        if self._index <= role.covered or self._index <= min(role.until, role.judged + self._fade - 1):
             return False
         role.shown = self._index
         return True
@@ -125,23 +125,22 @@ class VideoEditor(Generic[FrameT]):
             summary.distance = min(least, summary.distance or least)
 
     def _tracked(self, image: Image, faces: Sequence[TrackedFace]) -> list[Tracked]:
-        """What is known of each face from the frames before; a face that was away begins anew."""
-        known = []
-        for face in faces:
-            role, engine = self._roles[face.track], self._engine
-            if role.pasted != self._index - 1:
-                role.begin()
-            role.pasted = self._index
-            shape = role.smooth(engine.landmarks(image, face.detection))
-            key, role.light = role.keyframe, light_of(image, face.detection.box_xyxy)
-            if key is not None and key.holds(self._index, shape, role.light, self._every):
-                role.steady.go_on(keyframe=False)
-                known.append(Tracked(shape, role.steady, key.source, key.check, min(1.0, (self._index - key.index + 1) / self._every)))
-            else:
-                role.steady.go_on(keyframe=True)
-                source = engine.models.reader.source(image, face.detection)
-                known.append(Tracked(shape, role.steady, source, None, 1 / self._every))
-        return known
+        """What is known of each face from the frames before."""
+        return self._engine.models.threads.starmap(self._known, [(image, face) for face in faces])
+
+    def _known(self, image: Image, face: TrackedFace) -> Tracked:
+        """The same for one face; one that was away begins anew."""
+        role, engine = self._roles[face.track], self._engine
+        if role.pasted != self._index - 1:
+            role.begin()
+        role.pasted = self._index
+        shape = role.smooth(engine.landmarks(image, face.detection))
+        key, role.light = role.keyframe, light_of(image, face.detection.box_xyxy)
+        if key is not None and key.holds(self._index, shape, role.light, self._every):
+            role.steady.go_on(keyframe=False)
+            return Tracked(shape, role.steady, key.source, key.check, min(1.0, (self._index - key.index + 1) / self._fade))
+        role.steady.go_on(keyframe=True)
+        return Tracked(shape, role.steady, engine.models.reader.source(image, face.detection), None, 1 / self._fade)
 
     def _levels(self, role: Role) -> list[Level]:
         assert role.person.level is not None

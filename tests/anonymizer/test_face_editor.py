@@ -1,5 +1,6 @@
 """What an editor is told of a face, in photos and in videos."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,7 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from deid.anonymizer.face_editor import FaceEditor
-from deid.core.types import AlignedFace, Image
+from deid.core.attributes import ATTRIBUTES
+from deid.core.temporal import FieldSmoother
+from deid.core.types import AlignedFace, Glasses, Image
 
 
 class _Finds:
@@ -28,13 +31,13 @@ class _ReadsBrows:
         return embeddings[:, 0] + 0 * seen
 
 
-def _aligned(in_video: bool, photo: Image, its: AlignedFace, **parts: Any) -> AlignedFace:
+def _aligned(in_video: bool, photo: Image, its: AlignedFace, steady: FieldSmoother | None = None, **parts: Any) -> AlignedFace:
     points = SimpleNamespace(points=lambda _: its.points)
     dlib = SimpleNamespace(name="dlib_resnet")
     known = {"points": points, "glasses": _Finds(None), "objects": _Finds(None), "options": None, "portraits": None}
     known |= {"reader": SimpleNamespace(embedders=[dlib]), "bank_embedder": dlib, "portrait_reader": _ReadsBrows()}
     models: Any = SimpleNamespace(**known | parts)
-    tracked = SimpleNamespace(shape=its.points, steady=None) if in_video else None
+    tracked = SimpleNamespace(shape=its.points, steady=steady) if in_video else None
     source = SimpleNamespace(attributes=its.attributes, embeddings=(np.full((1, 128), 0.25, np.float32),))
     request = SimpleNamespace(tracked=tracked)
     face: Any = SimpleNamespace(matrix=its.matrix, detection=its.detection, request=request, source=source, looks=None)
@@ -54,3 +57,30 @@ def test_brows_are_known_in_photos_and_videos(in_video: bool, astronaut: Image, 
     """In each frame: somebody whose new face is known already would else change brows after the first one."""
     assert _aligned(in_video, astronaut, woman_face, portraits=object()).brows == pytest.approx(0.25)
     assert _aligned(in_video, astronaut, woman_face).brows is None
+
+
+@pytest.mark.parametrize(("worn", "likely", "looks"), [(False, False, 3), (False, True, 9), (True, False, 9)])
+def test_who_wears_no_glasses_is_seldom_looked_at_for_some(
+    worn: bool, likely: bool, looks: int, astronaut: Image, woman_face: AlignedFace
+) -> None:
+    """Of nine keyframes of a video, in three. Glasses that are worn or likely are looked for in each: they move with the head."""
+    asked = list[Image]()
+
+    def find(large: Image, _: NDArray[np.float32]) -> Glasses | None:
+        asked.append(large)
+        return Glasses(*np.zeros((2, *large.shape[:2]), np.float32)) if worn else None
+
+    attributes = np.zeros(len(ATTRIBUTES), np.float32)
+    attributes[ATTRIBUTES.index("Eyeglasses")] = 0.9 if likely else 0.01
+    its, steady = replace(woman_face, attributes=attributes), FieldSmoother()
+    for _ in range(9):
+        found = _aligned(True, astronaut, its, steady, glasses=SimpleNamespace(find=find)).glasses
+        assert (found is not None) == worn
+    assert len(asked) == looks
+
+
+def test_glasses_are_looked_for_in_every_photo(astronaut: Image, woman_face: AlignedFace) -> None:
+    asked = list[Image]()
+    for _ in range(3):
+        _aligned(False, astronaut, woman_face, glasses=SimpleNamespace(find=lambda large, _: asked.append(large)))
+    assert len(asked) == 3

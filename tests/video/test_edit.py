@@ -72,12 +72,14 @@ def test_a_refused_face_is_covered_and_judged_again_in_keyframes_only(hopper: Im
     video.edit(FoundFrame(frame, (TrackedFace(0, officer, "seen"),), {0: ((frame, officer),)}))
     embedder.stubborn = True
     asked = []
-    for _ in range(3 * video._every):
+    for _ in range(video._every + 2 * video._fade):
         video.edit(FoundFrame(frame, (TrackedFace(0, officer, "seen"),), {}))
         asked.append(embedder.n_asked)
     judged = np.flatnonzero(np.diff([asked[0], *asked])) + 1
-    assert judged.tolist() == [video._every, 2 * video._every, 3 * video._every]
-    assert dict(video.tracks[0].methods) == {"fake": video._every, "solid": 2 * video._every + 1}
+    # A refused one sooner than one that passed.
+    assert video._fade < video._every
+    assert judged.tolist() == [video._every, video._every + video._fade, video._every + 2 * video._fade]
+    assert dict(video.tracks[0].methods) == {"fake": video._every, "solid": 2 * video._fade + 1}
 
 
 def test_a_keyframe_holds_while_the_head_only_moves_turns_and_grows() -> None:
@@ -106,7 +108,7 @@ def test_a_new_face_is_made_and_judged_in_keyframes_and_moved_between_them(hoppe
     options = Options(quality="fast", min_realism=0.0, min_iou=0.0, gender_slack=1.0)
     video: VideoEditor[_Frame] = VideoEditor(Anonymizer(options, editor=fake_editor(edit), embedders=[embedder]), seed=1)
     counts, images = [], []
-    for i in range(14):
+    for i in range(26):
         there = officer.moved(np.ones(2), np.array([2.0 * i, 0.0]))
         frame = _Frame(np.roll(hopper, 2 * i, axis=1))
         portraits = {0: ((frame, there),)} if i == 0 else {}
@@ -115,10 +117,10 @@ def test_a_new_face_is_made_and_judged_in_keyframes_and_moved_between_them(hoppe
         images.append(done.image)
     steps = np.diff(counts, axis=0)
     keyframes = np.flatnonzero(steps[:, 0])
-    # The second frame that is made anew comes after 0.48 s.
-    assert keyframes.tolist() == [11]
-    assert np.flatnonzero(steps[:, 1]).tolist() == [11]
-    assert dict(video.tracks[0].methods) == {"fake": 14}
+    # The second frame that is made anew comes after 0.96 s.
+    assert keyframes.tolist() == [23]
+    assert np.flatnonzero(steps[:, 1]).tolist() == [23]
+    assert dict(video.tracks[0].methods) == {"fake": 26}
     middle = (officer.box_xyxy[:2] + officer.box_xyxy[2:]) / 2
     for i, image in enumerate(images):
         assert image is not None

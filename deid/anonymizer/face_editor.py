@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.anonymizer import between_keyframes, stand_ins, treatment
+from deid.anonymizer.candidates import Candidates, candidates_for
 from deid.anonymizer.cover import cover
 from deid.anonymizer.face import Face
 from deid.anonymizer.parts import Parts
@@ -88,7 +89,7 @@ class FaceEditor:
             else:
                 rng = np.random.default_rng([face.seed, face.n_levels_tried])
                 aligned = aligned or self.align(face, photo)
-                candidates = stand_ins.candidates_for(self._models, face, level, aligned, rng)
+                candidates = candidates_for(self._models, face, level, aligned, rng)
                 if len(candidates.sets):
                     yield self.new_faces(face, level, photo, aligned, candidates)
                 elif stand_ins.NO_PORTRAIT not in face.why:
@@ -132,7 +133,7 @@ class FaceEditor:
             return face.looks.brows
         return None if self._models.portraits is None else stand_ins.brows_of(self._models, face.source, crop, points)
 
-    def new_faces(self, face: Face, level: Level, photo: Image, aligned: AlignedFace, candidates: stand_ins.Candidates) -> Attempt[Level]:
+    def new_faces(self, face: Face, level: Level, photo: Image, aligned: AlignedFace, candidates: Candidates) -> Attempt[Level]:
         """A level's new faces, one for each candidate; each is pasted into the photo when it is wanted."""
         aligned = aligned if level.objects else replace(aligned, objects=None)
         proposals = fit_to_photo(checked.edit(level.editor, aligned, candidates.sets, level.strength), aligned, level.glasses)

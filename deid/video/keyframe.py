@@ -10,9 +10,9 @@ from deid.core.types import Image, Verification
 from deid.imaging import geometry
 from deid.recognition.source_face import SourceFace
 
-#: The next keyframe comes after so many seconds at most. Its new face takes the place of the one before within the second number; so long is
-#: one covered that the gate refused. Of a person who talks, what shows between keyframes is as far from the person, and flickers as much, as
-#: with 0.48 s for both (weights/EXPERIMENTS.md).
+#: The next keyframe comes after so many seconds at most. Its new face takes the place of the one before within the second number; so
+#: long is one covered that the gate refused. Of a person who talks, what shows between keyframes is as far from the person, and flickers
+#: as much, as with 0.48 s for both (weights/EXPERIMENTS.md).
 KEYFRAME_S, FADE_S = 0.96, 0.48
 #: It comes at once where the landmarks lie otherwise, beside what turns, moves and scales a head, by so much of the face's width.
 _OTHERWISE = 0.012

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from deid import weights
-from deid.anonymizer import fallback, stand_ins
+from deid.anonymizer import candidates, fallback
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.face import Person
 from deid.anonymizer.identities import People
@@ -50,7 +50,7 @@ class _Liking(Selector):
 @pytest.fixture(autouse=True)
 def no_sketches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of these portraits, which are never looked at, all lie equally far."""
-    monkeypatch.setattr(stand_ins, "farthest", lambda models, source, aligned, rows, n: [*range(len(rows))][:n])
+    monkeypatch.setattr(candidates, "_farthest", lambda models, source, aligned, rows, n: [*range(len(rows))][:n])
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_the_liked_of_those_that_were_drawn_first_are_generated(
     budget = QUALITIES["thorough"]
     reserved = sorted(_first_portraits(shown[:: budget.proposals]), reverse=True)
     # Not of all: one portrait would stand in for somebody in every photo.
-    assert len(reserved) == budget.sketched + stand_ins._TO_CHOOSE_FROM == len(shown) / budget.proposals
+    assert len(reserved) == budget.sketched + candidates._TO_CHOOSE_FROM == len(shown) / budget.proposals
     assert len(reserved) < budget.generated * budget.rounds + budget.sketched
     # One of a stand-in, those first that are liked best, each under the set that is liked best.
     assert _first_portraits(chosen) == reserved[: budget.generated]
@@ -171,7 +171,7 @@ def test_the_next_round_takes_the_next_best(engine: Callable[..., tuple[Anonymiz
     budget = QUALITIES["fast"]
     assert tried == [max(_first_portraits(rows)) for rows in liking.shown]
     assert len(tried) == budget.generated * (budget.rounds + 1)
-    left, most = range(len(tried), 0, -budget.generated), budget.generated + stand_ins._TO_CHOOSE_FROM
+    left, most = range(len(tried), 0, -budget.generated), budget.generated + candidates._TO_CHOOSE_FROM
     assert [len(rows) for rows in liking.shown] == [budget.proposals * min(n, most) for n in left]
 
 

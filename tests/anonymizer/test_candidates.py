@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deid.anonymizer import sketches
+from deid.anonymizer import candidates
 from deid.anonymizer.engine import Anonymizer
 from deid.core.attributes import ATTRIBUTES
 from deid.core.options import Options
@@ -55,14 +55,14 @@ def test_the_farthest_are_chosen_and_far_is_far_enough(
 ) -> None:
     gate, rows = _Gate(margins), _rows(bank, 3)
     models: Any = SimpleNamespace(gate=gate, portraits=bank)
-    assert sketches.farthest(models, SOURCE, woman_face, rows, n) == chosen
+    assert candidates._farthest(models, SOURCE, woman_face, rows, n) == chosen
     assert len(gate.seen) == looks
 
 
 def test_a_sketch_shows_another_face_in_the_photo_s_place(bank: Portraits, woman_face: AlignedFace) -> None:
     gate = _Gate([1.0, 1.0])
     models: Any = SimpleNamespace(gate=gate, portraits=bank)
-    sketches.farthest(models, SOURCE, woman_face, _rows(bank, 2), 1)
+    candidates._farthest(models, SOURCE, woman_face, _rows(bank, 2), 1)
     crop = woman_face.crop.astype(float)
     for seen in gate.seen:
         assert seen.shape == (1, 128, 128, 3)
@@ -74,22 +74,22 @@ def test_a_sketch_shows_another_face_in_the_photo_s_place(bank: Portraits, woman
 
 def test_what_does_not_fit_is_the_last_choice(bank: Portraits, woman_face: AlignedFace, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would be made, refused, and another one would have to follow."""
-    gate, rows, made = _Gate([1.25, 1.05]), _rows(bank, 3), sketches.stand_in
+    gate, rows, made = _Gate([1.25, 1.05]), _rows(bank, 3), candidates.stand_in
 
     def bent(bank: Portraits, numbers: list[int], *given: Any) -> StandIn:
         new = made(bank, numbers, *given)
         return new if numbers != portraits_of(rows[0])[0] else StandIn(new.face, new.visible, new.points, 2.0)
 
-    monkeypatch.setattr(sketches, "stand_in", bent)
+    monkeypatch.setattr(candidates, "stand_in", bent)
     models: Any = SimpleNamespace(gate=gate, portraits=bank)
-    assert sketches.farthest(models, SOURCE, woman_face, rows, 3) == [0, 1, 2]
-    assert sketches.farthest(models, SOURCE, woman_face, rows, 2) == [1, 2]
+    assert candidates._farthest(models, SOURCE, woman_face, rows, 3) == [0, 1, 2]
+    assert candidates._farthest(models, SOURCE, woman_face, rows, 2) == [1, 2]
     assert len(gate.seen) == 2, "what does not fit need not be measured"
 
 
 def test_a_quick_run_makes_the_first_without_a_sketch(bank: Portraits, woman_face: AlignedFace) -> None:
     models: Any = SimpleNamespace(gate=_Gate([]), portraits=bank)
-    assert sketches.farthest(models, SOURCE, woman_face, _rows(bank, 1), 1) == [0]
+    assert candidates._farthest(models, SOURCE, woman_face, _rows(bank, 1), 1) == [0]
 
 
 def test_a_sketch_tells_how_far_the_new_face_will_lie(attgan_engine: Anonymizer, astronaut: Image, woman: Detection) -> None:

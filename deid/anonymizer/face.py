@@ -108,6 +108,7 @@ class Face:
         if self.composite.level.pastes_face:
             return patch
         for other in others:
-            if other is not self and other.composite is not None and other.composite.mask is not None:
-                patch = patch.beneath(other.composite.mask(), other.matrix)
+            above = other.composite
+            if other is not self and above is not None and above.mask is not None and above.patch.meets(patch):
+                patch = patch.beneath(above.mask(), other.matrix)
         return patch

@@ -65,8 +65,12 @@ class Patch:
     def of(cls, image: Image, touched: NDArray[np.bool_]) -> "Patch":
         """From a whole photo (H, W, 3), and where it was touched (H, W): of a photo with a hundred faces no hundred copies are kept."""
         rows, columns = (np.flatnonzero(touched.any(axis=axis)) for axis in (1, 0))
-        place = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else np.s_[:0, :0]
+        place = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else np.s_[0:0, 0:0]
         return cls(place, image[place].copy(), touched[place].copy())
+
+    def meets(self, other: "Patch") -> bool:
+        """Whether two of them have rows and columns in common."""
+        return all(max(a.start, b.start) < min(a.stop, b.stop) for a, b in zip(self.place, other.place, strict=True))
 
     def beneath(self, mask: NDArray[np.float32], matrix: NDArray[np.float64]) -> "Patch":
         """The same without what lies below a new face.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deid.compositing import proposal
-from deid.compositing.proposal import Shown
+from deid.compositing.proposal import Patch, Shown
 from deid.core.types import EditedFace
 
 
@@ -26,6 +26,18 @@ def test_an_edit_that_touches_nothing_shows_the_photo() -> None:
     photo = np.full((8, 9, 3), 7, np.uint8)
     shown = Shown.of(EditedFace(photo, "solid"), photo, photo.copy(), np.zeros((8, 9), bool))
     np.testing.assert_array_equal(shown.image, photo)
+
+
+@pytest.mark.parametrize(("rows", "columns", "meets"), [((5, 9), (2, 4), True), ((9, 12), (2, 4), False), ((0, 9), (6, 8), False)])
+def test_patches_meet_where_they_have_pixels_in_common(rows: tuple[int, int], columns: tuple[int, int], meets: bool) -> None:
+    def patch(place: tuple[slice, slice]) -> Patch:
+        touched = np.zeros((20, 20), bool)
+        touched[place] = True
+        return Patch.of(np.zeros((20, 20, 3), np.uint8), touched)
+
+    one, other = patch(np.s_[3:9, 3:6]), patch(np.s_[slice(*rows), slice(*columns)])
+    assert one.meets(other) is other.meets(one) is meets
+    assert not one.meets(patch(np.s_[4:4, 4:4])), "one that touches nothing meets none"
 
 
 def test_a_cover_lies_beneath_a_new_face_but_not_beneath_its_rim() -> None:

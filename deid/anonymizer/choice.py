@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 
 from deid.anonymizer import fallback, stand_ins
-from deid.anonymizer.candidates import candidates_for
 from deid.anonymizer.face_editor import VIDEO_SCALE, FaceEditor
 from deid.anonymizer.parts import Parts
 from deid.anonymizer.request import Level, Request
@@ -30,7 +29,7 @@ def choose(models: Parts, views: Sequence[tuple[Image, Detection]], seed: int, t
         return choose(models, views[1:], seed, taken)
     aligned = editor.align(face, photo)
     for level in fallback.new_faces(models.options, models.editor):
-        candidates = candidates_for(models, face, level, aligned, np.random.default_rng([face.seed, level.round]))
+        candidates = stand_ins.candidates_for(models, face, level, np.random.default_rng([face.seed, level.round]))
         if not len(candidates.sets):
             continue
         attempt = editor.new_faces(face, replace(level, sets=candidates.sets), photo, aligned, candidates)
@@ -53,6 +52,7 @@ def _passes(models: Parts, level: Level, image: Image, detection: Detection) -> 
     """Whether a chosen face passes in a picture, with the detector's word."""
     editor = FaceEditor(models, VIDEO_SCALE)
     face = editor.prepare(image, Request(detection, [level]), 0, 0)
-    aligned = editor.align(face, image)
-    candidates = candidates_for(models, face, level, aligned, np.random.default_rng())
-    return attempts.first_passing(models.gate, face.source, editor.new_faces(face, level, image, aligned, candidates)).check.passed
+    candidates = stand_ins.candidates_for(models, face, level, np.random.default_rng())
+    return attempts.first_passing(
+        models.gate, face.source, editor.new_faces(face, level, image, editor.align(face, image), candidates)
+    ).check.passed

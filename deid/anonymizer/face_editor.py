@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.anonymizer import between_keyframes, stand_ins, treatment
-from deid.anonymizer.candidates import Candidates, candidates_for
 from deid.anonymizer.cover import cover
 from deid.anonymizer.face import Face
 from deid.anonymizer.parts import Parts
@@ -61,6 +60,8 @@ class FaceEditor:
     def edit(self, face: Face, photo: Image) -> None:
         """Edit a face at harder and harder levels until it passes; the last one, a solid cover, always does.
 
+        A new face that passes but is near the one before is tried again as often as the budget says, and the farthest is kept.
+
         Args:
             face: as it was prepared; it also receives the result.
             photo: (H, W, 3) uint8 RGB, with all edits so far; it is not changed.
@@ -68,7 +69,8 @@ class FaceEditor:
         Raises:
             EditError: an editor failed, or the levels ended without a cover.
         """
-        best, failed = attempts.first_to_stay(self._models.gate, face.source, self._attempts_by_level(face, photo))
+        further_rounds = self._options.budget.farther if face.stand_ins else 0
+        best, failed = attempts.best(self._models.gate, face.source, self._attempts_by_level(face, photo), further_rounds)
         face.why += failed
         if best is None:
             raise EditError("the fallback levels ended without a cover")
@@ -88,9 +90,9 @@ class FaceEditor:
                 yield moved
             else:
                 rng = np.random.default_rng([face.seed, face.n_levels_tried])
-                aligned = aligned or self.align(face, photo)
-                candidates = candidates_for(self._models, face, level, aligned, rng)
+                candidates = stand_ins.candidates_for(self._models, face, level, rng)
                 if len(candidates.sets):
+                    aligned = aligned or self.align(face, photo)
                     yield self.new_faces(face, level, photo, aligned, candidates)
                 elif stand_ins.NO_PORTRAIT not in face.why:
                     face.why.append(stand_ins.NO_PORTRAIT)
@@ -133,7 +135,7 @@ class FaceEditor:
             return face.looks.brows
         return None if self._models.portraits is None else stand_ins.brows_of(self._models, face.source, crop, points)
 
-    def new_faces(self, face: Face, level: Level, photo: Image, aligned: AlignedFace, candidates: Candidates) -> Attempt[Level]:
+    def new_faces(self, face: Face, level: Level, photo: Image, aligned: AlignedFace, candidates: stand_ins.Candidates) -> Attempt[Level]:
         """A level's new faces, one for each candidate; each is pasted into the photo when it is wanted."""
         aligned = aligned if level.objects else replace(aligned, objects=None)
         proposals = fit_to_photo(checked.edit(level.editor, aligned, candidates.sets, level.strength), aligned, level.glasses)

@@ -35,7 +35,7 @@ def new_faces(options: Options, editor: Editor) -> Iterator[Level]:
         ways += [(editor.coarse(cells), STRENGTHS[-1]) for cells in _CELLS]
     for number, way in enumerate(ways):
         glasses, objects = number < _IN_GLASSES, number < max(1, len(ways) - _OVER_OBJECTS)
-        yield Level(*way, True, budget.generated, budget.proposals, budget.sketched, round=number, glasses=glasses, objects=objects)
+        yield Level(*way, True, budget.generated, budget.proposals, round=number, glasses=glasses, objects=objects)
 
 
 def levels_after(chosen: Level, models: Covering, editor: Editor) -> Iterator[Level]:

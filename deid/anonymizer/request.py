@@ -21,8 +21,7 @@ class Level:
         strength: how hard.
         pastes_face: whether a new face is pasted; otherwise the box is covered.
         n_sets: attribute sets to generate.
-        n_proposals: sets that the selector ranks for each stand-in.
-        n_sketched: stand-ins of which the farthest are generated.
+        n_proposals: sets that the selector ranks for each of them.
         last: whether no harder level follows.
         fades: whether a cover fades into what surrounds it.
         sets: (1, D) attribute set that was chosen for this face before; None to draw `n_sets` new ones.
@@ -37,7 +36,6 @@ class Level:
     pastes_face: bool
     n_sets: int = 1
     n_proposals: int = 1
-    n_sketched: int = 1
     last: bool = False
     fades: bool = False
     sets: NDArray[np.float32] | None = None

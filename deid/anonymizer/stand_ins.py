@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,11 +10,12 @@ from numpy.typing import NDArray
 from deid.anonymizer.face import Face
 from deid.anonymizer.fallback import covers
 from deid.anonymizer.parts import Parts
+from deid.anonymizer.request import Level
 from deid.core.attributes import ATTRIBUTES
 from deid.core.types import Image
 from deid.editing.looks import Looks, contrast
 from deid.editing.portraits import Portraits, draw
-from deid.editing.sampler import MIX, portraits_of, sample_shares, with_portraits
+from deid.editing.sampler import MIX, SET_SIZE, portraits_of, sample_sets, sample_shares, with_portraits, without_portraits
 from deid.editing.shapes import EYES
 from deid.imaging import geometry
 from deid.imaging.alignment import warp
@@ -21,12 +23,26 @@ from deid.recognition.source_face import SourceFace
 
 #: Of the portraits that a picture's faces may have, each face reserves no more than its part of this share.
 _SHARED_OUT = 0.4
+#: So many more stand-ins than are generated does the selector see.
+_TO_CHOOSE_FROM = 2
 #: Why a face is covered that every portrait is too unlike, or that came when others had taken all.
 NO_PORTRAIT = "no portrait is left for it"
 #: The detector's eyes and those of the 68 landmarks may lie so far apart, in pixels of 128: 5 is seldom, and 9.8 was a head half turned
 #: away, whose second eye came on the wall beside it. Why such a face is covered.
 _EYES_APART, LANDMARKS_APART = 8.0, "its landmarks do not agree with the detector's"
 _EMPTY_SET = np.zeros((1, len(ATTRIBUTES)), np.float32)
+
+
+class Candidates(NamedTuple):
+    """What is generated for a face: stand-ins, each with an attribute set.
+
+    Args:
+        sets: (N, D) attribute sets with the portraits of their stand-ins, one a row.
+        expected: (N,) what the selector expects of each.
+    """
+
+    sets: NDArray[np.float32]
+    expected: NDArray[np.float64]
 
 
 def reserve(models: Parts, photo: Image, new: Sequence[Face], faces: Sequence[Face], taken: Collection[int] = ()) -> None:
@@ -46,8 +62,7 @@ def reserve(models: Parts, photo: Image, new: Sequence[Face], faces: Sequence[Fa
     wanting = [face for face in new if face.is_replaced and face.person is None]
     models.threads.starmap(_look, [(models, photo, face) for face in wanting])
     budget = models.options.budget
-    # So many that the last round, too, has as many to choose from.
-    most = budget.generated * budget.rounds + budget.sketched
+    most = budget.generated * (budget.rounds + 1)
     share = int(_SHARED_OUT * bank.n_pictures / (MIX * max(1, len(wanting))))
     draws = [
         (face, np.random.default_rng([face.seed, 0]), bank.unsuited(looks))
@@ -113,3 +128,29 @@ def _numbers(faces: Sequence[Face]) -> set[int]:
     """Numbers of the portraits that faces have or may get."""
     known = [face.person.level.sets[0] for face in faces if face.person is not None and face.person.level.sets is not None]
     return {i for row in [*known, *(r for face in faces for r in face.stand_ins)] for i in portraits_of(row)[0]}
+
+
+def candidates_for(models: Parts, face: Face, level: Level, rng: np.random.Generator) -> Candidates:
+    """The candidates that a level generates for a face.
+
+    They are the level's own, or new ones that the selector ranks best; none where no portrait is left.
+    """
+    if level.sets is not None:
+        return Candidates(level.sets, np.ones(len(level.sets)))
+    male, bank = face.source.male > 0.5, models.portraits
+    if bank is None:
+        return Candidates(without_portraits(sample_sets(male, level.n_sets, rng, level.strength)), np.ones(level.n_sets))
+    if not face.stand_ins or face.looks is None:
+        return Candidates(np.zeros((0, SET_SIZE), np.float32), np.ones(0))
+    if len(face.used) == len(face.stand_ins):
+        face.used.clear()
+    # Drawn at random, the first ones are. A selector that saw all of them would give somebody the same portrait in each of many photos.
+    free = [i for i in range(len(face.stand_ins)) if i not in face.used][: level.n_sets + _TO_CHOOSE_FROM]
+    rows = np.repeat([face.stand_ins[i] for i in free], level.n_proposals, axis=0)
+    rows[:, : len(ATTRIBUTES)] = sample_sets(male, len(rows), rng, level.strength)
+    value = np.ones(len(rows)) if models.selector is None else models.selector.judge(face.looks, bank, rows).value
+    # At most one of a stand-in: two sets on one portrait make two faces that are much alike.
+    best = [group[value[group].argmax()] for group in np.array_split(np.arange(len(rows)), len(free))]
+    chosen = sorted(best, key=lambda i: -value[i])[: level.n_sets]
+    face.used.update(free[i // level.n_proposals] for i in chosen)
+    return Candidates(rows[chosen], value[chosen])

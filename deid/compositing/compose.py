@@ -41,15 +41,6 @@ def compose(new: StandIn, face: AlignedFace, glasses: bool = True) -> tuple[Imag
     return np.asarray(np.clip(tuned, 0, 255).round(), np.uint8), behind_objects(mask, face), fit
 
 
-def sketch(new: StandIn, face: AlignedFace) -> tuple[Image, Fit]:
-    """A face (128, 128, 3) with nothing before it, with a stand-in of that size in its place: its colours meet the photo's, and no more."""
-    assert face.points is not None
-    old = face.crop.astype(np.float32)
-    way = seam.find_seam(new.face, old, face.points, new)
-    shifted = new.face + _shift(new.face, old, way, np.ones((SIZE, SIZE), bool))
-    return np.asarray(np.clip(old + way.mask[..., None] * (shifted - old), 0, 255).round(), np.uint8), way.fit
-
-
 def _fitted(new: StandIn, face: AlignedFace, seen: NDArray[np.bool_]) -> tuple[Field, Field, Fit]:
     """`compose` for a face without glasses, and without what stands before it: that is not ``seen`` (128, 128)."""
     assert face.points is not None

@@ -23,18 +23,18 @@ class Budget:
 
     Args:
         proposals: attribute sets that the selector sees for each stand-in.
-        sketched: stand-ins in a round that are sketched, until enough of them are as far from the face as most strangers.
-        generated: new faces in a round, from the farthest of these stand-ins, each from one of its own.
+        generated: new faces in a round, each from a stand-in of its own.
         rounds: at the first strength; each harder way has one.
+        farther: further rounds for a face whose new one passes, but is not as far from it as most strangers; the farthest is kept.
     """
 
     proposals: int
-    sketched: int
     generated: int
     rounds: int
+    farther: int
 
 
-QUALITIES = {"fast": Budget(8, 1, 1, 3), "balanced": Budget(8, 4, 1, 7), "thorough": Budget(8, 12, 6, 3)}
+QUALITIES = {"fast": Budget(8, 1, 3, 0), "balanced": Budget(8, 1, 7, 2), "thorough": Budget(8, 6, 3, 2)}
 
 
 #: Options with a few values.

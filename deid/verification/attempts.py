@@ -14,7 +14,7 @@ from deid.core.types import Verification
 from deid.imaging import geometry
 from deid.recognition.source_face import SourceFace
 from deid.verification.gate import Gate
-from deid.verification.ranking import margin, promising
+from deid.verification.ranking import is_far, margin, promising
 
 #: A detection counts as edited when this share of its middle was.
 LEAST_EDITED = 0.6
@@ -92,30 +92,44 @@ class Judged(Generic[Level]):
         return self.check.passed or self.attempt.level.last
 
 
-def first_to_stay(gate: Gate, source: SourceFace, attempts: Iterable[Attempt[Level]]) -> tuple[Judged[Level] | None, list[str]]:
-    """The first attempt that passes.
+def best(gate: Gate, source: SourceFace, attempts: Iterable[Attempt[Level]], further_rounds: int) -> tuple[Judged[Level] | None, list[str]]:
+    """The first attempt that passes; where its new face is near the one before, the farthest of a few.
 
     Args:
         gate: judges them.
         source: the face before.
         attempts: mildest first; the next one is only made when the ones before do not do.
+        further_rounds: how many more are made for a new face that passes but is near the one before.
 
     Returns:
         What is to stay, None when nothing passed; and why each of those before may not.
     """
+    kept: Judged[Level] | None = None
     failed: list[str] = []
     for attempt in attempts:
-        judged = first_passing(gate, source, attempt)
-        if judged.may_stay:
-            return judged, failed
-        failed.append(f"{judged.shown.edited.method} x{attempt.level.strength:g}: {'; '.join(judged.check.reasons)}")
-    return None, failed
+        if kept is not None and not attempt.level.pastes_face:
+            break
+        judged = first_passing(gate, source, attempt, 1.0 if kept is None else margin(kept.check))
+        if judged.may_stay and (kept is None or margin(judged.check) > margin(kept.check)):
+            kept = judged
+        elif kept is None:
+            failed.append(f"{judged.shown.edited.method} x{attempt.level.strength:g}: {'; '.join(judged.check.reasons)}")
+        if kept is not None and (further_rounds == 0 or not _may_be_farther(kept)):
+            break
+        further_rounds -= kept is not None
+    return kept, failed
 
 
-def first_passing(gate: Gate, source: SourceFace, attempt: Attempt[Level]) -> Judged[Level]:
-    """The most promising one of an attempt that passes; the most promising one where none does."""
+def _may_be_farther(kept: Judged[Level]) -> bool:
+    """Whether a new face is near the one before, and another may be drawn."""
+    level = kept.attempt.level
+    return level.pastes_face and level.sets is None and not is_far(kept.check)
+
+
+def first_passing(gate: Gate, source: SourceFace, attempt: Attempt[Level], needed: float = 1.0) -> Judged[Level]:
+    """The most promising one of an attempt that passes; the most promising one where none does. See `Gate.judge` for what is needed."""
     first = None
-    for one in judged(gate, source, attempt):
+    for one in judged(gate, source, attempt, needed):
         if one.check.passed:
             return one
         first = first or one
@@ -123,12 +137,12 @@ def first_passing(gate: Gate, source: SourceFace, attempt: Attempt[Level]) -> Ju
     return first
 
 
-def judged(gate: Gate, source: SourceFace, attempt: Attempt[Level]) -> Iterator[Judged[Level]]:
+def judged(gate: Gate, source: SourceFace, attempt: Attempt[Level], needed: float = 1.0) -> Iterator[Judged[Level]]:
     """The most promising ones of an attempt, best first, each shown and judged in the photo: at least one."""
     for number in _promising(gate, source, attempt):
         shown = attempt.show(number)
         is_new = attempt.level.pastes_face
-        check = _of_new_face(gate, source, attempt, shown) if is_new else _of_cover(gate, source, attempt, shown)
+        check = _of_new_face(gate, source, attempt, shown, needed) if is_new else _of_cover(gate, source, attempt, shown)
         yield Judged(attempt, number, shown, check)
 
 
@@ -141,14 +155,14 @@ def _promising(gate: Gate, source: SourceFace, attempt: Attempt[Level]) -> list[
     return promising(checks, [p.fit.value for p in proposals], attempt.expected)
 
 
-def _of_new_face(gate: Gate, source: SourceFace, attempt: Attempt[Level], shown: Shown) -> Verification:
+def _of_new_face(gate: Gate, source: SourceFace, attempt: Attempt[Level], shown: Shown, needed: float) -> Verification:
     """The gate's verdict on a new face, which takes most of the time, unless it is refused without: it does not fit, or changes too little
     of the detection."""
     before, more = attempt.verdict_before, _misfits(source, attempt, shown)
     if before is None and more:
         return Verification((), False, 0.0, source.male, source.male, None, tuple(more))
     in_glasses = attempt.level.sets is None and attempt.in_glasses
-    check = before or gate.judge(source, shown.image, attempt.level.accepted, _IN_GLASSES if in_glasses else 1.0)
+    check = before or gate.judge(source, shown.image, attempt.level.accepted, max(needed, _IN_GLASSES) if in_glasses else needed)
     if in_glasses and margin(check) < _IN_GLASSES:
         more.append(f"too near for the same glasses: {below(margin(check), _IN_GLASSES)} thresholds")
     return replace(check, reasons=(*check.reasons, *more))

@@ -67,10 +67,6 @@ class Gate:
         embeddings = self.reader.embed(crops)
         return self._judged(source, self._distances(source, embeddings), crops, embeddings, accepted)
 
-    def margins(self, source: SourceFace, crops: Crops) -> NDArray[np.float64]:
-        """How far N faces (N, 128, 128, 3) lie from the source, (N,), see `margin`."""
-        return np.array([margin_of(of) for of in self._distances(source, self.reader.embed(crops))])
-
     def judge(self, source: SourceFace, image: Image, accepted: bool = False, needed: float | None = None) -> Verification:
         """Judge a new face in the photo.
 

@@ -12,7 +12,7 @@ from deid.verification.utility import utility
 _JUDGED = 4
 #: A new face is far from the one before from so many thresholds on, by embedder. Of strangers of one gender four in five are as far apart;
 #: of new faces of one person, those that one network finds farther are farther for one that it does not know (weights/EXPERIMENTS.md).
-_FAR, FAR = {"mobilenet": 1.2}, 1.3
+_FAR, _USUAL_FAR = {"mobilenet": 1.2}, 1.3
 
 
 def margin(check: Verification) -> float:
@@ -31,7 +31,12 @@ def margin_of(distances: Sequence[Distance]) -> float:
 
 def _margin(distance: Distance) -> float:
     times = distance.value / distance.threshold
-    return times if times < 1 else 1 + (times - 1) * (FAR - 1) / (_FAR.get(distance.embedder, FAR) - 1)
+    return times if times < 1 else 1 + (times - 1) * (_USUAL_FAR - 1) / (_FAR.get(distance.embedder, _USUAL_FAR) - 1)
+
+
+def is_far(check: Verification) -> bool:
+    """Whether a new face lies as far from the one before as most strangers."""
+    return margin(check) >= _USUAL_FAR
 
 
 def promising(checks: Sequence[Verification], fit: Sequence[float], expected: NDArray[np.float64]) -> list[int]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from deid import weights
-from deid.anonymizer import candidates, fallback
+from deid.anonymizer import fallback, stand_ins
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.face import Person
 from deid.anonymizer.identities import People
@@ -45,12 +45,6 @@ class _Liking(Selector):
         self.shown.append(rows.copy())
         sure = np.ones(len(rows))
         return Judgement(sure, sure, sure, rows[:, 13] + 10.0 + 0.1 * rows[:, _BROWS])
-
-
-@pytest.fixture(autouse=True)
-def no_sketches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of these portraits, which are never looked at, all lie equally far."""
-    monkeypatch.setattr(candidates, "_farthest", lambda models, source, aligned, rows, n: [*range(len(rows))][:n])
 
 
 @pytest.fixture
@@ -137,7 +131,7 @@ def test_quality_says_how_many_are_generated(quality: str, engine: Callable[...,
 
 def test_budgets_grow() -> None:
     fast, balanced, thorough = (QUALITIES[name] for name in ("fast", "balanced", "thorough"))
-    most = [budget.generated * budget.rounds + budget.sketched for budget in (fast, balanced, thorough)]
+    most = [budget.generated * (budget.rounds + 1) for budget in (fast, balanced, thorough)]
     assert most == sorted(set(most))
     assert fast.generated <= balanced.generated < thorough.generated
 
@@ -155,8 +149,8 @@ def test_the_liked_of_those_that_were_drawn_first_are_generated(
     budget = QUALITIES["thorough"]
     reserved = sorted(_first_portraits(shown[:: budget.proposals]), reverse=True)
     # Not of all: one portrait would stand in for somebody in every photo.
-    assert len(reserved) == budget.sketched + candidates._TO_CHOOSE_FROM == len(shown) / budget.proposals
-    assert len(reserved) < budget.generated * budget.rounds + budget.sketched
+    assert len(reserved) == budget.generated + stand_ins._TO_CHOOSE_FROM == len(shown) / budget.proposals
+    assert len(reserved) < budget.generated * (budget.rounds + 1)
     # One of a stand-in, those first that are liked best, each under the set that is liked best.
     assert _first_portraits(chosen) == reserved[: budget.generated]
     for row in chosen:
@@ -171,7 +165,7 @@ def test_the_next_round_takes_the_next_best(engine: Callable[..., tuple[Anonymiz
     budget = QUALITIES["fast"]
     assert tried == [max(_first_portraits(rows)) for rows in liking.shown]
     assert len(tried) == budget.generated * (budget.rounds + 1)
-    left, most = range(len(tried), 0, -budget.generated), budget.generated + candidates._TO_CHOOSE_FROM
+    left, most = range(len(tried), 0, -budget.generated), budget.generated + stand_ins._TO_CHOOSE_FROM
     assert [len(rows) for rows in liking.shown] == [budget.proposals * min(n, most) for n in left]
 
 

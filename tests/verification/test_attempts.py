@@ -1,4 +1,4 @@
-"""The first new face that passes stays, and covers follow only where none did."""
+"""A new face that passes but is near the one before is tried again, the farthest is kept, and covers follow only where nothing passed."""
 
 from dataclasses import replace
 from typing import Any
@@ -16,7 +16,7 @@ from deid.core.types import Detection, Distance, EditedFace, Image, Verification
 from deid.editing.attgan import AttganEditor
 from deid.models.attgan import Generator
 from deid.recognition.source_face import SourceFace
-from deid.verification.attempts import Attempt, first_to_stay
+from deid.verification.attempts import Attempt, best
 
 THRESHOLD = 0.384
 PHOTO: Image = np.zeros((40, 40, 3), np.uint8)
@@ -50,39 +50,61 @@ def _attempt(level: Level, distance: float, touched: Any = np.s_[:]) -> Attempt[
     return Attempt(level, lambda _: shown, verdict_before=_check(distance) if level.pastes_face else None)
 
 
-@pytest.mark.parametrize(
-    ("distances", "quality", "kept", "tries"),
-    [
-        ([0.42, 0.60], "balanced", 0.42, 1),
-        ([0.30, 0.30, 0.42, 0.30, 0.43], "balanced", 0.42, 3),
-        # The last of its levels passes: no cover takes its place.
-        ([0.30] * 7 + [0.42], "balanced", 0.42, 8),
-        ([0.30] * 8, "balanced", 1.0, 8),
-        ([0.30] * 4, "fast", 1.0, 4),
-    ],
-)
-def test_the_first_that_passes_stays_and_covers_come_last(distances: list[float], quality: str, kept: float, tries: int) -> None:
+def _tried(distances: list[float], quality: str, again: bool = True) -> tuple[float, int, list[str]]:
+    """The distance that is kept, how many new faces were made for it, and why the others were not."""
     options, made = Options(quality=quality), list[Attempt[Level]]()
-    gate: Any = _Gate()
 
     def attempts() -> Any:
         for level in fallback.levels(Models(options), AttganEditor(network=Generator(2))):
             made.append(_attempt(level, distances[len(made)] if len(made) < len(distances) else 0.2))
             yield made[-1]
 
-    stays, failed = first_to_stay(gate, SOURCE, attempts())
-    assert stays is not None
-    assert stays.check.passed
-    assert (stays.check.distances[0].value, sum(a.level.pastes_face for a in made)) == (kept, tries)
-    strengths = [*[1.0] * options.budget.rounds, 1.5]
-    first = next((i for i, d in enumerate(distances) if d > THRESHOLD), len(distances))
-    assert failed == [f"attgan x{strength:g}: too near" for strength in strengths[:first]]
+    gate: Any = _Gate()
+    kept, failed = best(gate, SOURCE, attempts(), options.budget.farther if again else 0)
+    assert kept is not None
+    assert kept.check.passed
+    return kept.check.distances[0].value, sum(a.level.pastes_face for a in made), failed
+
+
+@pytest.mark.parametrize(
+    ("distances", "quality", "again", "kept", "tries"),
+    [
+        ([0.55, 0.60], "balanced", True, 0.55, 1),
+        ([0.42, 0.55, 0.60], "balanced", True, 0.55, 2),
+        ([0.42, 0.44, 0.40, 0.60], "balanced", True, 0.44, 3),
+        ([0.44, 0.30, 0.42, 0.60], "balanced", True, 0.44, 3),
+        ([0.30, 0.30, 0.42, 0.30, 0.43], "balanced", True, 0.43, 5),
+        # The last of its levels passes: no cover takes its place.
+        ([0.30] * 7 + [0.42], "balanced", True, 0.42, 8),
+        ([0.30] * 8, "balanced", True, 1.0, 8),
+        ([0.42, 0.60], "fast", True, 0.42, 1),
+        ([0.42, 0.60], "balanced", False, 0.42, 1),
+    ],
+)
+def test_the_farthest_of_a_few_is_kept(distances: list[float], quality: str, again: bool, kept: float, tries: int) -> None:
+    value, n, failed = _tried(distances, quality, again)
+    assert (value, n) == (kept, tries)
+    first = next((i for i, d in enumerate(distances[:n]) if d > THRESHOLD), n)
+    assert failed == ["attgan x1: too near" if i < 7 else "attgan x1.5: too near" for i in range(first)]
+
+
+def test_a_further_one_needs_to_be_farther_than_the_last() -> None:
+    """One that is not is of no use, and the gate may say so at the first look."""
+    options = Options()
+    gate: Any = _Gate()
+    attempts = [
+        replace(_attempt(level, 0.0), verdict_before=None) for level in fallback.new_faces(options, AttganEditor(network=Generator(2)))
+    ]
+    kept, failed = best(gate, SOURCE, attempts, options.budget.farther)
+    assert kept is not None
+    assert (kept.attempt, failed) == (attempts[2], [])
+    assert gate.needed == pytest.approx([1.0, 0.44 / THRESHOLD, 0.46 / THRESHOLD])
 
 
 def test_what_leaves_the_middle_of_the_face_does_not_pass() -> None:
     level = next(fallback.new_faces(Options(), AttganEditor(network=Generator(2))))
     gate: Any = _Gate()
-    kept, failed = first_to_stay(gate, SOURCE, [_attempt(level, 0.6, np.s_[:14])])
+    kept, failed = best(gate, SOURCE, [_attempt(level, 0.6, np.s_[:14])], 0)
     assert kept is None
     assert failed == ["attgan x1: only 12% of the middle of the box is edited"]
 
@@ -91,7 +113,7 @@ def test_what_does_not_fit_is_refused_with_the_cause() -> None:
     level = next(fallback.new_faces(Options(), AttganEditor(network=Generator(2))))
     gate: Any = _Gate()
     shown = Shown.of(EditedFace(PHOTO, "attgan"), PHOTO, PHOTO, np.ones(PHOTO.shape[:2], bool), Fit(0.9, 0.1, 0.4639))
-    kept, failed = first_to_stay(gate, SOURCE, [Attempt(level, lambda _: shown)])
+    kept, failed = best(gate, SOURCE, [Attempt(level, lambda _: shown)], 0)
     assert kept is None
     assert failed == ["attgan x1: the stand-in does not fit the photo: 0.37 < 0.38, the portrait is bent too far"]
     assert gate.needed == [], "what is refused anyway need not be measured"
@@ -102,14 +124,14 @@ def test_in_the_same_glasses_a_face_must_be_farther(in_glasses: bool, passes: bo
     level = next(fallback.new_faces(Options(), AttganEditor(network=Generator(2))))
     gate: Any = _Gate()
     near = replace(_attempt(level, 1.1 * THRESHOLD), in_glasses=in_glasses)
-    kept, failed = first_to_stay(gate, SOURCE, [near])
+    kept, failed = best(gate, SOURCE, [near], 0)
     assert (kept is not None) == passes
     assert failed == ([] if passes else ["attgan x1: too near for the same glasses: 1.10 < 1.15 thresholds"])
 
 
 def test_only_one_colour_needs_no_distance() -> None:
     gate: Any = _Gate(covers=0.1)
-    kept, failed = first_to_stay(gate, SOURCE, (_attempt(level, 0.0) for level in fallback.covers(Models(Options(method="blur")))))
+    kept, failed = best(gate, SOURCE, (_attempt(level, 0.0) for level in fallback.covers(Models(Options(method="blur")))), 0)
     assert kept is not None
     assert kept.shown.edited.method == "solid"
     assert len(failed) == 3

@@ -34,7 +34,7 @@ class Budget:
     farther: int
 
 
-QUALITIES = {"fast": Budget(8, 1, 3, 0), "balanced": Budget(8, 1, 7, 2), "thorough": Budget(8, 6, 3, 2)}
+QUALITIES = {"fast": Budget(8, 1, 3, 0), "balanced": Budget(8, 1, 11, 2), "thorough": Budget(8, 6, 3, 2)}
 
 
 #: Options with a few values.

@@ -75,8 +75,8 @@ def _tried(distances: list[float], quality: str, again: bool = True) -> tuple[fl
         ([0.44, 0.30, 0.42, 0.60], "balanced", True, 0.44, 3),
         ([0.30, 0.30, 0.42, 0.30, 0.43], "balanced", True, 0.43, 5),
         # The last of its levels passes: no cover takes its place.
-        ([0.30] * 7 + [0.42], "balanced", True, 0.42, 8),
-        ([0.30] * 8, "balanced", True, 1.0, 8),
+        ([0.30] * 11 + [0.42], "balanced", True, 0.42, 12),
+        ([0.30] * 12, "balanced", True, 1.0, 12),
         ([0.42, 0.60], "fast", True, 0.42, 1),
         ([0.42, 0.60], "balanced", False, 0.42, 1),
     ],
@@ -85,7 +85,7 @@ def test_the_farthest_of_a_few_is_kept(distances: list[float], quality: str, aga
     value, n, failed = _tried(distances, quality, again)
     assert (value, n) == (kept, tries)
     first = next((i for i, d in enumerate(distances[:n]) if d > THRESHOLD), n)
-    assert failed == ["attgan x1: too near" if i < 7 else "attgan x1.5: too near" for i in range(first)]
+    assert failed == ["attgan x1: too near" if i < 11 else "attgan x1.5: too near" for i in range(first)]
 
 
 def test_a_further_one_needs_to_be_farther_than_the_last() -> None:

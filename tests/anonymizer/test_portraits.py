@@ -13,6 +13,7 @@ from deid.anonymizer import fallback
 from deid.anonymizer.engine import Anonymizer
 from deid.anonymizer.models import Models
 from deid.anonymizer.request import Request
+from deid.core.attributes import ATTRIBUTES
 from deid.core.errors import WeightsError
 from deid.core.options import Options
 from deid.core.types import AlignedFace, Detection, EditedFace, Image, StandIn
@@ -120,9 +121,11 @@ def test_each_try_has_a_stand_in_of_its_own(bank: Portraits, with_portraits: Any
     editor = _Listening(bank)
     with_portraits(editor, Options(seed=1, quality="balanced")).process(hopper, [officer])
     mixes = [tuple(portraits_of(row)[0]) for row in editor.rows]
-    # Two stand-ins in each of three rounds, and two at a greater strength.
-    assert len(mixes) == 8
-    assert len(set(mixes)) == 8
+    # One stand-in in each of eleven rounds, and one at a greater strength.
+    assert len(mixes) == 12
+    # Those that suit somebody best are few: a pair may come again, in other shares.
+    assert len(set(mixes)) >= 10
+    assert len({row[len(ATTRIBUTES) :].tobytes() for row in editor.rows}) == 12
 
 
 def test_who_gets_no_portrait_is_covered_and_the_others_are_served(

@@ -28,6 +28,8 @@ TO_HAIRLINE = 0.9
 _OVER_BROWS, _OVER_EYES = 3.0, 8.0
 #: Down to so many pixels under the eyes, hair is looked for with more care.
 _UNDER_EYES = 4.0
+#: Strands of hair on a forehead are thinner than so many pixels, and darker than what lies beside them by so many grey levels.
+_STRAND, _DARKER = 9, 12
 #: Where a hat meets new skin, the photo and the edit differ by more grey levels from the median than light does.
 _MOST_OFF = 25.0
 #: Bands of detail: down to which sigma in pixels of a crop each reaches, and how often an edit's own may be added to it: more
@@ -112,9 +114,23 @@ def clear_of_hair(points: NDArray[np.float64], crop: Image) -> NDArray[np.float3
     near = np.maximum(cv2.erode(near, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))), features(points))
     near[round(max(0.0, points[36:48, 1].mean() + _UNDER_EYES)) :] = 1
     face = np.minimum(uncovered(points, crop), near)
+    face[_strands(points, crop, face)] = 0
     _, parts = cv2.connectedComponents((face > 0.5).astype(np.uint8))
     x, y = np.clip(points[30].round().astype(int), 0, SIZE - 1)
     return np.asarray(np.where(parts == parts[y, x], face, 0), np.float32)
+
+
+def _strands(points: NDArray[np.float64], crop: Image, face: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """(128, 128): thin strands that come down from the hair onto a forehead, where ``face`` (128, 128) still shows it.
+
+    Between them is skin, and whatever is closed over specks is closed over them. Wrinkles lie across, and hang together with no hair.
+    """
+    above = _above_brows(points)
+    dark = cv2.morphologyEx(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.MORPH_BLACKHAT, np.ones((1, _STRAND), np.uint8)) > _DARKER
+    hair = (face < 0.5) & above
+    _, parts = cv2.connectedComponents((hair | (dark & above)).astype(np.uint8), connectivity=8)
+    hanging = np.isin(parts, np.unique(parts[hair])) & ~hair
+    return cv2.dilate(hanging.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
 
 
 def outline(points: NDArray[np.float64], lift: float) -> NDArray[np.float64]:

@@ -3,9 +3,11 @@
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from deid.compositing import blend
 from deid.core.types import Image
+from deid.editing.portraits import Portraits
 from deid.imaging import geometry
 from deid.imaging.alignment import at_photo_scale
 from deid.imaging.template import TEMPLATE
@@ -252,3 +254,23 @@ def test_face_that_is_pasted_back_keeps_its_detail(eyes_px: float) -> None:
     fine = [x.astype(np.float32) - cv2.GaussianBlur(x.astype(np.float32), (0, 0), 1.5) for x in (photo, out)]
     before, after = (float(f[touched].std()) for f in fine)
     assert after / before == pytest.approx(1.0, abs=0.08)
+
+
+def test_strands_on_a_forehead_are_hair_and_wrinkles_are_not(bank: Portraits) -> None:
+    """Drawn on a portrait with a bare forehead: tips that hang together with its hair, and a line across."""
+
+    def shown(picture: Image) -> NDArray[np.float32]:
+        return blend.clear_of_hair(points, picture)
+
+    for number in range(bank.n_pictures):
+        points, crop = bank.points[number], blend.shrunk(bank.picture(number))
+        bare = shown(crop)
+        if (bare[26:34, 50:78] > 0.9).all() and (bare[:8, 50:78] < 0.5).all():
+            break
+    with_strands, with_wrinkle = crop.copy(), crop.copy()
+    for x in (54, 62, 70):
+        top = int(np.flatnonzero(bare[:60, x] > 0.5)[0])
+        cv2.line(with_strands, (x, top - 2), (x, 33), (40, 30, 25), 1)
+    cv2.line(with_wrinkle, (52, 30), (76, 30), (40, 30, 25), 1)
+    assert all(shown(with_strands)[28:32, x].max() < 0.5 for x in (54, 62, 70))
+    assert shown(with_wrinkle)[27:34, 54:74].mean() > 0.9

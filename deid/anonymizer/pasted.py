@@ -121,8 +121,7 @@ class Pasted:
         self, matrix: NDArray[np.float64], points: NDArray[np.float64], faded: float, rows: slice, columns: slice
     ) -> NDArray[np.uint8]:
         """(h, w, 4) the layer as it lies in a part of a frame."""
-        to_crop = matrix.copy()
-        to_crop[:, 2] = geometry.apply(matrix, np.array([columns.start, rows.start], float))
+        to_crop = geometry.of_part(matrix, rows, columns)
         size, k = (columns.stop - columns.start, rows.stop - rows.start), self.layer.shape[0] / SIZE
         # The warp is smooth: where each pixel comes from is read off its coarse field.
         maps = maps_to(points, self.points)[0] * np.float32(k) + np.float32((k - 1) / 2)

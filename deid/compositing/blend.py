@@ -261,8 +261,7 @@ def paste(image: Image, crop: Image, matrix: NDArray[np.float64], mask: NDArray[
     if rows.stop <= rows.start or columns.stop <= columns.start:
         return out, touched
     size = (columns.stop - columns.start, rows.stop - rows.start)
-    to_crop = matrix.copy()
-    to_crop[:, 2] = geometry.apply(matrix, np.array([columns.start, rows.start], float))
+    to_crop = geometry.of_part(matrix, rows, columns)
     crop = without_aliases(crop, matrix)
     flags = cv2.WARP_INVERSE_MAP | cv2.INTER_CUBIC
     warped = cv2.warpAffine(crop, to_crop, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)

@@ -80,10 +80,8 @@ class Patch:
             matrix: (2, 3) similarity from the photo to that crop.
         """
         rows, columns = self.place
-        from_here = matrix.copy()
-        from_here[:, 2] = geometry.apply(matrix, np.array([columns.start, rows.start], float))
-        size = (columns.stop - columns.start, rows.stop - rows.start)
-        above = cv2.warpAffine(mask, from_here, size, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR, borderValue=0.0)
+        size, to_crop = (columns.stop - columns.start, rows.stop - rows.start), geometry.of_part(matrix, rows, columns)
+        above = cv2.warpAffine(mask, to_crop, size, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR, borderValue=0.0)
         # Where it shows by less, so does the photo.
         return replace(self, touched=self.touched & (above < _WHOLLY))
 

@@ -162,6 +162,13 @@ def averaged(image: NDArray[Any], size: int) -> NDArray[np.float32]:
     return np.asarray(cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA), np.float32)
 
 
+def of_part(matrix: Matrix, rows: slice, columns: slice) -> Matrix:
+    """A transform (2, 3) from an image as one from these rows and columns of it alone."""
+    part = matrix.copy()
+    part[:, 2] = apply(matrix, np.array([columns.start, rows.start], float))
+    return part
+
+
 def enlarged(matrix: Matrix, factor: float) -> Matrix:
     """A transform (2, 3) to pixels of a crop that is ``factor`` times as large: pixel centres lie at integers in both."""
     matrix = np.asarray(matrix, np.float64) * factor

@@ -19,7 +19,7 @@ _LIGHT = 20.0
 #: A portrait's colour (Lab) under this is grey, and not scaled.
 _GREY = 2.0
 #: An eye of fewer pixels (of 128) has no colour that counts; how much darker or brighter (Lab) one may become for the photo's.
-_LEAST_EYE, _EYE_LIGHT = 4.0, (-24.0, 4.0)
+_LEAST_EYE, _EYE_LIGHT = 4.0, (-24.0, 12.0)
 #: Lightness (Lab, 0 to 100) over which highlights are rolled off, by how much they may exceed it, and how far light may scale a portrait's.
 _BRIGHT, _ROOM, _SCALES = 80.0, 14.0, (0.45, 1.8)
 

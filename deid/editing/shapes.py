@@ -11,13 +11,13 @@ INNER = 17
 #: Which landmarks are the brows, the eyes and the mouth.
 EYES, MOUTH = (slice(36, 42), slice(42, 48)), slice(48, 68)
 #: So many principal components of a mouth are its expression: how it smiles, opens and turns, 92 % of what there is. One is followed by no
-#: more than so many standard deviations: teeth of a broad smile in a narrow mouth are another set of teeth.
-_EXPRESSION, _FOLLOWED = 4, 1.4
+#: more than so many standard deviations: what is farther off is an error of the landmarks. Held tighter, people who speak would smile.
+_EXPRESSION, _FOLLOWED = 4, 4.0
 #: A head is turned by no more than this, in the units of `pose`: farther than a bank's own turns nothing is known.
 _MOST_TURNED = 5.0
 #: So many components are kept within bounds, in standard deviations; finer ones are noise of the landmarks. A bank of fewer portraits
 #: than the last number says nothing about shapes.
-_COMPONENTS, _BOUND, _LEAST = 16, 1.4, 64
+_COMPONENTS, _BOUND, _LEAST = 16, 2.2, 64
 
 
 class Shapes:

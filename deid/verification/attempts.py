@@ -1,5 +1,6 @@
 """The attempts at one face, from level to level: which one is published, with the gate's verdict on it."""
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
@@ -104,20 +105,27 @@ def best(gate: Gate, source: SourceFace, attempts: Iterable[Attempt[Level]], fur
     Returns:
         What is to stay, None when nothing passed; and why each of those before may not.
     """
-    kept: Judged[Level] | None = None
-    failed: list[str] = []
-    for attempt in attempts:
-        if kept is not None and not attempt.level.pastes_face:
-            break
-        judged = first_passing(gate, source, attempt, 1.0 if kept is None else margin(kept.check))
-        if judged.may_stay and (kept is None or margin(judged.check) > margin(kept.check)):
-            kept = judged
-        elif kept is None:
-            failed.append(f"{judged.shown.edited.method} x{attempt.level.strength:g}: {'; '.join(judged.check.reasons)}")
-        if kept is not None and (further_rounds == 0 or not _may_be_farther(kept)):
-            break
+    left, tries = _Attempts(attempts), list[_Try[Level]]()
+    while True:
+        kept, is_enough = _to_stay(tries, further_rounds)
+        if not is_enough and (attempt := left.next(needs_cover=kept is None)) is not None:
+            tries.append(_Try(gate, source, attempt, 1.0 if kept is None else kept.margin))
+        elif kept is None or not kept.look_closer():
+            # A face that is nearer at the first look than this one at the last is not looked at again.
+            failed = itertools.takewhile(lambda one: not one.judged.may_stay, tries)
+            return (None if kept is None else kept.judged), [one.why_not for one in failed]
+
+
+def _to_stay(tries: Sequence["_Try[Level]"], further_rounds: int) -> tuple["_Try[Level] | None", bool]:
+    """Which one stays if none turns out worse than it looks by now, and whether no other need be made."""
+    kept: _Try[Level] | None = None
+    for one in tries:
+        if one.judged.may_stay and (kept is None or one.margin > kept.margin):
+            kept = one
+        if kept is not None and (further_rounds == 0 or not _may_be_farther(kept.judged)):
+            return kept, True
         further_rounds -= kept is not None
-    return kept, failed
+    return kept, False
 
 
 def _may_be_farther(kept: Judged[Level]) -> bool:
@@ -126,8 +134,64 @@ def _may_be_farther(kept: Judged[Level]) -> bool:
     return level.pastes_face and level.sets is None and not is_far(kept.check)
 
 
+class _Attempts(Generic[Level]):
+    """What is left of a face's attempts."""
+
+    def __init__(self, attempts: Iterable[Attempt[Level]]) -> None:
+        self._attempts, self._held_back = iter(attempts), list[Attempt[Level]]()
+
+    def next(self, needs_cover: bool) -> Attempt[Level] | None:
+        """The next one; None where it is a cover and none is needed."""
+        attempt = self._held_back.pop() if self._held_back else next(self._attempts, None)
+        if attempt is not None and not attempt.level.pastes_face and not needs_cover:
+            self._held_back.append(attempt)
+            return None
+        return attempt
+
+
+class _Try(Generic[Level]):
+    """An attempt that is judged as far as is wanted: of most new faces it is soon known that another one is farther.
+
+    Args:
+        gate: judges it.
+        source: the face before.
+        attempt: what is judged.
+        needed: by how many thresholds one of several new faces must be farther to be of use.
+    """
+
+    def __init__(self, gate: Gate, source: SourceFace, attempt: Attempt[Level], needed: float) -> None:
+        numbers = _promising(gate, source, attempt)
+        self._looks: Iterator[Verification] = iter(())
+        if len(numbers) > 1 or not attempt.level.pastes_face:
+            self.judged = first_passing(gate, source, attempt, needed)
+            return
+        shown = attempt.show(numbers[0])
+        # The whole photo is made again for a closer look: those of several tries take much memory.
+        part = replace(shown, whole=None)
+        self._looks = _looks(gate, source, attempt, part)
+        self.judged = Judged(attempt, numbers[0], part, next(self._looks))
+
+    @property
+    def margin(self) -> float:
+        """How far it is, as far as is known; a closer look makes it no farther."""
+        return margin(self.judged.check)
+
+    @property
+    def why_not(self) -> str:
+        """Why it may not stay."""
+        judged = self.judged
+        return f"{judged.shown.edited.method} x{judged.attempt.level.strength:g}: {'; '.join(judged.check.reasons)}"
+
+    def look_closer(self) -> bool:
+        """Judge it more surely; false when nothing more is to be known."""
+        check = next(self._looks, None)
+        if check is not None:
+            self.judged = replace(self.judged, check=check)
+        return check is not None
+
+
 def first_passing(gate: Gate, source: SourceFace, attempt: Attempt[Level], needed: float = 1.0) -> Judged[Level]:
-    """The most promising one of an attempt that passes; the most promising one where none does. See `Gate.judge` for what is needed."""
+    """The most promising one of an attempt that passes by more than the thresholds needed; the most promising one where none does."""
     first = None
     for one in judged(gate, source, attempt, needed):
         if one.check.passed:
@@ -156,16 +220,31 @@ def _promising(gate: Gate, source: SourceFace, attempt: Attempt[Level]) -> list[
 
 
 def _of_new_face(gate: Gate, source: SourceFace, attempt: Attempt[Level], shown: Shown, needed: float) -> Verification:
-    """The gate's verdict on a new face, which takes most of the time, unless it is refused without: it does not fit, or changes too little
-    of the detection."""
-    before, more = attempt.verdict_before, _misfits(source, attempt, shown)
-    if before is None and more:
-        return Verification((), False, 0.0, source.male, source.male, None, tuple(more))
+    """The gate's verdict on a new face, in full only where it passes by more than the thresholds needed."""
+    check: Verification | None = None
+    for check in _looks(gate, source, attempt, shown):
+        if not check.passed:
+            return check
+        if margin(check) <= needed:
+            return replace(check, reasons=(f"{margin(check):.2f} thresholds away, not more than {needed:.2f}",))
+    assert check is not None  # there is at least one look
+    return check
+
+
+def _looks(gate: Gate, source: SourceFace, attempt: Attempt[Level], shown: Shown) -> Iterator[Verification]:
+    """Ever surer verdicts on a new face, at least one. Looking takes most of the time: one that is refused without, because it does not fit
+    or changes too little of the detection, is not looked at."""
+    before, misfits = attempt.verdict_before, _misfits(source, attempt, shown)
+    if before is None and misfits:
+        yield Verification((), False, 0.0, source.male, source.male, None, tuple(misfits))
+        return
     in_glasses = attempt.level.sets is None and attempt.in_glasses
-    check = before or gate.judge(source, shown.image, attempt.level.accepted, max(needed, _IN_GLASSES) if in_glasses else needed)
-    if in_glasses and margin(check) < _IN_GLASSES:
-        more.append(f"too near for the same glasses: {below(margin(check), _IN_GLASSES)} thresholds")
-    return replace(check, reasons=(*check.reasons, *more))
+    looks = gate.looks(source, lambda: shown.image, attempt.level.accepted) if before is None else [before]
+    for check in looks:
+        more = list(misfits)
+        if in_glasses and margin(check) < _IN_GLASSES:
+            more.append(f"too near for the same glasses: {below(margin(check), _IN_GLASSES)} thresholds")
+        yield replace(check, reasons=(*check.reasons, *more))
 
 
 def _misfits(source: SourceFace, attempt: Attempt[Level], shown: Shown) -> list[str]:

@@ -41,6 +41,17 @@ def compose(new: StandIn, face: AlignedFace, glasses: bool = True) -> tuple[Imag
     return np.asarray(np.clip(tuned, 0, 255).round(), np.uint8), behind_objects(mask, face), fit
 
 
+def sketched(new: StandIn, face: AlignedFace) -> tuple[Image, Fit]:
+    """The crop (128, 128, 3) of a photo with a stand-in of that size in place of the face: colours along a seam, and no more. Glasses and
+    what stands before the face are left out."""
+    bare = without(face)
+    assert bare.points is not None
+    old = bare.crop.astype(np.float32)
+    way = seam.find_seam(new.face, old, bare.points, new)
+    shifted = new.face + _shift(new.face, old, way, seen(face))
+    return np.asarray(np.clip(old + way.mask[..., None] * (shifted - old), 0, 255).round(), np.uint8), way.fit
+
+
 def _fitted(new: StandIn, face: AlignedFace, seen: NDArray[np.bool_]) -> tuple[Field, Field, Fit]:
     """`compose` for a face without glasses, and without what stands before it: that is not ``seen`` (128, 128)."""
     assert face.points is not None

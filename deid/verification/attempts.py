@@ -8,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.compositing.fit import Fit
 from deid.compositing.proposal import Proposal, Shown
 from deid.core.comparison import below
 from deid.core.protocols import Editor
@@ -72,6 +73,29 @@ class Attempt(Generic[Level]):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Sketched(Generic[Level]):
+    """What one level would make of a face. What its edit moves is small beside what lies between two portraits.
+
+    Args:
+        level: the level.
+        margin: how far its stand-in is from the face before, by a glance at a sketch, see `Gate.glance`.
+        fit: how well that fits the photo.
+        make: makes it.
+    """
+
+    level: Level
+    margin: float
+    fit: Fit
+    make: Callable[[], Attempt[Level]]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it is only made where no other may stay."""
+        near = [] if self.margin > 1 else [f"too near in a sketch: {self.margin:.2f} thresholds"]
+        return near + _unfit(self.fit)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Judged(Generic[Level]):
     """A new face or a cover in the photo, and the verdict on it.
 
@@ -93,14 +117,18 @@ class Judged(Generic[Level]):
         return self.check.passed or self.attempt.level.last
 
 
-def best(gate: Gate, source: SourceFace, attempts: Iterable[Attempt[Level]], further_rounds: int) -> tuple[Judged[Level] | None, list[str]]:
+def best(
+    gate: Gate, source: SourceFace, attempts: Iterable[Attempt[Level] | Sketched[Level]], further_rounds: int
+) -> tuple[Judged[Level] | None, list[str]]:
     """The first attempt that passes; where its new face is near the one before, the farthest of a few.
+
+    None is made or looked at that cannot be it by what is known.
 
     Args:
         gate: judges them.
         source: the face before.
-        attempts: mildest first; the next one is only made when the ones before do not do.
-        further_rounds: how many more are made for a new face that passes but is near the one before.
+        attempts: mildest first; the next one is only asked for when the ones before do not do.
+        further_rounds: how many more are tried for a new face that passes but is near the one before.
 
     Returns:
         What is to stay, None when nothing passed; and why each of those before may not.
@@ -108,49 +136,46 @@ def best(gate: Gate, source: SourceFace, attempts: Iterable[Attempt[Level]], fur
     left, tries = _Attempts(attempts), list[_Try[Level]]()
     while True:
         kept, is_enough = _to_stay(tries, further_rounds)
-        if not is_enough and (attempt := left.next(needs_cover=kept is None)) is not None:
+        if not is_enough and (attempt := left.next(covers=False)) is not None:
             tries.append(_Try(gate, source, attempt, 1.0 if kept is None else kept.margin))
+        elif kept is None and (unmade := [one for one in tries if one.judged is None]):
+            max(unmade, key=lambda one: one.margin).look_closer()
+        elif kept is None and (attempt := left.next(covers=True)) is not None:
+            tries.append(_Try(gate, source, attempt, 1.0))
         elif kept is None or not kept.look_closer():
-            # A face that is nearer at the first look than this one at the last is not looked at again.
-            failed = itertools.takewhile(lambda one: not one.judged.may_stay, tries)
+            failed = itertools.takewhile(lambda one: not one.may_stay, tries)
             return (None if kept is None else kept.judged), [one.why_not for one in failed]
 
 
 def _to_stay(tries: Sequence["_Try[Level]"], further_rounds: int) -> tuple["_Try[Level] | None", bool]:
-    """Which one stays if none turns out worse than it looks by now, and whether no other need be made."""
+    """Which one stays if none turns out worse than it looks by now, and whether no other need be tried."""
     kept: _Try[Level] | None = None
     for one in tries:
-        if one.judged.may_stay and (kept is None or one.margin > kept.margin):
+        if one.may_stay and (kept is None or one.margin > kept.margin):
             kept = one
-        if kept is not None and (further_rounds == 0 or not _may_be_farther(kept.judged)):
+        if kept is not None and (further_rounds == 0 or not kept.may_be_farther):
             return kept, True
         further_rounds -= kept is not None
     return kept, False
 
 
-def _may_be_farther(kept: Judged[Level]) -> bool:
-    """Whether a new face is near the one before, and another may be drawn."""
-    level = kept.attempt.level
-    return level.pastes_face and level.sets is None and not is_far(kept.check)
-
-
 class _Attempts(Generic[Level]):
     """What is left of a face's attempts."""
 
-    def __init__(self, attempts: Iterable[Attempt[Level]]) -> None:
-        self._attempts, self._held_back = iter(attempts), list[Attempt[Level]]()
+    def __init__(self, attempts: Iterable[Attempt[Level] | Sketched[Level]]) -> None:
+        self._attempts, self._held_back = iter(attempts), list[Attempt[Level] | Sketched[Level]]()
 
-    def next(self, needs_cover: bool) -> Attempt[Level] | None:
-        """The next one; None where it is a cover and none is needed."""
+    def next(self, covers: bool) -> Attempt[Level] | Sketched[Level] | None:
+        """The next one; None where it is a cover and none is wanted."""
         attempt = self._held_back.pop() if self._held_back else next(self._attempts, None)
-        if attempt is not None and not attempt.level.pastes_face and not needs_cover:
+        if attempt is not None and not attempt.level.pastes_face and not covers:
             self._held_back.append(attempt)
             return None
         return attempt
 
 
 class _Try(Generic[Level]):
-    """An attempt that is judged as far as is wanted: of most new faces it is soon known that another one is farther.
+    """An attempt that is made and judged as far as is wanted: of most it is soon known that another one is farther.
 
     Args:
         gate: judges it.
@@ -159,35 +184,63 @@ class _Try(Generic[Level]):
         needed: by how many thresholds one of several new faces must be farther to be of use.
     """
 
-    def __init__(self, gate: Gate, source: SourceFace, attempt: Attempt[Level], needed: float) -> None:
-        numbers = _promising(gate, source, attempt)
+    def __init__(self, gate: Gate, source: SourceFace, attempt: Attempt[Level] | Sketched[Level], needed: float) -> None:
+        self._gate, self._source, self._attempt = gate, source, attempt
         self._looks: Iterator[Verification] = iter(())
-        if len(numbers) > 1 or not attempt.level.pastes_face:
-            self.judged = first_passing(gate, source, attempt, needed)
-            return
-        shown = attempt.show(numbers[0])
-        # The whole photo is made again for a closer look: those of several tries take much memory.
-        part = replace(shown, whole=None)
-        self._looks = _looks(gate, source, attempt, part)
-        self.judged = Judged(attempt, numbers[0], part, next(self._looks))
+        self.judged = None if isinstance(attempt, Sketched) else self._first_look(attempt, needed)
 
     @property
     def margin(self) -> float:
-        """How far it is, as far as is known; a closer look makes it no farther."""
-        return margin(self.judged.check)
+        """How far it is, as far as is known; a closer look seldom makes it farther than a sketch, and never than another look."""
+        if self.judged is not None:
+            return margin(self.judged.check)
+        assert isinstance(self._attempt, Sketched)
+        return self._attempt.margin
+
+    @property
+    def may_stay(self) -> bool:
+        """Whether it passes, as far as is known, or nothing harder follows."""
+        return not self._reasons if self.judged is None else self.judged.may_stay
+
+    @property
+    def may_be_farther(self) -> bool:
+        """Whether it is near the face before, and another may be drawn."""
+        level = self._attempt.level
+        return level.pastes_face and level.sets is None and not is_far(self.margin)
 
     @property
     def why_not(self) -> str:
         """Why it may not stay."""
-        judged = self.judged
-        return f"{judged.shown.edited.method} x{judged.attempt.level.strength:g}: {'; '.join(judged.check.reasons)}"
+        level = self._attempt.level
+        method = level.editor.name if self.judged is None else self.judged.shown.edited.method
+        return f"{method} x{level.strength:g}: {'; '.join(self._reasons)}"
+
+    @property
+    def _reasons(self) -> Sequence[str]:
+        if self.judged is not None:
+            return self.judged.check.reasons
+        assert isinstance(self._attempt, Sketched)
+        return self._attempt.reasons
 
     def look_closer(self) -> bool:
-        """Judge it more surely; false when nothing more is to be known."""
+        """Make it, or judge it more surely; false when nothing more is to be known."""
+        if self.judged is None:
+            assert isinstance(self._attempt, Sketched)
+            self.judged = self._first_look(self._attempt.make(), 1.0)
+            return True
         check = next(self._looks, None)
         if check is not None:
             self.judged = replace(self.judged, check=check)
         return check is not None
+
+    def _first_look(self, attempt: Attempt[Level], needed: float) -> Judged[Level]:
+        numbers = _promising(self._gate, self._source, attempt)
+        if len(numbers) > 1 or not attempt.level.pastes_face:
+            return first_passing(self._gate, self._source, attempt, needed)
+        # The whole photo is made again for a closer look: those of several tries take much memory.
+        part = replace(attempt.show(numbers[0]), whole=None)
+        self._looks = _looks(self._gate, self._source, attempt, part)
+        return Judged(attempt, numbers[0], part, next(self._looks))
 
 
 def first_passing(gate: Gate, source: SourceFace, attempt: Attempt[Level], needed: float = 1.0) -> Judged[Level]:
@@ -249,13 +302,15 @@ def _looks(gate: Gate, source: SourceFace, attempt: Attempt[Level], shown: Shown
 
 def _misfits(source: SourceFace, attempt: Attempt[Level], shown: Shown) -> list[str]:
     """Why a new face does not fit its photo."""
-    found = list[str]()
     # In a video, one poor frame is no reason to cover a face.
-    if attempt.verdict_before is None and attempt.level.sets is None and shown.fit.value < LEAST_FIT:
-        found.append(f"the stand-in does not fit the photo: {below(shown.fit.value, LEAST_FIT)}, {shown.fit.worst}")
+    found = _unfit(shown.fit) if attempt.verdict_before is None and attempt.level.sets is None else []
     if (share := geometry.share_of_middle(source.detection.box_xyxy, shown.touched)) < LEAST_EDITED:
         found.append(f"only {share:.0%} of the middle of the box is edited")
     return found
+
+
+def _unfit(fit: Fit) -> list[str]:
+    return [f"the stand-in does not fit the photo: {below(fit.value, LEAST_FIT)}, {fit.worst}"] if fit.value < LEAST_FIT else []
 
 
 def _of_cover(gate: Gate, source: SourceFace, attempt: Attempt[Level], shown: Shown) -> Verification:

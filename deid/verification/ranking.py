@@ -34,9 +34,9 @@ def _margin(distance: Distance) -> float:
     return times if times < 1 else 1 + (times - 1) * (_USUAL_FAR - 1) / (usual_far(distance.embedder) - 1)
 
 
-def is_far(check: Verification) -> bool:
-    """Whether a new face lies as far from the one before as most strangers."""
-    return margin(check) >= _USUAL_FAR
+def is_far(margin: float) -> bool:
+    """Whether a new face lies as far from the one before as most strangers, by `margin`."""
+    return margin >= _USUAL_FAR
 
 
 def promising(checks: Sequence[Verification], fit: Sequence[float], expected: NDArray[np.float64]) -> list[int]:

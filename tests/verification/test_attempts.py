@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,14 @@ import pytest
 from deid.anonymizer import fallback
 from deid.anonymizer.models import Models
 from deid.anonymizer.request import Level
-from deid.compositing.fit import Fit
+from deid.compositing.fit import FITS, Fit
 from deid.compositing.proposal import Shown
 from deid.core.options import Options
 from deid.core.types import Detection, Distance, EditedFace, Image, Verification
 from deid.editing.attgan import AttganEditor
 from deid.models.attgan import Generator
 from deid.recognition.source_face import SourceFace
-from deid.verification.attempts import Attempt, best
+from deid.verification.attempts import Attempt, Sketched, best
 
 THRESHOLD = 0.384
 PHOTO: Image = np.zeros((40, 40, 3), np.uint8)
@@ -120,6 +121,49 @@ def test_no_more_is_looked_at_than_the_choice_needs(looks: list[list[float]], ke
     fully = [distances[-1] for distances in looks]
     assert fully[kept] == max(fully)
     assert best_one.check.distances[0].value == fully[kept]
+
+
+# Name: (margins of sketches, margins when they are made, which is kept, which were made).
+SKETCHES: dict[str, tuple[list[float], list[float], int, list[int]]] = {
+    "the farthest sketch, where its face is as far": ([1.10, 1.20, 1.15], [1.10, 1.19, 1.15], 1, [1]),
+    "the next, where its face is nearer": ([1.10, 1.20, 1.15], [1.10, 1.12, 1.15], 2, [1, 2]),
+    "far is far enough": ([1.40, 1.90], [1.35, 1.90], 0, [0]),
+    "far, and then not": ([1.40, 1.10, 1.10], [1.25, 1.10, 1.10], 0, [0]),
+    "what is too near in a sketch does not count": ([0.95, 1.10, 1.20, 1.15], [1.10, 1.10, 1.20, 1.15], 2, [2]),
+    "what fails when it is made counts, but not before the first": ([1.10, 1.20, 1.15], [0.90, 0.95, 1.12], 2, [1, 2]),
+    "all are made before a cover, the farthest first": ([0.90, 0.95, 0.85], [0.90, 0.98, 1.10], 2, [1, 0, 2]),
+    "a cover at last": ([0.90, 0.95, 1.10], [0.90, 0.95, 0.98], 3, [2, 1, 0]),
+}
+
+
+@pytest.mark.parametrize(("sketched", "made", "kept", "order"), SKETCHES.values(), ids=SKETCHES.keys())
+def test_what_a_sketch_promises_is_made_first(sketched: list[float], made: list[float], kept: int, order: list[int]) -> None:
+    level = next(fallback.new_faces(Options(), AttganEditor(network=Generator(2))))
+    gate: Any = _Gate()
+    in_order = list[int]()
+
+    def make(number: int) -> Attempt[Level]:
+        in_order.append(number)
+        return _attempt(level, made[number] * THRESHOLD)
+
+    attempts: list[Any] = [Sketched(level, m, FITS, partial(make, number)) for number, m in enumerate(sketched)]
+    attempts.append(_attempt(next(fallback.covers(Models(Options()))), 1.0))
+    best_one, failed = best(gate, SOURCE, attempts, 2)
+    assert best_one is not None
+    assert in_order == order
+    stays = made[kept] * THRESHOLD if kept < len(made) else 1.0
+    assert best_one.check.distances[0].value == pytest.approx(stays)
+    assert len(failed) == next((i for i, m in enumerate(sketched) if (i not in order and m > 1) or (i in order and made[i] > 1)), len(made))
+
+
+def test_a_sketch_that_does_not_fit_is_made_only_for_want_of_others() -> None:
+    level = next(fallback.new_faces(Options(), AttganEditor(network=Generator(2))))
+    gate: Any = _Gate()
+    unfit = Sketched(level, 1.9, Fit(0.9, 0.1, 0.3), lambda: pytest.fail("another one passes"))
+    kept, failed = best(gate, SOURCE, [unfit, Sketched(level, 1.1, FITS, lambda: _attempt(level, 0.6))], 2)
+    assert kept is not None
+    assert kept.check.distances[0].value == 0.6
+    assert failed == ["attgan x1: the stand-in does not fit the photo: 0.24 < 0.38, the portrait is bent too far"]
 
 
 def test_a_cover_follows_only_where_nothing_stays_in_the_end() -> None:

@@ -11,6 +11,7 @@ from deid.compositing.glasses import under_glasses, without, worn_again
 from deid.compositing.objects import behind_objects, seen
 from deid.compositing.shades import match_shades
 from deid.compositing.skin import skin
+from deid.core.medians import median
 from deid.core.remembered import remembered
 from deid.core.types import AlignedFace, Image, StandIn
 from deid.imaging.geometry import averaged, scaled
@@ -82,7 +83,7 @@ def _shift(small: Field, old: Field, way: seam.Seam, seen: NDArray[np.bool_]) ->
     if not inside.any():
         return np.zeros_like(old)
     counts = (inside > 0) & seen
-    middle = np.median((old - small)[counts if counts.any() else inside > 0], axis=0)
+    middle = median((old - small)[counts if counts.any() else inside > 0])
     near = np.exp(-cv2.distanceTransform(inside, cv2.DIST_L2, 3) / _SPREAD)[..., None]
     return np.asarray(middle + near * (seam.membrane(small, old, way) - middle), np.float32)
 

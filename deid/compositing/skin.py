@@ -7,8 +7,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.core.medians import median
-
 #: A colour is skin's within this many spreads of the cheeks' (Lab, medians; light counts less than hue), which are at least this wide.
 _SKIN, _LEAST_SPREAD = 3.5, (12.0, 4.0, 4.0)
 #: A colour is nearly the cheeks' if it is less than this darker, brighter, and off in hue (Lab, 0 to 255): a highlight is skin.
@@ -41,8 +39,8 @@ def skin(points: NDArray[np.float64], crop: NDArray[np.uint8]) -> NDArray[np.flo
         return np.ones((128, 128), np.float32)
     lab = cv2.cvtColor(cv2.GaussianBlur(crop, (0, 0), 1.0), cv2.COLOR_RGB2LAB).astype(np.float32)
     found = lab[inside]
-    middle = median(found)
-    spread = np.maximum(1.48 * median(np.abs(found - middle)), _LEAST_SPREAD) * (1.5, 1.0, 1.0)
+    middle = np.median(found, axis=0)
+    spread = np.maximum(1.48 * np.median(np.abs(found - middle), axis=0), _LEAST_SPREAD) * (1.5, 1.0, 1.0)
     off: NDArray[Any] = (lab - middle.astype(np.float32)) / spread.astype(np.float32)
     # Not all or nothing: in a video, what lies between would flicker.
     off *= off
@@ -57,7 +55,7 @@ def nearly_skin(points: NDArray[np.float64], crop: NDArray[np.uint8]) -> NDArray
     if not inside.any():
         return np.ones((128, 128), np.float32)
     lab = cv2.cvtColor(cv2.GaussianBlur(crop, (0, 0), 0.7), cv2.COLOR_RGB2LAB).astype(np.float32)
-    light, *hue = np.moveaxis(lab - median(lab[inside]), 2, 0)
+    light, *hue = np.moveaxis(lab - np.median(lab[inside], axis=0), 2, 0)
     off = np.where(light < 0, light / _DARKER, light / _BRIGHTER) ** 2 + (hue[0] ** 2 + hue[1] ** 2) / _OFF**2
     return np.asarray(off < 1, np.float32)
 
@@ -79,4 +77,4 @@ def _dark_brow(lightness: NDArray[np.float32], brow: NDArray[np.float32]) -> flo
     hair, around = lightness[brow > 0.5], lightness[beside > 0.5]
     if not hair.size or not around.size:
         return 0.0
-    return 1 - float(hair[hair <= median(hair)].mean()) / max(float(median(around)), _LEAST_LIGHT)
+    return 1 - float(hair[hair <= np.median(hair)].mean()) / max(float(np.median(around)), _LEAST_LIGHT)

@@ -11,7 +11,7 @@ from deid.anonymizer.request import Level
 from deid.anonymizer.sketches import sketch
 from deid.core.attributes import ATTRIBUTES
 from deid.core.options import Options
-from deid.core.types import AlignedFace, Detection, Glasses, Image
+from deid.core.types import AlignedFace, Detection, EditedFace, Glasses, Image
 from deid.editing.attgan import AttganEditor, FaceAttganEditor
 from deid.editing.portraits import Portraits
 from deid.editing.sampler import with_portraits
@@ -32,6 +32,13 @@ class _Gate:
     def glance(self, source: SourceFace, crop: Image) -> float:
         self.seen.append(crop)
         return 1.2
+
+
+class _Own(AttganEditor):
+    """A caller's, which edits in its own way."""
+
+    def edit(self, face: AlignedFace, attributes: np.ndarray, strength: float = 1.0) -> list[EditedFace]:
+        return [EditedFace(face.crop, self.name, row, strength) for row in attributes]
 
 
 def _row(bank: Portraits, n: int) -> np.ndarray:
@@ -59,10 +66,12 @@ def test_several_faces_glasses_and_other_editors_are_not_sketched(bank: Portrait
     worn = replace(woman_face, glasses=Glasses(some, some))
     level = Level(AttganEditor(bank=bank, network=Generator(2)), 1.0, True)
     plain = replace(level, editor=FaceAttganEditor(network=Generator(2)))
+    own = replace(level, editor=_Own(bank=bank, network=Generator(2)))
     for face, of, sets, drawn in (
         (woman_face, level, row, True),
         (woman_face, level, row.repeat(2, axis=0), False),
         (woman_face, plain, row, False),
+        (woman_face, own, row, False),
         (worn, level, row, False),
         (worn, replace(level, glasses=False), row, True),
     ):

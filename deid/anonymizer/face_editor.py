@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from deid.anonymizer.cover import cover
 from deid.anonymizer.face import Face
 from deid.anonymizer.parts import Parts
 from deid.anonymizer.request import Level, Request
+from deid.anonymizer.sketches import sketch
 from deid.compositing.fitting import fit_to_photo, paste_into_photo
 from deid.compositing.proposal import Shown
 from deid.core import seeds
@@ -23,7 +25,7 @@ from deid.imaging.alignment import at_photo_scale, warp
 from deid.landmarks.arms import with_arms
 from deid.landmarks.glasses import are_likely
 from deid.verification import attempts
-from deid.verification.attempts import Attempt
+from deid.verification.attempts import Attempt, Sketched
 
 #: A new face is made on a crop of a multiple of 128 px: of a photo, at least this share of 128 px finer than the photo; of a video, which
 #: moves and is compressed, up to this share coarser. See `at_photo_scale`.
@@ -60,7 +62,8 @@ class FaceEditor:
     def edit(self, face: Face, photo: Image) -> None:
         """Edit a face at harder and harder levels until it passes; the last one, a solid cover, always does.
 
-        A new face that passes but is near the one before is tried again as often as the budget says, and the farthest is kept.
+        A new face that passes but is near the one before is tried again as often as the budget says, and the farthest is kept. Sketches
+        tell which of them need be made.
 
         Args:
             face: as it was prepared; it also receives the result.
@@ -70,7 +73,8 @@ class FaceEditor:
             EditError: an editor failed, or the levels ended without a cover.
         """
         further_rounds = self._options.budget.farther if face.stand_ins else 0
-        best, failed = attempts.best(self._models.gate, face.source, self._attempts_by_level(face, photo), further_rounds)
+        by_level = self._attempts_by_level(face, photo, sketched=further_rounds > 0)
+        best, failed = attempts.best(self._models.gate, face.source, by_level, further_rounds)
         face.why += failed
         if best is None:
             raise EditError("the fallback levels ended without a cover")
@@ -79,8 +83,8 @@ class FaceEditor:
             faded = between_keyframes.fade_over_last_face(self._models, face, photo, best)
         face.note_composite(best.attempt.level, best.check, faded or best.shown)
 
-    def _attempts_by_level(self, face: Face, photo: Image) -> Iterator[Attempt[Level]]:
-        """What each level makes of a face, made when it is wanted."""
+    def _attempts_by_level(self, face: Face, photo: Image, sketched: bool) -> Iterator[Attempt[Level] | Sketched[Level]]:
+        """What each level makes of a face, made when it is wanted; where it may be, first a sketch of it."""
         aligned: AlignedFace | None = None
         for level in face.levels:
             face.n_levels_tried += 1
@@ -93,7 +97,8 @@ class FaceEditor:
                 candidates = stand_ins.candidates_for(self._models, face, level, rng)
                 if len(candidates.sets):
                     aligned = aligned or self.align(face, photo)
-                    yield self.new_faces(face, level, photo, aligned, candidates)
+                    make = partial(self.new_faces, face, level, photo, aligned, candidates)
+                    yield (sketch(self._models.gate, face.source, aligned, level, candidates.sets, make) if sketched else None) or make()
                 elif stand_ins.NO_PORTRAIT not in face.why:
                     face.why.append(stand_ins.NO_PORTRAIT)
 

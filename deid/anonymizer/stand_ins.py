@@ -69,13 +69,15 @@ def reserve(models: Parts, photo: Image, new: Sequence[Face], faces: Sequence[Fa
         for face in wanting
         if (looks := face.looks) is not None and _agree(face)
     ]
+    own = {id(face): _numbers([face]) for face in new}
     # In turns: what suits a face best goes to none as its third choice.
     for _ in range(max(1, min(most, share))):
         for face, rng, off in draws:
             # One face's stand-ins may share portraits, for only one of them is shown: the best would else go to the first.
-            numbers = draw(off, rng, used - _numbers([face]))
+            numbers = draw(off, rng, used - own[id(face)])
             if numbers:
                 used.update(numbers)
+                own[id(face)].update(numbers)
                 face.stand_ins.append(with_portraits(_EMPTY_SET, numbers, sample_shares(rng, len(numbers)))[0])
     for face in wanting:
         if not face.stand_ins:

@@ -129,7 +129,9 @@ def _strands(points: NDArray[np.float64], crop: Image, face: NDArray[np.float32]
     dark = cv2.morphologyEx(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), cv2.MORPH_BLACKHAT, np.ones((1, _STRAND), np.uint8)) > _DARKER
     hair = (face < 0.5) & above
     _, parts = cv2.connectedComponents((hair | (dark & above)).astype(np.uint8), connectivity=8)
-    hanging = np.isin(parts, np.unique(parts[hair])) & ~hair
+    hangs = np.zeros(parts.max() + 1, bool)
+    hangs[parts[hair]] = True
+    hanging = hangs[parts] & ~hair
     return cv2.dilate(hanging.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
 
 

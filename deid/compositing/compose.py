@@ -11,6 +11,7 @@ from deid.compositing.glasses import under_glasses, without, worn_again
 from deid.compositing.objects import behind_objects, seen
 from deid.compositing.shades import match_shades
 from deid.compositing.skin import skin
+from deid.core.medians import median
 from deid.core.remembered import remembered
 from deid.core.types import AlignedFace, Image, StandIn
 from deid.imaging.geometry import averaged, scaled
@@ -39,6 +40,17 @@ def compose(new: StandIn, face: AlignedFace, glasses: bool = True) -> tuple[Imag
     tuned = match_shades(tuned, new.points, bare, shown & ~under_glasses(face))
     tuned, mask = worn_again(tuned, mask, face, glasses)
     return np.asarray(np.clip(tuned, 0, 255).round(), np.uint8), behind_objects(mask, face), fit
+
+
+def sketched(new: StandIn, face: AlignedFace) -> tuple[Image, Fit]:
+    """The crop (128, 128, 3) of a photo with a stand-in of that size in place of the face: colours along a seam, and no more. Glasses and
+    what stands before the face are left out."""
+    bare = without(face)
+    assert bare.points is not None
+    old = bare.crop.astype(np.float32)
+    way = seam.find_seam(new.face, old, bare.points, new)
+    shifted = new.face + _shift(new.face, old, way, seen(face))
+    return np.asarray(np.clip(old + way.mask[..., None] * (shifted - old), 0, 255).round(), np.uint8), way.fit
 
 
 def _fitted(new: StandIn, face: AlignedFace, seen: NDArray[np.bool_]) -> tuple[Field, Field, Fit]:
@@ -71,7 +83,7 @@ def _shift(small: Field, old: Field, way: seam.Seam, seen: NDArray[np.bool_]) ->
     if not inside.any():
         return np.zeros_like(old)
     counts = (inside > 0) & seen
-    middle = np.median((old - small)[counts if counts.any() else inside > 0], axis=0)
+    middle = median((old - small)[counts if counts.any() else inside > 0])
     near = np.exp(-cv2.distanceTransform(inside, cv2.DIST_L2, 3) / _SPREAD)[..., None]
     return np.asarray(middle + near * (seam.membrane(small, old, way) - middle), np.float32)
 

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.core.medians import median
 from deid.core.remembered import remembered
 from deid.core.temporal import steadied
 from deid.core.types import Image, Steady
@@ -159,5 +160,5 @@ def _bands(image: Field, sigmas: Sequence[float] = (0, *_SIGMAS)) -> list[Field]
 
 def _spreads(bands: Sequence[NDArray[Any]], where: Regions) -> NDArray[np.float64]:
     """(B, 2) spread of each band (n, n) on skin, by the median, for a wrinkle adds little to it, and on the features."""
-    rows = [(1.48 * np.median(np.abs(b[where.skin])), np.sqrt(np.square(b[where.features]).mean())) for b in bands]
+    rows = [(1.48 * median(np.abs(b[where.skin])), np.sqrt(np.square(b[where.features]).mean())) for b in bands]
     return np.array(rows, np.float64)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from deid.compositing.blend import outline, uncovered
 from deid.compositing.fit import Fit
+from deid.core.medians import median
 from deid.core.temporal import held, steadied
 from deid.core.types import StandIn, Steady
 from deid.imaging.template import SIZE, filled
@@ -173,7 +174,7 @@ def membrane(new: Field, old: Field, seam: Seam) -> Field:
     a, b = (cv2.GaussianBlur(x, (0, 0), 2.0) for x in (new, old))
     off = np.stack([_sampled(b[..., c] - a[..., c], seam.path[:, None].astype(np.float32))[:, 0] for c in range(3)], axis=1)
     on_skin = seam.on_skin > 0.5
-    middle = np.median(off[on_skin] if on_skin.any() else off, axis=0)
+    middle = median(off[on_skin] if on_skin.any() else off)
     off = _round(np.clip(off, middle - _MOST_OFF, middle + _MOST_OFF), seam.on_skin, middle)
     every = 2
     side = 32

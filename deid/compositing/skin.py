@@ -41,9 +41,11 @@ def skin(points: NDArray[np.float64], crop: NDArray[np.uint8]) -> NDArray[np.flo
     found = lab[inside]
     middle = np.median(found, axis=0)
     spread = np.maximum(1.48 * np.median(np.abs(found - middle), axis=0), _LEAST_SPREAD) * (1.5, 1.0, 1.0)
-    off = (lab - middle.astype(np.float32)) / spread.astype(np.float32)
+    off: NDArray[Any] = (lab - middle.astype(np.float32)) / spread.astype(np.float32)
     # Not all or nothing: in a video, what lies between would flicker.
-    return np.asarray(np.clip(np.float32(_SKIN + 0.5) - np.sqrt(np.einsum("yxc,yxc->yx", off, off)), 0, 1), np.float32)
+    off *= off
+    away = np.sqrt(cv2.transform(off, np.ones((1, 3), np.float32)))
+    return np.asarray(np.clip(np.float32(_SKIN + 0.5) - away, 0, 1), np.float32)
 
 
 def nearly_skin(points: NDArray[np.float64], crop: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.core.types import AlignedFace, Crops, Detection, EditedFace, Embeddings, Glasses, Image
+from deid.core.types import AlignedFace, Crops, Detection, EditedFace, Embeddings, Glasses, Image, StandIn
 
 
 @runtime_checkable
@@ -70,6 +70,15 @@ class CoarseEditor(Protocol):
 
     def coarse(self, cells: int) -> Editor:
         """The same editor with a view of the face as coarse as a mosaic of this many cells across."""
+        ...
+
+
+@runtime_checkable
+class SketchingEditor(Protocol):
+    """An editor that shows in small what a new face will look like before it makes it."""
+
+    def sketch(self, face: AlignedFace, attributes: NDArray[np.float32]) -> StandIn:
+        """A stand-in (128, 128, 3) for one face, by a row (D,) of what `Editor.edit` takes."""
         ...
 
 

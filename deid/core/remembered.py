@@ -36,7 +36,7 @@ def remembered(most: int) -> Callable[[Callable[Given, Answer]], Callable[Given,
 
         @functools.wraps(function)
         def answer(*given: Given.args, **named: Given.kwargs) -> Answer:
-            key = _digest((*given, *sorted(named.items())))
+            key = digest((*given, *sorted(named.items())))
             with lock:
                 if key in kept:
                     kept.move_to_end(key)
@@ -54,7 +54,7 @@ def remembered(most: int) -> Callable[[Callable[Given, Answer]], Callable[Given,
     return decorate
 
 
-def _digest(given: tuple[Any, ...]) -> bytes:
+def digest(given: tuple[Any, ...]) -> bytes:
     """Key of arguments: kind, shape and bytes of arrays, the repr of others."""
     # Processors compute this one themselves, in half of the time of the others.
     hashed = hashlib.sha256(usedforsecurity=False)

@@ -64,8 +64,8 @@ class CenterfaceDetector:
         except RuntimeError as error:
             raise DetectionError(f"centerface failed on an image of {h} x {w} pixels: {error}") from error
         boxes, points = (boxes - pad) / np.tile(scale, 2), (points - pad) / scale
-        inside = [geometry.box_area(geometry.clip_box(b, (h, w)))[0] for b in boxes]
-        keep = [i for i in geometry.nms(boxes, scores, _NMS_IOU) if inside[i] >= _LEAST_INSIDE * geometry.box_area(boxes[i])[0]]
+        is_inside = geometry.box_area(geometry.clip_box(boxes, (h, w))) >= _LEAST_INSIDE * geometry.box_area(boxes)
+        keep = [i for i in geometry.nms(boxes, scores, _NMS_IOU) if is_inside[i]]
         return [Detection(boxes[i], float(np.sqrt(scores[i])), points[i], self.name) for i in keep]
 
     def _canvas(self, image: Image) -> tuple[Image, NDArray[np.float64], int]:

@@ -87,8 +87,7 @@ class MtcnnDetector:
 
 def _detections(finds: Finds, pad: int, size_hw: tuple[int, int]) -> list[Detection]:
     box, score, point = finds.boxes - pad, np.clip(finds.scores, 0.0, 1.0), finds.points - pad
-    area = geometry.box_area(box)
-    inside = np.array([geometry.box_area(geometry.clip_box(b, size_hw))[0] for b in box])
+    area, inside = geometry.box_area(box), geometry.box_area(geometry.clip_box(box, size_hw))
     keep = np.isfinite(box).all(axis=1) & (area > 0) & (inside >= _LEAST_INSIDE * area)
     return [Detection(b, float(s), p, "mtcnn") for b, s, p in zip(box[keep], score[keep], point[keep], strict=True)]
 

@@ -7,6 +7,7 @@ as the thesis did.
 
 import copy
 import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -20,11 +21,12 @@ from deid.compositing.blend import shrunk
 from deid.compositing.glasses import without
 from deid.core.attributes import ATTRIBUTES, CROP_SIZE
 from deid.core.errors import EditError
+from deid.core.remembered import digest
 from deid.core.temporal import held, steadied
 from deid.core.types import AlignedFace, Crops, EditedFace, StandIn
 from deid.editing.portraits import Portraits
 from deid.editing.sampler import SET_SIZE, portraits_of
-from deid.editing.stand_in import stand_in
+from deid.editing.stand_in import Sketch, sketch
 from deid.editing.thin_plate import warp_to
 from deid.imaging.geometry import scaled
 from deid.landmarks.face_points import FacePoints
@@ -47,6 +49,8 @@ _FINE, _COARSE = 1.0, 9.0
 _MOST_CHANGE, _MOST_TINT = 22.0, 5.0
 #: In a video, a change is moved with the face for so many keyframes before it is made anew.
 _HELD = 4
+#: So many sketches are kept for new faces that may be made of them, of 1 MB each.
+_SKETCHES = 16
 
 
 def coarsen(crops: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
@@ -132,7 +136,7 @@ class AttganEditor(_TwoPasses):
 
     def __init__(self, device: str = "cpu", bank: Portraits | None = None, network: "Generator | None" = None) -> None:
         super().__init__(device, network)
-        self._bank, self._points = bank, FacePoints()
+        self._bank, self._points, self._sketches = bank, FacePoints(), OrderedDict[bytes, Sketch]()
 
     def portraits(self) -> Portraits:
         """The portraits, read on first use.
@@ -166,15 +170,31 @@ class AttganEditor(_TwoPasses):
             EditError: a shape is wrong.
         """
         rows, face = _checked(face, attributes), without(face)
-        points = self._points.points(face.crop) if face.points is None else face.points
         large = face.crop if face.large is None else face.large
-        made = [stand_in(self.portraits(), *portraits_of(row), face.crop, large, points, face.steady) for row in rows]
+        made = [self._sketch(face, row).at_scale(self.portraits(), large) for row in rows]
         # Only a video's one row is steadied: several would take turns.
         steady = face.steady if len(rows) == 1 else None
         changes = held(steady, "change", lambda: self._bounded_changes(made, rows[:, : len(ATTRIBUTES)]), _HELD)
         kept = [steadied(steady, "change", change.on(m.points), 12.0) for change, m in zip(changes, made, strict=True)]
         edited = [replace(m, face=_added(m.face, k)) for m, k in zip(made, kept, strict=True)]
         return [EditedFace(shrunk(e.face), self.name, a, strength, e) for e, a in zip(edited, rows, strict=True)]
+
+    def sketch(self, face: AlignedFace, attributes: NDArray[np.float32]) -> StandIn:
+        """The stand-in (128, 128, 3) of an attribute set (SET_SIZE,), without an edit. `edit` goes on with it; errors as there."""
+        (row,), face = _checked(face, attributes[None]), without(face)
+        made = self._sketch(face, row)
+        with self._lock:
+            self._sketches[_key(face, row)] = made
+            while len(self._sketches) > _SKETCHES:
+                self._sketches.popitem(last=False)
+        return made.in_small(face.crop)
+
+    def _sketch(self, face: AlignedFace, row: NDArray[np.float32]) -> Sketch:
+        """What was sketched of a stand-in for a face without glasses, or is now."""
+        with self._lock:
+            made = self._sketches.pop(_key(face, row), None) if face.steady is None else None
+        points = self._points.points(face.crop) if face.points is None else face.points
+        return made or sketch(self.portraits(), *portraits_of(row), face.crop, points, face.steady)
 
     def _bounded_changes(self, made: Sequence[StandIn], sets: NDArray[np.float32]) -> list[_Change]:
         """Changes of N stand-ins by sets (N, 13)."""
@@ -231,6 +251,11 @@ def _checked(face: AlignedFace, attributes: NDArray[np.float32]) -> NDArray[np.f
     if rows.ndim != 2 or rows.shape[1] != SET_SIZE:
         raise EditError(f"expected attribute sets (N, {SET_SIZE}), got {rows.shape}")
     return rows
+
+
+def _key(face: AlignedFace, row: NDArray[np.float32]) -> bytes:
+    """Of a sketch."""
+    return digest((face.crop, face.points, row))
 
 
 def _light_for(crop: NDArray[np.uint8]) -> float:

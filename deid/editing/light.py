@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.core.medians import median
 from deid.core.temporal import steadied
 from deid.core.types import Image, Steady
 from deid.editing.shapes import EYES
@@ -102,7 +103,7 @@ def _darker_half(lightness: Field, part: NDArray[np.float64]) -> Field:
     """(128, 128): the darker half by lightness (128, 128) of an eye (6, 2), its iris and lashes."""
     where = filled(part)
     inside = lightness[where > 0.5]
-    return where if inside.size == 0 else np.asarray(where * (lightness <= np.median(inside)), np.float32)
+    return where if inside.size == 0 else np.asarray(where * (lightness <= median(inside)), np.float32)
 
 
 def _mean(image: Field, where: Field) -> NDArray[np.float32]:

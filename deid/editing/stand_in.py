@@ -5,6 +5,7 @@ brows, nose and mouth have the portraits' own shapes, and lie a little farther f
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from deid.compositing.blend import clear_of_hair, face_mask, outline, shrunk, un
 from deid.compositing.seam import reach
 from deid.core.temporal import steadied
 from deid.core.types import Image, StandIn, Steady
-from deid.editing.light import coarse_light, light_of, with_eyes
+from deid.editing.light import Light, coarse_light, light_of, with_eyes
 from deid.editing.looks import HELD, pose
 from deid.editing.portraits import MIRRORED, Portraits
 from deid.editing.sampler import FIRST
@@ -44,6 +45,49 @@ _SHUT, _SAME_GAP = 0.7, 1.5
 _OPENS, _OPEN = 2.0, 4.0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sketch:
+    """A stand-in in small, and what it takes to make it at the photo's scale.
+
+    Args:
+        first: the portrait that gives the detail.
+        maps: (128, 128, 2) where its pixels come from.
+        to_photo: (128, 128, 2) where the photo's pixels come from, in the stand-in's shape.
+        light: the photo's, for the first portrait.
+        small: (128, 128, 3) that portrait in place and in that light.
+        tone: (128, 128, 3) what the others add.
+        between_lips: (128, 128) in [0, 1], how much of the photo shows inside the mouth; None where that is shut.
+        visible, points, strain: see `StandIn`.
+    """
+
+    first: int
+    maps: Field
+    to_photo: Field
+    light: Light
+    small: Field
+    tone: Field
+    between_lips: Field | None
+    visible: Field
+    points: NDArray[np.float64]
+    strain: float
+
+    def in_small(self, crop: Image) -> StandIn:
+        """The stand-in (128, 128, 3) for the face in this crop (128, 128, 3)."""
+        return self._with(self.small, crop)
+
+    def at_scale(self, bank: Portraits, large: Image) -> StandIn:
+        """The stand-in at the photo's scale, that of ``large`` (n, n, 3)."""
+        return self._with(self.light.on(warped(bank.picture(self.first), self.maps, large.shape[0])), large)
+
+    def _with(self, first: Field, photo: Image) -> StandIn:
+        n = photo.shape[0]
+        face = first + scaled(self.tone, n)
+        if self.between_lips is not None:
+            # Teeth of a smile between the lips of somebody who speaks are a grimace, and what is between lips says little of anybody.
+            face += scaled(self.between_lips, n)[..., None] * (warped(photo, self.to_photo, n) - face)
+        return StandIn(np.asarray(np.clip(face, 0, 255), np.float32), self.visible, self.points, self.strain)
+
+
 def stand_in(
     bank: Portraits,
     numbers: Sequence[int],
@@ -53,14 +97,26 @@ def stand_in(
     points: NDArray[np.float64],
     steady: Steady | None = None,
 ) -> StandIn:
-    """A mix of portraits in the pose and the light of a face.
+    """A mix of portraits in the pose and the light of a face; ``large`` (n, n, 3) is the face at the photo's scale, n a multiple of 128.
+    The other arguments are those of `sketch`."""
+    return sketch(bank, numbers, shares, crop, points, steady).at_scale(bank, large)
+
+
+def sketch(
+    bank: Portraits,
+    numbers: Sequence[int],
+    shares: Sequence[float],
+    crop: Image,
+    points: NDArray[np.float64],
+    steady: Steady | None = None,
+) -> Sketch:
+    """A mix of portraits in the pose and the light of a face, in small.
 
     Args:
         bank: where the portraits are.
         numbers: of the portraits; the first one gives the detail.
         shares: of each in shape and tone; they sum to 1.
         crop: (128, 128, 3) uint8 RGB, the face.
-        large: (n, n, 3) the same at the photo's scale, n a multiple of 128.
         points: (68, 2) its landmarks in pixels of ``crop``.
         steady: in a video, what keeps light from flickering.
     """
@@ -75,15 +131,9 @@ def stand_in(
     lights[0] = with_eyes(lights[0], small[0], crop, shape, points)
     first, *others = [light.on(s) for light, s in zip(lights, small, strict=True)]
     mixed = sum((np.float32(share) * (other - first) for share, other in zip(shares[1:], others, strict=True)), np.zeros_like(first))
-    tone = cv2.GaussianBlur(mixed * visible[..., None], (0, 0), _TONE)
-    face = lights[0].on(warped(bank.picture(numbers[0]), maps[0], large.shape[0])) + scaled(np.asarray(tone, np.float32), large.shape[0])
-    share = float(np.clip((_gap(shape[MOUTH]) - _OPENS) / (_OPEN - _OPENS), 0, 1))
-    if share > 0:
-        # Teeth of a smile between the lips of somebody who speaks are a grimace, and what is between lips says little of anybody.
-        between = share * scaled(_between_lips(shape), large.shape[0])[..., None]
-        face += between * (warped(large, to_photo, large.shape[0]) - face)
+    tone = np.asarray(cv2.GaussianBlur(mixed * visible[..., None], (0, 0), _TONE), np.float32)
     strain = max(_strain(m, within * visible) for m in maps)
-    return StandIn(np.asarray(np.clip(face, 0, 255), np.float32), visible, shape, strain)
+    return Sketch(numbers[0], maps[0], to_photo, lights[0], first, tone, _shown_between_lips(shape), visible, shape, strain)
 
 
 def _strain(maps: Field, where: Field) -> float:
@@ -115,9 +165,10 @@ def shape_for(
     return shape
 
 
-def _between_lips(points: NDArray[np.float64]) -> Field:
-    """(128, 128) soft: 1 between the lips."""
-    return np.asarray(cv2.GaussianBlur(filled(points[60:68]), (0, 0), 0.8), np.float32)
+def _shown_between_lips(points: NDArray[np.float64]) -> Field | None:
+    """(128, 128) soft: how much of the photo shows between the lips; None where they are shut."""
+    share = np.clip((_gap(points[MOUTH]) - _OPENS) / (_OPEN - _OPENS), 0, 1)
+    return np.float32(share) * np.asarray(cv2.GaussianBlur(filled(points[60:68]), (0, 0), 0.8), np.float32) if share > 0 else None
 
 
 def warped(picture: Image, maps: Field, n: int) -> Field:

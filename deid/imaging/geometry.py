@@ -85,7 +85,7 @@ def expand_box(box: Boxes, factor: float) -> Boxes:
 
 
 def clip_box(box: Boxes, size_hw: tuple[int, int]) -> Boxes:
-    """A box (4,) cut to an image of ``size_hw`` pixels."""
+    """A box (4,), or several (N, 4), cut to an image of ``size_hw`` pixels."""
     h, w = size_hw
     return np.clip(np.asarray(box, np.float64), 0.0, [w, h, w, h])
 

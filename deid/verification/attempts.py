@@ -1,5 +1,6 @@
 """The attempts at one face, from level to level: which one is published, with the gate's verdict on it."""
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
@@ -7,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from deid.compositing.fit import Fit
 from deid.compositing.proposal import Proposal, Shown
 from deid.core.comparison import below
 from deid.core.protocols import Editor
@@ -71,6 +73,29 @@ class Attempt(Generic[Level]):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Sketched(Generic[Level]):
+    """What one level would make of a face. What its edit moves is small beside what lies between two portraits.
+
+    Args:
+        level: the level.
+        margin: how far its stand-in is from the face before, by a glance at a sketch, see `Gate.glance`.
+        fit: how well that fits the photo.
+        make: makes it.
+    """
+
+    level: Level
+    margin: float
+    fit: Fit
+    make: Callable[[], Attempt[Level]]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it is only made where no other may stay."""
+        near = [] if self.margin > 1 else [f"too near in a sketch: {self.margin:.2f} thresholds"]
+        return near + _unfit(self.fit)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Judged(Generic[Level]):
     """A new face or a cover in the photo, and the verdict on it.
 
@@ -92,42 +117,134 @@ class Judged(Generic[Level]):
         return self.check.passed or self.attempt.level.last
 
 
-def best(gate: Gate, source: SourceFace, attempts: Iterable[Attempt[Level]], further_rounds: int) -> tuple[Judged[Level] | None, list[str]]:
+def best(
+    gate: Gate, source: SourceFace, attempts: Iterable[Attempt[Level] | Sketched[Level]], further_rounds: int
+) -> tuple[Judged[Level] | None, list[str]]:
     """The first attempt that passes; where its new face is near the one before, the farthest of a few.
+
+    None is made or looked at that cannot be it by what is known.
 
     Args:
         gate: judges them.
         source: the face before.
-        attempts: mildest first; the next one is only made when the ones before do not do.
-        further_rounds: how many more are made for a new face that passes but is near the one before.
+        attempts: mildest first; the next one is only asked for when the ones before do not do.
+        further_rounds: how many more are tried for a new face that passes but is near the one before.
 
     Returns:
         What is to stay, None when nothing passed; and why each of those before may not.
     """
-    kept: Judged[Level] | None = None
-    failed: list[str] = []
-    for attempt in attempts:
-        if kept is not None and not attempt.level.pastes_face:
-            break
-        judged = first_passing(gate, source, attempt, 1.0 if kept is None else margin(kept.check))
-        if judged.may_stay and (kept is None or margin(judged.check) > margin(kept.check)):
-            kept = judged
-        elif kept is None:
-            failed.append(f"{judged.shown.edited.method} x{attempt.level.strength:g}: {'; '.join(judged.check.reasons)}")
-        if kept is not None and (further_rounds == 0 or not _may_be_farther(kept)):
-            break
+    left, tries = _Attempts(attempts), list[_Try[Level]]()
+    while True:
+        kept, is_enough = _to_stay(tries, further_rounds)
+        if not is_enough and (attempt := left.next(covers=False)) is not None:
+            tries.append(_Try(gate, source, attempt, 1.0 if kept is None else kept.margin))
+        elif kept is None and (unmade := [one for one in tries if one.judged is None]):
+            max(unmade, key=lambda one: one.margin).look_closer()
+        elif kept is None and (attempt := left.next(covers=True)) is not None:
+            tries.append(_Try(gate, source, attempt, 1.0))
+        elif kept is None or not kept.look_closer():
+            failed = itertools.takewhile(lambda one: not one.may_stay, tries)
+            return (None if kept is None else kept.judged), [one.why_not for one in failed]
+
+
+def _to_stay(tries: Sequence["_Try[Level]"], further_rounds: int) -> tuple["_Try[Level] | None", bool]:
+    """Which one stays if none turns out worse than it looks by now, and whether no other need be tried."""
+    kept: _Try[Level] | None = None
+    for one in tries:
+        if one.may_stay and (kept is None or one.margin > kept.margin):
+            kept = one
+        if kept is not None and (further_rounds == 0 or not kept.may_be_farther):
+            return kept, True
         further_rounds -= kept is not None
-    return kept, failed
+    return kept, False
 
 
-def _may_be_farther(kept: Judged[Level]) -> bool:
-    """Whether a new face is near the one before, and another may be drawn."""
-    level = kept.attempt.level
-    return level.pastes_face and level.sets is None and not is_far(kept.check)
+class _Attempts(Generic[Level]):
+    """What is left of a face's attempts."""
+
+    def __init__(self, attempts: Iterable[Attempt[Level] | Sketched[Level]]) -> None:
+        self._attempts, self._held_back = iter(attempts), list[Attempt[Level] | Sketched[Level]]()
+
+    def next(self, covers: bool) -> Attempt[Level] | Sketched[Level] | None:
+        """The next one; None where it is a cover and none is wanted."""
+        attempt = self._held_back.pop() if self._held_back else next(self._attempts, None)
+        if attempt is not None and not attempt.level.pastes_face and not covers:
+            self._held_back.append(attempt)
+            return None
+        return attempt
+
+
+class _Try(Generic[Level]):
+    """An attempt that is made and judged as far as is wanted: of most it is soon known that another one is farther.
+
+    Args:
+        gate: judges it.
+        source: the face before.
+        attempt: what is judged.
+        needed: by how many thresholds one of several new faces must be farther to be of use.
+    """
+
+    def __init__(self, gate: Gate, source: SourceFace, attempt: Attempt[Level] | Sketched[Level], needed: float) -> None:
+        self._gate, self._source, self._attempt = gate, source, attempt
+        self._looks: Iterator[Verification] = iter(())
+        self.judged = None if isinstance(attempt, Sketched) else self._first_look(attempt, needed)
+
+    @property
+    def margin(self) -> float:
+        """How far it is, as far as is known; a closer look seldom makes it farther than a sketch, and never than another look."""
+        if self.judged is not None:
+            return margin(self.judged.check)
+        assert isinstance(self._attempt, Sketched)
+        return self._attempt.margin
+
+    @property
+    def may_stay(self) -> bool:
+        """Whether it passes, as far as is known, or nothing harder follows."""
+        return not self._reasons if self.judged is None else self.judged.may_stay
+
+    @property
+    def may_be_farther(self) -> bool:
+        """Whether it is near the face before, and another may be drawn."""
+        level = self._attempt.level
+        return level.pastes_face and level.sets is None and not is_far(self.margin)
+
+    @property
+    def why_not(self) -> str:
+        """Why it may not stay."""
+        level = self._attempt.level
+        method = level.editor.name if self.judged is None else self.judged.shown.edited.method
+        return f"{method} x{level.strength:g}: {'; '.join(self._reasons)}"
+
+    @property
+    def _reasons(self) -> Sequence[str]:
+        if self.judged is not None:
+            return self.judged.check.reasons
+        assert isinstance(self._attempt, Sketched)
+        return self._attempt.reasons
+
+    def look_closer(self) -> bool:
+        """Make it, or judge it more surely; false when nothing more is to be known."""
+        if self.judged is None:
+            assert isinstance(self._attempt, Sketched)
+            self.judged = self._first_look(self._attempt.make(), 1.0)
+            return True
+        check = next(self._looks, None)
+        if check is not None:
+            self.judged = replace(self.judged, check=check)
+        return check is not None
+
+    def _first_look(self, attempt: Attempt[Level], needed: float) -> Judged[Level]:
+        numbers = _promising(self._gate, self._source, attempt)
+        if len(numbers) > 1 or not attempt.level.pastes_face:
+            return first_passing(self._gate, self._source, attempt, needed)
+        # The whole photo is made again for a closer look: those of several tries take much memory.
+        part = replace(attempt.show(numbers[0]), whole=None)
+        self._looks = _looks(self._gate, self._source, attempt, part)
+        return Judged(attempt, numbers[0], part, next(self._looks))
 
 
 def first_passing(gate: Gate, source: SourceFace, attempt: Attempt[Level], needed: float = 1.0) -> Judged[Level]:
-    """The most promising one of an attempt that passes; the most promising one where none does. See `Gate.judge` for what is needed."""
+    """The most promising one of an attempt that passes by more than the thresholds needed; the most promising one where none does."""
     first = None
     for one in judged(gate, source, attempt, needed):
         if one.check.passed:
@@ -156,27 +273,44 @@ def _promising(gate: Gate, source: SourceFace, attempt: Attempt[Level]) -> list[
 
 
 def _of_new_face(gate: Gate, source: SourceFace, attempt: Attempt[Level], shown: Shown, needed: float) -> Verification:
-    """The gate's verdict on a new face, which takes most of the time, unless it is refused without: it does not fit, or changes too little
-    of the detection."""
-    before, more = attempt.verdict_before, _misfits(source, attempt, shown)
-    if before is None and more:
-        return Verification((), False, 0.0, source.male, source.male, None, tuple(more))
+    """The gate's verdict on a new face, in full only where it passes by more than the thresholds needed."""
+    check: Verification | None = None
+    for check in _looks(gate, source, attempt, shown):
+        if not check.passed:
+            return check
+        if margin(check) <= needed:
+            return replace(check, reasons=(f"{margin(check):.2f} thresholds away, not more than {needed:.2f}",))
+    assert check is not None  # there is at least one look
+    return check
+
+
+def _looks(gate: Gate, source: SourceFace, attempt: Attempt[Level], shown: Shown) -> Iterator[Verification]:
+    """Ever surer verdicts on a new face, at least one. Looking takes most of the time: one that is refused without, because it does not fit
+    or changes too little of the detection, is not looked at."""
+    before, misfits = attempt.verdict_before, _misfits(source, attempt, shown)
+    if before is None and misfits:
+        yield Verification((), False, 0.0, source.male, source.male, None, tuple(misfits))
+        return
     in_glasses = attempt.level.sets is None and attempt.in_glasses
-    check = before or gate.judge(source, shown.image, attempt.level.accepted, max(needed, _IN_GLASSES) if in_glasses else needed)
-    if in_glasses and margin(check) < _IN_GLASSES:
-        more.append(f"too near for the same glasses: {below(margin(check), _IN_GLASSES)} thresholds")
-    return replace(check, reasons=(*check.reasons, *more))
+    looks = gate.looks(source, lambda: shown.image, attempt.level.accepted) if before is None else [before]
+    for check in looks:
+        more = list(misfits)
+        if in_glasses and margin(check) < _IN_GLASSES:
+            more.append(f"too near for the same glasses: {below(margin(check), _IN_GLASSES)} thresholds")
+        yield replace(check, reasons=(*check.reasons, *more))
 
 
 def _misfits(source: SourceFace, attempt: Attempt[Level], shown: Shown) -> list[str]:
     """Why a new face does not fit its photo."""
-    found = list[str]()
     # In a video, one poor frame is no reason to cover a face.
-    if attempt.verdict_before is None and attempt.level.sets is None and shown.fit.value < LEAST_FIT:
-        found.append(f"the stand-in does not fit the photo: {below(shown.fit.value, LEAST_FIT)}, {shown.fit.worst}")
+    found = _unfit(shown.fit) if attempt.verdict_before is None and attempt.level.sets is None else []
     if (share := geometry.share_of_middle(source.detection.box_xyxy, shown.touched)) < LEAST_EDITED:
         found.append(f"only {share:.0%} of the middle of the box is edited")
     return found
+
+
+def _unfit(fit: Fit) -> list[str]:
+    return [f"the stand-in does not fit the photo: {below(fit.value, LEAST_FIT)}, {fit.worst}"] if fit.value < LEAST_FIT else []
 
 
 def _of_cover(gate: Gate, source: SourceFace, attempt: Attempt[Level], shown: Shown) -> Verification:

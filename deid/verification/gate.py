@@ -5,9 +5,9 @@ embedder places it beyond its threshold, the detector detects it in place, the g
 alone is a trap: noise that fools one recogniser is neither private nor useful.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,9 @@ from deid.core.types import Crops, Distance, Embeddings, Image, Verification
 from deid.detection.views import find_again
 from deid.imaging.alignment import align
 from deid.recognition.source_face import SourceFace
-from deid.verification.ranking import margin_of
+from deid.verification.ranking import margin, usual_far
+
+Value = TypeVar("Value")
 
 #: Score under which nothing passes for a photo. One photo in twenty scores less: thick frames of glasses, or much compression.
 _NOISE_REALISM = 0.06
@@ -67,40 +69,67 @@ class Gate:
         embeddings = self.reader.embed(crops)
         return self._judged(source, self._distances(source, embeddings), crops, embeddings, accepted)
 
-    def judge(self, source: SourceFace, image: Image, accepted: bool = False, needed: float | None = None) -> Verification:
-        """Judge a new face in the photo.
+    def glance(self, source: SourceFace, crop: Image) -> float:
+        """The `margin` of a new face in an aligned crop (128, 128, 3), as far as the strictest recogniser alone tells."""
+        number, embedder = self._strictest_first()[0]
+        near = self._column(source, number, embedder.embed(crop[None]))
+        return margin(Verification(tuple(near), False, 0.0, source.male, source.male, None))
+
+    def judge(self, source: SourceFace, image: Image, accepted: bool = False) -> Verification:
+        """Judge a new face in the photo, in full.
 
         Args:
             source: the face before.
             image: (H, W, 3) uint8 RGB, the photo with the new face.
             accepted: whether the new face was accepted in several frames of the person. Its gender is then not asked again: one blurred
                 frame says little of it.
-            needed: by how many thresholds, see `margin`, it must exceed to be of use. One that does not at the old landmarks is refused
-                without a second look, which could only bring it nearer. None to measure it in full whatever it is.
         """
-        crop, rows = self._first_look(source, image)
-        (first,) = self._distances(source, rows)
-        if needed is not None and margin_of(first) <= needed:
-            reasons = _too_near(first) or [f"{margin_of(first):.2f} thresholds away, not more than {needed:.2f}"]
-            return Verification(first, False, 0.0, source.male, source.male, None, tuple(reasons))
-        iou, nearest = self._second_look(source, image, first)
-        (check,) = self._judged(source, [nearest], crop, rows, accepted)
-        reasons, least = list(check.reasons), self.options.min_iou
+        *_, check = self.looks(source, lambda: image, accepted)
+        return check
+
+    def looks(self, source: SourceFace, image: Callable[[], Image], accepted: bool = False) -> Iterator[Verification]:
+        """Verdicts on a new face in the photo, each surer than the one before: none is farther than an earlier one, and none passes after
+        one that did not. The last one is that of `judge`.
+
+        Args:
+            source: the face before.
+            image: gives (H, W, 3) uint8 RGB, the photo with the new face, as often as it is called: between looks nobody need keep it.
+            accepted: see `judge`.
+        """
+        crop, rows, first = align(image(), source.detection).crop[None], dict[int, Embeddings](), dict[int, Distance]()
+        for number, embedder in self._strictest_first():
+            rows[number] = embedder.embed(crop)
+            (first[number],) = self._column(source, number, rows[number])
+            near = _in_order(first)
+            yield Verification(near, False, 0.0, source.male, source.male, None, tuple(_too_near(near)))
+        (check,) = self._judged(source, [_in_order(first)], crop, _in_order(rows), accepted)
+        yield check
+        yield from self._second_looks(source, image(), check)
+
+    def _second_looks(self, source: SourceFace, image: Image, check: Verification) -> Iterator[Verification]:
+        """Surer verdicts than the one on the first look: with the detector's word, and at the landmarks that it finds."""
+        others, least = check.reasons[len(_too_near(check.distances)) :], self.options.min_iou
+        iou, found = find_again(self.detector.detect, image, source.detection)
         if iou < least:
-            again = f"found again with IoU {below(iou, least)}" if iou > 0 else "not found again by the detector"
-            reasons.append(again)
-        return replace(check, redetected=iou > 0, iou=iou, reasons=tuple(reasons))
+            others += (f"found again with IoU {below(iou, least)}" if iou > 0 else "not found again by the detector",)
+        check = replace(check, redetected=iou > 0, iou=iou, reasons=(*_too_near(check.distances), *others))
+        yield check
+        if found is None:
+            return
+        near, crop = list(check.distances), align(image, found).crop[None]
+        for number, embedder in self._strictest_first():
+            near[number] = _nearer(near[number], *self._column(source, number, embedder.embed(crop)))
+            yield replace(check, distances=tuple(near), reasons=(*_too_near(near), *others))
+
+    def _strictest_first(self) -> list[tuple[int, Embedder]]:
+        """The recognisers with their numbers, the one first that finds most faces near: what it refuses the others need not see."""
+        return sorted(enumerate(self.reader.embedders), key=lambda numbered: usual_far(numbered[1].name))
 
     def cover(self, source: SourceFace, image: Image) -> Verification:
         """Judge a filter over the face, in the photo (H, W, 3): only the distances count."""
-        _, rows = self._first_look(source, image)
-        iou, nearest = self._second_look(source, image, *self._distances(source, rows))
+        first = self._distances(source, self.reader.embed(align(image, source.detection).crop[None]))
+        iou, nearest = self._second_look(source, image, *first)
         return Verification(nearest, iou > 0, iou, source.male, source.male, None, tuple(_too_near(nearest)))
-
-    def _first_look(self, source: SourceFace, image: Image) -> tuple[Crops, tuple[Embeddings, ...]]:
-        """The crop (1, 128, 128, 3) of a photo at a face's old landmarks, and its embeddings."""
-        crop = align(image, source.detection).crop[None]
-        return crop, self.reader.embed(crop)
 
     def _second_look(self, source: SourceFace, image: Image, first: tuple[Distance, ...]) -> tuple[float, tuple[Distance, ...]]:
         """IoU of a face detected again in a photo, and the lesser of its distances at the old landmarks and at the new ones, as an
@@ -109,16 +138,17 @@ class Gate:
         if found is None:
             return iou, first
         (second,) = self._distances(source, self.reader.embed(align(image, found).crop[None]))
-        # A NaN counts as the least distance.
-        return iou, tuple(min(of, key=lambda d: (d.value == d.value, d.value)) for of in zip(first, second, strict=True))
+        return iou, tuple(map(_nearer, first, second))
 
     def _distances(self, source: SourceFace, embeddings: Sequence[Embeddings]) -> list[tuple[Distance, ...]]:
         """Distance of each of N faces from the source, for each embedder."""
-        columns = []
-        for embedder, rows, before in zip(self.reader.embedders, embeddings, source.embeddings, strict=True):
-            value = np.linalg.norm(rows - before, axis=1)
-            columns.append([Distance(embedder.name, float(v), embedder.threshold) for v in value])
-        return list(zip(*columns, strict=True))
+        return list(zip(*(self._column(source, number, rows) for number, rows in enumerate(embeddings)), strict=True))
+
+    def _column(self, source: SourceFace, number: int, rows: Embeddings) -> list[Distance]:
+        """Distance of each of N faces with rows (N, D) by the embedder of a number."""
+        embedder = self.reader.embedders[number]
+        values = np.linalg.norm(rows - source.embeddings[number], axis=1)
+        return [Distance(embedder.name, float(value), embedder.threshold) for value in values]
 
     def _judged(
         self,
@@ -144,6 +174,16 @@ class Gate:
                 reasons.append(f"realism {below(score, least)}{_whose(least, source, self.options)}")
             found.append(Verification(near, False, 0.0, source.male, float(first), float(score), tuple(reasons)))
         return found
+
+
+def _nearer(a: Distance, b: Distance) -> Distance:
+    """The lesser of two distances; a NaN counts as the least."""
+    return min(a, b, key=lambda d: (d.value == d.value, d.value))
+
+
+def _in_order(numbered: Mapping[int, Value]) -> tuple[Value, ...]:
+    """Values by their numbers."""
+    return tuple(numbered[number] for number in sorted(numbered))
 
 
 def _too_near(distances: Sequence[Distance]) -> list[str]:

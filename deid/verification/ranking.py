@@ -21,22 +21,22 @@ def margin(check: Verification) -> float:
     Returns:
         In thresholds of dlib's network, to which the others' are scaled; 0 where nothing was asked.
     """
-    return margin_of(check.distances)
+    return min(map(_margin, check.distances), default=0.0)
 
 
-def margin_of(distances: Sequence[Distance]) -> float:
-    """`margin` of distances, one per embedder."""
-    return min(map(_margin, distances), default=0.0)
+def usual_far(embedder: str) -> float:
+    """From how many of its thresholds on an embedder finds a new face far: of a stricter one, fewer."""
+    return _FAR.get(embedder, _USUAL_FAR)
 
 
 def _margin(distance: Distance) -> float:
     times = distance.value / distance.threshold
-    return times if times < 1 else 1 + (times - 1) * (_USUAL_FAR - 1) / (_FAR.get(distance.embedder, _USUAL_FAR) - 1)
+    return times if times < 1 else 1 + (times - 1) * (_USUAL_FAR - 1) / (usual_far(distance.embedder) - 1)
 
 
-def is_far(check: Verification) -> bool:
-    """Whether a new face lies as far from the one before as most strangers."""
-    return margin(check) >= _USUAL_FAR
+def is_far(margin: float) -> bool:
+    """Whether a new face lies as far from the one before as most strangers, by `margin`."""
+    return margin >= _USUAL_FAR
 
 
 def promising(checks: Sequence[Verification], fit: Sequence[float], expected: NDArray[np.float64]) -> list[int]:

@@ -459,7 +459,7 @@ def test_bad_editor_is_caught_and_the_face_is_covered(
 
 def test_reasons_of_a_noop_name_the_distance(with_editor: Any, hopper: Image, officer: Detection) -> None:
     (face,) = with_editor(_noop).process(hopper, [officer]).faces
-    assert all("dlib_resnet distance 0.0" in reason for reason in face.why[:2])
+    assert all("mobilenet distance 0.0" in reason for reason in face.why[:2])
 
 
 @pytest.mark.parametrize("name", ["b", "bl", "blur", "solid", ""])

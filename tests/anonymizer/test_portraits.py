@@ -252,7 +252,7 @@ def test_stand_in_that_is_the_face_itself_is_caught(bank: Portraits, with_portra
     (face,) = result.faces
     assert face.status == "fallback"
     assert face.method in {"blur", "solid"}
-    assert all("dlib_resnet distance 0.0" in reason for reason in face.why[:4])
+    assert all("mobilenet distance 0.1" in reason for reason in face.why[:4])
     assert (result.image != hopper)[geometry.box_to_slices(officer.box_xyxy, hopper.shape[:2])].any(axis=2).mean() > 0.9
 
 

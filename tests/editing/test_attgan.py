@@ -230,3 +230,26 @@ def test_attributes_are_the_published_13_in_order() -> None:
     assert len(ATTRIBUTES) == 13
     assert list(ATTRIBUTES) == sorted(ATTRIBUTES)
     assert ATTRIBUTES[7] == "Male"
+
+
+def test_what_was_sketched_becomes_the_same_face(network: Generator, bank: Portraits, officer_face: AlignedFace) -> None:
+    """The work of a sketch is not done again, and not mixed up with that of another one or of another face."""
+    rows = [with_portraits(np.zeros((1, 13), np.float32), numbers, SHARES) for numbers in ([3, 40], [40, 3])]
+    other = replace(officer_face, crop=np.ascontiguousarray(officer_face.crop[:, ::-1]))
+    plain = [AttganEditor(bank=bank, network=network).edit(face, row)[0] for face in (officer_face, other) for row in rows]
+    editor = AttganEditor(bank=bank, network=network)
+    small = [editor.sketch(face, row[0]) for face in (officer_face, other) for row in rows]
+    again = [editor.edit(face, row)[0] for face in (officer_face, other) for row in rows]
+    for sketched, one, same in zip(small, again, plain, strict=True):
+        np.testing.assert_array_equal(_whole(one), _whole(same))
+        assert one.stand_in is not None
+        assert one.stand_in.points is sketched.points, "it went on with the sketch"
+        assert sketched.face.shape == (128, 128, 3)
+
+
+def test_few_sketches_are_kept(network: Generator, bank: Portraits, officer_face: AlignedFace) -> None:
+    editor = AttganEditor(bank=bank, network=network)
+    rows = [with_portraits(np.zeros((1, 13), np.float32), [i], np.ones(1, np.float32)) for i in range(20)]
+    small = [editor.sketch(officer_face, row[0]) for row in rows]
+    went_on = [editor.edit(officer_face, row)[0].stand_in.points is s.points for row, s in zip(rows, small, strict=True)]  # type: ignore[union-attr]
+    assert went_on == [False] * 4 + [True] * 16

@@ -20,6 +20,7 @@ from deid.recognition.face_reader import FaceReader
 from deid.recognition.linear import GenderReader
 from deid.recognition.source_face import SourceFace
 from deid.verification.gate import Gate
+from deid.verification.ranking import margin
 from deid.verification.realism import RealismScorer
 
 BOX = np.array([50.0, 40, 110, 120])
@@ -202,23 +203,38 @@ def test_judge_asks_the_detector(boxes: list[np.ndarray], iou: float, said: list
     assert list(check.reasons) == said
 
 
-@pytest.mark.parametrize(
-    ("blue", "needed", "said"), [(28, 1.0, "angle distance 0.484 <= 0.500"), (40, 2.0, "1.37 thresholds away, not more than 2.00")]
-)
-def test_what_is_too_near_at_first_sight_is_not_looked_at_again(blue: int, needed: float, said: str) -> None:
-    gate = _gate()  # without a detector
-    source = _source(gate)
-    image = np.full((200, 160, 3), (90, 90, blue), np.uint8)
-    check = gate.judge(source, image, needed=needed)
-    assert (check.reasons, check.redetected, check.passed) == ((said,), False, False)
+def test_a_closer_look_is_taken_only_when_it_is_wanted() -> None:
+    """The strictest recogniser comes first; then the others, what is read of the crop, and the detector, which takes longest."""
+    gate = _gate([_Angle(), _Angle("mobilenet", 0.6)])  # without a detector
+    looks = gate.looks(_source(gate), lambda: np.full((200, 160, 3), (10, 10, 40), np.uint8))
+    first, second, third = (next(looks) for _ in range(3))
+    assert [[d.embedder for d in check.distances] for check in (first, second, third)] == [["mobilenet"], *[["angle", "mobilenet"]] * 2]
+    assert (first.passed, second.passed) == (True, True)
+    assert [r.split()[0] for r in third.reasons] == ["gender", "realism"]
     with pytest.raises(AttributeError):
-        gate.judge(source, image)
+        next(looks)
 
 
-def test_what_is_far_enough_at_first_sight_is_measured_in_full() -> None:
+@pytest.mark.parametrize("found", [[], [BOX], [BOX + np.array([30, 0, 30, 0])]], ids=["nothing", "in place", "beside"])
+@pytest.mark.parametrize("colour", [(90, 90, 90), (90, 90, 10), (10, 10, 20)])
+def test_a_closer_look_finds_no_face_farther_or_better(found: list[np.ndarray], colour: tuple[int, int, int]) -> None:
+    image = np.full((200, 160, 3), colour, np.uint8)
+    # At its right edge the photo shows the face itself.
+    image[:, 100:, 2] = 0
+    gate = _gate([_Angle(), _Angle("mobilenet", 0.6)], detector=_finder(*found))
+    looks = list(gate.looks(_source(gate), lambda: image))
+    margins = [margin(check) for check in looks]
+    assert margins == sorted(margins, reverse=True)
+    assert [check.passed for check in looks] == sorted((check.passed for check in looks), reverse=True)
+    last = gate.judge(_source(gate), image)
+    assert (last.reasons, last.distances, last.iou) == (looks[-1].reasons, looks[-1].distances, looks[-1].iou)
+    assert len(last.distances) == 2
+
+
+def test_what_fails_is_measured_in_full_when_it_is_judged() -> None:
     gate = _gate(detector=_finder())
-    check = gate.judge(_source(gate), np.full((200, 160, 3), (10, 10, 90), np.uint8), needed=1.0)
-    assert [r.split()[0] for r in check.reasons] == ["gender", "realism", "not"]
+    check = gate.judge(_source(gate), np.full((200, 160, 3), (10, 10, 0), np.uint8))
+    assert [r.split()[0] for r in check.reasons] == ["angle", "gender", "realism", "not"]
 
 
 def test_a_covered_face_need_not_be_found() -> None:

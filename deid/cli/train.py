@@ -197,6 +197,23 @@ def train_brows(data: Path, out: Path, options_file: Path | None, report: Report
     write(save(arrays), "brows", out, {}, facts | {"command": command_of("brows", options)})
 
 
+def train_snapshot(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
+    """Train the reader of snapshots, by which portraits are chosen, and write ``out/snapshot.safetensors``."""
+    from safetensors.numpy import save
+
+    from deid.training import pairs, snapshot
+    from deid.training.export import write
+
+    options = read_options(snapshot.SnapshotOptions, options_file)
+    arrays = snapshot.train(pairs.people(data, options.people, options.exam, options.seed), out, options, report)
+    facts = {
+        "input": "MobileNet's embedding (N, 1024)",
+        "data": f"LFW deep-funneled, training split: {options.people} people before and after",
+        "licence": _LICENCE,
+    }
+    write(save(arrays), "snapshot", out, {}, facts | {"command": command_of("snapshot", options)})
+
+
 def train_strangers(data: Path, out: Path, options_file: Path | None, report: Report) -> None:
     """Make the strangers of dlib's recogniser and write ``out/strangers.safetensors``."""
     from safetensors.numpy import save
@@ -280,6 +297,7 @@ TRAININGS: dict[str, tuple[str, Callable[..., None], dict[str, Any]]] = {
     "origin": ("Train the reader of origins, by which portraits are chosen, on dlib's embeddings.", train_origin, {}),
     "brows": ("Train the reader of brows, by which portraits are chosen.", train_brows, {}),
     "smile": ("Train the reader of smiles, by which portraits are chosen, on landmarks.", train_smile, {}),
+    "snapshot": ("Train the reader of snapshots, by which portraits are chosen, on new faces.", train_snapshot, {}),
     "strangers": ("Make the strangers that tell how near a face is to a person.", train_strangers, {}),
     "selector": (
         "Measure new faces under many attribute sets, and train the selector on the table.",

@@ -157,6 +157,10 @@ class ReadsPortraits(Protocol):
         """Landmarks (N, 68, 2) of aligned crops to the probability of a smile (N,)."""
         ...
 
+    def snapshot(self, second: Embeddings) -> NDArray[np.float64]:
+        """A second recogniser's embeddings (N, E) to logits (N,), positive for what looks like an untouched photo."""
+        ...
+
 
 class FindsGlasses(Protocol):
     """Finds the glasses of a face."""

@@ -63,6 +63,10 @@ _BROWS, _MOST_BROWS = 0.03, 12.0
 _JAW, _BENT, _MOST_BENT, _FAR_BENT = 5.0, 1.5, 8.0, 2.5
 
 
+#: A portrait looks enough like a snapshot from this logit on; so much less counts so much, and no more than the last number.
+_SNAPSHOT, _POSED, _MOST_POSED = 1.2, 2.5, 3.5
+
+
 def mirrored(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Landmarks (68, 2) of an aligned crop after it is mirrored."""
     return np.column_stack([127 - points[MIRRORED, 0], points[MIRRORED, 1]])
@@ -147,6 +151,13 @@ class Portraits:
         """(len,) the probability that each smiles."""
         return self._reader.smile(self.points)
 
+    @cached_property
+    def posed(self) -> NDArray[np.float64]:
+        """(len,) how much less than enough each looks like a snapshot; nobody's portrait where no second recogniser saw the bank."""
+        if not self.second.size:
+            return np.zeros(len(self))
+        return _POSED * np.clip(_SNAPSHOT - self._reader.snapshot(self.second), 0, _MOST_POSED)
+
     def preload(self) -> None:
         """Read now what portraits are compared by.
 
@@ -225,7 +236,7 @@ class Portraits:
     def unsuited(self, looks: Looks) -> NDArray[np.float64]:
         """(len,) `mismatch`, and how much nearer each portrait is than enough: by both at once, for the farthest of those that suit would
         be people of another sort. Networks tell people of some origins, and old people, apart less than others."""
-        off = self.mismatch(looks)
+        off = self.mismatch(looks) + self.posed
         if not looks.embedding.any():
             return off
         counts = self._other_sort(looks)[1] * (self.male == (looks.male > 0.5)) + 1e-6

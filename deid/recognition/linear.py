@@ -176,6 +176,24 @@ class SmileReader(LinearReader):
         return self.probability(np.asarray(features(points), np.float32))
 
 
+class SnapshotReader(LinearReader):
+    """Distinguishes untouched photos from new faces.
+
+    Some portraits are posed and flawless, and so are the new faces that are made of them. Those that look like a snapshot themselves
+    make new faces that pass for one.
+    """
+
+    file = "snapshot"
+    embedder = "mobilenet"
+    shapes: ClassVar[Mapping[str, tuple[int, ...]]] = {"weight": (_SECOND,), "bias": (1,)}
+
+    def snapshot(self, embeddings: Embeddings) -> NDArray[np.float64]:
+        """Embeddings (N, 1024) to logits (N,), positive for untouched photos; 0 where they are another recogniser's."""
+        if embeddings.shape[1] != _SECOND:
+            return np.zeros(len(embeddings))
+        return np.asarray(np.asarray(embeddings, np.float64) @ self.arrays["weight"] + self.arrays["bias"])
+
+
 class PortraitReader:
     """Reads what portraits are chosen by.
 
@@ -184,6 +202,7 @@ class PortraitReader:
         origins: see `OriginReader`.
         smiles: see `SmileReader`.
         brows: see `BrowReader`.
+        snapshots: see `SnapshotReader`.
     """
 
     def __init__(
@@ -192,8 +211,10 @@ class PortraitReader:
         origins: OriginReader | None = None,
         smiles: SmileReader | None = None,
         brows: BrowReader | None = None,
+        snapshots: SnapshotReader | None = None,
     ) -> None:
         self._readers = ages or AgeReader(), origins or OriginReader(), smiles or SmileReader(), brows or BrowReader()
+        self._snapshots = snapshots or SnapshotReader()
 
     def preload(self) -> None:
         """Read the arrays now.
@@ -201,7 +222,7 @@ class PortraitReader:
         Raises:
             WeightsError: a file is missing, altered, or holds something else.
         """
-        for reader in self._readers:
+        for reader in (*self._readers, self._snapshots):
             reader.preload()
 
     def child(self, embeddings: Embeddings, second: Embeddings | None = None) -> NDArray[np.float64]:
@@ -223,3 +244,7 @@ class PortraitReader:
     def smile(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Landmarks (N, 68, 2) in pixels of an aligned crop to the probability of a smile (N,)."""
         return self._readers[2].smile(points)
+
+    def snapshot(self, second: Embeddings) -> NDArray[np.float64]:
+        """A second recogniser's embeddings (N, D) to logits (N,), positive for what looks like an untouched photo; see `SnapshotReader`."""
+        return self._snapshots.snapshot(second)

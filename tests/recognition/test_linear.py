@@ -12,7 +12,7 @@ from deid.core.types import Detection, Image
 from deid.imaging.alignment import align
 from deid.recognition import build_embedder
 from deid.recognition.dlib_resnet import DlibResNetEmbedder
-from deid.recognition.linear import ORIGINS, AgeReader, BrowReader, GenderReader, OriginReader
+from deid.recognition.linear import ORIGINS, AgeReader, BrowReader, GenderReader, OriginReader, SnapshotReader
 from deid.training.export import write
 
 
@@ -75,6 +75,15 @@ def test_age_of_a_woman(astronaut: Image, woman: Detection, embedder: DlibResNet
     for reading in ((first,), (first, second)):
         assert 20 < AgeReader().years(*reading)[0] < 50
         assert AgeReader().child(*reading)[0] < 0.2
+
+
+def test_snapshots_are_told_from_new_faces_by_one_recogniser() -> None:
+    arrays = {"weight": np.eye(1, 1024, dtype=np.float32)[0], "bias": np.array([0.5], np.float32)}
+    rows = np.zeros((2, 1024), np.float32)
+    rows[1, 0] = -2
+    np.testing.assert_allclose(SnapshotReader(arrays).snapshot(rows), [0.5, -1.5])
+    np.testing.assert_array_equal(SnapshotReader(arrays).snapshot(rows[:, :512]), [0, 0])
+    assert np.abs(SnapshotReader().arrays["weight"]).max() > 0
 
 
 def test_brows_are_read_from_the_photo_and_from_who_it_is() -> None:

@@ -1,0 +1,91 @@
+"""Training of the reader of snapshots: untouched photos against the new faces that the product makes of them."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.anonymizer.engine import Anonymizer
+from deid.core.errors import DataError, DependencyError
+from deid.core.types import Crops, Embeddings
+from deid.detection.central import central
+from deid.imaging import codec
+from deid.imaging.alignment import align
+from deid.recognition import build_embedder
+from deid.recognition.linear import SnapshotReader
+from deid.training.data import split_of
+from deid.training.pairs import Photo
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotOptions:
+    """Settings of a run.
+
+    Args:
+        people: of the training split, one photo each.
+        exam: people of the validation split on whom it is measured.
+        freedom: scikit-learn's `C`, the inverse of the penalty on the weights.
+        seed: of people and new faces.
+    """
+
+    people: int = 800
+    exam: int = 100
+    freedom: float = 1.0
+    seed: int = 0
+
+
+def train(
+    photos: Sequence[Photo], out: Path, options: SnapshotOptions, progress: Callable[[int, int, str], None] | None = None
+) -> dict[str, NDArray[np.float32]]:
+    """Fit the people of the training split.
+
+    Returns:
+        The arrays of a `SnapshotReader`. ``out/snapshot.json`` holds, for the validation people, the area under the ROC curve.
+
+    Raises:
+        DataError: nobody of the training split got a new face.
+        DependencyError: scikit-learn is missing.
+    """
+    try:
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.metrics import roc_auc_score
+    except ImportError as error:
+        raise DependencyError("this training needs scikit-learn: pip install 'deid-face[evaluation]'") from error
+    splits, before, after = _both(photos, options.seed, progress)
+    rows, untouched = np.concatenate([before, after]), np.repeat([True, False], len(splits))
+    lesson = np.tile(splits == "train", 2)
+    if not lesson.any():
+        raise DataError("expected training people whose face is replaced, found none")
+    fitted: Any = LogisticRegression(C=options.freedom, max_iter=1000).fit(rows[lesson], untouched[lesson])
+    arrays = {"weight": fitted.coef_[0].astype(np.float32), "bias": fitted.intercept_.astype(np.float32)}
+    out.mkdir(parents=True, exist_ok=True)
+    said = SnapshotReader(arrays).snapshot(rows[~lesson]) if not lesson.all() else np.zeros(0)
+    exam = {"AUC": float(roc_auc_score(untouched[~lesson], said)), "people": len(said) // 2} if len(said) else {}
+    (out / "snapshot.json").write_text(json.dumps(exam, indent=2))
+    return arrays
+
+
+def _both(
+    photos: Sequence[Photo], seed: int, progress: Callable[[int, int, str], None] | None
+) -> tuple[NDArray[np.str_], Embeddings, Embeddings]:
+    """Which split each person is of, and the embeddings (N, D) of their face before and after; who gets no new face is left out."""
+    engine, embedder = Anonymizer(), build_embedder(SnapshotReader.embedder, "cpu")
+    splits: list[str] = []
+    crops: list[Crops] = []
+    for number, photo in enumerate(photos, 1):
+        image = codec.decode(photo.data, photo.name).frames[0].rgb
+        found = central(engine.detector.detect(image), image)
+        result = None if found is None else engine.process(image, [found], seed=seed + number)
+        if found is not None and result is not None and result.faces[0].method == "attgan":
+            splits.append(split_of(photo.identity))
+            crops.append(np.stack([align(picture, found).crop for picture in (image, result.image)]))
+        if progress:
+            progress(number, len(photos), "new faces")
+    if not crops:
+        return np.zeros(0, np.str_), np.zeros((0, 1024), np.float32), np.zeros((0, 1024), np.float32)
+    before, after = (embedder.embed(np.stack([pair[i] for pair in crops])) for i in (0, 1))
+    return np.array(splits), before, after

@@ -18,6 +18,7 @@ from deid.video.enrolment import Choice, Enrolment
 from deid.video.frames import EditedFrame, FoundFrame, FrameT, TrackedFace
 from deid.video.keyframe import FADE_S, KEYFRAME_S, Keyframe, light_of
 from deid.video.pace import USUAL_RATE
+from deid.video.presence import is_alike, view_of
 from deid.video.results import LEFT, TrackSummary
 from deid.video.roles import Role
 
@@ -88,10 +89,20 @@ class VideoEditor(Generic[FrameT]):
             if role.shown == self._index - 1:
                 role.covered = self._index + _LOST
             return False
+        if not self._is_there(face, image):
+            # Pasted on what is there now, a new face would hang in the air and come back with the light of that.
+            return False
         if self._index <= role.covered or self._index <= min(role.until, role.judged + self._fade - 1):
             return False
         role.shown = self._index
         return True
+
+    def _is_there(self, face: TrackedFace, image: Image) -> bool:
+        """Whether a frame shows the face of a track: between two detections its person may have gone."""
+        role, view = self._roles[face.track], view_of(image, face.detection.box_xyxy)
+        if face.state == "seen":
+            role.view = view
+        return face.state == "seen" or (role.view is not None and is_alike(role.view, view))
 
     def _paste(self, image: Image, faces: Sequence[TrackedFace], touched: NDArray[np.bool_]) -> Image:
         """New faces, each judged by the gate in its keyframes."""

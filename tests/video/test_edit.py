@@ -6,6 +6,7 @@ import numpy as np
 
 from deid.anonymizer.engine import Anonymizer
 from deid.core.options import Options
+from deid.core.temporal import steadied
 from deid.core.types import AlignedFace, Crops, Detection, Image, Verification
 from deid.recognition.source_face import SourceFace
 from deid.video.edit import _LOST, VideoEditor
@@ -52,6 +53,31 @@ def test_a_face_that_comes_and_goes_stays_covered_for_a_while(hopper: Image, off
         methods.append(dict(video.tracks[0].methods))
     shown = np.diff([0, *(m.get("fake", 0) for m in methods)])
     assert shown.tolist() == [0, 1, 1, 0, *[0] * _LOST, 1, 0]
+
+
+def test_between_two_detections_a_new_face_is_shown_only_where_the_face_still_is(
+    hopper: Image, officer: Detection, fake_editor: type
+) -> None:
+    """On a wall it would hang in the air, and come back with the light and the landmarks of the wall."""
+    embedder = _Stubborn()
+
+    def edit(face: AlignedFace, sets: np.ndarray) -> Image:
+        return np.full_like(face.crop, steadied(face.steady, "light", face.crop.mean(axis=(0, 1)), 200.0).round())
+
+    options = Options(quality="fast", min_realism=0.0, min_iou=0.0, gender_slack=1.0)
+    video: VideoEditor[_Frame] = VideoEditor(Anonymizer(options, editor=fake_editor(edit), embedders=[embedder]), seed=1)
+    there, gone = _Frame(hopper), _Frame(np.full_like(hopper, (120, 40, 120)))
+    asked, methods, images = [], [], []
+    for i, (frame, state) in enumerate([(there, "seen"), (there, "filled"), *[(gone, "filled")] * 30, (there, "filled"), (there, "seen")]):
+        portraits = {0: ((frame, officer),)} if i == 0 else {}
+        edited = video.edit(FoundFrame(frame, (TrackedFace(0, officer, state),), portraits))  # type: ignore[arg-type]
+        asked.append(embedder.n_asked)
+        methods.append(dict(video.tracks[0].methods))
+        images.append(edited.image)
+    assert np.diff([0, *(m.get("fake", 0) for m in methods)]).tolist() == [1, 1, *[0] * 30, 1, 1]
+    assert methods[-1] == {"fake": 4, "blur": 30}
+    assert len(set(asked[:32])) == 1
+    np.testing.assert_array_equal(images[-2], images[0])
 
 
 def test_whom_no_blur_hides_is_hidden_by_the_same_cover_while_out_of_sight(hopper: Image, officer: Detection, fake_editor: type) -> None:

@@ -145,7 +145,7 @@ class VideoEditor(Generic[FrameT]):
         if role.pasted != self._index - 1:
             role.begin()
         role.pasted = self._index
-        shape = role.smooth(engine.landmarks(image, face.detection))
+        shape = role.smooth(engine.landmarks(image, face.detection), image)
         key, role.light = role.keyframe, light_of(image, face.detection.box_xyxy)
         if key is not None and key.holds(self._index, shape, role.light, self._every):
             role.steady.go_on(keyframe=False)

@@ -16,12 +16,13 @@ from deid.core.temporal import steadied
 from deid.core.types import Image, StandIn, Steady
 from deid.editing.light import coarse_light, light_of, with_eyes
 from deid.editing.looks import HELD, pose
+from deid.editing.mouth import gap, inside_of_mouth
 from deid.editing.portraits import MIRRORED, Portraits
 from deid.editing.sampler import FIRST
 from deid.editing.shapes import EYES, INNER, MOUTH, affine
 from deid.editing.thin_plate import maps_to
 from deid.imaging.geometry import apply, fit_similarity, scaled
-from deid.imaging.template import BROWS, SIZE, filled
+from deid.imaging.template import BROWS, SIZE
 
 Field = NDArray[np.float32]
 
@@ -40,8 +41,6 @@ _TONE = 12.0
 #: An eye counts as shutting under this share of the portrait's opening; and mouths are alike that differ by fewer pixels of 128 between the
 #: lips.
 _SHUT, _SAME_GAP = 0.7, 1.5
-#: A mouth that is open by more than the first number begins to show what is inside of it, and shows all from the second on.
-_OPENS, _OPEN = 2.0, 4.0
 
 
 def stand_in(
@@ -77,11 +76,10 @@ def stand_in(
     mixed = sum((np.float32(share) * (other - first) for share, other in zip(shares[1:], others, strict=True)), np.zeros_like(first))
     tone = cv2.GaussianBlur(mixed * visible[..., None], (0, 0), _TONE)
     face = lights[0].on(warped(bank.picture(numbers[0]), maps[0], large.shape[0])) + scaled(np.asarray(tone, np.float32), large.shape[0])
-    share = float(np.clip((_gap(shape[MOUTH]) - _OPENS) / (_OPEN - _OPENS), 0, 1))
-    if share > 0:
+    between = inside_of_mouth(shape)
+    if between.any():
         # Teeth of a smile between the lips of somebody who speaks are a grimace, and what is between lips says little of anybody.
-        between = share * scaled(_between_lips(shape), large.shape[0])[..., None]
-        face += between * (warped(large, to_photo, large.shape[0]) - face)
+        face += scaled(between, large.shape[0])[..., None] * (warped(large, to_photo, large.shape[0]) - face)
     strain = max(_strain(m, within * visible) for m in maps)
     return StandIn(np.asarray(np.clip(face, 0, 255), np.float32), visible, shape, strain)
 
@@ -113,11 +111,6 @@ def shape_for(
     _follow_expression(bank, shape, points)
     _keep_inside(shape, points)
     return shape
-
-
-def _between_lips(points: NDArray[np.float64]) -> Field:
-    """(128, 128) soft: 1 between the lips."""
-    return np.asarray(cv2.GaussianBlur(filled(points[60:68]), (0, 0), 0.8), np.float32)
 
 
 def warped(picture: Image, maps: Field, n: int) -> Field:
@@ -192,17 +185,12 @@ def _follow_lids(eye: NDArray[np.float64], own: NDArray[np.float64]) -> None:
 def _follow_lips(mouth: NDArray[np.float64], own: NDArray[np.float64]) -> None:
     """Open a mouth (20, 2), lips outside and inside, as far as another one is, in place."""
     scale = _width(mouth[:7]) / _width(own[:7])
-    off = scale * _gap(own) - _gap(mouth)
+    off = scale * gap(own) - gap(mouth)
     off = float(np.sign(off)) * max(0.0, abs(off) - _SAME_GAP)
     down = _across(mouth[0], mouth[6])
     # Outer and inner lower lip: most in the middle, nothing at the corners.
     for lip, share in ((slice(7, 12), (0.5, 0.9, 1.0, 0.9, 0.5)), (slice(17, 20), (0.8, 1.0, 0.8))):
         mouth[lip] += np.outer(share, down) * off
-
-
-def _gap(mouth: NDArray[np.float64]) -> float:
-    """How far a mouth (20, 2) is open between the lips."""
-    return float(np.linalg.norm(mouth[18] - mouth[14]))
 
 
 def _width(part: NDArray[np.float64]) -> float:

@@ -11,7 +11,7 @@ from deid.core.types import AlignedFace, Crops, Detection, Image, Verification
 from deid.recognition.source_face import SourceFace
 from deid.video.edit import _LOST, VideoEditor
 from deid.video.frames import FoundFrame, TrackedFace
-from deid.video.keyframe import Keyframe
+from deid.video.keyframe import FADE_S, SPEECH_S, Keyframe
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,24 @@ def test_a_keyframe_holds_while_the_head_only_moves_turns_and_grows() -> None:
     assert not key.holds(12, turned, light + 10, 8)
     other = shape + rng.normal(0, 8, shape.shape)
     assert not key.holds(12, other, light, 8)
+
+
+def test_the_lips_of_a_keyframe_before_are_soon_gone_when_a_mouth_opens_or_closes() -> None:
+    """Shown twice for half a second, teeth lay on closed lips."""
+    rng = np.random.default_rng(0)
+    closed = rng.uniform(0, 100, (68, 2))
+    closed[[0, 16], 0] = 0.0, 100.0
+    closed[62] = closed[66] = (50.0, 80.0)
+    opened = closed.copy()
+    opened[66, 1] += 5
+    source = SourceFace(Detection(np.array([0.0, 0, 100, 100])), (), np.zeros(13, np.float32), 0.5)
+    check = Verification((), True, 1.0, 0.5, 0.5, None, ())
+    for before, after in ((closed, opened), (opened, closed)):
+        key = Keyframe(10, before, source, check, np.zeros(3), fades=0.25)
+        assert key.speaks(after)
+        assert not key.speaks(2 * before + 30)
+        assert [key.faded(i) for i in (10, 11, 13, 14)] == [0.25, 0.5, 1.0, 1.0]
+    assert round(SPEECH_S * 25) < round(FADE_S * 25) / 3
 
 
 def test_a_new_face_is_made_and_judged_in_keyframes_and_moved_between_them(hopper: Image, officer: Detection, fake_editor: type) -> None:

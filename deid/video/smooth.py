@@ -20,7 +20,9 @@ _OF_MOUTH = 3.0
 #: Cutoff of the speed itself.
 _OF_SPEED = 0.2
 #: The head's motion is read at a scale at which a face is at most so wide, in pixels, from so much of the picture around it, in widths.
-_WIDE, _AROUND = 160.0, 0.25
+_WIDE, _AROUND = 120.0, 0.15
+#: A smaller part of a picture, in pixels at that scale, shows no motion.
+_LEAST_SIDE = 8
 #: Landmarks between these numbers move with the head: brows, nose and eyes.
 _OF_HEAD = slice(17, 48)
 #: So many of them are followed at least, back to where they came from within so many pixels.
@@ -46,13 +48,12 @@ class _Patch(NamedTuple):
     def of(cls, image: Image, box: NDArray[np.float64], scale: float) -> "_Patch | None":
         """None for a box outside of a frame (H, W, 3); what of it lies inside is taken."""
         rows, columns = geometry.box_to_slices(box, image.shape[:2])
-        part = image[rows, columns]
-        if min(part.shape[:2]) < 8:
+        if min(rows.stop - rows.start, columns.stop - columns.start) * scale < _LEAST_SIDE:
             return None
+        grey = cv2.cvtColor(np.ascontiguousarray(image[rows, columns]), cv2.COLOR_RGB2GRAY)
         if scale < 1:
-            part = np.asarray(cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-        grey = np.asarray(cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_RGB2GRAY), np.uint8)
-        return cls(grey, np.array([columns.start, rows.start, columns.stop, rows.stop], float), scale)
+            grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        return cls(np.asarray(grey, np.uint8), np.array([columns.start, rows.start, columns.stop, rows.stop], float), scale)
 
 
 class LandmarkFilter:

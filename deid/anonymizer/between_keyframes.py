@@ -63,7 +63,8 @@ def _shown(face: Face, photo: Image, kept: Pasted, shape: NDArray[np.float64]) -
     tracked = face.request.tracked
     assert tracked is not None
     tracked.steady.keep("faded", tracked.faded)
-    image, touched = kept.paste(photo, face.matrix, shape, tracked.faded)
+    own = None if kept.edited.stand_in is None else geometry.apply(face.matrix, tracked.shape)
+    image, touched = kept.paste(photo, face.matrix, shape, tracked.faded, own)
     return Shown.of(kept.edited, photo, image, touched, mask=lambda: kept.mask(shape, tracked.faded))
 
 

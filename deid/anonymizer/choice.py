@@ -2,17 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deid.anonymizer import fallback, stand_ins
+from deid.anonymizer.face import Face
 from deid.anonymizer.face_editor import VIDEO_SCALE, FaceEditor
 from deid.anonymizer.parts import Parts
 from deid.anonymizer.request import Level, Request
 from deid.anonymizer.treatment import why_cover
-from deid.core.types import Detection, Image
+from deid.core.types import AlignedFace, Detection, Image
 from deid.editing.sampler import portraits_of
 from deid.verification import attempts
+from deid.verification.attempts import Judged
+from deid.verification.ranking import is_far, margin
 
 
 def choose(models: Parts, views: Sequence[tuple[Image, Detection]], seed: int, taken: Sequence[Level] = ()) -> Level | None:
@@ -23,36 +28,69 @@ def choose(models: Parts, views: Sequence[tuple[Image, Detection]], seed: int, t
         return None
     photo, detection = views[0]
     face = editor.prepare(photo, Request(detection), seed, 0)
-    others = {i for level in taken if level.sets is not None for i in portraits_of(level.sets[0])[0]}
-    stand_ins.reserve(models, photo, [face], [face], others)
+    worn = {i for level in taken if level.sets is not None for i in portraits_of(level.sets[0])[0]}
+    stand_ins.reserve(models, photo, [face], [face], worn)
     if stand_ins.LANDMARKS_APART in face.why:
         return choose(models, views[1:], seed, taken)
     aligned = editor.align(face, photo)
+    passed, others, further_rounds = list[Judged[Level]](), _OtherViews(models, views[1:]), models.options.budget.farther
     for level in fallback.new_faces(models.options, models.editor):
         candidates = stand_ins.candidates_for(models, face, level, np.random.default_rng([face.seed, level.round]))
         if not len(candidates.sets):
             continue
         attempt = editor.new_faces(face, replace(level, sets=candidates.sets), photo, aligned, candidates)
-        for new in attempts.judged(models.gate, face.source, attempt):
-            chosen = replace(level, n_sets=1, sets=candidates.sets[new.number : new.number + 1])
-            if new.check.passed and _passes_in_most(models, chosen, views):
-                return replace(chosen, accepted=len(views) > 1)
-    return None
+        needed = margin(passed[0].check) if passed else 1.0
+        farther = (new for new in attempts.judged(models.gate, face.source, attempt, needed) if _is_farther(new, needed))
+        passed = [*islice(farther, 1), *passed]
+        if passed and (further_rounds == 0 or is_far(margin(passed[0].check))):
+            if chosen := others.choose(passed):
+                return chosen
+            passed.clear()
+        further_rounds -= bool(passed)
+    return others.choose(passed)
 
 
-def _passes_in_most(models: Parts, level: Level, views: Sequence[tuple[Image, Detection]]) -> bool:
-    """Whether a chosen face passes in more than half of several pictures, of which it is known to pass in the first."""
-    passed, left = 1, list(views[1:])
-    while 2 * passed <= len(views) < 2 * (passed + len(left)):
-        passed += _passes(models, level, *left.pop(0))
-    return 2 * passed > len(views)
+def _is_farther(new: Judged[Level], needed: float) -> bool:
+    return new.check.passed and margin(new.check) > needed
 
 
-def _passes(models: Parts, level: Level, image: Image, detection: Detection) -> bool:
-    """Whether a chosen face passes in a picture, with the detector's word."""
-    editor = FaceEditor(models, VIDEO_SCALE)
-    face = editor.prepare(image, Request(detection, [level]), 0, 0)
-    candidates = stand_ins.candidates_for(models, face, level, np.random.default_rng())
-    return attempts.first_passing(
-        models.gate, face.source, editor.new_faces(face, level, image, editor.align(face, image), candidates)
-    ).check.passed
+def _set_of(new: Judged[Level]) -> NDArray[np.float32]:
+    """(1, D) the attribute set of one new face."""
+    assert new.attempt.level.sets is not None
+    return new.attempt.level.sets[new.number : new.number + 1]
+
+
+class _OtherViews:
+    """The pictures of a person but the first one, each measured once for all new faces that are tried.
+
+    Args:
+        models: the parts that a face is edited with.
+        views: picture and face of each.
+    """
+
+    def __init__(self, models: Parts, views: Sequence[tuple[Image, Detection]]) -> None:
+        self._models, self._views, self._editor = models, views, FaceEditor(models, VIDEO_SCALE)
+        self._measured: list[tuple[Face, AlignedFace]] = []
+
+    def choose(self, passed: Sequence[Judged[Level]]) -> Level | None:
+        """The level of the first one, of new faces that pass in the first picture, that passes in most of all; None for none."""
+        levels = (replace(new.attempt.level, n_sets=1, sets=_set_of(new)) for new in passed)
+        return next((replace(level, accepted=len(self._views) > 0) for level in levels if self._pass_most(level)), None)
+
+    def _pass_most(self, level: Level) -> bool:
+        """Whether a chosen face passes in more than half of all pictures, of which it is known to pass in the first."""
+        passed, n, number = 1, len(self._views) + 1, 0
+        while 2 * passed <= n < 2 * (passed + len(self._views) - number):
+            passed, number = passed + self._passes(level, number), number + 1
+        return 2 * passed > n
+
+    def _passes(self, level: Level, number: int) -> bool:
+        """Whether a chosen face passes in a picture, with the detector's word."""
+        image, detection = self._views[number]
+        if number == len(self._measured):
+            face = self._editor.prepare(image, Request(detection, [level]), 0, 0)
+            self._measured.append((face, self._editor.align(face, image)))
+        face, aligned = self._measured[number]
+        candidates = stand_ins.candidates_for(self._models, face, level, np.random.default_rng())
+        attempt = self._editor.new_faces(face, level, image, aligned, candidates)
+        return attempts.first_passing(self._models.gate, face.source, attempt).check.passed

@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 from deid.compositing.blend import footprint, without_aliases
 from deid.compositing.proposal import Proposal
 from deid.core.types import EditedFace, Image
+from deid.editing.mouth import inside_of_mouth
+from deid.editing.shapes import LIPS, affine_map
 from deid.editing.thin_plate import maps_to
 from deid.imaging import geometry
 from deid.imaging.template import SIZE
 
 #: The layer is at least so many times as fine as the frame: linear interpolation, a tenth of cubic's time, then keeps its detail.
 _FINER = 1.8
+#: The inside of a mouth fades out within so many pixels of the small crop around the lips' inner outline.
+_SOFT = 3.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +76,12 @@ class Pasted:
         return cls(proposal.edited, layer, points, box, before._moved(points, faded, layer.shape[0]))
 
     def paste(
-        self, image: Image, matrix: NDArray[np.float64], points: NDArray[np.float64], faded: float = 1.0
+        self,
+        image: Image,
+        matrix: NDArray[np.float64],
+        points: NDArray[np.float64],
+        faded: float = 1.0,
+        own: NDArray[np.float64] | None = None,
     ) -> tuple[Image, NDArray[np.bool_]]:
         """Another frame (H, W, 3) with the new face, and where (H, W) it was touched.
 
@@ -81,6 +90,7 @@ class Pasted:
             matrix: leads from it to the small crop.
             points: (68, 2) landmarks of its face in that crop.
             faded: how far, in [0, 1], it has taken the place of what was pasted before it.
+            own: (68, 2) landmarks of the subject in that crop, whose open mouth shows its own inside; None where none is shown.
         """
         out, touched = image.copy(), np.zeros(image.shape[:2], bool)
         low, high = self._reach(points)
@@ -91,7 +101,9 @@ class Pasted:
         part, alpha = image[rows, columns], cv2.extractChannel(shown, 3)
         weight = alpha.astype(np.float32) / 255
         # numpy takes fifty times as long to leave a channel out.
-        new = cv2.cvtColor(shown, cv2.COLOR_RGBA2RGB)
+        new = np.asarray(cv2.cvtColor(shown, cv2.COLOR_RGBA2RGB), np.uint8)
+        if own is not None:
+            _open_mouth(new, part, geometry.of_part(matrix, rows, columns), points, own)
         out[rows, columns] = cv2.blendLinear(new, np.ascontiguousarray(part), weight, 1 - weight)
         touched[rows, columns] = alpha > 0
         return out, touched
@@ -127,6 +139,39 @@ class Pasted:
         maps = maps_to(points, self.points)[0] * np.float32(k) + np.float32((k - 1) / 2)
         where = cv2.warpAffine(maps, to_crop, size, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return _from(self._layer(faded), np.asarray(where, np.float32))
+
+
+def _open_mouth(new: Image, part: Image, to_crop: NDArray[np.float64], points: NDArray[np.float64], own: NDArray[np.float64]) -> None:
+    """Show the inside of the subject's mouth in a new face, in place.
+
+    Lips that were closed in the keyframe would be drawn over an open mouth, and would swell.
+
+    Args:
+        new: (h, w, 3) the new face.
+        part: (h, w, 3) the same part of the frame.
+        to_crop: leads from there to the small crop.
+        points: (68, 2) landmarks of the new face in that crop.
+        own: (68, 2) those of the subject.
+    """
+    where = inside_of_mouth(points)
+    if not where.any():
+        return
+    lips = points[LIPS]
+    box = footprint(to_crop, np.concatenate([lips.min(axis=0) - _SOFT, lips.max(axis=0) + _SOFT]))
+    rows, columns = geometry.box_to_slices(box, new.shape[:2])
+    if rows.stop <= rows.start or columns.stop <= columns.start:
+        return
+    size, here = (columns.stop - columns.start, rows.stop - rows.start), geometry.of_part(to_crop, rows, columns)
+    weight = np.asarray(cv2.warpAffine(where, here, size, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR), np.float32)
+    # From a pixel to the crop, from there to where the subject has it, and back to the frame.
+    way = _after(geometry.invert(to_crop), _after(affine_map(lips, own[LIPS]), here))
+    inside = cv2.warpAffine(part, way, size, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    new[rows, columns] = cv2.blendLinear(np.asarray(inside, np.uint8), np.ascontiguousarray(new[rows, columns]), weight, 1 - weight)
+
+
+def _after(second: NDArray[np.float64], first: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(2, 3) of two transforms, one after the other."""
+    return np.column_stack([second[:, :2] @ first[:, :2], geometry.apply(second, first[:, 2][None])[0]])
 
 
 def _from(layer: NDArray[np.uint8], where: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 INNER = 17
 #: Which landmarks are the brows, the eyes and the mouth.
 EYES, MOUTH = (slice(36, 42), slice(42, 48)), slice(48, 68)
+#: Of the mouth, the inner outline of the lips.
+LIPS = slice(60, 68)
 #: So many principal components of a mouth are its expression: how it smiles, opens and turns, 92 % of what there is. One is followed by no
 #: more than so many standard deviations: what is farther off is an error of the landmarks. Held tighter, people who speak would smile.
 _EXPRESSION, _FOLLOWED = 4, 4.0
@@ -69,6 +71,11 @@ def affine(features: NDArray[np.float64], onto: NDArray[np.float64]) -> NDArray[
     """Features (51, 2) after the affine map that brings them nearest to others (51, 2)."""
     own = _homogeneous(features)
     return np.asarray(own @ np.linalg.lstsq(own, onto, rcond=None)[0])
+
+
+def affine_map(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(2, 3) affine map that brings points (N, 2) nearest to others (N, 2)."""
+    return np.asarray(np.linalg.lstsq(_homogeneous(source), target, rcond=None)[0].T)
 
 
 def _homogeneous(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,12 +17,13 @@ from deid.core.temporal import steadied
 from deid.core.types import Image, StandIn, Steady
 from deid.editing.light import Light, coarse_light, light_of, with_eyes
 from deid.editing.looks import HELD, pose
+from deid.editing.mouth import gap, inside_of_mouth
 from deid.editing.portraits import MIRRORED, Portraits
 from deid.editing.sampler import FIRST
 from deid.editing.shapes import EYES, INNER, MOUTH, affine
 from deid.editing.thin_plate import maps_to
 from deid.imaging.geometry import apply, fit_similarity, scaled
-from deid.imaging.template import BROWS, SIZE, filled
+from deid.imaging.template import BROWS, SIZE
 
 Field = NDArray[np.float32]
 
@@ -41,8 +42,6 @@ _TONE = 12.0
 #: An eye counts as shutting under this share of the portrait's opening; and mouths are alike that differ by fewer pixels of 128 between the
 #: lips.
 _SHUT, _SAME_GAP = 0.7, 1.5
-#: A mouth that is open by more than the first number begins to show what is inside of it, and shows all from the second on.
-_OPENS, _OPEN = 2.0, 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +55,7 @@ class Sketch:
         light: the photo's, for the first portrait.
         small: (128, 128, 3) that portrait in place and in that light.
         tone: (128, 128, 3) what the others add.
-        between_lips: (128, 128) in [0, 1], how much of the photo shows inside the mouth; None where that is shut.
+        between_lips: (128, 128) in [0, 1], how much of the photo shows inside the mouth, see `inside_of_mouth`.
         visible, points, strain: see `StandIn`.
     """
 
@@ -66,7 +65,7 @@ class Sketch:
     light: Light
     small: Field
     tone: Field
-    between_lips: Field | None
+    between_lips: Field
     visible: Field
     points: NDArray[np.float64]
     strain: float
@@ -82,7 +81,7 @@ class Sketch:
     def _with(self, first: Field, photo: Image) -> StandIn:
         n = photo.shape[0]
         face = first + scaled(self.tone, n)
-        if self.between_lips is not None:
+        if self.between_lips.any():
             # Teeth of a smile between the lips of somebody who speaks are a grimace, and what is between lips says little of anybody.
             face += scaled(self.between_lips, n)[..., None] * (warped(photo, self.to_photo, n) - face)
         return StandIn(np.asarray(np.clip(face, 0, 255), np.float32), self.visible, self.points, self.strain)
@@ -133,7 +132,7 @@ def sketch(
     mixed = sum((np.float32(share) * (other - first) for share, other in zip(shares[1:], others, strict=True)), np.zeros_like(first))
     tone = np.asarray(cv2.GaussianBlur(mixed * visible[..., None], (0, 0), _TONE), np.float32)
     strain = max(_strain(m, within * visible) for m in maps)
-    return Sketch(numbers[0], maps[0], to_photo, lights[0], first, tone, _shown_between_lips(shape), visible, shape, strain)
+    return Sketch(numbers[0], maps[0], to_photo, lights[0], first, tone, inside_of_mouth(shape), visible, shape, strain)
 
 
 def _strain(maps: Field, where: Field) -> float:
@@ -163,12 +162,6 @@ def shape_for(
     _follow_expression(bank, shape, points)
     _keep_inside(shape, points)
     return shape
-
-
-def _shown_between_lips(points: NDArray[np.float64]) -> Field | None:
-    """(128, 128) soft: how much of the photo shows between the lips; None where they are shut."""
-    share = np.clip((_gap(points[MOUTH]) - _OPENS) / (_OPEN - _OPENS), 0, 1)
-    return np.float32(share) * np.asarray(cv2.GaussianBlur(filled(points[60:68]), (0, 0), 0.8), np.float32) if share > 0 else None
 
 
 def warped(picture: Image, maps: Field, n: int) -> Field:
@@ -243,17 +236,12 @@ def _follow_lids(eye: NDArray[np.float64], own: NDArray[np.float64]) -> None:
 def _follow_lips(mouth: NDArray[np.float64], own: NDArray[np.float64]) -> None:
     """Open a mouth (20, 2), lips outside and inside, as far as another one is, in place."""
     scale = _width(mouth[:7]) / _width(own[:7])
-    off = scale * _gap(own) - _gap(mouth)
+    off = scale * gap(own) - gap(mouth)
     off = float(np.sign(off)) * max(0.0, abs(off) - _SAME_GAP)
     down = _across(mouth[0], mouth[6])
     # Outer and inner lower lip: most in the middle, nothing at the corners.
     for lip, share in ((slice(7, 12), (0.5, 0.9, 1.0, 0.9, 0.5)), (slice(17, 20), (0.8, 1.0, 0.8))):
         mouth[lip] += np.outer(share, down) * off
-
-
-def _gap(mouth: NDArray[np.float64]) -> float:
-    """How far a mouth (20, 2) is open between the lips."""
-    return float(np.linalg.norm(mouth[18] - mouth[14]))
 
 
 def _width(part: NDArray[np.float64]) -> float:

@@ -16,8 +16,9 @@ from deid.imaging import geometry
 from deid.imaging.alignment import is_profile
 from deid.video.enrolment import Choice, Enrolment
 from deid.video.frames import EditedFrame, FoundFrame, FrameT, TrackedFace
-from deid.video.keyframe import FADE_S, KEYFRAME_S, Keyframe, light_of
+from deid.video.keyframe import FADE_S, KEYFRAME_S, SPEECH_S, Keyframe, light_of
 from deid.video.pace import USUAL_RATE
+from deid.video.presence import is_alike, view_of
 from deid.video.results import LEFT, TrackSummary
 from deid.video.roles import Role
 
@@ -41,7 +42,7 @@ class VideoEditor(Generic[FrameT]):
     """
 
     def __init__(self, engine: Engine, seed: int, choices: Mapping[int, Choice] | None = None, rate: float = USUAL_RATE) -> None:
-        self._every, self._fade = (max(1, round(time_s * rate)) for time_s in (KEYFRAME_S, FADE_S))
+        self._every, self._fade, self._speech = (max(1, round(time_s * rate)) for time_s in (KEYFRAME_S, FADE_S, SPEECH_S))
         self._engine, self._seed = engine, seed
         self._enrolment = Enrolment(engine, seed, choices)
         self._roles = self._enrolment.roles
@@ -88,10 +89,20 @@ class VideoEditor(Generic[FrameT]):
             if role.shown == self._index - 1:
                 role.covered = self._index + _LOST
             return False
+        if not self._is_there(face, image):
+            # Pasted on what is there now, a new face would hang in the air and come back with the light of that.
+            return False
         if self._index <= role.covered or self._index <= min(role.until, role.judged + self._fade - 1):
             return False
         role.shown = self._index
         return True
+
+    def _is_there(self, face: TrackedFace, image: Image) -> bool:
+        """Whether a frame shows the face of a track: between two detections its person may have gone."""
+        role, view = self._roles[face.track], view_of(image, face.detection.box_xyxy)
+        if face.state == "seen":
+            role.view = view
+        return face.state == "seen" or (role.view is not None and is_alike(role.view, view))
 
     def _paste(self, image: Image, faces: Sequence[TrackedFace], touched: NDArray[np.bool_]) -> Image:
         """New faces, each judged by the gate in its keyframes."""
@@ -116,7 +127,7 @@ class VideoEditor(Generic[FrameT]):
         if became.status != "passed":
             role.judged, role.keyframe = self._index, None
         elif known.check is None and known.source is not None:
-            role.keyframe = Keyframe(self._index, known.shape, known.source, became.verification, role.light)
+            role.keyframe = Keyframe(self._index, known.shape, known.source, became.verification, role.light, known.faded)
         summary = role.summary
         summary.methods[became.method] += 1
         summary.asked |= became.status == "passed"
@@ -134,13 +145,14 @@ class VideoEditor(Generic[FrameT]):
         if role.pasted != self._index - 1:
             role.begin()
         role.pasted = self._index
-        shape = role.smooth(engine.landmarks(image, face.detection))
+        shape = role.smooth(engine.landmarks(image, face.detection), image)
         key, role.light = role.keyframe, light_of(image, face.detection.box_xyxy)
         if key is not None and key.holds(self._index, shape, role.light, self._every):
             role.steady.go_on(keyframe=False)
-            return Tracked(shape, role.steady, key.source, key.check, min(1.0, (self._index - key.index + 1) / self._fade))
+            return Tracked(shape, role.steady, key.source, key.check, key.faded(self._index))
         role.steady.go_on(keyframe=True)
-        return Tracked(shape, role.steady, engine.models.reader.source(image, face.detection), None, 1 / self._fade)
+        fade = self._speech if key is not None and key.speaks(shape) else self._fade
+        return Tracked(shape, role.steady, engine.models.reader.source(image, face.detection), None, 1 / fade)
 
     def _levels(self, role: Role) -> list[Level]:
         assert role.person.level is not None

@@ -47,6 +47,8 @@ class Role:
     hold: int = _HOLD
     #: The last frame in which the gate refused the new face, or judged the cover in its place.
     judged: int = -1
+    #: How the face looked in the last frame in which it was seen.
+    view: NDArray[np.float32] | None = None
     #: The last frame with the new face, and up to which frame none is shown again.
     shown: int = -2
     covered: int = -1

@@ -32,7 +32,9 @@ def _at(seen: dict[int, Detection], index: int) -> Detection:
 def steadied(seen: dict[int, Detection], index: int) -> Detection:
     """A face without the detector's jitter: a line fitted to its neighbours in time, with weights that fall off."""
     first, last = min(seen), max(seen)
-    at = range(max(first, index - STEADY), min(last, index + STEADY) + 1)
+    near = range(max(first, index - STEADY), min(last, index + STEADY) + 1)
+    # In a gap the face may be gone, and come back elsewhere: what lies between says nothing of where it is seen.
+    at = [i for i in near if i in seen] if index in seen else near
     here, around = _at(seen, index), [_at(seen, i) for i in at]
     value = _fit(np.array(at, float) - index, np.stack([d.box_xyxy for d in around]))
     box = value if (value[2:] > value[:2]).all() else here.box_xyxy

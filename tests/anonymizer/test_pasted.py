@@ -69,6 +69,29 @@ def test_one_face_takes_the_place_of_another_little_by_little(points: NDArray[np
     assert int(third.paste(_photo(), MATRIX, points, 0.0)[0][180, 190, 0]) == pytest.approx(140, abs=2)
 
 
+def test_a_mouth_that_opens_after_the_keyframe_shows_the_subjects_teeth(points: NDArray[np.float64]) -> None:
+    """In place of lips that swell."""
+    points, photo = points.copy(), _photo()
+    angle = np.linspace(np.pi, 3 * np.pi, 8, endpoint=False)
+    points[60:68] = np.column_stack([64 + 10 * np.cos(angle), 70 + 0.5 * np.sin(angle)])
+    kept = Pasted.of(_proposal(200), MATRIX, points)
+    shape, own = points.copy(), points.copy()
+    shape[60:68, 1] = 70 + 8 * np.sin(angle)
+    own[60:68] = shape[60:68] + np.array([6.0, 0.0])
+    # The subject's mouth, 12 pixels to the right of the new one's.
+    inside = geometry.apply(geometry.invert(MATRIX), own[60:68])
+    cv2.fillPoly(photo, [inside.round().astype(np.int32)], (20, 20, 20))
+    middle = geometry.apply(geometry.invert(MATRIX), np.array([[64.0, 70.0]]))[0].round().astype(int)
+    closed, _ = kept.paste(photo, MATRIX, points, own=points)
+    opened, touched = kept.paste(photo, MATRIX, shape, own=own)
+    without, _ = kept.paste(photo, MATRIX, shape)
+    x, y = middle
+    assert closed[y, x].tolist() == without[y, x].tolist() == [200] * 3
+    assert np.abs(opened[y - 4 : y + 5, x - 8 : x + 9].astype(int) - 20).max() <= 2
+    assert np.array_equal(opened[~touched], photo[~touched])
+    assert opened[y - 40, x].tolist() == without[y - 40, x].tolist()
+
+
 def test_a_face_outside_of_the_frame_is_left_out(points: NDArray[np.float64]) -> None:
     out, touched = Pasted.of(_proposal(), MATRIX, points).paste(_photo(), MATRIX + np.array([[0, 0, 900.0], [0, 0, 0]]), points)
     assert not touched.any()

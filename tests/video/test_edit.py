@@ -6,11 +6,12 @@ import numpy as np
 
 from deid.anonymizer.engine import Anonymizer
 from deid.core.options import Options
+from deid.core.temporal import steadied
 from deid.core.types import AlignedFace, Crops, Detection, Image, Verification
 from deid.recognition.source_face import SourceFace
 from deid.video.edit import _LOST, VideoEditor
 from deid.video.frames import FoundFrame, TrackedFace
-from deid.video.keyframe import Keyframe
+from deid.video.keyframe import FADE_S, SPEECH_S, Keyframe
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,31 @@ def test_a_face_that_comes_and_goes_stays_covered_for_a_while(hopper: Image, off
     assert shown.tolist() == [0, 1, 1, 0, *[0] * _LOST, 1, 0]
 
 
+def test_between_two_detections_a_new_face_is_shown_only_where_the_face_still_is(
+    hopper: Image, officer: Detection, fake_editor: type
+) -> None:
+    """On a wall it would hang in the air, and come back with the light and the landmarks of the wall."""
+    embedder = _Stubborn()
+
+    def edit(face: AlignedFace, sets: np.ndarray) -> Image:
+        return np.full_like(face.crop, steadied(face.steady, "light", face.crop.mean(axis=(0, 1)), 200.0).round())
+
+    options = Options(quality="fast", min_realism=0.0, min_iou=0.0, gender_slack=1.0)
+    video: VideoEditor[_Frame] = VideoEditor(Anonymizer(options, editor=fake_editor(edit), embedders=[embedder]), seed=1)
+    there, gone = _Frame(hopper), _Frame(np.full_like(hopper, (120, 40, 120)))
+    asked, methods, images = [], [], []
+    for i, (frame, state) in enumerate([(there, "seen"), (there, "filled"), *[(gone, "filled")] * 30, (there, "filled"), (there, "seen")]):
+        portraits = {0: ((frame, officer),)} if i == 0 else {}
+        edited = video.edit(FoundFrame(frame, (TrackedFace(0, officer, state),), portraits))  # type: ignore[arg-type]
+        asked.append(embedder.n_asked)
+        methods.append(dict(video.tracks[0].methods))
+        images.append(edited.image)
+    assert np.diff([0, *(m.get("fake", 0) for m in methods)]).tolist() == [1, 1, *[0] * 30, 1, 1]
+    assert methods[-1] == {"fake": 4, "blur": 30}
+    assert len(set(asked[:32])) == 1
+    np.testing.assert_array_equal(images[-2], images[0])
+
+
 def test_whom_no_blur_hides_is_hidden_by_the_same_cover_while_out_of_sight(hopper: Image, officer: Detection, fake_editor: type) -> None:
     embedder = _Stubborn()
     video, frame = _video(embedder, fake_editor), _Frame(hopper)
@@ -94,6 +120,24 @@ def test_a_keyframe_holds_while_the_head_only_moves_turns_and_grows() -> None:
     assert not key.holds(12, turned, light + 10, 8)
     other = shape + rng.normal(0, 8, shape.shape)
     assert not key.holds(12, other, light, 8)
+
+
+def test_the_lips_of_a_keyframe_before_are_soon_gone_when_a_mouth_opens_or_closes() -> None:
+    """Shown twice for half a second, teeth lay on closed lips."""
+    rng = np.random.default_rng(0)
+    closed = rng.uniform(0, 100, (68, 2))
+    closed[[0, 16], 0] = 0.0, 100.0
+    closed[62] = closed[66] = (50.0, 80.0)
+    opened = closed.copy()
+    opened[66, 1] += 5
+    source = SourceFace(Detection(np.array([0.0, 0, 100, 100])), (), np.zeros(13, np.float32), 0.5)
+    check = Verification((), True, 1.0, 0.5, 0.5, None, ())
+    for before, after in ((closed, opened), (opened, closed)):
+        key = Keyframe(10, before, source, check, np.zeros(3), fades=0.25)
+        assert key.speaks(after)
+        assert not key.speaks(2 * before + 30)
+        assert [key.faded(i) for i in (10, 11, 13, 14)] == [0.25, 0.5, 1.0, 1.0]
+    assert round(SPEECH_S * 25) < round(FADE_S * 25) / 3
 
 
 def test_a_new_face_is_made_and_judged_in_keyframes_and_moved_between_them(hopper: Image, officer: Detection, fake_editor: type) -> None:

@@ -201,11 +201,13 @@ def train_snapshot(data: Path, out: Path, options_file: Path | None, report: Rep
     """Train the reader of snapshots, by which portraits are chosen, and write ``out/snapshot.safetensors``."""
     from safetensors.numpy import save
 
+    from deid.anonymizer.engine import Anonymizer
     from deid.training import pairs, snapshot
     from deid.training.export import write
 
     options = read_options(snapshot.SnapshotOptions, options_file)
-    arrays = snapshot.train(pairs.people(data, options.people, options.exam, options.seed), out, options, report)
+    people = pairs.people(data, options.people, options.exam, options.seed)
+    arrays = snapshot.train([(photo.identity, photo.data) for photo in people], Anonymizer(), out, options, report)
     facts = {
         "input": "MobileNet's embedding (N, 1024)",
         "data": f"LFW deep-funneled, training split: {options.people} people before and after",

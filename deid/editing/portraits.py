@@ -151,13 +151,6 @@ class Portraits:
         """(len,) the probability that each smiles."""
         return self._reader.smile(self.points)
 
-    @cached_property
-    def posed(self) -> NDArray[np.float64]:
-        """(len,) how much less than enough each looks like a snapshot; nobody's portrait where no second recogniser saw the bank."""
-        if not self.second.size:
-            return np.zeros(len(self))
-        return _POSED * np.clip(_SNAPSHOT - self._reader.snapshot(self.second), 0, _MOST_POSED)
-
     def preload(self) -> None:
         """Read now what portraits are compared by.
 
@@ -236,7 +229,7 @@ class Portraits:
     def unsuited(self, looks: Looks) -> NDArray[np.float64]:
         """(len,) `mismatch`, and how much nearer each portrait is than enough: by both at once, for the farthest of those that suit would
         be people of another sort. Networks tell people of some origins, and old people, apart less than others."""
-        off = self.mismatch(looks) + self.posed
+        off = self.mismatch(looks) + _posed(self._reader, self.second)
         if not looks.embedding.any():
             return off
         counts = self._other_sort(looks)[1] * (self.male == (looks.male > 0.5)) + 1e-6
@@ -272,6 +265,11 @@ def draw(off: NDArray[np.float64], rng: np.random.Generator, taken: Collection[i
         chosen.append(int(rng.choice(best, p=odds / odds.sum())))
         used.add(chosen[-1] % n_pictures)
     return chosen
+
+
+def _posed(reader: ReadsPortraits, second: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(N,) how much less than enough portraits with these embeddings (N, D) look like snapshots; nobody's where they are unknown."""
+    return _POSED * np.clip(_SNAPSHOT - reader.snapshot(second), 0, _MOST_POSED) if second.size else np.zeros(len(second))
 
 
 def _both_seen(portraits: NDArray[np.float32], looks: Looks) -> bool:

@@ -4,21 +4,29 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.anonymizer.engine import Anonymizer
 from deid.core.errors import DataError, DependencyError
-from deid.core.types import Crops, Embeddings
+from deid.core.protocols import Detector
+from deid.core.types import Crops, Detection, Embeddings, Image, ImageResult
 from deid.detection.central import central
 from deid.imaging import codec
 from deid.imaging.alignment import align
 from deid.recognition import build_embedder
 from deid.recognition.linear import SnapshotReader
 from deid.training.data import split_of
-from deid.training.pairs import Photo
+
+
+class Engine(Protocol):
+    """What makes new faces: a `deid.anonymizer.engine.Anonymizer`."""
+
+    @property
+    def detector(self) -> Detector: ...
+
+    def process(self, image: Image, detections: Sequence[Detection] | None = None, seed: int | None = None) -> ImageResult: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +47,20 @@ class SnapshotOptions:
 
 
 def train(
-    photos: Sequence[Photo], out: Path, options: SnapshotOptions, progress: Callable[[int, int, str], None] | None = None
+    photos: Sequence[tuple[str, bytes]],
+    engine: Engine,
+    out: Path,
+    options: SnapshotOptions,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> dict[str, NDArray[np.float32]]:
     """Fit the people of the training split.
+
+    Args:
+        photos: who it is, and the bytes of a photo, of each person.
+        engine: makes the new faces.
+        out: folder for the result.
+        options: of the run.
+        progress: called with the number of finished photos, their total, and a note.
 
     Returns:
         The arrays of a `SnapshotReader`. ``out/snapshot.json`` holds, for the validation people, the area under the ROC curve.
@@ -55,7 +74,7 @@ def train(
         from sklearn.metrics import roc_auc_score
     except ImportError as error:
         raise DependencyError("this training needs scikit-learn: pip install 'deid-face[evaluation]'") from error
-    splits, before, after = _both(photos, options.seed, progress)
+    splits, before, after = _both(photos, engine, options.seed, progress)
     rows, untouched = np.concatenate([before, after]), np.repeat([True, False], len(splits))
     lesson = np.tile(splits == "train", 2)
     if not lesson.any():
@@ -70,18 +89,18 @@ def train(
 
 
 def _both(
-    photos: Sequence[Photo], seed: int, progress: Callable[[int, int, str], None] | None
+    photos: Sequence[tuple[str, bytes]], engine: Engine, seed: int, progress: Callable[[int, int, str], None] | None
 ) -> tuple[NDArray[np.str_], Embeddings, Embeddings]:
     """Which split each person is of, and the embeddings (N, D) of their face before and after; who gets no new face is left out."""
-    engine, embedder = Anonymizer(), build_embedder(SnapshotReader.embedder, "cpu")
+    embedder = build_embedder(SnapshotReader.embedder, "cpu")
     splits: list[str] = []
     crops: list[Crops] = []
-    for number, photo in enumerate(photos, 1):
-        image = codec.decode(photo.data, photo.name).frames[0].rgb
+    for number, (identity, data) in enumerate(photos, 1):
+        image = codec.decode(data, identity).frames[0].rgb
         found = central(engine.detector.detect(image), image)
         result = None if found is None else engine.process(image, [found], seed=seed + number)
         if found is not None and result is not None and result.faces[0].method == "attgan":
-            splits.append(split_of(photo.identity))
+            splits.append(split_of(identity))
             crops.append(np.stack([align(picture, found).crop for picture in (image, result.image)]))
         if progress:
             progress(number, len(photos), "new faces")

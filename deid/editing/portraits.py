@@ -28,7 +28,7 @@ SIDE = 384
 #: drawn e times more seldom.
 _SUITABLE, _ALIKE, _WORSE = 32, 4, 3.0
 #: What a mismatch of skin (Lab, 0 to 255) counts; so many years count one, and no age counts more than the next number.
-_SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 20, 1 / 12, 1 / 12), 2.0, 25.0
+_SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 20, 1 / 12, 1 / 12), 1.7, 25.0
 #: How old a new face looks: so much of its portrait's years, and so many more. Young people got faces that were ten years too old.
 _LOOKS_AS, _LOOKS_OLDER = 0.75, 11.5
 #: Lightness that is farther off than this is no longer the light's alone; so much more counts one. A face whose origin is misread then gets

@@ -63,8 +63,9 @@ _BROWS, _MOST_BROWS = 0.03, 12.0
 _JAW, _BENT, _MOST_BENT, _FAR_BENT = 5.0, 1.5, 8.0, 2.5
 
 
-#: A portrait looks enough like a snapshot from this logit on; so much less counts so much, and no more than the last number.
-_SNAPSHOT, _POSED, _MOST_POSED = 1.2, 2.5, 3.5
+_CENTURY = 100.0
+#: A portrait looks enough like a snapshot from so much over the usual logit on; each less counts so much, and no more count than these.
+_SNAPSHOT, _POSED, _MOST_POSED = 1.0, 2.0, 3.0
 
 
 def mirrored(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -105,6 +106,7 @@ class Portraits:
         self.male, self.child = rest[:, 0] > 0.5, rest[:, 1] > CHILD
         self._reader = reader
         self._picture = lru_cache(64)(self._decoded)
+        self._posed = lru_cache(1)(lambda: _posed(self, reader))
 
     def _checked(self, arrays: dict[str, NDArray[np.generic]]) -> tuple[NDArray[Any], ...]:
         """Landmarks, looks, brows and second embeddings of a bank, after its pictures are kept; the bank may be a user's."""
@@ -229,9 +231,10 @@ class Portraits:
     def unsuited(self, looks: Looks) -> NDArray[np.float64]:
         """(len,) `mismatch`, and how much nearer each portrait is than enough: by both at once, for the farthest of those that suit would
         be people of another sort. Networks tell people of some origins, and old people, apart less than others."""
-        off = self.mismatch(looks) + _posed(self._reader, self.second)
+        off = self.mismatch(looks)
         if not looks.embedding.any():
             return off
+        off += self._posed()
         counts = self._other_sort(looks)[1] * (self.male == (looks.male > 0.5)) + 1e-6
         off += _too_near(self.embedding, looks.embedding, counts, _NEAR)
         if _both_seen(self.second, looks):
@@ -267,9 +270,15 @@ def draw(off: NDArray[np.float64], rng: np.random.Generator, taken: Collection[i
     return chosen
 
 
-def _posed(reader: ReadsPortraits, second: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(N,) how much less than enough portraits with these embeddings (N, D) look like snapshots; nobody's where they are unknown."""
-    return _POSED * np.clip(_SNAPSHOT - reader.snapshot(second), 0, _MOST_POSED) if second.size else np.zeros(len(second))
+def _posed(bank: Portraits, reader: ReadsPortraits) -> NDArray[np.float64]:
+    """(len,) how much less than enough portraits look like snapshots, beside what is usual for their gender, age and origin, which are to
+    stay; nothing where no second recogniser saw the bank."""
+    if not bank.second.size:
+        return np.zeros(len(bank))
+    years, snapshot = bank.years / _CENTURY, reader.snapshot(bank.second)
+    sort = np.column_stack([bank.male, years, bank.male * years, years**2, bank.child, *bank.origins.T])
+    usual = sort @ np.linalg.lstsq(sort, snapshot, rcond=None)[0]
+    return np.asarray(_POSED * np.clip(_SNAPSHOT - (snapshot - usual), 0, _MOST_POSED), np.float64)
 
 
 def _both_seen(portraits: NDArray[np.float32], looks: Looks) -> bool:

@@ -28,7 +28,7 @@ SIDE = 384
 #: drawn e times more seldom.
 _SUITABLE, _ALIKE, _WORSE = 32, 4, 3.0
 #: What a mismatch of skin (Lab, 0 to 255) counts; so many years count one, and no age counts more than the next number.
-_SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 20, 1 / 12, 1 / 12), 1.7, 25.0
+_SKIN_WEIGHTS, _YEARS, _MOST_YEARS = (1 / 20, 1 / 12, 1 / 12), 1.4, 25.0
 #: How old a new face looks: so much of its portrait's years, and so many more. Young people got faces that were ten years too old.
 _LOOKS_AS, _LOOKS_OLDER = 0.75, 11.5
 #: Lightness that is farther off than this is no longer the light's alone; so much more counts one. A face whose origin is misread then gets
@@ -63,9 +63,8 @@ _BROWS, _MOST_BROWS = 0.03, 12.0
 _JAW, _BENT, _MOST_BENT, _FAR_BENT = 5.0, 1.5, 8.0, 2.5
 
 
-_CENTURY = 100.0
-#: A portrait looks enough like a snapshot from so much over the usual logit on; each less counts so much, and no more count than these.
-_SNAPSHOT, _POSED, _MOST_POSED = 1.0, 2.0, 3.0
+#: A portrait looks enough like a snapshot from this logit on; each less counts so much, and no more count than the last number.
+_SNAPSHOT, _POSED, _MOST_POSED = 1.2, 2.5, 3.5
 
 
 def mirrored(points: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -106,7 +105,7 @@ class Portraits:
         self.male, self.child = rest[:, 0] > 0.5, rest[:, 1] > CHILD
         self._reader = reader
         self._picture = lru_cache(64)(self._decoded)
-        self._posed = lru_cache(1)(lambda: _posed(self, reader))
+        self._posed = lru_cache(1)(lambda: _posed(reader, self.second))
 
     def _checked(self, arrays: dict[str, NDArray[np.generic]]) -> tuple[NDArray[Any], ...]:
         """Landmarks, looks, brows and second embeddings of a bank, after its pictures are kept; the bank may be a user's."""
@@ -270,15 +269,9 @@ def draw(off: NDArray[np.float64], rng: np.random.Generator, taken: Collection[i
     return chosen
 
 
-def _posed(bank: Portraits, reader: ReadsPortraits) -> NDArray[np.float64]:
-    """(len,) how much less than enough portraits look like snapshots, beside what is usual for their gender, age and origin, which are to
-    stay; nothing where no second recogniser saw the bank."""
-    if not bank.second.size:
-        return np.zeros(len(bank))
-    years, snapshot = bank.years / _CENTURY, reader.snapshot(bank.second)
-    sort = np.column_stack([bank.male, years, bank.male * years, years**2, bank.child, *bank.origins.T])
-    usual = sort @ np.linalg.lstsq(sort, snapshot, rcond=None)[0]
-    return np.asarray(_POSED * np.clip(_SNAPSHOT - (snapshot - usual), 0, _MOST_POSED), np.float64)
+def _posed(reader: ReadsPortraits, second: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(N,) how much less than enough portraits with these embeddings (N, D) look like snapshots; nothing where they are unknown."""
+    return _POSED * np.clip(_SNAPSHOT - reader.snapshot(second), 0, _MOST_POSED) if second.size else np.zeros(len(second))
 
 
 def _both_seen(portraits: NDArray[np.float32], looks: Looks) -> bool:

@@ -246,28 +246,18 @@ def test_who_is_near_for_either_recogniser_suits_worse(few: Portraits) -> None:
 
 
 class _Snapshots(SnapshotReader):
-    """Says of every second portrait of a bank, and of its mirror image, that it is posed; and of women that they are more so."""
-
-    def __init__(self, male: NDArray[np.bool_]) -> None:
-        super().__init__()
-        self._said = np.where(np.arange(len(male)) % 2 == 0, -9.0, 9.0) + 5.0 * male
+    """Says of every second portrait of a bank, and of its mirror image, that it is posed."""
 
     def snapshot(self, embeddings: Embeddings) -> NDArray[np.float64]:
-        return self._said
+        return np.where(np.arange(len(embeddings)) % 2 == 0, -9.0, 9.0)
 
 
 def test_portraits_that_look_posed_are_drawn_more_seldom(bank_of: Callable[..., Arrays], few: Portraits) -> None:
-    told = Portraits(bank_of(range(40)), PortraitReader(snapshots=_Snapshots(few.male)))
+    told = Portraits(bank_of(range(40)), PortraitReader(snapshots=_Snapshots()))
     looks = _looks(few, 0, embedding=few.embedding[0])
     suits = np.isfinite(few.mismatch(looks))
     off = told.unsuited(looks)[suits] - few.unsuited(looks)[suits] + few._posed()[suits]
-    np.testing.assert_allclose(off, told._posed()[suits], atol=1e-6)
-    posed, every_second = told._posed(), np.arange(len(told)) % 2 == 0
-    assert np.median(posed[every_second]) == pytest.approx(portraits._POSED * portraits._MOST_POSED)
-    assert np.median(posed[~every_second]) == 0
-    # That one gender is taken for posed is usual for it, and counts against nobody.
-    of_men, of_women = (posed[every_second & (few.male == male)].mean() for male in (True, False))
-    assert of_men == pytest.approx(of_women, rel=0.2)
+    np.testing.assert_allclose(off, np.tile([portraits._POSED * portraits._MOST_POSED, 0.0], 40)[suits], atol=1e-6)
 
 
 def test_shipped_portraits_look_posed_to_different_degrees(bank: Portraits) -> None:

@@ -22,7 +22,7 @@ def expected() -> dict[str, str]:
         "hugging_face_map": "an astronaut (256, 256)",
         "own_detector": "blur passed",
         "rest_client": "Covered with one colour",
-        "own_editor": "mirror x1: dlib_resnet distance",
+        "own_editor": "mirror x1: mobilenet distance",
         "supervision_step": "",
         "torchvision_transform": "batch (2, 3, 128, 128) first box [[38, 35, 86, 100]]",
     }

@@ -83,8 +83,7 @@ class Observer(core.Observer[Face]):
 def surroundings(image: Image, face: Detection) -> NDArray[np.uint8]:
     """A crop (128, 128, 3) around a face at half the scale of an aligned one, with the face's box and a margin in black."""
     half = np.array([[0.5, 0.0, SIZE / 4], [0.0, 0.5, SIZE / 4]])
-    matrix = align_matrix(landmarks_of(face))
-    wide = np.column_stack([half[:, :2] @ matrix[:, :2], geometry.apply(half, matrix[:, 2])])
+    wide = geometry.after(half, align_matrix(landmarks_of(face)))
     return covered(AlignedFace(warp(image, wide), wide, face))
 
 

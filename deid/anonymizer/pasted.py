@@ -164,14 +164,9 @@ def _open_mouth(new: Image, part: Image, to_crop: NDArray[np.float64], points: N
     size, here = (columns.stop - columns.start, rows.stop - rows.start), geometry.of_part(to_crop, rows, columns)
     weight = np.asarray(cv2.warpAffine(where, here, size, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR), np.float32)
     # From a pixel to the crop, from there to where the subject has it, and back to the frame.
-    way = _after(geometry.invert(to_crop), _after(affine_map(lips, own[LIPS]), here))
+    way = geometry.after(geometry.invert(to_crop), geometry.after(affine_map(lips, own[LIPS]), here))
     inside = cv2.warpAffine(part, way, size, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     new[rows, columns] = cv2.blendLinear(np.asarray(inside, np.uint8), np.ascontiguousarray(new[rows, columns]), weight, 1 - weight)
-
-
-def _after(second: NDArray[np.float64], first: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(2, 3) of two transforms, one after the other."""
-    return np.column_stack([second[:, :2] @ first[:, :2], geometry.apply(second, first[:, 2][None])[0]])
 
 
 def _from(layer: NDArray[np.uint8], where: NDArray[np.float32]) -> NDArray[np.uint8]:

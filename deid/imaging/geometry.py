@@ -134,6 +134,11 @@ def fit_similarity(source: Points, target: Points) -> Matrix:
     return np.column_stack([linear, mean_t - linear @ mean_s])
 
 
+def after(second: Matrix, first: Matrix) -> Matrix:
+    """Two (2, 3) transforms, one after the other, as one."""
+    return np.column_stack([second[:, :2] @ first[:, :2], apply(second, first[:, 2])])
+
+
 def invert(matrix: Matrix) -> Matrix:
     """Inverse of a (2, 3) transform."""
     linear = np.linalg.inv(np.asarray(matrix, np.float64)[:, :2])

@@ -58,7 +58,11 @@ class LinearReader:
 
     def probability(self, embeddings: Embeddings) -> NDArray[np.float64]:
         """dlib's embeddings (N, 128), or other rows that the weights are for, to probabilities (N,)."""
-        return _logistic(np.asarray(embeddings, np.float64) @ self.arrays["weight"] + self.arrays["bias"])
+        return _logistic(self._value(embeddings))
+
+    def _value(self, rows: NDArray[np.floating]) -> NDArray[np.float64]:
+        """What the weights make of rows (N, D), (N,)."""
+        return np.asarray(np.asarray(rows, np.float64) @ self.arrays["weight"] + self.arrays["bias"])
 
 
 def _logistic(logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -136,7 +140,7 @@ class BrowReader(LinearReader):
             seen: (N,) the same as one photo of each shows it.
             embeddings: (N, 128) of these photos, by dlib.
         """
-        return np.asarray(np.column_stack([embeddings, seen]) @ self.arrays["weight"] + self.arrays["bias"], np.float64)
+        return self._value(np.column_stack([embeddings, seen]))
 
 
 class OriginReader(PairReader):
@@ -189,9 +193,7 @@ class SnapshotReader(LinearReader):
 
     def snapshot(self, embeddings: Embeddings) -> NDArray[np.float64]:
         """Embeddings (N, 1024) to logits (N,), positive for untouched photos; 0 where they are another recogniser's."""
-        if embeddings.shape[1] != _SECOND:
-            return np.zeros(len(embeddings))
-        return np.asarray(np.asarray(embeddings, np.float64) @ self.arrays["weight"] + self.arrays["bias"])
+        return self._value(embeddings) if embeddings.shape[1] == _SECOND else np.zeros(len(embeddings))
 
 
 class PortraitReader:
@@ -213,8 +215,8 @@ class PortraitReader:
         brows: BrowReader | None = None,
         snapshots: SnapshotReader | None = None,
     ) -> None:
-        self._readers = ages or AgeReader(), origins or OriginReader(), smiles or SmileReader(), brows or BrowReader()
-        self._snapshots = snapshots or SnapshotReader()
+        first = ages or AgeReader(), origins or OriginReader(), smiles or SmileReader()
+        self._readers = *first, brows or BrowReader(), snapshots or SnapshotReader()
 
     def preload(self) -> None:
         """Read the arrays now.
@@ -222,7 +224,7 @@ class PortraitReader:
         Raises:
             WeightsError: a file is missing, altered, or holds something else.
         """
-        for reader in (*self._readers, self._snapshots):
+        for reader in self._readers:
             reader.preload()
 
     def child(self, embeddings: Embeddings, second: Embeddings | None = None) -> NDArray[np.float64]:
@@ -247,4 +249,4 @@ class PortraitReader:
 
     def snapshot(self, second: Embeddings) -> NDArray[np.float64]:
         """A second recogniser's embeddings (N, D) to logits (N,), positive for what looks like an untouched photo; see `SnapshotReader`."""
-        return self._snapshots.snapshot(second)
+        return self._readers[4].snapshot(second)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deid.core.errors import DataError, DependencyError
 from deid.core.protocols import Detector
-from deid.core.types import Crops, Detection, Embeddings, Image, ImageResult
+from deid.core.types import Detection, Image, ImageResult
 from deid.detection.central import central
 from deid.imaging import codec
 from deid.imaging.alignment import align
@@ -74,11 +74,12 @@ def train(
         from sklearn.metrics import roc_auc_score
     except ImportError as error:
         raise DependencyError("this training needs scikit-learn: pip install 'deid-face[evaluation]'") from error
-    splits, before, after = _both(photos, engine, options.seed, progress)
-    rows, untouched = np.concatenate([before, after]), np.repeat([True, False], len(splits))
-    lesson = np.tile(splits == "train", 2)
-    if not lesson.any():
+    splits, crops = _both(photos, engine, options.seed, progress)
+    if "train" not in splits:
         raise DataError("expected training people whose face is replaced, found none")
+    embedder = build_embedder(SnapshotReader.embedder, "cpu")
+    rows = np.concatenate([embedder.embed(np.stack(side)) for side in zip(*crops, strict=True)])
+    lesson, untouched = np.tile(np.array(splits) == "train", 2), np.repeat([True, False], len(splits))
     fitted: Any = LogisticRegression(C=options.freedom, max_iter=1000).fit(rows[lesson], untouched[lesson])
     arrays = {"weight": fitted.coef_[0].astype(np.float32), "bias": fitted.intercept_.astype(np.float32)}
     out.mkdir(parents=True, exist_ok=True)
@@ -90,21 +91,16 @@ def train(
 
 def _both(
     photos: Sequence[tuple[str, bytes]], engine: Engine, seed: int, progress: Callable[[int, int, str], None] | None
-) -> tuple[NDArray[np.str_], Embeddings, Embeddings]:
-    """Which split each person is of, and the embeddings (N, D) of their face before and after; who gets no new face is left out."""
-    embedder = build_embedder(SnapshotReader.embedder, "cpu")
-    splits: list[str] = []
-    crops: list[Crops] = []
+) -> tuple[list[str], list[tuple[Image, Image]]]:
+    """Which split each person is of, and crops (128, 128, 3) of their face before and after; who gets no new face is left out."""
+    splits, crops = list[str](), list[tuple[Image, Image]]()
     for number, (identity, data) in enumerate(photos, 1):
         image = codec.decode(data, identity).frames[0].rgb
         found = central(engine.detector.detect(image), image)
         result = None if found is None else engine.process(image, [found], seed=seed + number)
         if found is not None and result is not None and result.faces[0].method == "attgan":
             splits.append(split_of(identity))
-            crops.append(np.stack([align(picture, found).crop for picture in (image, result.image)]))
+            crops.append((align(image, found).crop, align(result.image, found).crop))
         if progress:
             progress(number, len(photos), "new faces")
-    if not crops:
-        return np.zeros(0, np.str_), np.zeros((0, 1024), np.float32), np.zeros((0, 1024), np.float32)
-    before, after = (embedder.embed(np.stack([pair[i] for pair in crops])) for i in (0, 1))
-    return np.array(splits), before, after
+    return splits, crops

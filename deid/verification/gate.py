@@ -20,7 +20,7 @@ from deid.core.types import Crops, Distance, Embeddings, Image, Verification
 from deid.detection.views import find_again
 from deid.imaging.alignment import align
 from deid.recognition.source_face import SourceFace
-from deid.verification.ranking import margin, usual_far
+from deid.verification.ranking import margin_of, usual_far
 
 Value = TypeVar("Value")
 
@@ -72,8 +72,7 @@ class Gate:
     def glance(self, source: SourceFace, crop: Image) -> float:
         """The `margin` of a new face in an aligned crop (128, 128, 3), as far as the strictest recogniser alone tells."""
         number, embedder = self._strictest_first()[0]
-        near = self._column(source, number, embedder.embed(crop[None]))
-        return margin(Verification(tuple(near), False, 0.0, source.male, source.male, None))
+        return margin_of(self._column(source, number, embedder.embed(crop[None])))
 
     def judge(self, source: SourceFace, image: Image, accepted: bool = False) -> Verification:
         """Judge a new face in the photo, in full.

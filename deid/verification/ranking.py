@@ -21,7 +21,12 @@ def margin(check: Verification) -> float:
     Returns:
         In thresholds of dlib's network, to which the others' are scaled; 0 where nothing was asked.
     """
-    return min(map(_margin, check.distances), default=0.0)
+    return margin_of(check.distances)
+
+
+def margin_of(distances: Sequence[Distance]) -> float:
+    """`margin` of distances, one per embedder."""
+    return min(map(_margin, distances), default=0.0)
 
 
 def usual_far(embedder: str) -> float:

@@ -1,8 +1,8 @@
 """Choice of one new face for a person in several pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import groupby, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,9 @@ from deid.anonymizer.request import Level, Request
 from deid.anonymizer.treatment import why_cover
 from deid.core.types import AlignedFace, Detection, Image
 from deid.editing.sampler import portraits_of
+from deid.recognition.source_face import SourceFace
 from deid.verification import attempts
-from deid.verification.attempts import Judged
+from deid.verification.attempts import Attempt, Judged
 from deid.verification.ranking import is_far, margin
 
 
@@ -33,14 +34,27 @@ def choose(models: Parts, views: Sequence[tuple[Image, Detection]], seed: int, t
     if stand_ins.LANDMARKS_APART in face.why:
         return choose(models, views[1:], seed, taken)
     aligned = editor.align(face, photo)
-    passed, others, further_rounds = list[Judged[Level]](), _OtherViews(models, views[1:]), models.options.budget.farther
-    for level in fallback.new_faces(models.options, models.editor):
+
+    def made(level: Level) -> Attempt[Level] | None:
+        """What a level makes of the person in the first picture; None where no portrait is left."""
         candidates = stand_ins.candidates_for(models, face, level, np.random.default_rng([face.seed, level.round]))
         if not len(candidates.sets):
-            continue
-        attempt = editor.new_faces(face, replace(level, sets=candidates.sets), photo, aligned, candidates)
-        needed = margin(passed[0].check) if passed else 1.0
-        farther = (new for new in attempts.judged(models.gate, face.source, attempt, needed) if _is_farther(new, needed))
+            return None
+        return editor.new_faces(face, replace(level, sets=candidates.sets), photo, aligned, candidates)
+
+    others = _OtherViews(models, views[1:])
+    levels = fallback.new_faces(models.options, models.editor)
+    levels = fallback.glasses_first(levels) if aligned.wears_glasses else levels
+    alike = (some for _, some in groupby(levels, lambda level: level.glasses))
+    return next((level for some in alike if (level := _farthest(models, face.source, map(made, some), others))), None)
+
+
+def _farthest(models: Parts, source: SourceFace, made: Iterable[Attempt[Level] | None], others: "_OtherViews") -> Level | None:
+    """The farthest of a few new faces that pass in the first picture and in most of the others; None for none."""
+    passed, further_rounds = list[Judged[Level]](), models.options.budget.farther
+    for attempt in filter(None, made):
+        needed = margin(passed[0].check) if passed else attempts.LEAST_IN_GLASSES if attempt.in_glasses else 1.0
+        farther = (new for new in attempts.judged(models.gate, source, attempt, needed) if _is_farther(new, needed))
         passed = [*islice(farther, 1), *passed]
         if passed and (further_rounds == 0 or is_far(margin(passed[0].check))):
             if chosen := others.choose(passed):

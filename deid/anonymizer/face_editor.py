@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from deid.anonymizer import between_keyframes, stand_ins, treatment
+from deid.anonymizer import between_keyframes, fallback, stand_ins, treatment
 from deid.anonymizer.cover import cover
 from deid.anonymizer.face import Face
 from deid.anonymizer.parts import Parts
@@ -17,13 +17,13 @@ from deid.compositing.fitting import fit_to_photo, paste_into_photo
 from deid.compositing.proposal import Shown
 from deid.core import seeds
 from deid.core.errors import EditError
-from deid.core.temporal import FieldSmoother
+from deid.core.temporal import FieldSmoother, held
 from deid.core.types import AlignedFace, Glasses, Image
 from deid.editing import checked
 from deid.imaging import geometry
 from deid.imaging.alignment import at_photo_scale, warp
 from deid.landmarks.arms import with_arms
-from deid.landmarks.glasses import are_likely
+from deid.landmarks.glasses import are_likely, are_whole
 from deid.verification import attempts
 from deid.verification.attempts import Attempt, Sketched
 
@@ -32,6 +32,8 @@ from deid.verification.attempts import Attempt, Sketched
 _PHOTO_SCALE, VIDEO_SCALE = 0.3, -0.1
 #: In a video, somebody without glasses is looked at for some in every so many-th keyframe.
 _WITHOUT_GLASSES = 4
+#: More keyframes than a video has.
+_FOREVER = 1_000_000_000
 
 
 class FaceEditor:
@@ -86,6 +88,8 @@ class FaceEditor:
     def _attempts_by_level(self, face: Face, photo: Image, sketched: bool) -> Iterator[Attempt[Level] | Sketched[Level]]:
         """What each level makes of a face, made when it is wanted; where it may be, first a sketch of it."""
         aligned: AlignedFace | None = None
+        if face.n_levels_tried == 0 and face.stand_ins and (aligned := self.align(face, photo)).wears_glasses:
+            face.levels = fallback.glasses_first(face.levels)
         for level in face.levels:
             face.n_levels_tried += 1
             if not level.pastes_face:
@@ -115,7 +119,10 @@ class FaceEditor:
         steady = None if tracked is None else tracked.steady
         attributes = face.source.attributes
         glasses = self._glasses(large, attributes, steady)
-        glasses = None if glasses is None else with_arms(glasses, large, points)
+        if glasses is not None:
+            whole = with_arms(glasses, large, points)
+            # Once in a video: glasses that come and go show more than none.
+            glasses = replace(whole, whole=held(steady, "glasses", lambda: are_whole(whole, points), _FOREVER))
         # In a video an object that is found in some frames only would flicker: nothing is kept there.
         objects = self._models.objects.find(large, points) if tracked is None else None
         return AlignedFace(
@@ -150,5 +157,5 @@ class FaceEditor:
         def pasted(number: int) -> Shown:
             return paste_into_photo(proposals[number], photo, aligned, head_seed)
 
-        in_glasses = level.glasses and aligned.glasses is not None
+        in_glasses = level.glasses and aligned.wears_glasses
         return Attempt(level, pasted, proposals, candidates.expected, verdict_before, in_glasses)

@@ -1,6 +1,7 @@
 """Fallback levels: from the requested method to a solid cover, and when a face is covered at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from deid.anonymizer.protocols import Covering
 from deid.anonymizer.request import Level
@@ -9,9 +10,8 @@ from deid.core.protocols import CoarseEditor, Editor
 
 #: Strengths of the attribute sets, mildest first.
 STRENGTHS = (1.0, 1.5)
-#: So many tries wear the photo's glasses; most fail, for two faces behind the same ones look alike. So many, the last ones, are painted
-#: over what stands before the face.
-_IN_GLASSES, _OVER_OBJECTS = 2, 2
+#: So many tries, the last ones, are painted over what stands before the face.
+_OVER_OBJECTS = 2
 #: Where the face itself is edited: cells across of the coarser inputs that follow.
 _CELLS = (22, 16)
 #: Strengths of a plain filter, until it passes.
@@ -34,8 +34,15 @@ def new_faces(options: Options, editor: Editor) -> Iterator[Level]:
     if isinstance(editor, CoarseEditor):
         ways += [(editor.coarse(cells), STRENGTHS[-1]) for cells in _CELLS]
     for number, way in enumerate(ways):
-        glasses, objects = number < _IN_GLASSES, number < max(1, len(ways) - _OVER_OBJECTS)
-        yield Level(*way, True, budget.generated, budget.proposals, round=number, glasses=glasses, objects=objects)
+        objects = number < max(1, len(ways) - _OVER_OBJECTS)
+        yield Level(*way, True, budget.generated, budget.proposals, round=number, objects=objects)
+
+
+def glasses_first(levels: Iterable[Level]) -> Iterator[Level]:
+    """The levels of a face that wears glasses: all that draw a new one in the photo's glasses, then all as they are."""
+    bare = list(levels)
+    yield from (replace(level, glasses=True) for level in bare if level.draws)
+    yield from bare
 
 
 def levels_after(chosen: Level, models: Covering, editor: Editor) -> Iterator[Level]:

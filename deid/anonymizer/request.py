@@ -41,8 +41,13 @@ class Level:
     sets: NDArray[np.float32] | None = None
     accepted: bool = False
     round: int = 0
-    glasses: bool = True
+    glasses: bool = False
     objects: bool = True
+
+    @property
+    def draws(self) -> bool:
+        """Whether a new face is drawn, and not one that was chosen before."""
+        return self.pastes_face and self.sets is None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

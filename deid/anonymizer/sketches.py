@@ -31,14 +31,13 @@ def sketch(
         make: makes it.
 
     Returns:
-        None where there are several, where the editor knows no sketches, and in glasses, which a sketch leaves out.
+        None where there are several, and where the editor knows no sketches.
     """
     editor = level.editor
-    in_glasses = level.glasses and aligned.glasses is not None
-    if not isinstance(editor, SketchingEditor) or not _edits_what_it_sketches(editor) or len(sets) > 1 or in_glasses:
+    if not isinstance(editor, SketchingEditor) or not _edits_what_it_sketches(editor) or len(sets) > 1:
         return None
-    crop, fit = sketched(editor.sketch(aligned, sets[0]), aligned)
-    return Sketched(level, gate.glance(source, crop), fit, make)
+    crop, fit = sketched(editor.sketch(aligned, sets[0]), aligned, level.glasses)
+    return Sketched(level, gate.glance(source, crop), fit, make, level.glasses and aligned.wears_glasses)
 
 
 def _edits_what_it_sketches(editor: SketchingEditor) -> bool:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from deid.compositing import fill, grain, seam
 from deid.compositing.blend import face_mask, features
 from deid.compositing.fit import Fit
-from deid.compositing.glasses import under_glasses, without, worn_again
+from deid.compositing.glasses import in_glasses, under_glasses, without, worn_again
 from deid.compositing.objects import behind_objects, seen
 from deid.compositing.shades import match_shades
 from deid.compositing.skin import skin
@@ -42,15 +42,17 @@ def compose(new: StandIn, face: AlignedFace, glasses: bool = True) -> tuple[Imag
     return np.asarray(np.clip(tuned, 0, 255).round(), np.uint8), behind_objects(mask, face), fit
 
 
-def sketched(new: StandIn, face: AlignedFace) -> tuple[Image, Fit]:
-    """The crop (128, 128, 3) of a photo with a stand-in of that size in place of the face: colours along a seam, and no more. Glasses and
-    what stands before the face are left out."""
+def sketched(new: StandIn, face: AlignedFace, glasses: bool = True) -> tuple[Image, Fit]:
+    """The crop (128, 128, 3) of a photo with a stand-in of that size in place of the face: colours along a seam, and no more. What stands
+    before the face is left out, and so are glasses where the new face is not to wear them."""
     bare = without(face)
     assert bare.points is not None
     old = bare.crop.astype(np.float32)
     way = seam.find_seam(new.face, old, bare.points, new)
     shifted = new.face + _shift(new.face, old, way, seen(face))
-    return np.asarray(np.clip(old + way.mask[..., None] * (shifted - old), 0, 255).round(), np.uint8), way.fit
+    made = np.asarray(old + way.mask[..., None] * (shifted - old), np.float32)
+    made = in_glasses(made, face) if glasses and face.wears_glasses else made
+    return np.asarray(np.clip(made, 0, 255).round(), np.uint8), way.fit
 
 
 def _fitted(new: StandIn, face: AlignedFace, seen: NDArray[np.bool_]) -> tuple[Field, Field, Fit]:

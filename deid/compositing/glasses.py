@@ -10,9 +10,8 @@ from deid.compositing.blend import TO_HAIRLINE, outline, shrunk
 from deid.compositing.fill import continued
 from deid.compositing.objects import with_border
 from deid.core.remembered import remembered
-from deid.core.temporal import held
-from deid.core.types import AlignedFace, Glasses, Image
-from deid.imaging.geometry import scaled
+from deid.core.types import AlignedFace, Image
+from deid.imaging.geometry import averaged, scaled
 from deid.imaging.template import SIZE, disc, filled
 
 Field = NDArray[np.float32]
@@ -32,12 +31,8 @@ _GRAIN, _BELOW, _MOST_GRAIN = 0.5, 18, 3.0
 _ENDS = 2.5
 #: So far around a place beyond the face, in pixels of 128, what is there tells what goes on behind glasses.
 _CONTINUED = 3.0
-#: Glasses are whole where each lens has this many pixels (of 128), and along this share of its border a frame is found within so many.
-_LENS, _RIMMED, _NEAR = 60.0, 0.45, 3.0
 #: Lenses that let less than this of the light through are dark, and stay so; what is coarser than this, in pixels of 128, is their tint.
 _DARK, _TINT = 0.72, 5.0
-#: More keyframes than a video has.
-_FOREVER = 1_000_000_000
 
 
 def without(face: AlignedFace) -> AlignedFace:
@@ -99,6 +94,25 @@ def _smooth(photo: Image, frame: Field, lenses: Field, points: NDArray[np.float6
     return np.asarray(beyond + face[..., None] * (inside + below - beyond), np.float32)
 
 
+def in_glasses(new: Field, face: AlignedFace) -> Field:
+    """A new face (n, n, 3) behind the glasses of a face that wears some, at the crop's scale or a smaller one."""
+    assert face.glasses is not None
+    assert face.large is not None
+    assert face.points is not None
+    worn = _worn(face.large, face.glasses.frame, face.glasses.lenses, face.points)
+    frame, worn = averaged(worn[..., :1] * face.large, len(new)), averaged(worn, len(new))
+    return np.asarray(frame + (1 - worn[..., :1]) * (new * worn[..., 1:]), np.float32)
+
+
+@remembered(4)
+def _worn(photo: Image, frame: Field, lenses: Field, points: NDArray[np.float64]) -> Field:
+    """(n, n, 4) in [0, 1]: how much the frame hides of what is behind glasses, see `_bare`, and how much of each colour of the light comes
+    through their lenses."""
+    dark = _dark_lenses(photo, frame, lenses, points)
+    hides = np.clip(2 * _closed(frame) - 0.3, 0, 1)[..., None]
+    return np.concatenate([hides, np.ones(photo.shape, np.float32) if dark is None else dark], axis=2)
+
+
 def worn_again(new: Field, mask: Field, face: AlignedFace, wanted: bool) -> tuple[Field, Field]:
     """A new face (n, n, 3) behind the photo's glasses; where those are not wanted or not whole, the photo around it is without them.
 
@@ -113,15 +127,10 @@ def worn_again(new: Field, mask: Field, face: AlignedFace, wanted: bool) -> tupl
     """
     if face.glasses is None or face.large is None or face.points is None:
         return new, mask
-    glasses = face.glasses
-    # Once in a video: glasses that come and go show more than none.
-    if wanted and held(face.steady, "glasses", lambda: _is_whole(glasses), _FOREVER):
-        dark = _dark_lenses(face.large, glasses.frame, glasses.lenses, face.points)
-        behind = new if dark is None else new * dark
+    if wanted and face.glasses.whole:
         # The frame is a part of what is pasted, and not left out of it: in a video it then moves with the new face.
-        frame = np.clip(2 * _closed(glasses.frame) - 0.3, 0, 1)[..., None]
-        return np.asarray(frame * face.large + (1 - frame) * behind, np.float32), mask
-    bare, part = _taken_off(face.large, glasses.frame, glasses.lenses, face.points)
+        return in_glasses(new, face), mask
+    bare, part = _taken_off(face.large, face.glasses.frame, face.glasses.lenses, face.points)
     soft = cv2.GaussianBlur(part, (0, 0), max(0.6, 0.5 * len(part) / SIZE))
     alpha = np.asarray(np.maximum(mask, np.maximum(part, soft)), np.float32)
     share = (mask / np.maximum(alpha, 1e-3))[..., None]
@@ -220,22 +229,6 @@ def _soft(lenses: Field) -> Field:
     for tidy in (cv2.MORPH_CLOSE, cv2.MORPH_OPEN):
         shape = np.asarray(cv2.morphologyEx(shape, tidy, disc(3 * k)), np.uint8)
     return np.asarray(cv2.GaussianBlur(shape.astype(np.float32), (0, 0), 0.8 * k), np.float32)
-
-
-def _is_whole(glasses: Glasses) -> bool:
-    """Whether both lenses were found, and a frame along most of them: of glasses without rims some parts would hang in the air."""
-    k = len(glasses.frame) / SIZE
-    lenses = (glasses.lenses > 0.5).astype(np.uint8)
-    near = _grown((glasses.frame > 0.5).astype(np.uint8), _NEAR * k)
-    # An aligned crop has an eye on either side; where the bridge is thin both lenses are one part.
-    middle = len(lenses) // 2
-    return all(_is_rimmed(lenses[:, side], near[:, side], _LENS * k * k) for side in (slice(middle), slice(middle, None)))
-
-
-def _is_rimmed(lens: NDArray[np.uint8], near: NDArray[np.uint8], least: float) -> bool:
-    """Whether a lens (h, w) has ``least`` pixels and a border most of which lies near a frame (h, w)."""
-    border = (lens > 0) & (cv2.erode(lens, disc(1.0), borderType=cv2.BORDER_REPLICATE) == 0)
-    return bool(lens.sum() >= least and near[border].mean() >= _RIMMED)
 
 
 def _grown(where: NDArray[np.uint8], by: float) -> NDArray[np.uint8]:

@@ -114,10 +114,12 @@ class Glasses:
     Args:
         frame: (n, n) float32 in [0, 1]: rims, bridge and arms.
         lenses: (n, n) float32 in [0, 1]: what lies behind the lenses.
+        whole: whether so much of them was found that a new face can wear them.
     """
 
     frame: NDArray[np.float32]
     lenses: NDArray[np.float32]
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,6 +149,11 @@ class AlignedFace:
     glasses: Glasses | None = None
     objects: NDArray[np.float32] | None = None
     brows: float | None = None
+
+    @property
+    def wears_glasses(self) -> bool:
+        """Whether a new face can wear the glasses that it wears."""
+        return self.glasses is not None and self.glasses.whole
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from deid.core.attributes import ATTRIBUTES
 from deid.core.types import Glasses, Image
-from deid.imaging.template import SIZE
+from deid.imaging.template import SIZE, disc
 from deid.recognition.crop_reader import CropReader
 
 #: The side at which glasses are looked for, and the rows in which they sit: from the forehead to the tip of the nose.
@@ -15,6 +15,9 @@ _WORN = ATTRIBUTES.index("Eyeglasses")
 #: Under this probability a face wears glasses only if so much of a frame and of lenses is found, in pixels of 128: thin frames are missed
 #: by the attribute, and a bridge or a brow may look like a part of one.
 _LIKELY, _FRAME, _LENSES = 0.15, 80.0, 400.0
+#: Glasses are whole where each lens has this many pixels (of 128), and along this share of its border a frame is found within so many:
+#: thin rims are found in parts, and half rims have no more.
+_LENS, _RIMMED, _NEAR = 60.0, 0.25, 3.0
 
 
 class GlassesReader(CropReader):
@@ -53,3 +56,31 @@ def _is_clear(glasses: Glasses) -> bool:
     """Whether enough of a frame and of lenses is there."""
     pixel = (len(glasses.frame) / SIZE) ** 2
     return bool((glasses.frame > 0.5).sum() > _FRAME * pixel and (glasses.lenses > 0.5).sum() > _LENSES * pixel)
+
+
+def are_whole(glasses: Glasses, points: NDArray[np.float64]) -> bool:
+    """Whether glasses before a face with landmarks (68, 2) were found so far that a new face can wear them.
+
+    Each eye has a lens before it, or what was found is the brim of a cap, and along its border runs a frame: of glasses without rims some
+    parts would hang in the air.
+    """
+    k, middle = len(glasses.frame) / SIZE, len(glasses.frame) // 2
+    lenses = (glasses.lenses > 0.5).astype(np.uint8)
+    by_frame, by_lens = (np.asarray(cv2.dilate((m > 0.5).astype(np.uint8), disc(_NEAR * k))) > 0 for m in (glasses.frame, glasses.lenses))
+    # An aligned crop has an eye on either side; where the bridge is thin both lenses are one part.
+    return all(
+        _is_rimmed(lenses[:, side], by_frame[:, side], _LENS * k * k) and _is_at(points[eye].mean(axis=0) * k, by_lens)
+        for side, eye in ((slice(middle), slice(36, 42)), (slice(middle, None), slice(42, 48)))
+    )
+
+
+def _is_rimmed(lens: NDArray[np.uint8], near: NDArray[np.bool_], least: float) -> bool:
+    """Whether a lens (h, w) has ``least`` pixels and enough of its border lies near a frame (h, w)."""
+    border = (lens > 0) & (cv2.erode(lens, disc(1.0), borderType=cv2.BORDER_REPLICATE) == 0)
+    return bool(lens.sum() >= least and near[border].mean() >= _RIMMED)
+
+
+def _is_at(place: NDArray[np.float64], mask: NDArray[np.bool_]) -> bool:
+    """Whether a mask (n, n) has a place (x, y)."""
+    x, y = np.clip(np.round(place).astype(int), 0, len(mask) - 1)
+    return bool(mask[y, x])

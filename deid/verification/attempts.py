@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from enum import IntEnum
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -23,7 +24,9 @@ LEAST_EDITED = 0.6
 #: A stand-in that fits less is distorted, hidden, or meets the photo in a visible border (see `deid.compositing.fit`).
 LEAST_FIT = 0.38
 #: In the same glasses a new face lies so many thresholds away at least, as eight in ten without any do: other recognisers see more of them.
-_IN_GLASSES = 1.15
+LEAST_IN_GLASSES = 1.05
+#: So many rounds more are sketched in glasses: behind the same ones faces are more alike, and most are too near.
+_MORE_IN_GLASSES = 4
 
 
 class Step(Protocol):
@@ -81,17 +84,20 @@ class Sketched(Generic[Level]):
         margin: how far its stand-in is from the face before, by a glance at a sketch, see `Gate.glance`.
         fit: how well that fits the photo.
         make: makes it.
+        in_glasses: whether it wears glasses of the photo's.
     """
 
     level: Level
     margin: float
     fit: Fit
     make: Callable[[], Attempt[Level]]
+    in_glasses: bool = False
 
     @property
     def reasons(self) -> list[str]:
         """Why it is only made where no other may stay."""
-        near = [] if self.margin > 1 else [f"too near in a sketch: {self.margin:.2f} thresholds"]
+        is_near = self.margin <= 1 or (self.in_glasses and self.margin < LEAST_IN_GLASSES)
+        near = [f"too near in a sketch: {self.margin:.2f} thresholds"] if is_near else []
         return near + _unfit(self.fit)
 
 
@@ -117,12 +123,21 @@ class Judged(Generic[Level]):
         return self.check.passed or self.attempt.level.last
 
 
+class _Kind(IntEnum):
+    """Of an attempt; what comes first is tried first, and is kept in place of all that come after."""
+
+    IN_GLASSES = 0
+    BARE = 1
+    COVER = 2
+
+
 def best(
     gate: Gate, source: SourceFace, attempts: Iterable[Attempt[Level] | Sketched[Level]], further_rounds: int
 ) -> tuple[Judged[Level] | None, list[str]]:
     """The first attempt that passes; where its new face is near the one before, the farthest of a few.
 
-    None is made or looked at that cannot be it by what is known.
+    A face in its photo's glasses comes before any without, and any before a cover. None is made or looked at that cannot be it by what is
+    known.
 
     Args:
         gate: judges them.
@@ -133,15 +148,16 @@ def best(
     Returns:
         What is to stay, None when nothing passed; and why each of those before may not.
     """
-    left, tries = _Attempts(attempts), list[_Try[Level]]()
+    left, tries, kind = _Attempts(attempts), list[_Try[Level]](), _Kind.IN_GLASSES
     while True:
-        kept, is_enough = _to_stay(tries, further_rounds)
-        if not is_enough and (attempt := left.next(covers=False)) is not None:
+        more = _MORE_IN_GLASSES if kind is _Kind.IN_GLASSES and further_rounds else 0
+        kept, is_enough = _to_stay(tries, further_rounds + more)
+        if not is_enough and (attempt := left.next(kind)) is not None:
             tries.append(_Try(gate, source, attempt, 1.0 if kept is None else kept.margin))
-        elif kept is None and (unmade := [one for one in tries if one.judged is None]):
+        elif kept is None and kind is _Kind.BARE and (unmade := [one for one in tries if one.judged is None and one.kind is kind]):
             max(unmade, key=lambda one: one.margin).look_closer()
-        elif kept is None and (attempt := left.next(covers=True)) is not None:
-            tries.append(_Try(gate, source, attempt, 1.0))
+        elif kept is None and kind is not _Kind.COVER:
+            kind = _Kind(kind + 1)
         elif kept is None or not kept.look_closer():
             failed = itertools.takewhile(lambda one: not one.may_stay, tries)
             return (None if kept is None else kept.judged), [one.why_not for one in failed]
@@ -165,13 +181,19 @@ class _Attempts(Generic[Level]):
     def __init__(self, attempts: Iterable[Attempt[Level] | Sketched[Level]]) -> None:
         self._attempts, self._held_back = iter(attempts), list[Attempt[Level] | Sketched[Level]]()
 
-    def next(self, covers: bool) -> Attempt[Level] | Sketched[Level] | None:
-        """The next one; None where it is a cover and none is wanted."""
+    def next(self, last: _Kind) -> Attempt[Level] | Sketched[Level] | None:
+        """The next one; None where it is of a kind that comes after the last one wanted."""
         attempt = self._held_back.pop() if self._held_back else next(self._attempts, None)
-        if attempt is not None and not attempt.level.pastes_face and not covers:
+        if attempt is not None and _kind_of(attempt) > last:
             self._held_back.append(attempt)
             return None
         return attempt
+
+
+def _kind_of(attempt: Attempt[Level] | Sketched[Level]) -> _Kind:
+    if not attempt.level.pastes_face:
+        return _Kind.COVER
+    return _Kind.IN_GLASSES if attempt.in_glasses else _Kind.BARE
 
 
 class _Try(Generic[Level]):
@@ -201,6 +223,10 @@ class _Try(Generic[Level]):
     def may_stay(self) -> bool:
         """Whether it passes, as far as is known, or nothing harder follows."""
         return not self._reasons if self.judged is None else self.judged.may_stay
+
+    @property
+    def kind(self) -> _Kind:
+        return _kind_of(self._attempt)
 
     @property
     def may_be_farther(self) -> bool:
@@ -295,8 +321,8 @@ def _looks(gate: Gate, source: SourceFace, attempt: Attempt[Level], shown: Shown
     looks = gate.looks(source, lambda: shown.image, attempt.level.accepted) if before is None else [before]
     for check in looks:
         more = list(misfits)
-        if in_glasses and margin(check) < _IN_GLASSES:
-            more.append(f"too near for the same glasses: {below(margin(check), _IN_GLASSES)} thresholds")
+        if in_glasses and margin(check) < LEAST_IN_GLASSES:
+            more.append(f"too near for the same glasses: {below(margin(check), LEAST_IN_GLASSES)} thresholds")
         yield replace(check, reasons=(*check.reasons, *more))
 
 

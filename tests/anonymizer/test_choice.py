@@ -47,12 +47,12 @@ class _Distances:
 @pytest.mark.parametrize(("thresholds", "quality", "chosen", "made"), ROUNDS.values(), ids=ROUNDS.keys())
 @pytest.mark.parametrize("n_views", [1, 3])
 def test_the_farthest_of_a_few_is_chosen(
-    thresholds: list[float], quality: str, chosen: int, made: int, n_views: int, hopper: Image, officer: Detection, fake_editor: type
+    thresholds: list[float], quality: str, chosen: int, made: int, n_views: int, astronaut: Image, woman: Detection, fake_editor: type
 ) -> None:
     distances = _Distances(thresholds)
     options = Options(quality=quality, min_realism=0.0, min_iou=0.0, gender_slack=1.0)
     engine = Anonymizer(options, editor=fake_editor(distances.make), embedders=[distances])
-    level = engine.choose([(hopper, officer)] * n_views, 1)
+    level = engine.choose([(astronaut, woman)] * n_views, 1)
     assert level is not None
     assert level.sets is not None
     np.testing.assert_array_equal(level.sets[0], distances.drawn[chosen])

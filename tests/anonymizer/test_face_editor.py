@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from deid.anonymizer import face_editor
 from deid.anonymizer.face_editor import FaceEditor
 from deid.core.attributes import ATTRIBUTES
 from deid.core.temporal import FieldSmoother
@@ -84,3 +85,18 @@ def test_glasses_are_looked_for_in_every_photo(astronaut: Image, woman_face: Ali
     for _ in range(3):
         _aligned(False, astronaut, woman_face, glasses=SimpleNamespace(find=lambda large, _: asked.append(large)))
     assert len(asked) == 3
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_in_a_video_glasses_neither_come_nor_go(
+    first: bool, astronaut: Image, woman_face: AlignedFace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether they are whole is decided once; a photo has no other to keep to."""
+    worn = SimpleNamespace(find=lambda large, _: Glasses(*np.zeros((2, *large.shape[:2]), np.float32)))
+    steady, said = FieldSmoother(), list[bool]()
+    for whole in (first, not first, first):
+        monkeypatch.setattr(face_editor, "are_whole", lambda *_, whole=whole: whole)
+        for video in (True, False):
+            said.append(_aligned(video, astronaut, woman_face, steady if video else None, glasses=worn).wears_glasses)
+        steady.go_on(True)
+    assert said == [first, first, first, not first, first, first]

@@ -140,3 +140,15 @@ def test_kept_face_is_tried_first_and_then_covered() -> None:
     assert ways[0] is chosen
     assert not any(way.pastes_face for way in ways[1:])
     assert ways[-1].last
+
+
+def test_who_wears_glasses_gets_each_try_in_them_first() -> None:
+    editor, models = AttganEditor(network=Generator(2)), Models(Options())
+    bare, worn = list(fallback.levels(models, editor)), list(fallback.glasses_first(fallback.levels(models, editor)))
+    drawn = [level for level in bare if level.draws]
+    assert not any(level.glasses for level in bare)
+    assert [level.glasses for level in worn] == [True] * len(drawn) + [False] * len(bare)
+    assert [level.round for level in worn[: len(drawn)]] == [level.round for level in drawn]
+    assert worn[len(drawn)].round == 0
+    chosen = Level(editor, 1.0, True, sets=np.zeros((1, SET_SIZE), np.float32))
+    assert list(fallback.glasses_first([chosen])) == [chosen]

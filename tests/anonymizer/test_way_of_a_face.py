@@ -18,7 +18,7 @@ FILE, PACKAGE = Path(face_editor.__file__), Path(deid.__file__).parent
 #: What carries the face, and what every room uses.
 SHARED = {"core", "face", "request"}
 #: Rooms in the order of a new face. Verification asks for the attempts, and is entered before what makes them.
-WAY = ["recognition", "treatment", "verification", "stand_ins", "imaging", "landmarks", "editing", "compositing"]
+WAY = ["recognition", "treatment", "verification", "imaging", "landmarks", "stand_ins", "editing", "compositing"]
 
 
 def test_the_way_stands_in_one_short_file() -> None:

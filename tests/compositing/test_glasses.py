@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from deid.compositing import blend, glasses
-from deid.compositing.compose import compose
-from deid.core.temporal import FieldSmoother
+from deid.compositing.compose import compose, sketched
 from deid.core.types import AlignedFace, Glasses, Image, StandIn
+from deid.landmarks.glasses import are_whole
 
 SKIN, OTHER, FRAME = (200.0, 150.0, 120.0), (150.0, 130.0, 120.0), 20
 Field = NDArray[np.float32]
@@ -38,7 +38,8 @@ def _worn(face: AlignedFace, n: int, rims: int = 2, arms: bool = True, lens: flo
     large[frame > 0] = FRAME
     masks = np.float32(frame), np.float32((lenses > 0) & (frame == 0))
     crop = np.asarray(cv2.resize(large, (128, 128), interpolation=cv2.INTER_AREA), np.uint8)
-    return replace(face, crop=crop, large=large, glasses=Glasses(*masks)), masks[0]
+    found = Glasses(*masks)
+    return replace(face, crop=crop, large=large, glasses=replace(found, whole=are_whole(found, face.points))), masks[0]
 
 
 def _composed(face: AlignedFace, n: int, wanted: bool = True) -> tuple[Image, Field]:
@@ -79,19 +80,17 @@ def test_whole_pair_that_is_taken_off_is_gone(n: int, officer_face: AlignedFace)
     assert np.quantile(out.mean(axis=2)[frame > 0], 0.05) > np.mean(OTHER) - 40
 
 
-def test_in_a_video_they_neither_come_nor_go(officer_face: AlignedFace) -> None:
-    steady = FieldSmoother()
-    for rims in (2, 1, 2):
-        face, frame = _worn(officer_face, 256, rims)
-        out, _ = _composed(replace(face, steady=steady), 256)
-        steady.go_on(True)
-        assert out[frame > 0].mean() < FRAME + 12
-    steady = FieldSmoother()
-    for rims in (1, 2):
-        face, frame = _worn(officer_face, 256, rims)
-        out, _ = _composed(replace(face, steady=steady), 256)
-        steady.go_on(True)
-        assert out[frame > 0].mean() > FRAME + 60
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_sketch_shows_them_as_the_new_face_will(wanted: bool, officer_face: AlignedFace) -> None:
+    face, frame = _worn(officer_face, 256)
+    assert face.points is not None
+    new = StandIn(np.broadcast_to(np.array(OTHER, np.float32), (128, 128, 3)).copy(), np.ones((128, 128), np.float32), face.points)
+    small, _ = sketched(new, face, wanted)
+    large, _ = _composed(face, 256, wanted)
+    where = cv2.erode(np.uint8(cv2.resize(frame, (128, 128), interpolation=cv2.INTER_AREA) > 0.9), np.ones((2, 2), np.uint8)) > 0
+    shrunk = cv2.resize(large, (128, 128), interpolation=cv2.INTER_AREA)
+    assert np.abs(small.astype(float) - shrunk)[where].mean() < 15
+    assert (small[where].mean() < FRAME + 25) == wanted
 
 
 def test_face_without_them_is_what_a_stand_in_is_fitted_to(officer_face: AlignedFace) -> None:

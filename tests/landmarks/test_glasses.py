@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 from deid.core.attributes import ATTRIBUTES
-from deid.core.types import AlignedFace
-from deid.landmarks.glasses import GlassesReader
+from deid.core.types import AlignedFace, Glasses
+from deid.landmarks.glasses import GlassesReader, are_whole
 from deid.training.spectacles import put_on
 
 
@@ -63,3 +64,32 @@ def test_any_size_will_do(n: int, reader: GlassesReader, officer_face: AlignedFa
     flat = replace(officer_face, large=np.full((n, n, 3), 90, np.uint8))
     assert flat.large is not None
     assert reader.find(flat.large) is None
+
+
+def _drawn(face: AlignedFace, n: int, eyes: int = 2, rim: int = 360, above: int = 0) -> Glasses:
+    """Lenses before so many eyes, or so many pixels of 128 above them, with so many degrees of each rim."""
+    assert face.points is not None
+    k, (frame, lenses) = n / 128, np.zeros((2, n, n), np.uint8)
+    for eye in (slice(36, 42), slice(42, 48))[:eyes]:
+        place, size = ((face.points[eye].mean(axis=0) - (0, above)) * k).round().astype(int).tolist(), (round(12 * k), round(8 * k))
+        cv2.ellipse(lenses, place, size, 0, 0, 360, 1, -1)
+        cv2.ellipse(frame, place, size, 180, 0, rim, 1, round(2 * k))
+    return Glasses(np.float32(frame), np.float32(lenses))
+
+
+@pytest.mark.parametrize("n", [128, 256, 512])
+@pytest.mark.parametrize(
+    ("how", "whole"),
+    [
+        ({}, True),
+        ({"eyes": 1}, False),
+        # Half rims, and none.
+        ({"rim": 180}, True),
+        ({"rim": 0}, False),
+        # The brim of a cap.
+        ({"above": 16}, False),
+    ],
+)
+def test_only_whole_pairs_before_both_eyes_can_be_worn(n: int, how: dict[str, int], whole: bool, officer_face: AlignedFace) -> None:
+    assert officer_face.points is not None
+    assert are_whole(_drawn(officer_face, n, **how), officer_face.points) == whole

@@ -50,6 +50,9 @@ MIRRORED = [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 3
 MIRRORED += [*range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65]
 #: What a mismatch of these attributes counts. A beard that ends where the new face begins shows most.
 _COUNTS = {"Young": 5.0, "No_Beard": 16.0, "Mustache": 6.0, "Mouth_Slightly_Open": 1.5, "Bushy_Eyebrows": 1.0}
+#: Somebody has a beard under this probability of none. The classifier's doubt counts so many times less: moustaches and stubble, of which
+#: it is not sure, got a shaved face.
+_NO_BEARD, _BEARDED, _SURER = ATTRIBUTES.index("No_Beard"), 0.6, 3.0
 #: Where `pose` says how far the mouth is open, how wide it is and how far its corners are lifted. A mismatch of the first counts so much
 #: besides, and more of any of them so much. A smile in place of none counts most: a grave face that smiles is another expression.
 _GAP, _LIPS, _APART, _WIDER, _SMILE = 2, slice(2, 5), 0.8, 1.2, 6.0
@@ -191,7 +194,9 @@ class Portraits:
             off += self._other_sort(looks)[0]
         if looks.brows > 0:
             off += np.minimum(np.abs(self.brows - looks.brows) / _BROWS, _MOST_BROWS) * (self.brows > 0)
-        off += np.abs(self.attributes - looks.attributes) @ [_COUNTS.get(name, 0.0) for name in ATTRIBUTES]
+        own = looks.attributes.copy()
+        own[_NO_BEARD] = _surer(own[_NO_BEARD])
+        off += np.abs(self.attributes - own) @ [_COUNTS.get(name, 0.0) for name in ATTRIBUTES]
         off[(self.male != (looks.male > 0.5)) | np.where(self.child, looks.child <= _HALF_GROWN, looks.child > CHILD)] = np.inf
         return np.asarray(off)
 
@@ -267,6 +272,12 @@ def draw(off: NDArray[np.float64], rng: np.random.Generator, taken: Collection[i
         chosen.append(int(rng.choice(best, p=odds / odds.sum())))
         used.add(chosen[-1] % n_pictures)
     return chosen
+
+
+def _surer(no_beard: float) -> float:
+    """The probability of no beard, further from the one at which there may as well be some."""
+    odds = _BEARDED / (1 - _BEARDED) * (1 - no_beard) / max(no_beard, 1e-3)
+    return float(1 / (1 + odds**_SURER))
 
 
 def _posed(reader: ReadsPortraits, second: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -404,9 +404,9 @@ def test_who_may_well_have_a_beard_has_one(doubtful: float, sure: float, bank: P
     for no_beard in (doubtful, sure):
         attributes = bank.attributes[man].copy()
         attributes[ATTRIBUTES.index("No_Beard")] = no_beard
-        off.append(bank.mismatch(_looks(bank, man, attributes=attributes)))
-    men = np.isfinite(off[0])
-    assert np.abs(off[0] - off[1])[men].max() < 4
+        found = bank.mismatch(_looks(bank, man, attributes=attributes))
+        off.append(found[np.isfinite(found)])
+    assert np.abs(off[0] - off[1]).max() < 4
 
 
 def _another(bank: Portraits, number: int) -> NDArray[Any]:

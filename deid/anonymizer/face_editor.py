@@ -121,8 +121,9 @@ class FaceEditor:
         glasses = self._glasses(large, attributes, steady)
         if glasses is not None:
             whole = with_arms(glasses, large, points)
-            # Once in a video: glasses that come and go show more than none.
-            glasses = replace(whole, whole=held(steady, "glasses", lambda: are_whole(whole, points), _FOREVER))
+            # Once in a video: glasses that come and go show more than none. Who must not be known by hair must not be known by them.
+            worn = self._options.reach == "face" and held(steady, "glasses", lambda: are_whole(whole, points), _FOREVER)
+            glasses = replace(whole, whole=worn)
         # In a video an object that is found in some frames only would flicker: nothing is kept there.
         objects = self._models.objects.find(large, points) if tracked is None else None
         return AlignedFace(

@@ -43,7 +43,7 @@ def _flag(name: str, kind: Any, panel: str, effect: str, default: str = "") -> F
 FLAGS: dict[str, Flag] = {
     "method": _flag("--method", str, _FACES, f"Choose what replaces a face: {', '.join(METHODS)}."),
     "quality": _flag("--quality", str, _FACES, f"Choose how much is tried for each face: {', '.join(QUALITIES)}."),
-    "reach": _flag("--reach", str, _FACES, f"Choose what is changed: {' or '.join(REACHES)} (also outline, hair and ears)."),
+    "reach": _flag("--reach", str, _FACES, f"Choose what is changed: {' or '.join(REACHES)} (also outline, hair, ears and glasses)."),
     "stand_in": _flag(
         "--stand-in", str, _FACES, f"Choose what AttGAN edits: a mix of portraits ({STAND_INS[0]}), or the face itself ({STAND_INS[1]})."
     ),

@@ -90,7 +90,7 @@ class Options:
         boxes: `also` searches a picture with known boxes for further faces; `only` takes the known boxes as complete.
         stand_in: what AttGAN edits: `portrait`, a mix of portraits warped to the face, or `none`, the face itself.
         portraits: path of your own bank, made by `deid portraits build`; None for the shipped one.
-        reach: `face` changes the face; `head` also moves the outline of the head and changes the shade of the hair.
+        reach: `face` changes the face; `head` also moves the outline of the head, changes the shade of the hair and takes glasses off.
         keep: folder of reference photos. These people stay as they are where no doubt is left that it is them.
         only: folder of reference photos. Everybody else stays as they are where no doubt is left that it is none of them.
         ignore: zones in which faces stay as they are: ``x0,y0,x1,y1`` in pixels or shares of the picture, a mask that is white there, or

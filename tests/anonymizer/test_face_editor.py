@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from deid.anonymizer import face_editor
 from deid.anonymizer.face_editor import FaceEditor
 from deid.core.attributes import ATTRIBUTES
+from deid.core.options import Options
 from deid.core.temporal import FieldSmoother
 from deid.core.types import AlignedFace, Glasses, Image
 
@@ -35,7 +36,7 @@ class _ReadsBrows:
 def _aligned(in_video: bool, photo: Image, its: AlignedFace, steady: FieldSmoother | None = None, **parts: Any) -> AlignedFace:
     points = SimpleNamespace(points=lambda _: its.points)
     dlib = SimpleNamespace(name="dlib_resnet")
-    known = {"points": points, "glasses": _Finds(None), "objects": _Finds(None), "options": None, "portraits": None}
+    known = {"points": points, "glasses": _Finds(None), "objects": _Finds(None), "options": Options(), "portraits": None}
     known |= {"reader": SimpleNamespace(embedders=[dlib]), "bank_embedder": dlib, "portrait_reader": _ReadsBrows()}
     models: Any = SimpleNamespace(**known | parts)
     tracked = SimpleNamespace(shape=its.points, steady=steady) if in_video else None
@@ -100,3 +101,12 @@ def test_in_a_video_glasses_neither_come_nor_go(
             said.append(_aligned(video, astronaut, woman_face, steady if video else None, glasses=worn).wears_glasses)
         steady.go_on(True)
     assert said == [first, first, first, not first, first, first]
+
+
+@pytest.mark.parametrize("reach", ["face", "head"])
+def test_who_must_not_be_known_by_hair_keeps_no_glasses(
+    reach: str, astronaut: Image, woman_face: AlignedFace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(face_editor, "are_whole", lambda *_: True)
+    worn = SimpleNamespace(find=lambda large, _: Glasses(*np.zeros((2, *large.shape[:2]), np.float32)))
+    assert _aligned(False, astronaut, woman_face, glasses=worn, options=Options(reach=reach)).wears_glasses == (reach == "face")

@@ -17,7 +17,7 @@ _WORN = ATTRIBUTES.index("Eyeglasses")
 _LIKELY, _FRAME, _LENSES = 0.15, 80.0, 400.0
 #: Glasses are whole where each lens has this many pixels (of 128), and along this share of its border a frame is found within so many:
 #: thin rims are found in parts, and half rims have no more.
-_LENS, _RIMMED, _NEAR = 60.0, 0.25, 3.0
+_LENS, _RIMMED, _NEAR = 60.0, 0.35, 3.0
 
 
 class GlassesReader(CropReader):

@@ -17,7 +17,7 @@ from deid.compositing.fitting import fit_to_photo, paste_into_photo
 from deid.compositing.proposal import Shown
 from deid.core import seeds
 from deid.core.errors import EditError
-from deid.core.temporal import FieldSmoother, held
+from deid.core.temporal import FieldSmoother, once
 from deid.core.types import AlignedFace, Glasses, Image
 from deid.editing import checked
 from deid.imaging import geometry
@@ -32,8 +32,6 @@ from deid.verification.attempts import Attempt, Sketched
 _PHOTO_SCALE, VIDEO_SCALE = 0.3, -0.1
 #: In a video, somebody without glasses is looked at for some in every so many-th keyframe.
 _WITHOUT_GLASSES = 4
-#: More keyframes than a video has.
-_FOREVER = 1_000_000_000
 
 
 class FaceEditor:
@@ -122,7 +120,7 @@ class FaceEditor:
         if glasses is not None:
             whole = with_arms(glasses, large, points)
             # Once in a video: glasses that come and go show more than none. Who must not be known by hair must not be known by them.
-            worn = self._options.reach == "face" and held(steady, "glasses", lambda: are_whole(whole, points), _FOREVER)
+            worn = self._options.reach == "face" and once(steady, "glasses", lambda: are_whole(whole, points))
             glasses = replace(whole, whole=worn)
         # In a video an object that is found in some frames only would flicker: nothing is kept there.
         objects = self._models.objects.find(large, points) if tracked is None else None

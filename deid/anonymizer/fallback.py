@@ -46,11 +46,12 @@ def glasses_first(levels: Iterable[Level]) -> Iterator[Level]:
 
 
 def levels_after(chosen: Level, models: Covering, editor: Editor) -> Iterator[Level]:
-    """The levels of a face whose new face was chosen before: the same one, then what sees less of the face, then covers."""
+    """The levels of a face whose new face was chosen before: the same one, with glasses or without as it was, then what sees less of the
+    face, then covers."""
     yield chosen
     if isinstance(editor, CoarseEditor):
         for cells in _CELLS:
-            yield Level(editor.coarse(cells), chosen.strength, True, sets=chosen.sets, accepted=chosen.accepted)
+            yield replace(chosen, editor=editor.coarse(cells))
     yield from covers(models)
 
 

@@ -26,6 +26,7 @@ class FieldSmoother:
         self._fields: dict[str, NDArray[Any]] = {}
         self._held: dict[str, tuple[Any, int]] = {}
         self._kept: dict[str, Any] = {}
+        self._once: dict[str, Any] = {}
         self._frames, self._used = 1, False
 
     def go_on(self, keyframe: bool) -> None:
@@ -42,6 +43,19 @@ class FieldSmoother:
         self._held[name] = made, age
         found: _Made = made
         return found
+
+    def once(self, name: str, make: Callable[[], _Made]) -> _Made:
+        """What was made of this name at first."""
+        if name not in self._once:
+            self._once[name] = make()
+        made: _Made = self._once[name]
+        return made
+
+    def anew(self) -> "FieldSmoother":
+        """For a face that was away: nothing is known of it but what was made once."""
+        new = FieldSmoother()
+        new._once = self._once
+        return new
 
     def keep(self, name: str, what: object) -> None:
         """Remember something of this name, until something else is kept."""
@@ -79,3 +93,8 @@ def steadied(steady: Steady | None, name: str, field: _Array, large: float) -> _
 def held(steady: Steady | None, name: str, make: Callable[[], _Made], keyframes: int = 1) -> _Made:
     """What is made where there are no frames, and else what was made in a keyframe, anew after so many more."""
     return make() if steady is None else steady.held(name, make, keyframes)
+
+
+def once(steady: Steady | None, name: str, make: Callable[[], _Made]) -> _Made:
+    """What is made where there are no frames, and else what was made at first."""
+    return make() if steady is None else steady.once(name, make)

@@ -26,6 +26,10 @@ class Steady(Protocol):
         """What was made of this name in a keyframe; it is made anew after so many more."""
         ...
 
+    def once(self, name: str, make: Callable[[], _Made]) -> _Made:
+        """What was made of this name at first."""
+        ...
+
     def __call__(self, name: str, field: _Array, large: float) -> _Array:
         """A field, smoothed over the frames so far; a mean change of ``large`` is followed at once."""
         ...

@@ -61,4 +61,4 @@ class Role:
 
     def begin(self) -> None:
         """Forget how the new face looked: it begins anew."""
-        self.smooth, self.steady, self.keyframe = LandmarkFilter(), FieldSmoother(), None
+        self.smooth, self.steady, self.keyframe = LandmarkFilter(), self.steady.anew(), None

@@ -142,6 +142,16 @@ def test_kept_face_is_tried_first_and_then_covered() -> None:
     assert ways[-1].last
 
 
+@pytest.mark.parametrize("glasses", [True, False])
+def test_a_new_face_keeps_its_glasses_or_none_at_every_level(glasses: bool) -> None:
+    """In a video they would come and go with what the gate says."""
+    editor = FaceAttganEditor(network=Generator(2))
+    chosen = Level(editor, 1.0, True, sets=np.zeros((1, SET_SIZE), np.float32), glasses=glasses)
+    pasted = [level for level in fallback.levels_after(chosen, Models(Options()), editor) if level.pastes_face]
+    assert len(pasted) > 1
+    assert {level.glasses for level in pasted} == {glasses}
+
+
 def test_who_wears_glasses_gets_each_try_in_them_first() -> None:
     editor, models = AttganEditor(network=Generator(2)), Models(Options())
     bare, worn = list(fallback.levels(models, editor)), list(fallback.glasses_first(fallback.levels(models, editor)))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from deid.core.temporal import FieldSmoother, held, steadied
+from deid.core.temporal import FieldSmoother, held, once, steadied
 
 
 def test_what_is_held_is_made_in_keyframes_only() -> None:
@@ -51,3 +51,15 @@ def test_what_is_kept_stays_until_something_else_is() -> None:
     steady.keep("a", 1)
     steady.go_on(keyframe=True)
     assert steady.kept("a") == 1
+
+
+def test_what_is_made_once_stays_when_a_face_was_away() -> None:
+    steady, made = FieldSmoother(), iter(range(9))
+    steady("x", np.zeros(4), 1.0)
+    steady.keep("a", 1)
+    assert [once(steady, "glasses", lambda: next(made)) for _ in range(2)] == [0, 0]
+    again = steady.anew()
+    assert once(again, "glasses", lambda: next(made)) == 0
+    assert again.kept("a") is None
+    assert again("x", np.full(4, 0.1), 1.0).tolist() == [0.1] * 4
+    assert once(None, "glasses", lambda: next(made)) == 1

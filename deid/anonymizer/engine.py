@@ -9,16 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.anonymizer.choice import choose
-from deid.anonymizer.face import Face
+from deid.anonymizer.face import Face, beneath_new_faces
 from deid.anonymizer.identities import Identities
 from deid.anonymizer.models import Models
 from deid.anonymizer.protocols import Selecting
-from deid.anonymizer.request import Level, Request
+from deid.anonymizer.request import EditedRequests, Level, Request
 from deid.anonymizer.results import result_of
 from deid.anonymizer.scheduler import Scheduler
+from deid.compositing.proposal import Patch
 from deid.core.options import Options
 from deid.core.protocols import Detector, Editor, Embedder
-from deid.core.types import Detection, FaceResult, Image, ImageResult, KeptFace, check_image
+from deid.core.types import Detection, Image, ImageResult, KeptFace, check_image
 from deid.detection.checked import detect
 from deid.editing.selector import Selector
 from deid.imaging import geometry
@@ -137,7 +138,7 @@ class Anonymizer:
             self._identities.remember(faces)
         return ImageResult(out, tuple(result_of(face, self.models) for face in faces), seed, tuple(kept))
 
-    def process_requests(self, image: Image, requests: Sequence[Request], seed: int) -> tuple[Image, list[FaceResult]]:
+    def process_requests(self, image: Image, requests: Sequence[Request], seed: int) -> EditedRequests:
         """Edit the faces of one frame of a video.
 
         Args:
@@ -150,7 +151,8 @@ class Anonymizer:
         """
         out, faces = self._scheduler.edit_given(check_image(image), requests, seed)
         became: dict[Request, Face] = {face.request: face for face in faces}
-        return out, [result_of(became[request], self.models) for request in requests]
+        results = [result_of(became[request], self.models) for request in requests]
+        return EditedRequests(out, results, lambda place, covered: beneath_new_faces(Patch(place, out[place], covered), faces).touched)
 
     def process_crop(self, crop: Image, seed: int | None = None) -> ImageResult:
         """Anonymize a picture that one face fills, such as another detector's crop; the whole of it counts as the face

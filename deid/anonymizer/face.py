@@ -105,10 +105,13 @@ class Face:
         """What is to be laid over the photo. A cover lies beneath other people's new faces, where nothing of anybody's own is left."""
         assert self.composite is not None
         patch = self.composite.patch
-        if self.composite.level.pastes_face:
-            return patch
-        for other in others:
-            above = other.composite
-            if other is not self and above is not None and above.mask is not None and above.patch.meets(patch):
-                patch = patch.beneath(above.mask(), other.matrix)
-        return patch
+        return patch if self.composite.level.pastes_face else beneath_new_faces(patch, (other for other in others if other is not self))
+
+
+def beneath_new_faces(cover: Patch, faces: Iterable[Face]) -> Patch:
+    """What of a cover is to be laid over a photo with these faces: all but what lies beneath new ones."""
+    for face in faces:
+        above = face.composite
+        if above is not None and above.mask is not None and above.patch.meets(cover):
+            cover = cover.beneath(above.mask(), face.matrix)
+    return cover

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.anonymizer.protocols import PictureEngine, PictureParts
-from deid.anonymizer.request import Level, Request
+from deid.anonymizer.request import EditedRequests, Level, Request
 from deid.core.protocols import Editor, Embedder, FindsGlasses, FindsObjects
-from deid.core.types import Detection, FaceResult, Image
+from deid.core.types import Detection, Image
 from deid.editing.portraits import Portraits
 from deid.editing.selector import Selector
 from deid.landmarks.face_points import FacePoints
@@ -68,7 +68,7 @@ class Engine(PictureEngine, Protocol):
     @property
     def gate(self) -> Gate: ...
 
-    def process_requests(self, image: Image, requests: Sequence[Request], seed: int) -> tuple[Image, list[FaceResult]]:
+    def process_requests(self, image: Image, requests: Sequence[Request], seed: int) -> EditedRequests:
         """Edit the faces of one frame of a video."""
         ...
 

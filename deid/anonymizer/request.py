@@ -1,6 +1,6 @@
-"""Request for one face: where it is, and the levels to try."""
+"""Request for one face: where it is, and the levels to try; and what became of several."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from deid.core.protocols import Editor
 from deid.core.temporal import FieldSmoother
-from deid.core.types import Detection, Verification
+from deid.core.types import Detection, FaceResult, Image, Verification
 from deid.recognition.source_face import SourceFace
 
 
@@ -87,3 +87,19 @@ class Request:
     def is_between_keyframes(self) -> bool:
         """Whether it is in a frame between two keyframes."""
         return self.tracked is not None and self.tracked.check is not None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EditedRequests:
+    """A picture in which several requests were met.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        results: one for each request, in their order.
+        beneath: of rows and columns of the picture, and where (h, w) in them a cover is, gives where it is to be seen: it lies beneath the
+            new faces.
+    """
+
+    image: Image
+    results: Sequence[FaceResult]
+    beneath: Callable[[tuple[slice, slice], NDArray[np.bool_]], NDArray[np.bool_]] = lambda place, covered: covered

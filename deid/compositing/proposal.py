@@ -68,6 +68,16 @@ class Patch:
         place = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else np.s_[0:0, 0:0]
         return cls(place, image[place].copy(), touched[place].copy())
 
+    def moved(self, down: int, right: int) -> "Patch":
+        """The same in a photo of which the one it was made of is a part, that begins in this row and column."""
+        rows, columns = self.place
+        return replace(self, place=np.s_[rows.start + down : rows.stop + down, columns.start + right : columns.stop + right])
+
+    def faded(self, image: Image, share: float) -> "Patch":
+        """The same on its way from what is there in a photo (H, W, 3): this share, in [0, 1], of it shows."""
+        below = np.ascontiguousarray(image[self.place])
+        return replace(self, pixels=np.asarray(cv2.addWeighted(self.pixels, share, below, 1 - share, 0), np.uint8))
+
     def meets(self, other: "Patch") -> bool:
         """Whether two of them have rows and columns in common."""
         return all(max(a.start, b.start) < min(a.stop, b.stop) for a, b in zip(self.place, other.place, strict=True))

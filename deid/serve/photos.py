@@ -117,8 +117,9 @@ class PhotoWork(CorrectedWork):
         for face in here:
             face.now = None
         requests = [Request(f.detection, f.tried(self._engine, self._seed, image, [o for o in wanted if o is not f])) for f in wanted]
-        out, results = self._engine.process_requests(image, requests, self._seed)
-        for face, became in zip(wanted, results, strict=True):
+        edited = self._engine.process_requests(image, requests, self._seed)
+        out = edited.image
+        for face, became in zip(wanted, edited.results, strict=True):
             face.now, face.first = became, face.first or became
         for _ in range(self.rounds):
             left = self._exposed(number, image, out, tolerance=0)

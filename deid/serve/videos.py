@@ -27,7 +27,7 @@ from deid.video.encode import Writer
 from deid.video.follow import follow
 from deid.video.frames import EditedFrame, FoundFrame
 from deid.video.looks import build_search
-from deid.video.pipeline import edited
+from deid.video.pipeline import edited, edited_slowly
 from deid.video.results import TrackSummary
 from deid.video.search import Search
 from deid.video.stages import ahead
@@ -146,9 +146,10 @@ class VideoWork(CorrectedWork):
         """Edit the video again, without searching it."""
         with Reader(self._upload.path) as video:
             choices = self._cards.choices(self._engine, self._seed)
-            editor: VideoEditor[Frame] = VideoEditor(self._engine, self._seed, choices, float(video.info.rate))
+            rate = float(video.info.rate)
+            editor: VideoEditor[Frame] = VideoEditor(self._engine, self._seed, choices, rate)
             found = ahead(self._record.replay(ahead(video, _DEPTH, "read")), _DEPTH, "replay")
-            self._write(video, ahead(_edited(found, editor), _DEPTH, "edit"), progress)
+            self._write(video, ahead(edited_slowly(found, editor, rate), _DEPTH, "edit"), progress)
         self._show(editor.tracks)
         self._stale = False
 
@@ -221,12 +222,6 @@ def _brief(face: dict[str, Any]) -> dict[str, Any]:
 
 def _box(face: Any) -> list[Any]:
     return [face.track, *(round(float(v), 1) for v in face.detection.box_xyxy), face.state]
-
-
-def _edited(found: Generator[FoundFrame[Frame], None, None], editor: VideoEditor[Frame]) -> Iterator[EditedFrame[Frame]]:
-    with contextlib.closing(found):
-        for frame in found:
-            yield editor.edit(frame)
 
 
 def _watched(frames: Iterable[Frame], progress: Progress, total: int) -> Iterator[Frame]:

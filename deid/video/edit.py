@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deid.anonymizer import fallback
-from deid.anonymizer.cover import cover
 from deid.anonymizer.parts import Engine
-from deid.anonymizer.request import Level, Request, Tracked
+from deid.anonymizer.request import EditedRequests, Level, Request, Tracked
 from deid.core.types import FaceResult, Image
 from deid.imaging import geometry
 from deid.imaging.alignment import is_profile
+from deid.video.covers import Covers
 from deid.video.enrolment import Choice, Enrolment
 from deid.video.frames import EditedFrame, FoundFrame, FrameT, TrackedFace
 from deid.video.keyframe import FADE_S, KEYFRAME_S, SPEECH_S, Keyframe, light_of
@@ -45,7 +45,7 @@ class VideoEditor(Generic[FrameT]):
         self._every, self._fade, self._speech = (max(1, round(time_s * rate)) for time_s in (KEYFRAME_S, FADE_S, SPEECH_S))
         self._engine, self._seed = engine, seed
         self._enrolment = Enrolment(engine, seed, choices)
-        self._roles = self._enrolment.roles
+        self._roles, self._covers = self._enrolment.roles, Covers(engine)
         self._index = -1
 
     @property
@@ -65,19 +65,23 @@ class VideoEditor(Generic[FrameT]):
         """
         self._index += 1
         self._enrolment.enrol(found, self._index)
-        if not found.faces:
+        if not found.faces and not found.fading:
             return EditedFrame(found.frame, None, None)
         image = found.frame.rgb()
         touched = np.zeros(image.shape[:2], bool)
         wanted = [face for face in found.faces if not self._enrolment.choice(face.track).leave]
         pasted = [face for face in wanted if self._gets_face(face, image)]
-        out = self._paste(image, pasted, touched) if pasted else image.copy()
+        done = self._paste(image, pasted, touched) if pasted else EditedRequests(image.copy(), ())
         for face in wanted:
             if face not in pasted:
-                self._cover(face, out, touched)
+                self._covers.lay(face, self._roles[face.track], done, touched)
+        for fading in found.fading:
+            choice = self._enrolment.choice(fading.face.track)
+            if not choice.leave and not choice.covers:
+                self._covers.lay_fading(fading, self._roles.get(fading.face.track), done, touched)
         for face in found.faces:
             self._note(face)
-        return EditedFrame(found.frame, out, touched)
+        return EditedFrame(found.frame, done.image, touched)
 
     def _gets_face(self, face: TrackedFace, image: Image) -> bool:
         """Whether the new face is shown in this frame; one that was lost begins to be covered for a while here."""
@@ -104,17 +108,17 @@ class VideoEditor(Generic[FrameT]):
             role.view = view
         return face.state == "seen" or (role.view is not None and is_alike(role.view, view))
 
-    def _paste(self, image: Image, faces: Sequence[TrackedFace], touched: NDArray[np.bool_]) -> Image:
+    def _paste(self, image: Image, faces: Sequence[TrackedFace], touched: NDArray[np.bool_]) -> EditedRequests:
         """New faces, each judged by the gate in its keyframes."""
         tracked = self._tracked(image, faces)
         wanted = [Request(face.detection, self._levels(self._roles[face.track]), t) for face, t in zip(faces, tracked, strict=True)]
-        out, results = self._engine.process_requests(image, wanted, self._seed)
+        done = self._engine.process_requests(image, wanted, self._seed)
         # numpy takes more than twice as long, even channel by channel.
-        same = cv2.inRange(cv2.absdiff(out, image), (0, 0, 0), (0, 0, 0))
+        same = cv2.inRange(cv2.absdiff(done.image, image), (0, 0, 0), (0, 0, 0))
         np.logical_or(touched, same == 0, out=touched)
-        for face, known, became in zip(faces, tracked, results, strict=True):
+        for face, known, became in zip(faces, tracked, done.results, strict=True):
             self._learn(self._roles[face.track], known, became)
-        return out
+        return done
 
     def _learn(self, role: Role, known: Tracked, became: FaceResult) -> None:
         """Keep what the gate said of a face for the frames that follow."""
@@ -160,22 +164,6 @@ class VideoEditor(Generic[FrameT]):
             role.level = 0
         levels = list(fallback.levels_after(role.person.level, self._engine.models, self._engine.editor))
         return levels[min(role.level, len(levels) - 1) :]
-
-    def _cover(self, face: TrackedFace, out: Image, touched: NDArray[np.bool_]) -> None:
-        """A cover, in place: only the part of the frame around the face is worked on."""
-        role, margin = self._roles[face.track], self._engine.options.margin
-        box = geometry.expand_box(face.detection.box_xyxy, 1 + 2 * margin)
-        inside = geometry.box_to_slices(box, out.shape[:2])
-        if any(side.stop <= side.start for side in inside):
-            # A face that walks out is remembered just outside the frame.
-            return
-        rows, columns = geometry.box_to_slices(box + np.array([-2.0, -2.0, 2.0, 2.0]), out.shape[:2])
-        here = face.detection.moved(np.ones(2), -np.array([columns.start, rows.start], float))
-        shown = cover(role.cover, np.ascontiguousarray(out[rows, columns]), here, margin)
-        out[rows, columns] = shown.image
-        touched[rows, columns] |= shown.touched
-        role.summary.methods[shown.edited.method] += 1
-        role.summary.asked |= shown.edited.method == self._engine.options.method
 
     def _note(self, face: TrackedFace) -> None:
         summary = self._roles[face.track].summary

@@ -36,6 +36,19 @@ class TrackedFace:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FadingFace:
+    """A face that is not in a frame by anybody's word, but in one soon before or after it.
+
+    Args:
+        face: as it is there.
+        share: how much, in [0, 1], of its cover is to be seen.
+    """
+
+    face: TrackedFace
+    share: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class FoundFrame(Generic[FrameT]):
     """A frame with its faces.
 
@@ -43,11 +56,13 @@ class FoundFrame(Generic[FrameT]):
         frame: as it was given.
         faces: where its faces are.
         portraits: for tracks that are new, and now and then for others, frames of the window that show the face well.
+        fading: covers that come or go, see `deid.video.fading`.
     """
 
     frame: FrameT
     faces: tuple[TrackedFace, ...]
     portraits: dict[int, tuple[tuple[FrameT, Detection], ...]]
+    fading: tuple[FadingFace, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,6 +20,7 @@ from deid.video.boxes import GivenFinder, Recorder, TrackCrops, boxed, kept_trac
 from deid.video.decode import Frame, Reader
 from deid.video.edit import VideoEditor
 from deid.video.encode import Writer
+from deid.video.fading import Fading
 from deid.video.find import FaceFinder
 from deid.video.frames import EditedFrame, Finds, FoundFrame, FrameT
 from deid.video.looks import build_search
@@ -203,7 +204,7 @@ def edited(
     finder = finder or _finder(engine, size_hw, rate)
     read = ahead(frames, _DEPTH, "read")
     found = ahead(_found(read, finder), _DEPTH, "find")
-    yield from ahead(_edited(found, editor), _DEPTH, "edit")
+    yield from ahead(edited_slowly(found, editor, rate), _DEPTH, "edit")
 
 
 def _finder(engine: Engine, size_hw: tuple[int, int], rate: float = USUAL_RATE) -> Finds[Any]:
@@ -223,10 +224,15 @@ def _finder_options(engine: Engine, size_hw: tuple[int, int], rate: float) -> Op
     return replace(options, look_ahead=min(pace.look_ahead, most, _MOST_AHEAD))
 
 
-def _edited(found: Generator[FoundFrame[FrameT], None, None], editor: VideoEditor[FrameT]) -> Iterator[EditedFrame[FrameT]]:
+def edited_slowly(
+    found: Generator[FoundFrame[FrameT], None, None], editor: VideoEditor[FrameT], rate: float
+) -> Iterator[EditedFrame[FrameT]]:
+    """Frames, edited, with covers that come and go slowly at so many frames per second."""
+    fading: Fading[FrameT] = Fading(rate)
     with contextlib.closing(found):
         for frame in found:
-            yield editor.edit(frame)
+            yield from map(editor.edit, fading.push(frame))
+        yield from map(editor.edit, fading.finish())
 
 
 def _found(frames: Generator[FrameT, None, None], finder: Finds[FrameT]) -> Generator[FoundFrame[FrameT], None, None]:

@@ -165,9 +165,8 @@ def test_two_portraits_for_several_faces_cover_the_others(
 def test_own_levels_without_portraits_end_in_a_cover(bank: Portraits, with_portraits: Any, hopper: Image, officer: Detection) -> None:
     editor = _Listening(bank)
     options = Options(seed=1, quality="fast")
-    (face,) = with_portraits(editor, options).process_requests(
-        hopper, [Request(officer, list(fallback.levels(Models(options), editor)))], 1
-    )[1]
+    requests = [Request(officer, list(fallback.levels(Models(options), editor)))]
+    (face,) = with_portraits(editor, options).process_requests(hopper, requests, 1).results
     assert not editor.rows
     assert face.why[0] == "no portrait is left for it"
     assert face.method in {"blur", "solid"}

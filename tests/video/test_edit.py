@@ -1,16 +1,19 @@
 """What a person of a video wears from frame to frame."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pytest
 
 from deid.anonymizer.engine import Anonymizer
 from deid.core.options import Options
 from deid.core.temporal import steadied
 from deid.core.types import AlignedFace, Crops, Detection, Image, Verification
+from deid.imaging import geometry
 from deid.recognition.source_face import SourceFace
 from deid.video.edit import _LOST, VideoEditor
-from deid.video.frames import FoundFrame, TrackedFace
+from deid.video.frames import FadingFace, FoundFrame, TrackedFace
 from deid.video.keyframe import FADE_S, SPEECH_S, Keyframe
 
 
@@ -183,3 +186,39 @@ def test_a_face_that_is_remembered_just_outside_the_frame_needs_no_cover(hopper:
         edited = video.edit(FoundFrame(frame, (TrackedFace(0, Detection(box), "remembered"),), portraits))
         assert edited.image is not None
         np.testing.assert_array_equal(edited.image, hopper)
+
+
+def test_a_cover_lies_beneath_other_peoples_new_faces(hopper: Image, officer: Detection, fake_editor: type) -> None:
+    """Nothing of anybody's own is left there, and a face under a cover that comes and goes would flicker; all around is covered."""
+    x0, y0, x1, y1 = officer.box_xyxy
+    wide = Detection(np.array([x0 - 30, y0 - 20, x1 + 30, y1 + 20]))
+    frame = _Frame(hopper)
+    portraits: dict[int, Any] = {0: ((frame, officer),), 1: ()}
+    alone, both = (
+        _video(_Stubborn(), fake_editor).edit(FoundFrame(frame, (TrackedFace(0, officer, "seen"), *others), portraits)).image
+        for others in ((), (TrackedFace(1, wide, "remembered"),))
+    )
+    assert alone is not None
+    assert both is not None
+    middle = np.s_[round((y0 + y1) / 2) - 10 : round((y0 + y1) / 2) + 10, round((x0 + x1) / 2) - 10 : round((x0 + x1) / 2) + 10]
+    np.testing.assert_array_equal(both[middle], alone[middle])
+    beside = np.s_[round(y0) : round(y1), round(x0) - 20 : round(x0) - 8]
+    assert np.abs(both[beside].astype(int) - hopper[beside]).mean() > 5
+
+
+@pytest.mark.parametrize(("method", "softens"), [("attgan", True), ("blur", False)])
+def test_half_a_cover_shows_half_the_frame(method: str, softens: bool, hopper: Image, officer: Detection, fake_editor: type) -> None:
+    """A cover that was asked for by name has an edge in time too."""
+    options = Options(method=method, quality="fast", min_realism=0.0, min_iou=0.0, gender_slack=1.0)
+    face, frame = TrackedFace(0, officer, "remembered"), _Frame(hopper)
+    rows, columns = geometry.box_to_slices(officer.box_xyxy, hopper.shape[:2])
+    images = []
+    for faces, fading in (((face,), ()), ((), (FadingFace(face, 0.5),)), ((), (FadingFace(face, 1e-9),))):
+        engine = Anonymizer(options, editor=fake_editor(lambda face, attributes: face.crop), embedders=[_Stubborn()])
+        image = VideoEditor[_Frame](engine, seed=1).edit(FoundFrame(frame, faces, {0: ()}, fading)).image
+        assert image is not None
+        images.append(image[rows, columns].astype(float))
+    covered, half, none = images
+    np.testing.assert_array_equal(none, hopper[rows, columns])
+    assert np.abs(half - (covered + none) / 2).max() <= 1 or not softens
+    assert softens == bool(np.abs(half - none).mean() > 2)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from deid.video.boxes import GivenFinder, Recorder, TrackCrops, boxed, kept_trac
 from deid.video.decode import Frame, Reader
 from deid.video.edit import VideoEditor
 from deid.video.encode import Writer
-from deid.video.fading import Fading
+from deid.video.fading import n_fading, slowly
 from deid.video.find import FaceFinder
 from deid.video.frames import EditedFrame, Finds, FoundFrame, FrameT
 from deid.video.looks import build_search
@@ -228,11 +229,15 @@ def edited_slowly(
     found: Generator[FoundFrame[FrameT], None, None], editor: VideoEditor[FrameT], rate: float
 ) -> Iterator[EditedFrame[FrameT]]:
     """Frames, edited, with covers that come and go slowly at so many frames per second."""
-    fading: Fading[FrameT] = Fading(rate)
+    waiting: deque[tuple[FoundFrame[FrameT], EditedFrame[FrameT]]] = deque()
     with contextlib.closing(found):
-        for frame in found:
-            yield from map(editor.edit, fading.push(frame))
-        yield from map(editor.edit, fading.finish())
+        for frame in slowly(found, rate):
+            edited = editor.edit(frame)
+            editor.hide_before(edited, waiting)
+            waiting.append((frame, edited))
+            if len(waiting) > n_fading(rate):
+                yield waiting.popleft()[1]
+    yield from (edited for _, edited in waiting)
 
 
 def _found(frames: Generator[FrameT, None, None], finder: Finds[FrameT]) -> Generator[FoundFrame[FrameT], None, None]:

@@ -17,6 +17,8 @@ from deid.imaging.template import SIZE
 _HUGE = 48_000_000
 #: From here on a mask hides the photo.
 _WHOLLY = 0.95
+#: How soft the border of a new face above a cover is, as a share of its size.
+_BORDER = 0.06
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +79,16 @@ class Patch:
         """The same on its way from what is there in a photo (H, W, 3): this share, in [0, 1], of it shows."""
         below = np.ascontiguousarray(image[self.place])
         return replace(self, pixels=np.asarray(cv2.addWeighted(self.pixels, share, below, 1 - share, 0), np.uint8))
+
+    def beside(self, touched: NDArray[np.bool_], image: Image) -> "Patch":
+        """The same where (h, w) it does not lie beneath new faces of a photo (H, W, 3), and with soft borders to those."""
+        below = (self.touched & ~touched).astype(np.float32)
+        if not below.any():
+            return self
+        # From the border inward: all that is beside it stays hidden.
+        seen = np.clip(2 * cv2.GaussianBlur(below, (0, 0), _BORDER * float(np.sqrt(below.sum()))) - 1, 0, 1)
+        mixed = cv2.blendLinear(np.ascontiguousarray(image[self.place]), self.pixels, seen * below, 1 - seen * below)
+        return replace(self, pixels=np.asarray(mixed, np.uint8))
 
     def meets(self, other: "Patch") -> bool:
         """Whether two of them have rows and columns in common."""

@@ -1,7 +1,5 @@
 """Covers of a video: laid beneath new faces, and coming and going slowly."""
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -68,6 +66,6 @@ class Covers:
         here = detection.moved(np.ones(2), -np.array([columns.start, rows.start], float))
         shown = cover(level, np.ascontiguousarray(out[rows, columns]), here, margin)
         patch = shown.patch.moved(rows.start, columns.start)
-        patch = replace(patch, touched=done.beneath(patch.place, patch.touched, above))
-        (patch if share == 1 else patch.faded(out, share)).lay(out, touched)
+        beside = done.beneath(patch.place, patch.touched, above)
+        (patch if share == 1 else patch.faded(out, share)).beside(beside, out).lay(out, touched)
         return shown.edited.method

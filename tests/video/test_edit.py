@@ -212,6 +212,10 @@ def test_a_cover_lies_beneath_other_peoples_new_faces(hopper: Image, officer: De
     np.testing.assert_array_equal(both[middle], alone[middle])
     beside = np.s_[round(y0) : round(y1), round(x0) - 20 : round(x0) - 8]
     assert np.abs(both[beside].astype(int) - hopper[beside]).mean() > 5
+    # Its border is soft: a face that was cut out would hang in the air.
+    row = np.abs(both.astype(int) - alone).sum(axis=2)[round((y0 + y1) / 2), round(x0) - 20 : round((x0 + x1) / 2)]
+    assert row[0] > 30
+    assert row[np.flatnonzero(row)[-1]] < 10
 
 
 @pytest.mark.parametrize(("method", "softens"), [("attgan", True), ("blur", False)])

@@ -12,6 +12,8 @@ STEADY, _SIGMA = 3, 1.2
 _STRAYED = 0.6
 #: A remembered face may have moved: its box grows by this share a frame.
 _GROWTH = 0.08
+#: So many sightings next to an end of a track say how the face moves there. For so many frames after the last one it may go on.
+NEAR_END, _GOES_ON = 4, 3
 #: A face this large, in pixels, is as good as a larger one.
 _LARGE = 120.0
 
@@ -59,15 +61,22 @@ def _fit(time: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.f
 
 
 def remembered(seen: dict[int, Detection], end: int, index: int) -> Detection:
-    """A face some frames before its first or after its last sighting, moving on as it moved there."""
-    near = sorted(seen, key=lambda i: abs(i - end))[:4]
+    """A face some frames before its first or after its last sighting: moving on as it moved there, and after the last for a while only.
+
+    Who is no longer seen may have stopped: the place of the last sighting stays covered.
+    """
+    near = sorted(seen, key=lambda i: abs(i - end))[:NEAR_END]
     boxes = np.stack([seen[i].box_xyxy for i in near])
     time = np.array(near, float) - end
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     slope = np.zeros(2) if len(near) < 2 else np.polyfit(time, centres, 1)[0]
     limit = 0.25 * seen[end].size
-    shift = np.clip(slope, -limit, limit) * (index - end)
-    box = geometry.expand_box(seen[end].box_xyxy + np.tile(shift, 2), 1 + _GROWTH * abs(index - end))
+    is_over = end == max(seen) and index > end
+    shift = np.clip(slope, -limit, limit) * min(index - end, _GOES_ON if is_over else index - end)
+    stays = geometry.expand_box(seen[end].box_xyxy, 1 + _GROWTH * abs(index - end))
+    box = stays + np.tile(shift, 2)
+    if is_over:
+        box = np.concatenate([np.minimum(box[:2], stays[:2]), np.maximum(box[2:], stays[2:])])
     return Detection(box, seen[end].score, None, seen[end].detector)
 
 

@@ -11,7 +11,7 @@ from deid.core.types import Detection
 from deid.imaging import geometry
 from deid.video.frames import FoundFrame, FrameT, TrackedFace
 from deid.video.pace import Pace
-from deid.video.steady import STEADY, clarity, remembered, steadied
+from deid.video.steady import NEAR_END, STEADY, clarity, remembered, steadied
 from deid.video.track import Track
 
 #: Two detections with more overlap are one face.
@@ -107,8 +107,8 @@ class Window(Generic[FrameT]):
             if number not in live and max(seen) + pace.memory <= index:
                 del self.known[number]
                 continue
-            # A gap between two detections is filled from the one before; steadying needs a few.
-            old = sorted(i for i in seen if i <= index - STEADY)[:-1]
+            # A gap between two detections is filled from the one before; steadying needs a few, and so does a face that is seen no more.
+            old = sorted(i for i in seen if i <= index - STEADY)[:-NEAR_END]
             for i in old:
                 del seen[i]
 

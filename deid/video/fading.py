@@ -33,9 +33,10 @@ class Fading(Generic[FrameT]):
         rate: frames per second.
 
     Examples:
-        >>> fading = Fading()
-        >>> shown = [found for frame in found_frames for found in fading.push(frame)]  # a fifth of a second later
-        >>> shown += fading.finish()
+        >>> frame = FoundFrame(frame=None, faces=(), portraits={})
+        >>> fading = Fading(rate=5)
+        >>> [len(list(fading.push(frame))) for _ in range(3)], len(list(fading.finish()))
+        ([0, 1, 1], 1)
     """
 
     def __init__(self, rate: float = USUAL_RATE) -> None:

@@ -31,6 +31,8 @@ _GRAIN, _BELOW, _MOST_GRAIN = 0.5, 18, 3.0
 _ENDS = 2.5
 #: So far around a place beyond the face, in pixels of 128, what is there tells what goes on behind glasses.
 _CONTINUED = 3.0
+#: A frame hides what is behind it by so many times its probability, less this: of thin rims the network is half sure.
+_SURE, _DOUBT = 3.0, 0.3
 #: Lenses that let less than this of the light through are dark, and stay so; what is coarser than this, in pixels of 128, is their tint.
 _DARK, _TINT = 0.72, 5.0
 
@@ -109,7 +111,7 @@ def _worn(photo: Image, frame: Field, lenses: Field, points: NDArray[np.float64]
     """(n, n, 4) in [0, 1]: how much the frame hides of what is behind glasses, see `_bare`, and how much of each colour of the light comes
     through their lenses."""
     dark = _dark_lenses(photo, frame, lenses, points)
-    hides = np.clip(2 * _closed(frame) - 0.3, 0, 1)[..., None]
+    hides = np.clip(_SURE * _closed(frame) - _DOUBT, 0, 1)[..., None]
     return np.concatenate([hides, np.ones(photo.shape, np.float32) if dark is None else dark], axis=2)
 
 

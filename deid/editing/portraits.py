@@ -64,8 +64,6 @@ _BROWS, _MOST_BROWS = 0.03, 12.0
 #: The jaw line may lie so far from the subject's, in pixels of 128; so much farther counts one. Farther than the third number, a portrait
 #: is bent so far that it is refused after all: so much more counts so much besides.
 _JAW, _BENT, _MOST_BENT, _FAR_BENT = 5.0, 1.5, 8.0, 2.5
-
-
 #: A portrait looks enough like a snapshot from this logit on; each less counts so much, and no more count than the last number.
 _SNAPSHOT, _POSED, _MOST_POSED = 1.2, 2.5, 3.5
 

@@ -23,7 +23,8 @@ from deid.verification.ranking import is_far, margin, promising
 LEAST_EDITED = 0.6
 #: A stand-in that fits less is distorted, hidden, or meets the photo in a visible border (see `deid.compositing.fit`).
 LEAST_FIT = 0.38
-#: In the same glasses a new face lies so many thresholds away at least, as eight in ten without any do: other recognisers see more of them.
+#: In the same glasses a new face lies so many thresholds away at least: other recognisers see more of them, and one that is a tenth beyond
+#: the threshold is as near for those as one without glasses that hardly is.
 LEAST_IN_GLASSES = 1.05
 #: So many rounds more are sketched in glasses: behind the same ones faces are more alike, and most are too near.
 _MORE_IN_GLASSES = 4
@@ -45,7 +46,7 @@ class Step(Protocol):
     def last(self) -> bool: ...
 
     @property
-    def sets(self) -> NDArray[np.float32] | None: ...
+    def draws(self) -> bool: ...
 
     @property
     def accepted(self) -> bool: ...
@@ -96,7 +97,7 @@ class Sketched(Generic[Level]):
     @property
     def reasons(self) -> list[str]:
         """Why it is only made where no other may stay."""
-        is_near = self.margin <= 1 or (self.in_glasses and self.margin < LEAST_IN_GLASSES)
+        is_near = self.margin < LEAST_IN_GLASSES if self.in_glasses else self.margin <= 1
         near = [f"too near in a sketch: {self.margin:.2f} thresholds"] if is_near else []
         return near + _unfit(self.fit)
 
@@ -232,7 +233,7 @@ class _Try(Generic[Level]):
     def may_be_farther(self) -> bool:
         """Whether it is near the face before, and another may be drawn."""
         level = self._attempt.level
-        return level.pastes_face and level.sets is None and not is_far(self.margin)
+        return level.draws and not is_far(self.margin)
 
     @property
     def why_not(self) -> str:
@@ -317,7 +318,7 @@ def _looks(gate: Gate, source: SourceFace, attempt: Attempt[Level], shown: Shown
     if before is None and misfits:
         yield Verification((), False, 0.0, source.male, source.male, None, tuple(misfits))
         return
-    in_glasses = attempt.level.sets is None and attempt.in_glasses
+    in_glasses = attempt.level.draws and attempt.in_glasses
     looks = gate.looks(source, lambda: shown.image, attempt.level.accepted) if before is None else [before]
     for check in looks:
         more = list(misfits)
@@ -329,7 +330,7 @@ def _looks(gate: Gate, source: SourceFace, attempt: Attempt[Level], shown: Shown
 def _misfits(source: SourceFace, attempt: Attempt[Level], shown: Shown) -> list[str]:
     """Why a new face does not fit its photo."""
     # In a video, one poor frame is no reason to cover a face.
-    found = _unfit(shown.fit) if attempt.verdict_before is None and attempt.level.sets is None else []
+    found = _unfit(shown.fit) if attempt.verdict_before is None and attempt.level.draws else []
     if (share := geometry.share_of_middle(source.detection.box_xyxy, shown.touched)) < LEAST_EDITED:
         found.append(f"only {share:.0%} of the middle of the box is edited")
     return found

@@ -152,11 +152,7 @@ class Anonymizer:
         out, faces = self._scheduler.edit_given(check_image(image), requests, seed)
         became: dict[Request, Face] = {face.request: face for face in faces}
         results = [result_of(became[request], self.models) for request in requests]
-
-        def beneath(place: tuple[slice, slice], covered: NDArray[np.bool_], above: Request | None = None) -> NDArray[np.bool_]:
-            return beneath_new_faces(Patch(place, out[place], covered), (f for f in faces if f.request is not above)).touched
-
-        return EditedRequests(out, results, beneath)
+        return EditedRequests(out, results, lambda place, covered: beneath_new_faces(Patch(place, out[place], covered), faces).touched)
 
     def process_crop(self, crop: Image, seed: int | None = None) -> ImageResult:
         """Anonymize a picture that one face fills, such as another detector's crop; the whole of it counts as the face

@@ -1,8 +1,7 @@
 """Request for one face: where it is, and the levels to try; and what became of several."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,12 +89,6 @@ class Request:
         return self.tracked is not None and self.tracked.check is not None
 
 
-class Beneath(Protocol):
-    """See `EditedRequests`."""
-
-    def __call__(self, place: tuple[slice, slice], covered: NDArray[np.bool_], above: Request | None = None) -> NDArray[np.bool_]: ...
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class EditedRequests:
     """A picture in which several requests were met.
@@ -104,9 +97,9 @@ class EditedRequests:
         image: (H, W, 3) uint8 RGB.
         results: one for each request, in their order.
         beneath: of rows and columns of the picture, and where (h, w) in them a cover is, gives where it is to be seen: it lies beneath the
-            new faces, but above that of one request.
+            new faces.
     """
 
     image: Image
-    results: Sequence[FaceResult] = ()
-    beneath: Beneath = lambda place, covered, above=None: covered
+    results: Sequence[FaceResult]
+    beneath: Callable[[tuple[slice, slice], NDArray[np.bool_]], NDArray[np.bool_]] = lambda place, covered: covered

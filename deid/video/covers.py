@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from deid.anonymizer import fallback
 from deid.anonymizer.cover import cover
 from deid.anonymizer.parts import Engine
-from deid.anonymizer.request import EditedRequests, Level, Request
+from deid.anonymizer.request import EditedRequests, Level
 from deid.core.types import Detection
 from deid.imaging import geometry
 from deid.video.frames import FadingFace, TrackedFace
@@ -29,13 +29,6 @@ class Covers:
             role.summary.methods[method] += 1
             role.summary.asked |= method == self._engine.options.method
 
-    def lay_over(
-        self, face: TrackedFace, role: Role, share: float, done: EditedRequests, touched: NDArray[np.bool_], request: Request | None = None
-    ) -> None:
-        """A share of the cover of a face, over the new one that this request gave it."""
-        if share > 0 and role.cover.fades:
-            self._lay(role.cover, face.detection, done, touched, share, request)
-
     def lay_fading(self, fading: FadingFace, role: Role | None, done: EditedRequests, touched: NDArray[np.bool_]) -> None:
         """A cover that comes or goes, if it is of a kind that fades at its border too."""
         level = fallback.softer_covers(self._engine.models)[-1] if role is None else role.cover
@@ -49,7 +42,6 @@ class Covers:
         done: EditedRequests,
         touched: NDArray[np.bool_],
         share: float = 1.0,
-        above: Request | None = None,
     ) -> str | None:
         """Lay a cover over a frame so that this share of it shows; only the part of the frame around the face is worked on.
 
@@ -66,6 +58,6 @@ class Covers:
         here = detection.moved(np.ones(2), -np.array([columns.start, rows.start], float))
         shown = cover(level, np.ascontiguousarray(out[rows, columns]), here, margin)
         patch = shown.patch.moved(rows.start, columns.start)
-        beside = done.beneath(patch.place, patch.touched, above)
+        beside = done.beneath(patch.place, patch.touched)
         (patch if share == 1 else patch.faded(out, share)).beside(beside, out).lay(out, touched)
         return shown.edited.method

@@ -15,7 +15,6 @@ from deid.imaging import geometry
 from deid.imaging.alignment import is_profile
 from deid.video.covers import Covers
 from deid.video.enrolment import Choice, Enrolment
-from deid.video.fading import share_left
 from deid.video.frames import EditedFrame, FoundFrame, FrameT, TrackedFace
 from deid.video.keyframe import FADE_S, KEYFRAME_S, SPEECH_S, Keyframe, light_of
 from deid.video.pace import USUAL_RATE
@@ -47,7 +46,7 @@ class VideoEditor(Generic[FrameT]):
         self._engine, self._seed = engine, seed
         self._enrolment = Enrolment(engine, seed, choices)
         self._roles, self._covers = self._enrolment.roles, Covers(engine)
-        self._index, self._rate = -1, rate
+        self._index = -1
 
     @property
     def tracks(self) -> list[TrackSummary]:
@@ -72,35 +71,17 @@ class VideoEditor(Generic[FrameT]):
         touched = np.zeros(image.shape[:2], bool)
         wanted = [face for face in found.faces if not self._enrolment.choice(face.track).leave]
         pasted = [face for face in wanted if self._gets_face(face, image)]
-        requests = self._requests(image, pasted)
-        done = self._paste(image, pasted, requests, touched) if pasted else EditedRequests(image.copy())
-        hidden = []
+        done = self._paste(image, pasted, touched) if pasted else EditedRequests(image.copy(), ())
         for face in wanted:
-            role, request = self._roles[face.track], requests.get(face.track)
-            if request is None:
-                self._covers.lay(face, role, done, touched)
-            if request is None or role.judged == self._index:
-                hidden += [face.track] if role.hidden != self._index - 1 else []
-                role.hidden = self._index
-            else:
-                self._covers.lay_over(face, role, share_left(self._index - role.hidden, self._rate), done, touched, request)
+            if face not in pasted:
+                self._covers.lay(face, self._roles[face.track], done, touched)
         for fading in found.fading:
             choice = self._enrolment.choice(fading.face.track)
             if not choice.leave and not choice.covers:
                 self._covers.lay_fading(fading, self._roles.get(fading.face.track), done, touched)
         for face in found.faces:
             self._note(face)
-        return EditedFrame(found.frame, done.image, touched, tuple(hidden))
-
-    def hide_before(self, edited: EditedFrame[FrameT], before: Sequence[tuple[FoundFrame[FrameT], EditedFrame[FrameT]]]) -> None:
-        """Let the covers that begin in a frame come slowly over their new faces in the frames before, in place."""
-        for track in edited.hidden:
-            for age, (found, earlier) in enumerate(reversed(before), 1):
-                face = next((face for face in found.faces if face.track == track), None)
-                if face is None or earlier.image is None or earlier.touched is None:
-                    break
-                share = share_left(age, self._rate)
-                self._covers.lay_over(face, self._roles[track], share, EditedRequests(earlier.image), earlier.touched)
+        return EditedFrame(found.frame, done.image, touched)
 
     def _gets_face(self, face: TrackedFace, image: Image) -> bool:
         """Whether the new face is shown in this frame; one that was lost begins to be covered for a while here."""
@@ -127,22 +108,16 @@ class VideoEditor(Generic[FrameT]):
             role.view = view
         return face.state == "seen" or (role.view is not None and is_alike(role.view, view))
 
-    def _requests(self, image: Image, faces: Sequence[TrackedFace]) -> dict[int, Request]:
-        """By track, what is asked of the engine."""
-        tracked = self._tracked(image, faces)
-        return {f.track: Request(f.detection, self._levels(self._roles[f.track]), t) for f, t in zip(faces, tracked, strict=True)}
-
-    def _paste(
-        self, image: Image, faces: Sequence[TrackedFace], requests: Mapping[int, Request], touched: NDArray[np.bool_]
-    ) -> EditedRequests:
+    def _paste(self, image: Image, faces: Sequence[TrackedFace], touched: NDArray[np.bool_]) -> EditedRequests:
         """New faces, each judged by the gate in its keyframes."""
-        done = self._engine.process_requests(image, list(requests.values()), self._seed)
+        tracked = self._tracked(image, faces)
+        wanted = [Request(face.detection, self._levels(self._roles[face.track]), t) for face, t in zip(faces, tracked, strict=True)]
+        done = self._engine.process_requests(image, wanted, self._seed)
         # numpy takes more than twice as long, even channel by channel.
         same = cv2.inRange(cv2.absdiff(done.image, image), (0, 0, 0), (0, 0, 0))
         np.logical_or(touched, same == 0, out=touched)
-        for face, request, became in zip(faces, requests.values(), done.results, strict=True):
-            assert request.tracked is not None
-            self._learn(self._roles[face.track], request.tracked, became)
+        for face, known, became in zip(faces, tracked, done.results, strict=True):
+            self._learn(self._roles[face.track], known, became)
         return done
 
     def _learn(self, role: Role, known: Tracked, became: FaceResult) -> None:

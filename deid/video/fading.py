@@ -4,7 +4,7 @@ Remembered faces may have moved, and their covers are large. At once in the pict
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Generic
 
@@ -83,14 +83,6 @@ class Fading(Generic[FrameT]):
         }
         self._going = going
         return replace(found, fading=tuple(FadingFace(face, share_left(age, self._rate)) for face, age in going.values()))
-
-
-def slowly(frames: Iterable[FoundFrame[FrameT]], rate: float) -> Iterator[FoundFrame[FrameT]]:
-    """Frames with their faces, and with covers that come and go, at so many frames per second."""
-    fading: Fading[FrameT] = Fading(rate)
-    for found in frames:
-        yield from fading.push(found)
-    yield from fading.finish()
 
 
 def _is_one_scene(a: FoundFrame[FrameT], b: FoundFrame[FrameT], face: TrackedFace) -> bool:

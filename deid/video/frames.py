@@ -73,13 +73,11 @@ class EditedFrame(Generic[FrameT]):
         frame: as it was given.
         image: (H, W, 3) uint8 RGB; None when no face is in it.
         touched: (H, W), where it differs from the frame; None when no face is in it.
-        hidden: tracks that had a new face in the frame before, and are covered in this one.
     """
 
     frame: FrameT
     image: Image | None
     touched: NDArray[np.bool_] | None
-    hidden: tuple[int, ...] = ()
 
 
 class Finds(Protocol[FrameT]):

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import secrets
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from deid.video.boxes import GivenFinder, Recorder, TrackCrops, boxed, kept_trac
 from deid.video.decode import Frame, Reader
 from deid.video.edit import VideoEditor
 from deid.video.encode import Writer
-from deid.video.fading import n_fading, slowly
+from deid.video.fading import Fading
 from deid.video.find import FaceFinder
 from deid.video.frames import EditedFrame, Finds, FoundFrame, FrameT
 from deid.video.looks import build_search
@@ -229,15 +228,11 @@ def edited_slowly(
     found: Generator[FoundFrame[FrameT], None, None], editor: VideoEditor[FrameT], rate: float
 ) -> Iterator[EditedFrame[FrameT]]:
     """Frames, edited, with covers that come and go slowly at so many frames per second."""
-    waiting: deque[tuple[FoundFrame[FrameT], EditedFrame[FrameT]]] = deque()
+    fading: Fading[FrameT] = Fading(rate)
     with contextlib.closing(found):
-        for frame in slowly(found, rate):
-            edited = editor.edit(frame)
-            editor.hide_before(edited, waiting)
-            waiting.append((frame, edited))
-            if len(waiting) > n_fading(rate):
-                yield waiting.popleft()[1]
-    yield from (edited for _, edited in waiting)
+        for frame in found:
+            yield from map(editor.edit, fading.push(frame))
+        yield from map(editor.edit, fading.finish())
 
 
 def _found(frames: Generator[FrameT, None, None], finder: Finds[FrameT]) -> Generator[FoundFrame[FrameT], None, None]:

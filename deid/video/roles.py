@@ -15,8 +15,6 @@ from deid.video.smooth import LandmarkFilter
 #: After a frame in which the gate refused a face, the stronger level is kept for this many frames, and for twice as many after the next
 #: one: a video must not flicker.
 _HOLD = 25
-#: Long before the first frame.
-_NEVER = -1_000_000
 
 
 @dataclass(slots=True, eq=False)
@@ -54,8 +52,6 @@ class Role:
     #: The last frame with the new face, and up to which frame none is shown again.
     shown: int = -2
     covered: int = -1
-    #: The last frame with a cover.
-    hidden: int = _NEVER
     #: What the new face's last frame left: which one it was, and how it looked.
     pasted: int = -2
     smooth: LandmarkFilter = field(default_factory=LandmarkFilter)
